@@ -1,0 +1,30 @@
+/** What a dyno may ask of the container engine of its host. */
+import { effect } from '../../src/runtime/index.ts'
+import type { Run, Slug } from '../protocols/shapes.ts'
+
+export type Found = {
+  readonly run: Run
+  readonly startedAt: number
+  readonly address: string | null
+  readonly port: number | null
+}
+
+export const Container = {
+  /** Brings the slug to this host and unpacks it. Fails with `R17` when its sum is wrong, `slug_missing` when it is nowhere. */
+  prepare: effect<{ slug: Slug }, void>('container.prepare'),
+  /** Starts it detached, or attached once its client has come (`attach_timeout` → R13). */
+  start: effect<{ run: Run }, { address: string; port: number; startedAt: number }>('container.start'),
+  /** Resolves once something accepts connections there; fails with `exited` when the run ended first. */
+  bound: effect<{ runId: string; address: string; port: number }, void>('container.bound'),
+  /** Resolves with the exit status, also for an adopted run. 128+signal when a signal ended it. */
+  wait: effect<{ runId: string }, { code: number; oomKilled: boolean }>('container.wait'),
+  signal: effect<{ runId: string; signal: 'SIGTERM' | 'SIGKILL' | 'SIGHUP' }, void>('container.signal'),
+  /** Ships its output to the app's channel from where shipping stood; resolves when the run has ended and all is shipped. */
+  ship: effect<{ run: Run }, void>('container.ship'),
+  /** Frees everything of it. */
+  remove: effect<{ runId: string }, void>('container.remove'),
+  /** What runs on this host, whoever started it. */
+  list: effect<Record<string, never>, { runs: readonly Found[] }>('container.list'),
+  /** Memory of this host that runs may use. */
+  capacity: effect<Record<string, never>, { memoryBytes: number }>('container.capacity'),
+}

@@ -1,0 +1,61 @@
+/** App: the identity and settings of one app. Keyed by app id, durable. */
+import { ask, is, protocol, tell, type Static } from '../../src/runtime/index.ts'
+import { actorShape } from './shapes.ts'
+
+export const domainShape = is.obj({
+  id: is.str,
+  hostname: is.str,
+  cname: is.str,
+  createdAt: is.int,
+  updatedAt: is.int,
+})
+
+export const appShape = is.obj({
+  id: is.str,
+  name: is.str,
+  owner: actorShape,
+  region: is.str,
+  stack: is.str,
+  /** Applies from the next build on. */
+  buildStack: is.str,
+  maintenance: is.bool,
+  /** Ordered: `heroku/nodejs`, or a git or tgz URL. Empty: detect. */
+  buildpacks: is.arr(is.str),
+  buildpackDescription: is.orNull(is.str),
+  domains: is.arr(domainShape),
+  features: is.arr(is.str),
+  repoBytes: is.orNull(is.int),
+  slugBytes: is.orNull(is.int),
+  releasedAt: is.orNull(is.int),
+  createdAt: is.int,
+  updatedAt: is.int,
+})
+export type AppView = Static<typeof appShape>
+
+/**
+ * Refusal codes: `not_found`, `name_taken`, `hostname_taken`, `invalid_params`.
+ * Names and hostnames are claimed by `create` in the store, so they are unique whoever decides.
+ */
+export const App = protocol('app', 1, {
+  /** Claims the name, then opens Releases and Formation. An app that exists answers as it is (idempotent by id). */
+  create: ask({ name: is.str, owner: actorShape, region: is.str, stack: is.str }, appShape),
+  info: ask({}, appShape),
+  rename: ask({ name: is.str }, appShape),
+  change: ask(
+    { maintenance: is.opt(is.bool), buildStack: is.opt(is.str), buildpacks: is.opt(is.arr(is.str)) },
+    appShape,
+  ),
+  addDomain: ask({ hostname: is.str }, domainShape),
+  removeDomain: ask({ hostname: is.str }, domainShape),
+  /** Stops everything, gives the names back, removes every record; answered when done. */
+  destroy: ask({}, appShape),
+  /** From Build: what the last build found. */
+  built: tell({ buildpackDescription: is.str, slugBytes: is.int, repoBytes: is.opt(is.int), stack: is.str }),
+  /** From Releases: when the current release came to be. */
+  released: tell({ at: is.int }),
+  /** Own results of effects and asks. */
+  claimed: tell({ op: is.str }),
+  claimFailed: tell({ op: is.str, code: is.str, reason: is.str }),
+  stepped: tell({ op: is.str, step: is.str }),
+  stepFailed: tell({ op: is.str, step: is.str, reason: is.str }),
+})

@@ -1,0 +1,23 @@
+/** Channel: the log stream of one app. Keyed by app id. */
+import { is, protocol, tell, type Static } from '../../src/runtime/index.ts'
+
+/** One line without its LF. `at` is microseconds since 1970 (as text keeps them); bytes as the source wrote them. */
+export const lineShape = is.obj({
+  atUs: is.int,
+  /** `app` or `heroku`. */
+  source: is.str,
+  /** `web.1`, `router`, `api`, `run.4711`. */
+  process: is.str,
+  text: is.bytes,
+})
+export type Line = Static<typeof lineShape>
+
+export const Channel = protocol('channel', 1, {
+  /** Lines in order from one source; bounded by limits.linesPerBatchMax and bytes. */
+  write: tell({ lines: is.arr(lineShape) }),
+  /** The app is gone: forget its history. */
+  drop: tell({}),
+  /** Own results. */
+  appended: tell({ batch: is.int }),
+  appendFailed: tell({ batch: is.int, reason: is.str }),
+})

@@ -1,0 +1,18 @@
+/** Dyno: one run of one process on this host. Bound to its host, keyed by run id; a child of the host's `dynos` node. */
+import { is, protocol, tell } from '../../src/runtime/index.ts'
+
+export const Dyno = protocol('dyno', 1, {
+  /** SIGTERM to all, SIGKILL and R12 after 30 s. */
+  stop: tell({}),
+  /** Own results of effects. */
+  prepared: tell({}),
+  started: tell({ address: is.str, port: is.int, startedAt: is.int }),
+  startFailed: tell({ code: is.str, reason: is.str }),
+  bound: tell({}),
+  exited: tell({ code: is.int, oomKilled: is.bool }),
+  shipped: tell({}),
+  /** Own timers. */
+  bootTimeout: tell({}),
+  exitTimeout: tell({}),
+  expired: tell({}),
+})

@@ -1,0 +1,137 @@
+/** Shapes that several protocols share. Times are epoch milliseconds; ids are lower-case UUIDs. */
+import { is, type Static } from '../../src/runtime/index.ts'
+
+/** What runs: an unpacked slug by its sum, and what it was built from. */
+export const slugShape = is.obj({
+  id: is.str,
+  /** Hex sha256 of the packed slug: its name in the object store. */
+  sha256: is.str,
+  bytes: is.int,
+  stack: is.str,
+  commit: is.str,
+  description: is.str,
+  /** Type to command. */
+  processTypes: is.map(is.str),
+  buildpackDescription: is.str,
+  createdAt: is.int,
+})
+export type Slug = Static<typeof slugShape>
+
+export const releaseShape = is.obj({
+  id: is.str,
+  version: is.int,
+  description: is.str,
+  status: is.oneOf('pending', 'succeeded', 'failed', 'expired'),
+  userId: is.str,
+  userEmail: is.str,
+  /** Names the sealed config vars of this release (see effects/vault.ts). */
+  configId: is.str,
+  slug: is.orNull(slugShape),
+  createdAt: is.int,
+  updatedAt: is.int,
+})
+export type Release = Static<typeof releaseShape>
+
+export const dynoStates = ['starting', 'up', 'crashed', 'down', 'idle', 'complete'] as const
+export const dynoState = is.oneOf(...dynoStates)
+
+/** One process type of an app. */
+export const processTypeShape = is.obj({
+  id: is.str,
+  type: is.str,
+  command: is.str,
+  quantity: is.int,
+  size: is.str,
+  createdAt: is.int,
+  updatedAt: is.int,
+})
+export type ProcessType = Static<typeof processTypeShape>
+
+/** One slot (`web.1`, `run.4711`) as the API shows it. */
+export const dynoShape = is.obj({
+  /** The id of the run that holds the slot now. */
+  id: is.str,
+  name: is.str,
+  type: is.str,
+  command: is.str,
+  size: is.str,
+  state: dynoState,
+  releaseId: is.str,
+  releaseVersion: is.int,
+  host: is.orNull(is.str),
+  createdAt: is.int,
+  updatedAt: is.int,
+})
+export type DynoView = Static<typeof dynoShape>
+
+/** How a one-off is attached: the token is what the client presents at the rendezvous. */
+export const attachShape = is.obj({
+  token: is.str,
+  terminal: is.orNull(is.obj({ columns: is.int, rows: is.int })),
+})
+
+/** Everything a host must know to run one process once. Config vars are not in it: the host unseals `configId`. */
+export const runShape = is.obj({
+  /** Unique for ever: the container's name. */
+  id: is.str,
+  appId: is.str,
+  appName: is.str,
+  /** The slot: `web.1`, `run.4711`. */
+  name: is.str,
+  type: is.str,
+  command: is.str,
+  size: is.str,
+  releaseId: is.str,
+  releaseVersion: is.int,
+  configId: is.str,
+  slug: slugShape,
+  /** Extra environment of a one-off, over the config vars. */
+  env: is.map(is.str),
+  attach: is.orNull(attachShape),
+  /** One-offs end after this; null for the formation's own. */
+  timeToLiveMs: is.orNull(is.int),
+  /** Revision of the formation's record that decided this run: hosts refuse older ones for the same slot. */
+  epoch: is.int,
+})
+export type Run = Static<typeof runShape>
+
+/** What a host says of one run of its own. */
+export const runReportShape = is.obj({
+  id: is.str,
+  appId: is.str,
+  name: is.str,
+  epoch: is.int,
+  phase: is.oneOf('starting', 'up', 'stopping', 'exited'),
+  /** Where it listens once up; null otherwise. */
+  address: is.orNull(is.str),
+  port: is.orNull(is.int),
+  startedAt: is.orNull(is.int),
+  /** Exit status (128+signal), once exited. */
+  code: is.orNull(is.int),
+  /** R10, R12, R15, R17, R99 … when the platform ended it. */
+  error: is.orNull(is.str),
+})
+export type RunReport = Static<typeof runReportShape>
+
+/** Who did it, for releases and `app[api]` lines. */
+export const actorShape = is.obj({ id: is.str, email: is.str })
+export type Who = Static<typeof actorShape>
+
+/** Where a route leads: what a router shard needs of one app. */
+export const routeShape = is.obj({
+  appId: is.str,
+  appName: is.str,
+  /** Grows with each change: older announcements are ignored. */
+  version: is.int,
+  maintenance: is.bool,
+  /** The app was destroyed: forget it. */
+  gone: is.bool,
+  /** Names that lead here besides `<appName>.<domain>`. */
+  hostnames: is.arr(is.str),
+  /** No release with a web process yet: H81 (`blank`); scaled to zero: H14 (`none`); all crashed: H10. */
+  web: is.oneOf('blank', 'none', 'crashed', 'booting', 'up'),
+  targets: is.arr(
+    is.obj({ runId: is.str, dyno: is.str, address: is.str, port: is.int, epoch: is.int, host: is.str }),
+  ),
+})
+export type Route = Static<typeof routeShape>

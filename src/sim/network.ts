@@ -1,0 +1,122 @@
+/**
+ * The simulated network: each batch may be lost, late, doubled or overtaken; links can be cut, one way or both.
+ * Everything that crosses it goes into the trace, so that two runs can be compared byte by byte.
+ */
+import type { Transport } from '../ports/transport.ts'
+import type { VirtualClock } from './clock.ts'
+import type { SeededRandom } from './random.ts'
+import type { Trace } from './trace.ts'
+
+export type NetworkFaults = {
+  /** Probabilities in [0, 1]. */
+  readonly loss: number
+  readonly duplicate: number
+  readonly delayMsMin: number
+  readonly delayMsMax: number
+}
+export const calmNetwork: NetworkFaults = { loss: 0, duplicate: 0, delayMsMin: 0.1, delayMsMax: 1 }
+
+export type Network = {
+  /** A transport for one life of a host: after `cut off` nothing of it sends or hears. */
+  attach(host: string): Transport & { end(): void }
+  faults(faults: NetworkFaults): void
+  /** Messages from `from` to `to` vanish until healed. */
+  cut(from: string, to: string): void
+  heal(): void
+  readonly lost: () => number
+}
+
+const batchBytesMax = 512 * 1024
+
+export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Trace): Network => {
+  type Life = { readonly host: string; alive: boolean; onBatch?: (batch: Uint8Array, from: string) => void }
+  const lives = new Map<string, Life>()
+  const topics = new Map<string, Set<{ readonly life: Life; readonly onBody: (body: Uint8Array) => void }>>()
+  const cuts = new Set<string>()
+  let faults = calmNetwork
+  let lost = 0
+
+  const isCut = (from: string, to: string): boolean => cuts.has(`${from}>${to}`)
+  /** Delivers once or twice, or never, each at its own time. */
+  const carry = (from: Life, to: () => Life | undefined, arrive: (life: Life) => void): void => {
+    const copies = random.chance(faults.duplicate) ? 2 : 1
+    for (let i = 0; i < copies; i++) {
+      const drop = from.alive && random.chance(faults.loss)
+      const delayMs = faults.delayMsMin + random.next() * (faults.delayMsMax - faults.delayMsMin)
+      if (drop) {
+        lost++
+        continue
+      }
+      clock.after(delayMs, () => {
+        const life = to()
+        if (life === undefined || !life.alive || isCut(from.host, life.host)) lost++
+        else arrive(life)
+      })
+    }
+  }
+
+  return {
+    faults: (next) => {
+      faults = next
+    },
+    cut: (from, to) => void cuts.add(`${from}>${to}`),
+    heal: () => cuts.clear(),
+    lost: () => lost,
+    attach: (host) => {
+      const life: Life = { host, alive: true }
+      lives.set(host, life)
+      return {
+        batchBytesMax,
+        send: (to, batch, unreachable) => {
+          if (!life.alive) return
+          const copy = batch.slice()
+          const target = lives.get(to)
+          // Like a broker's "no responders": known only when nobody listens and the sender is not itself cut off.
+          if ((target === undefined || !target.alive || target.onBatch === undefined) && !isCut(host, to)) {
+            if (unreachable !== undefined) clock.after(faults.delayMsMin, () => life.alive && unreachable())
+            return
+          }
+          carry(
+            life,
+            () => lives.get(to),
+            (there) => {
+              trace.add(clock.monotonicMs(), `${host}>${to}`, copy)
+              there.onBatch?.(copy, host)
+            },
+          )
+        },
+        listen: (_, onBatch) => {
+          life.onBatch = onBatch
+        },
+        publish: (topic, body) => {
+          if (!life.alive) return
+          const copy = body.slice()
+          for (const subscriber of topics.get(topic) ?? [])
+            carry(
+              life,
+              () => subscriber.life,
+              () => {
+                trace.add(clock.monotonicMs(), `${host}>>${topic}`, copy)
+                subscriber.onBody(copy)
+              },
+            )
+        },
+        subscribe: (topic, onBody) => {
+          const subscriber = { life, onBody }
+          const all = topics.get(topic) ?? new Set()
+          topics.set(topic, all.add(subscriber))
+          return { close: () => void all.delete(subscriber) }
+        },
+        connected: () => life.alive,
+        onConnection: () => undefined,
+        close: async () => {
+          life.alive = false
+        },
+        end: () => {
+          life.alive = false
+          if (lives.get(host) === life) lives.delete(host)
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The simulated record: one truth for all hosts, reached through faults. Writes take time; an answer may be lost after
+ * the write was applied (`unknown`), the store may be away, a read may be stale, a compare-and-set may lose for no visible reason.
+ */
+import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
+import type { VirtualClock } from './clock.ts'
+import type { SeededRandom } from './random.ts'
+import type { Trace } from './trace.ts'
+
+export type StoreFaults = {
+  readonly latencyMsMin: number
+  readonly latencyMsMax: number
+  /** No answer, nothing done. */
+  readonly unavailable: number
+  /** No answer; done or not with equal chance. */
+  readonly unknown: number
+  /** An older value of the key is read. */
+  readonly stale: number
+  /** A write is refused as if somebody else had been first. */
+  readonly conflict: number
+}
+export const calmStore: StoreFaults = {
+  latencyMsMin: 0.2,
+  latencyMsMax: 1,
+  unavailable: 0,
+  unknown: 0,
+  stale: 0,
+  conflict: 0,
+}
+
+export type SimStore = {
+  /** A client for one life of a host. */
+  attach(host: string): Store & { end(): void }
+  faults(faults: StoreFaults): void
+  /** Away altogether: every call fails until it is back. */
+  away(isAway: boolean): void
+  /** The truth, for checks after a run. */
+  truth(prefix: string): readonly Entry[]
+  /** The truth of one key. */
+  peek(key: string): Entry | undefined
+}
+
+export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace): SimStore => {
+  const entries = new Map<string, Entry>()
+  const previous = new Map<string, Entry | undefined>()
+  let revision = 0
+  let faults = calmStore
+  let isAway = false
+
+  const write = (key: string, value: Uint8Array): number => {
+    previous.set(key, entries.get(key))
+    revision++
+    entries.set(key, { key, value: value.slice(), revision })
+    trace.add(clock.monotonicMs(), `store ${key} ${revision}`, value)
+    return revision
+  }
+
+  const attach = (host: string): Store & { end(): void } => {
+    let alive = true
+    /** Applies at a moment between call and answer; the answer never comes to a host that is gone. */
+    const call = <T>(apply: () => T, isWrite: boolean): Promise<T> =>
+      new Promise((resolve, reject) => {
+        const latencyMs = () =>
+          (faults.latencyMsMin + random.next() * (faults.latencyMsMax - faults.latencyMsMin)) / 2
+        const answer = (settle: () => void) => clock.after(latencyMs(), () => alive && settle())
+        clock.after(latencyMs(), () => {
+          if (isAway || random.chance(faults.unavailable))
+            return answer(() =>
+              reject(new StoreUnavailable(`store away for ${host}`, isWrite ? 'unknown' : 'no')),
+            )
+          const unknown = random.chance(faults.unknown)
+          if (unknown && random.chance(0.5))
+            return answer(() =>
+              reject(new StoreUnavailable(`no answer for ${host}`, isWrite ? 'unknown' : 'no')),
+            )
+          try {
+            const result = apply()
+            if (unknown)
+              answer(() => reject(new StoreUnavailable(`no answer for ${host}`, isWrite ? 'unknown' : 'no')))
+            else answer(() => resolve(result))
+          } catch (error) {
+            answer(() => reject(error))
+          }
+          return undefined
+        })
+      })
+    const conflictByChance = (): void => {
+      if (random.chance(faults.conflict)) throw new StoreConflict('conflict by chance')
+    }
+    return {
+      get: (key) =>
+        call(
+          () => (random.chance(faults.stale) ? (previous.get(key) ?? entries.get(key)) : entries.get(key)),
+          false,
+        ),
+      create: (key, value) =>
+        call(() => {
+          conflictByChance()
+          if (entries.has(key)) throw new StoreConflict(`${key} exists`)
+          return write(key, value)
+        }, true),
+      update: (key, value, expected) =>
+        call(() => {
+          conflictByChance()
+          const found = entries.get(key)?.revision
+          if (found !== expected) throw new StoreConflict(`${key} stands at ${found}, not ${expected}`)
+          return write(key, value)
+        }, true),
+      remove: (key, expected) =>
+        call(() => {
+          const found = entries.get(key)
+          if (found === undefined) return
+          if (expected !== undefined && found.revision !== expected)
+            throw new StoreConflict(`${key} stands at ${found.revision}, not ${expected}`)
+          previous.set(key, found)
+          entries.delete(key)
+          trace.add(clock.monotonicMs(), `store ${key} removed`)
+        }, true),
+      list: (prefix) => call(() => truth(prefix), false),
+      end: () => {
+        alive = false
+      },
+    }
+  }
+  const truth = (prefix: string): readonly Entry[] =>
+    [...entries.values()].filter((entry) => entry.key.startsWith(prefix))
+
+  return {
+    attach,
+    faults: (next) => {
+      faults = next
+    },
+    away: (value) => {
+      isAway = value
+    },
+    truth,
+    peek: (key) => entries.get(key),
+  }
+}
