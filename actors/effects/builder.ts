@@ -20,10 +20,13 @@ export const Builder = {
     },
     { slug: Slug }
   >('builder.compile'),
-  /** Text to the build's output stream. */
-  say: effect<{ buildId: string; text: string }, void>('builder.say'),
-  /** Ends the output stream. */
-  end: effect<{ buildId: string; succeeded: boolean }, void>('builder.end'),
+  /** Ends the output stream with Heroku's last words: the release and the app's address, or what failed. */
+  conclude: effect<
+    { buildId: string; appName: string; outcome: { version: number } | { code: string; reason: string } },
+    void
+  >('builder.conclude'),
+  /** Notes the build in the app's list of builds. */
+  enlist: effect<{ appId: string; buildId: string }, void>('builder.enlist'),
   /** Removes what is kept of an app for builds: repository, cache, slugs. */
   drop: effect<{ appId: string }, void>('builder.drop'),
 }

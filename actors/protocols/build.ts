@@ -31,7 +31,8 @@ export const Build = protocol('build', 1, {
   /** The pusher is gone: stop compiling. Ignored once the release is made. */
   cancel: tell({}),
   /** Own results. */
-  described: tell({ buildpacks: is.arr(is.str), stack: is.str, configId: is.str }),
+  described: tell({ buildpacks: is.arr(is.str), stack: is.str }),
+  configured: tell({ configId: is.str }),
   compiled: tell({ slug: slugShape }),
   released: tell({ releaseId: is.str, version: is.int }),
   failed: tell({ code: is.str, reason: is.str }),

@@ -15,7 +15,17 @@
  * `receive` is synchronous and asks for all I/O as data through `ctx`; results come back as messages.
  * A turn that throws sends nothing; the supervisor decides what happens next.
  */
-import type { Answer, Ask, Message, MessageOf, Protocol, Question, Ref, Spec } from './protocol.ts'
+import type {
+  Answer,
+  Ask,
+  Message,
+  MessageOf,
+  Protocol,
+  QuestionName,
+  QuestionOf,
+  Ref,
+  Spec,
+} from './protocol.ts'
 import type { Static, TSchema } from './schema.ts'
 
 /** Something for the outside world to do, as data; the host's interpreter of that name performs it. */
@@ -58,11 +68,11 @@ export type Ctx<P = Protocol> = {
   random(): number
   tell<Q>(to: Ref<Q>, message: Message<Q>): void
   /** Ask and continue: the answer, or the failure, comes back as a message of one's own. */
-  ask<Q, M extends Question<Q>>(
+  ask<Q, K extends QuestionName<Q>>(
     to: Ref<Q>,
-    message: M,
+    message: QuestionOf<Q, K>,
     timeoutMs: number,
-    done: (answer: Answer<Q, M>) => Message<P>,
+    done: (answer: Answer<Q, K>) => Message<P>,
     failed: (failure: AskFailure) => Message<P>,
   ): void
   /** Answers an ask whose `caller` was kept. A second answer, or one past the deadline, is dropped and counted. */
@@ -81,7 +91,11 @@ export type Ctx<P = Protocol> = {
   spawn<A>(actor: ActorDef<A>, key: string, args: A): void
   /** Asks the supervisor of a child on this host to stop it, within its shutdown budget. */
   halt(child: Ref<never>): void
-  run<R>(effect: Effect<R>, done?: (result: R) => Message<P>, failed?: (error: EffectError) => Message<P>): void
+  run<R>(
+    effect: Effect<R>,
+    done?: (result: R) => Message<P>,
+    failed?: (error: EffectError) => Message<P>,
+  ): void
   log(fields: Fields): void
 }
 
@@ -120,7 +134,11 @@ export type Lost = { readonly count: number; readonly sinceMs: number }
 type CtxFor<P, S extends Spec, K extends keyof S> =
   S[K] extends Ask<infer _F, infer R> ? AskCtx<P, Static<R>> : Ctx<P>
 export type Receive<State, P, S extends Spec> = {
-  readonly [K in keyof S & string]: (state: State, message: MessageOf<P, K>, ctx: CtxFor<P, S, K>) => State | Stop
+  readonly [K in keyof S & string]: (
+    state: State,
+    message: MessageOf<P, K>,
+    ctx: CtxFor<P, S, K>,
+  ) => State | Stop
 }
 
 export type Behaviour<Args, State, N extends string, S extends Spec, Saved extends TSchema> = {
@@ -149,7 +167,13 @@ export type Actor<Args, State, N extends string, S extends Spec, Saved extends T
   readonly behaviour: Behaviour<Args, State, N, S, Saved>
 }
 
-export const actor = <Args, State, const N extends string, const S extends Spec, Saved extends TSchema = TSchema>(
+export const actor = <
+  Args,
+  State,
+  const N extends string,
+  const S extends Spec,
+  Saved extends TSchema = TSchema,
+>(
   protocol: Protocol<N, S>,
   behaviour: Behaviour<Args, State, N, S, Saved>,
 ): Actor<Args, State, N, S, Saved> => ({ protocol, behaviour })

@@ -37,8 +37,12 @@ export type Message<P> = { [K in keyof SpecOf<P> & string]: MessageOf<P, K> }[ke
 export type Question<P> = {
   [K in keyof SpecOf<P> & string]: SpecOf<P>[K] extends Ask ? MessageOf<P, K> : never
 }[keyof SpecOf<P> & string]
-/** What a question of a protocol is answered with. */
-export type Answer<P, M> = M extends { readonly type: infer K extends string }
+/** The names of a protocol's questions. */
+export type QuestionName<P> = Question<P> extends { readonly type: infer K extends string } ? K : never
+/** A question by its name, in the form from which the compiler can infer that name. */
+export type QuestionOf<P, K> = { readonly type: K } & Omit<MessageOf<P, K>, 'type'>
+/** What the question of that name is answered with. */
+export type Answer<P, K> = K extends keyof SpecOf<P>
   ? SpecOf<P>[K] extends Ask<TProperties, infer R>
     ? Static<R>
     : never
@@ -71,10 +75,15 @@ export type Ref<P = Protocol> = {
 }
 
 export const ref = <P extends Protocol>(p: P, key: string): Ref<P> => ({ to: p.name, key })
-export const refAt = <P extends Protocol>(p: P, key: string, host: string): Ref<P> => ({ to: p.name, key, host })
+export const refAt = <P extends Protocol>(p: P, key: string, host: string): Ref<P> => ({
+  to: p.name,
+  key,
+  host,
+})
 export const sameRef = (a: Ref<never>, b: Ref<never>): boolean =>
   a.to === b.to && a.key === b.key && a.host === b.host
 /** `app/my-app` or `dyno/web.1@host`: for logs and maps. */
-export const refText = (r: Ref<never>): string => `${r.to}/${r.key}${r.host === undefined ? '' : `@${r.host}`}`
+export const refText = (r: Ref<never>): string =>
+  `${r.to}/${r.key}${r.host === undefined ? '' : `@${r.host}`}`
 /** The schema of a ref inside a message. */
 export const refSchema = is.obj({ to: is.str, key: is.str, host: is.opt(is.str) })

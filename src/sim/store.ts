@@ -79,7 +79,8 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
               answer(() => reject(new StoreUnavailable(`no answer for ${host}`, isWrite ? 'unknown' : 'no')))
             else answer(() => resolve(result))
           } catch (error) {
-            answer(() => reject(error))
+            const refused = error instanceof Error ? error : new Error('store', { cause: error })
+            answer(() => reject(refused))
           }
           return undefined
         })

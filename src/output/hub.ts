@@ -1,0 +1,79 @@
+/**
+ * Output streams: what a long job says, kept in a file and passed on live to any number of watchers.
+ *
+ * A watcher gets everything from the start, once, in order, then what comes, then the end. Bounded: past `bytesMax` the
+ * rest is counted and said in one line.
+ */
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export type OutputWatcher = {
+  readonly onText: (text: string) => void
+  readonly onEnd: () => void
+}
+export type OutputHub = {
+  /** Starts it; an id names one stream for ever. */
+  open(id: string): void
+  /** Ignored when the stream is not open. */
+  write(id: string, text: string): void
+  end(id: string): void
+  isOpen(id: string): boolean
+  /** Undefined when there is no such stream. `onText` may be called before this returns. */
+  watch(id: string, watcher: OutputWatcher): { readonly close: () => void } | undefined
+}
+
+type Open = { bytes: number; droppedBytes: number; readonly watchers: Set<OutputWatcher> }
+
+const idPattern = /^[a-z0-9-]{1,64}$/
+
+/** @param folder where the files are kept; made when missing */
+export const createOutputHub = (folder: string, bytesMax: number): OutputHub => {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const open = new Map<string, Open>()
+  const fileOf = (id: string): string => join(folder, `${id}.log`)
+
+  const pass = (id: string, stream: Open, text: string): void => {
+    appendFileSync(fileOf(id), text)
+    for (const watcher of stream.watchers) watcher.onText(text)
+  }
+
+  return {
+    open: (id) => {
+      if (!idPattern.test(id))
+        throw new RangeError('an output stream is named by lower-case letters, digits and dashes')
+      if (open.has(id)) return
+      writeFileSync(fileOf(id), '', { mode: 0o600 })
+      open.set(id, { bytes: 0, droppedBytes: 0, watchers: new Set() })
+    },
+    write: (id, text) => {
+      const stream = open.get(id)
+      if (stream === undefined || text === '') return
+      const bytes = Buffer.byteLength(text)
+      if (stream.bytes + bytes > bytesMax) {
+        stream.droppedBytes += bytes
+        return
+      }
+      stream.bytes += bytes
+      pass(id, stream, text)
+    },
+    end: (id) => {
+      const stream = open.get(id)
+      if (stream === undefined) return
+      if (stream.droppedBytes > 0)
+        pass(id, stream, `\n !     ${stream.droppedBytes} bytes of output left out\n`)
+      open.delete(id)
+      for (const watcher of stream.watchers) watcher.onEnd()
+    },
+    isOpen: (id) => open.has(id),
+    watch: (id, watcher) => {
+      if (!idPattern.test(id) || !existsSync(fileOf(id))) return undefined
+      // Read and subscribe in one turn of the event loop: nothing can be written between the two.
+      const sofar = readFileSync(fileOf(id), 'utf8')
+      if (sofar !== '') watcher.onText(sofar)
+      const stream = open.get(id)
+      if (stream === undefined) watcher.onEnd()
+      else stream.watchers.add(watcher)
+      return { close: () => void stream?.watchers.delete(watcher) }
+    },
+  }
+}
