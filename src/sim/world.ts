@@ -5,6 +5,7 @@
 import type { Directory, HostInfo, View } from '../ports/directory.ts'
 import type { Effects } from '../ports/effects.ts'
 import type { Log } from '../ports/log.ts'
+import type { Store } from '../ports/store.ts'
 import { createNode, type Node, type NodePorts } from '../runtime/node.ts'
 import type { TreeNode } from '../runtime/tree.ts'
 import { virtualClock } from './clock.ts'
@@ -21,6 +22,8 @@ export type Boot = (life: {
 }) => {
   readonly tree: TreeNode
   readonly effects: Effects
+  /** Stands between the node and the record: for planting a bug that the checks must find. */
+  readonly store?: (client: Store) => Store
 }
 
 export type World = {
@@ -82,12 +85,12 @@ export const createWorld = (seed: number): World => {
       if (lines.length < logLinesMax)
         lines.push(`${clock.monotonicMs().toFixed(1)} host=${name} ${JSON.stringify(fields)}`)
     }
-    const { tree, effects } = host.boot({ host: name, random: lifeRandom, clock: lifeClock })
+    const { tree, effects, store: wrap } = host.boot({ host: name, random: lifeRandom, clock: lifeClock })
     const ports: NodePorts = {
       clock: lifeClock,
       random: lifeRandom,
       transport,
-      store: client,
+      store: wrap === undefined ? client : wrap(client),
       effects,
       log,
       directory,

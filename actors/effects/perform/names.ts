@@ -1,0 +1,54 @@
+/** Performs Names over the store: `name/<kind>/<name>` → the app that holds it. */
+import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
+import { StoreConflict, StoreUnavailable, type Store } from '../../../src/ports/store.ts'
+import type { NameKind } from '../names.ts'
+
+type Claim = { readonly kind: NameKind; readonly name: string; readonly appId: string }
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+export const nameKey = (kind: NameKind, name: string): string => `name/${kind}/${name}`
+
+/** The app that holds a name, with the revision of the record. */
+export const holderOf = async (
+  store: Store,
+  kind: NameKind,
+  name: string,
+): Promise<{ readonly appId: string; readonly revision: number } | undefined> => {
+  const entry = await store.get(nameKey(kind, name))
+  if (entry === undefined) return undefined
+  const { appId } = JSON.parse(decoder.decode(entry.value)) as { appId: string }
+  return { appId, revision: entry.revision }
+}
+
+/** The store's trouble as an effect's: the asking saga tries again. */
+export const asEffectFailure = (error: unknown): EffectFailed =>
+  error instanceof EffectFailed
+    ? error
+    : new EffectFailed(
+        error instanceof StoreUnavailable || error instanceof StoreConflict ? error.code : 'platform',
+        error instanceof Error ? error.message : 'unknown failure',
+        { cause: error },
+      )
+
+export const performNames = (store: Store): Effects => ({
+  'names.claim': async ({ kind, name, appId }: Claim) => {
+    try {
+      await store.create(nameKey(kind, name), encoder.encode(JSON.stringify({ appId })))
+    } catch (error) {
+      if (!(error instanceof StoreConflict)) throw asEffectFailure(error)
+      const holder = await holderOf(store, kind, name)
+      if (holder?.appId !== appId)
+        throw new EffectFailed('taken', `${name} is held by another app`, { cause: error })
+    }
+  },
+  'names.release': async ({ kind, name, appId }: Claim) => {
+    try {
+      const holder = await holderOf(store, kind, name)
+      if (holder?.appId === appId) await store.remove(nameKey(kind, name), holder.revision)
+    } catch (error) {
+      throw asEffectFailure(error)
+    }
+  },
+})

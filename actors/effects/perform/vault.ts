@@ -1,0 +1,125 @@
+/**
+ * Performs Vault: config vars encrypted at rest (AES-256-GCM) under a key that is not in the store.
+ *
+ * A sealed set of vars is immutable and named by a keyed hash of its content: equal vars have equal names, which tells
+ * "no change" without opening anything, and nothing about the content to who lacks the key.
+ */
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
+import { StoreConflict, type Store } from '../../../src/ports/store.ts'
+import { asEffectFailure } from './names.ts'
+
+export type Vars = Readonly<Record<string, string>>
+export type Vault = {
+  /** The vars of a sealed set; none for `''`. */
+  open(appId: string, configId: string): Promise<Vars>
+  seal(appId: string, vars: Vars): Promise<string>
+  readonly effects: Effects
+}
+
+const ivBytes = 12
+const tagBytes = 16
+const keyBytes = 32
+// Heroku's limits as devcenter "Config Vars" gives them: names of shell variables, 64 kB in all.
+const keyPattern = /^[A-Za-z_][A-Za-z0-9_]*$/
+const varsBytesMax = 64 * 1024
+
+const recordKey = (appId: string, configId: string): string => `config/${appId}/${configId}`
+
+/** @param key 32 secret bytes, kept outside the store */
+export const createVault = (store: Store, key: Uint8Array): Vault => {
+  if (key.length !== keyBytes) throw new RangeError(`the vault's key has ${keyBytes} bytes`)
+  const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', key, '', purpose, keyBytes))
+  const sealKey = derive('config vars: content')
+  const nameKey = derive('config vars: names')
+
+  const nameOf = (appId: string, plain: string): string =>
+    createHmac('sha256', nameKey).update(appId).update('\0').update(plain).digest('hex').slice(0, 40)
+
+  const open = async (appId: string, configId: string): Promise<Vars> => {
+    if (configId === '') return {}
+    const entry = await store.get(recordKey(appId, configId))
+    if (entry === undefined) throw new EffectFailed('config_missing', `sealed config ${configId} is gone`)
+    const iv = entry.value.subarray(0, ivBytes)
+    const decipher = createDecipheriv('aes-256-gcm', sealKey, iv)
+    decipher.setAAD(Buffer.from(recordKey(appId, configId)))
+    decipher.setAuthTag(entry.value.subarray(ivBytes, ivBytes + tagBytes))
+    const plain = Buffer.concat([decipher.update(entry.value.subarray(ivBytes + tagBytes)), decipher.final()])
+    return JSON.parse(plain.toString('utf8')) as Vars
+  }
+
+  const seal = async (appId: string, vars: Vars): Promise<string> => {
+    const plain = canonical(vars)
+    const configId = nameOf(appId, plain)
+    const iv = randomBytes(ivBytes)
+    const cipher = createCipheriv('aes-256-gcm', sealKey, iv)
+    cipher.setAAD(Buffer.from(recordKey(appId, configId)))
+    const sealed = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
+    try {
+      await store.create(recordKey(appId, configId), Buffer.concat([iv, cipher.getAuthTag(), sealed]))
+    } catch (error) {
+      // Sealed before: the name says that the content is the same.
+      if (!(error instanceof StoreConflict)) throw error
+    }
+    return configId
+  }
+
+  return {
+    open,
+    seal,
+    effects: {
+      'vault.seal': async ({ appId, baseId, patch }: SealArgs) => {
+        try {
+          const base = await open(appId, baseId)
+          const { vars, set, removed } = merge(base, patch)
+          if (baseId !== '' && set.length + removed.length === 0)
+            return { configId: baseId, changed: false, set, removed }
+          const configId = await seal(appId, vars)
+          return { configId, changed: set.length + removed.length > 0, set, removed }
+        } catch (error) {
+          throw asEffectFailure(error)
+        }
+      },
+      'vault.drop': async ({ appId }: { appId: string }) => {
+        try {
+          for (const entry of await store.list(`config/${appId}/`)) await store.remove(entry.key)
+        } catch (error) {
+          throw asEffectFailure(error)
+        }
+      },
+    },
+  }
+}
+
+type SealArgs = {
+  readonly appId: string
+  readonly baseId: string
+  readonly patch: Readonly<Record<string, string | null>>
+}
+
+const canonical = (vars: Vars): string =>
+  JSON.stringify(Object.fromEntries(Object.entries(vars).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))))
+
+/** What the patch makes of the vars, and which names it really changes, in the order given. */
+const merge = (base: Vars, patch: SealArgs['patch']): { vars: Vars; set: string[]; removed: string[] } => {
+  const vars = new Map(Object.entries(base))
+  const set: string[] = []
+  const removed: string[] = []
+  for (const [name, value] of Object.entries(patch)) {
+    if (!keyPattern.test(name))
+      throw new EffectFailed(
+        'invalid_params',
+        `Config var name ${JSON.stringify(name.slice(0, 100))} is invalid: only letters, digits and underscores, not starting with a digit`,
+      )
+    if (value === null) {
+      if (vars.delete(name)) removed.push(name)
+    } else if (vars.get(name) !== value) {
+      vars.set(name, value)
+      set.push(name)
+    }
+  }
+  const merged = Object.fromEntries(vars)
+  if (Buffer.byteLength(canonical(merged)) > varsBytesMax)
+    throw new EffectFailed('invalid_params', 'Config vars are limited to 64 kB of data in all')
+  return { vars: merged, set, removed }
+}
