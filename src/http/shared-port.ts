@@ -1,0 +1,128 @@
+/**
+ * One port for http, https and rendezvous, told apart by the first bytes.
+ *
+ *   0x16 (a TLS handshake record)   TLS; inside it, an HTTP request line or `<token>\r\n`
+ *   anything else                   plain HTTP
+ *
+ * The stock client wants all three on one port: it makes `https` git addresses from an `http` API address, and dials
+ * the same host and port for an attached run. Bytes read to decide are put back, so nobody misses any.
+ */
+import type { EventEmitter } from 'node:events'
+import type { Server as HttpServer } from 'node:http'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import type { Duplex } from 'node:stream'
+import { firstLine } from './first-line.ts'
+
+export type SharedPortOptions = {
+  /** Gets plain and TLS connections alike, by its `connection` event. */
+  readonly http: HttpServer
+  readonly tls: { readonly certificate: string; readonly key: string }
+  /** A client that sent `token`; false: unknown, the socket is closed. */
+  readonly rendezvous: (token: string, socket: Duplex) => boolean
+  readonly limits: {
+    /** How long a client may take to say what it wants. */
+    readonly firstBytesMs: number
+    readonly firstLineBytesMax: number
+    readonly connectionsMax: number
+  }
+}
+
+export type SharedPort = {
+  readonly port: number
+  /** Stops accepting, then closes every connection. */
+  readonly close: () => Promise<void>
+}
+
+const tlsHandshake = 0x16
+
+/** Listens; rejects when the port is taken. */
+export const listenShared = (
+  address: { readonly host: string; readonly port: number },
+  options: SharedPortOptions,
+): Promise<SharedPort> => {
+  const { http, limits } = options
+  const sockets = new Set<Duplex>()
+  const hold = (socket: Duplex): void => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    // A connection that breaks is its handler's matter; without a listener it would be the process's.
+    socket.on('error', () => socket.destroy())
+  }
+
+  const secure = createTlsServer({
+    cert: options.tls.certificate,
+    key: options.tls.key,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: limits.firstBytesMs,
+  })
+  secure.on('secureConnection', (socket) => {
+    hold(socket)
+    whenKnown(socket, limits, (bytes) => {
+      const line = firstLine(bytes, limits.firstLineBytesMax)
+      if (line === undefined) return undefined
+      if (line.kind === 'http') return { used: 0, next: () => handOver(http, socket) }
+      const meets = (): boolean => line.kind === 'token' && options.rendezvous(line.token, socket)
+      return { used: line.bytes, next: () => void (meets() || socket.destroy()) }
+    })
+  })
+  secure.on('tlsClientError', (_error, socket) => socket.destroy())
+
+  const server = createServer({ noDelay: true, keepAlive: true }, (socket: Socket) => {
+    hold(socket)
+    whenKnown(socket, limits, (bytes) => ({
+      used: 0,
+      next: () => handOver(bytes[0] === tlsHandshake ? secure : http, socket),
+    }))
+  })
+  server.maxConnections = limits.connectionsMax
+
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(address.port, address.host, () => {
+      server.off('error', reject)
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () =>
+          new Promise((closed) => {
+            server.close(() => closed())
+            for (const socket of sockets) socket.destroy()
+          }),
+      })
+    })
+  })
+}
+
+/** Gives a socket with bytes put back to a server: it reads them first, then the rest as they come. */
+const handOver = (server: EventEmitter, socket: Duplex): void => {
+  server.emit('connection', socket)
+  process.nextTick(() => socket.resume())
+}
+
+/** What to do next, and how many of the bytes read so far that has used up. */
+type Verdict = { readonly used: number; readonly next: () => void }
+
+/**
+ * Reads until `decide` gives a verdict, puts the unused bytes back and goes on with it.
+ * The socket is paused in between, so that its next owner gets every byte.
+ */
+const whenKnown = (
+  socket: Duplex,
+  limits: SharedPortOptions['limits'],
+  decide: (bytes: Buffer) => Verdict | undefined,
+): void => {
+  let seen: Buffer = Buffer.alloc(0)
+  const timer = setTimeout(() => socket.destroy(), limits.firstBytesMs)
+  socket.once('close', () => clearTimeout(timer))
+  const onData = (chunk: Buffer): void => {
+    seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
+    const verdict = decide(seen)
+    if (verdict === undefined) return
+    clearTimeout(timer)
+    socket.off('data', onData)
+    socket.pause()
+    if (seen.length > verdict.used) socket.unshift(seen.subarray(verdict.used))
+    verdict.next()
+  }
+  socket.on('data', onData)
+}
