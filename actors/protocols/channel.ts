@@ -20,4 +20,5 @@ export const Channel = protocol('channel', 1, {
   /** Own results. */
   appended: tell({ batch: is.int }),
   appendFailed: tell({ batch: is.int, reason: is.str }),
+  retry: tell({ batch: is.int }),
 })

@@ -1,0 +1,120 @@
+/**
+ * Channel: the log stream of one app, in the order in which its lines arrived here.
+ *
+ * Owns what is between its sources and the kept history: a bounded buffer, and one append in flight at a time so that
+ * order is kept. A line is either in the history (and so with every tail), in that buffer, or counted as dropped and
+ * said in-band as L10. Losing the activation loses the buffer; the history is the store's.
+ */
+import { actor, type Ctx } from '../../src/runtime/index.ts'
+import { History } from '../effects/history.ts'
+import { Channel, type Line } from '../protocols/channel.ts'
+import { formatTime } from './line.ts'
+
+type State = {
+  readonly buffer: readonly Line[]
+  readonly bufferBytes: number
+  /** The lines of the append that is under way. */
+  readonly inFlight: readonly Line[]
+  readonly batch: number
+  readonly failures: number
+  readonly dropped: number
+  readonly droppedSinceUs: number
+}
+type Self = Ctx<typeof Channel>
+
+// Logplex's drain buffer holds 1,024 messages; the channel's holds what an outage of the store of some seconds brings.
+const bufferLinesMax = 5_000
+const bufferBytesMax = 4 * 1024 * 1024
+const batchLinesMax = 500
+const batchBytesMax = 256 * 1024
+const retryMsMin = 100
+const retryMsMax = 5_000
+
+const encoder = new TextEncoder()
+
+export const channel = actor(Channel, {
+  mailbox: { capacity: 1_000, overflow: 'drop-oldest' },
+  init: (): State => ({
+    buffer: [],
+    bufferBytes: 0,
+    inFlight: [],
+    batch: 0,
+    failures: 0,
+    dropped: 0,
+    droppedSinceUs: 0,
+  }),
+  receive: {
+    write: (s, { lines }, ctx) => append(accept(s, lines), ctx),
+    drop(s, _, ctx) {
+      ctx.run(History.drop({ appId: ctx.self.key }))
+      return { ...s, buffer: [], bufferBytes: 0 }
+    },
+    appended: (s, { batch }, ctx) =>
+      batch === s.batch ? append({ ...s, inFlight: [], failures: 0 }, ctx) : s,
+    appendFailed(s, { batch, reason }, ctx) {
+      if (batch !== s.batch) return s
+      const failures = s.failures + 1
+      if (failures === 1) ctx.log({ at: 'history-failed', app: ctx.self.key, reason })
+      const waitMs = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(failures, 10))
+      ctx.after('retry', waitMs, { type: 'retry', batch })
+      return { ...s, failures }
+    },
+    retry: (s, { batch }, ctx) => (batch === s.batch && s.inFlight.length > 0 ? send(s, s.inFlight, ctx) : s),
+  },
+  lost: (s, { count, sinceMs }) => (count === 0 ? s : countDrop(s, count, sinceMs * 1000)),
+})
+
+/** Takes the lines in; the oldest go first when there are too many, and are counted. */
+const accept = (s: State, lines: readonly Line[]): State => {
+  const buffer = [...s.buffer, ...lines]
+  let bytes = s.bufferBytes + lines.reduce((sum, line) => sum + line.text.length, 0)
+  let gone = 0
+  while (buffer.length - gone > bufferLinesMax || bytes > bufferBytesMax) {
+    bytes -= buffer[gone]?.text.length ?? 0
+    gone++
+  }
+  const kept = { ...s, buffer: gone === 0 ? buffer : buffer.slice(gone), bufferBytes: bytes }
+  return gone === 0 ? kept : countDrop(kept, gone, buffer[0]?.atUs ?? 0)
+}
+
+const countDrop = (s: State, count: number, sinceUs: number): State => ({
+  ...s,
+  dropped: s.dropped + count,
+  droppedSinceUs: s.dropped === 0 ? sinceUs : s.droppedSinceUs,
+})
+
+/** Starts the next append when none is under way: what was lost is said first, where it was lost. */
+const append = (s: State, ctx: Self): State => {
+  if (s.inFlight.length > 0 || (s.buffer.length === 0 && s.dropped === 0)) return s
+  const lines: Line[] = s.dropped > 0 ? [overflowLine(s, ctx.now * 1000)] : []
+  let bytes = 0
+  let taken = 0
+  for (const line of s.buffer) {
+    if (taken >= batchLinesMax || (taken > 0 && bytes + line.text.length > batchBytesMax)) break
+    bytes += line.text.length
+    lines.push(line)
+    taken++
+  }
+  const rest = { buffer: s.buffer.slice(taken), bufferBytes: s.bufferBytes - bytes }
+  return send({ ...s, ...rest, inFlight: lines, batch: s.batch + 1, dropped: 0 }, lines, ctx)
+}
+
+const send = (s: State, lines: readonly Line[], ctx: Self): State => {
+  const { batch } = s
+  ctx.run(
+    History.append({ appId: ctx.self.key, lines }),
+    () => ({ type: 'appended', batch }),
+    (error) => ({ type: 'appendFailed', batch, reason: error.message }),
+  )
+  return s
+}
+
+/** Production's text of L10 with the channel in the drain's place. */
+const overflowLine = (s: State, atUs: number): Line => ({
+  atUs,
+  source: 'heroku',
+  process: 'logplex',
+  text: encoder.encode(
+    `Error L10 (output buffer overflow): ${s.dropped} messages dropped since ${formatTime(s.droppedSinceUs)}.`,
+  ),
+})
