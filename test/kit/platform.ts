@@ -1,0 +1,175 @@
+/**
+ * A whole Manifold of a test's own: its own home, ports and NATS, started as `npm start` starts it, used through the
+ * stock CLI and git. What setup fetched once (nats-server, the stack) is borrowed from the machine's own home.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { createServer } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { machineEnv, run, start, type Env, type Ran, type RunOptions } from './run.ts'
+import { until } from './until.ts'
+
+export type Platform = {
+  readonly home: string
+  readonly port: number
+  readonly routerPort: number
+  /** Folder of the user who works with it: HOME of CLI and git. */
+  readonly user: string
+  readonly output: () => string
+  readonly pid: () => number
+  /** As Ctrl-C does; resolves with the exit code. */
+  readonly stop: () => Promise<number | null>
+  /** SIGKILL of the host process alone. */
+  readonly kill: () => Promise<void>
+  /** Starts it again on the same home. @returns milliseconds until the ready line */
+  readonly restart: () => Promise<number>
+  readonly heroku: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Ran>
+  readonly git: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Ran>
+  /** Any command with `. $MANIFOLD_HOME/env` sourced. */
+  readonly sourced: (script: string, options?: Partial<RunOptions>) => Promise<Ran>
+  /** GET through the router. */
+  readonly get: (
+    host: string,
+    path?: string,
+  ) => Promise<{ readonly status: number; readonly body: string; readonly headers: Env }>
+  /** Stops what runs and removes the home. */
+  readonly dispose: () => Promise<void>
+}
+
+const readyPattern = /^manifold ready api=(\S+) apps=(\S+) home=(\S+)$/m
+const herokuBin = join(process.cwd(), 'node_modules/heroku/bin/run.js')
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      )
+    })
+  })
+
+/** git asks `heroku` for credentials, so it must be found by that name. */
+const herokuOnPath = (folder: string): void => {
+  const script = `#!/bin/sh\nexec ${join(process.cwd(), 'node_modules/node/bin/node')} ${herokuBin} "$@"\n`
+  writeFileSync(join(folder, 'heroku'), script, { mode: 0o755 })
+}
+
+const makeHome = (): { home: string; user: string } => {
+  const root = mkdtempSync(join(tmpdir(), 'mf-'))
+  const [home, user] = [join(root, 'h'), join(root, 'u')]
+  mkdirSync(home, { mode: 0o700 })
+  mkdirSync(join(user, '.cache/heroku'), { recursive: true })
+  writeFileSync(join(user, '.cache/heroku/terms-of-service'), '')
+  writeFileSync(
+    join(user, '.gitconfig'),
+    '[user]\n\tname = Ada\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n',
+  )
+  mkdirSync(join(user, 'bin'))
+  herokuOnPath(join(user, 'bin'))
+  const shared = join(homedir(), '.manifold')
+  for (const name of ['bin', 'stacks']) symlinkSync(join(shared, name), join(home, name))
+  return { home, user }
+}
+
+export const startPlatform = async (settings: Env = {}): Promise<Platform> => {
+  const { home, user } = makeHome()
+  const [port, routerPort] = [await freePort(), await freePort()]
+  const env: Env = {
+    ...machineEnv(),
+    HOME: user,
+    MANIFOLD_HOME: home,
+    MANIFOLD_PORT: String(port),
+    MANIFOLD_ROUTER_PORT: String(routerPort),
+    MANIFOLD_SAMPLE: '0',
+    ...settings,
+  }
+  let child: ChildProcess
+  let output = ''
+  const boot = async (): Promise<number> => {
+    const began = performance.now()
+    let ready = false
+    output = ''
+    child = start(['bash', 'scripts/node', 'scripts/start.ts'], env, process.cwd())
+    const take = (text: string): void => {
+      output += text
+      ready ||= readyPattern.test(output)
+    }
+    child.stdout?.setEncoding('utf8').on('data', take)
+    child.stderr?.setEncoding('utf8').on('data', take)
+    await until(
+      () => ready || (child.exitCode !== null && Promise.reject(new Error(`it ended: ${output}`))),
+      {
+        what: 'the ready line',
+        timeoutMs: 120_000,
+      },
+    ).catch((error: unknown) => {
+      throw new Error(`the platform did not start:\n${output}`, { cause: error })
+    })
+    return performance.now() - began
+  }
+  const ended = (signal: NodeJS.Signals): Promise<number | null> =>
+    new Promise((resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null) return resolve(child.exitCode)
+      child.once('exit', (code) => resolve(code))
+      child.kill(signal)
+    })
+  await boot()
+  // NAME=value lines as `. env` leaves them in a shell that started with next to nothing.
+  const userEnv = async (): Promise<Env> => {
+    const machine = machineEnv()
+    const base = { ...machine, HOME: user, PATH: `${user}/bin:${machine['PATH']}` }
+    const { stdout, stderr, code } = await run(['bash', '-c', `. ${home}/env && env -0`], { env: base })
+    if (code !== 0) throw new Error(`sourcing env failed: ${stderr}`)
+    return Object.fromEntries(
+      stdout
+        .split('\0')
+        .flatMap((line) =>
+          line.includes('=') ? [[line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]] : [],
+        ),
+    )
+  }
+  const asUser = async (argv: readonly string[], options: Partial<RunOptions> = {}): Promise<Ran> =>
+    run(argv, { cwd: user, ...options, env: { ...(await userEnv()), ...options.env } })
+
+  return {
+    home,
+    port,
+    routerPort,
+    user,
+    output: () => output,
+    pid: () => child.pid ?? 0,
+    stop: () => ended('SIGTERM'),
+    kill: async () => void (await ended('SIGKILL')),
+    restart: boot,
+    heroku: (args, options) => asUser(['heroku', ...args], options),
+    git: (args, options) => asUser(['git', ...args], options),
+    sourced: (script, options) => asUser(['bash', '-c', script], options),
+    get: (host, path = '/') =>
+      new Promise((resolve, reject) => {
+        const call = request({ port: routerPort, host: '127.0.0.1', path, headers: { host } }, (answer) => {
+          let body = ''
+          answer.setEncoding('utf8').on('data', (text: string) => (body += text))
+          answer.once('end', () => {
+            const headers = Object.fromEntries(Object.entries(answer.headers).map(([k, v]) => [k, String(v)]))
+            resolve({ status: answer.statusCode ?? 0, body, headers })
+          })
+        })
+        call.once('error', reject)
+        call.end()
+      }),
+    dispose: async () => {
+      await ended('SIGTERM')
+      for (const name of ['bin', 'stacks']) rmSync(join(home, name))
+      rmSync(join(home, '..'), { recursive: true, force: true })
+    },
+  }
+}
+
+/** The text of a file of the home, for what a test must look into. */
+export const homeFile = (platform: Platform, name: string): string =>
+  readFileSync(join(platform.home, name), 'utf8')
