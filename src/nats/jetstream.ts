@@ -1,0 +1,131 @@
+/**
+ * JetStream's request API, as far as the record, objects and histories need it, with failures told exactly.
+ *
+ * The client library's own calls retry and wait in ways that blur whether a write was applied; these are single
+ * requests. Error codes are the server's (nats-server, server/errors.json).
+ */
+import type { Connection } from './connection.ts'
+import { RequestFailed, requestsOf, type Headers } from './requests.ts'
+
+/** The server answered no. */
+export class JetStreamRefused extends Error {
+  override readonly name = 'JetStreamRefused'
+  readonly code = 'jetstream_refused'
+  /** HTTP-like. */
+  readonly status: number
+  readonly serverCode: number
+  constructor(what: string, error: ApiError) {
+    super(`${what}: ${error.description ?? 'refused'} (${error.err_code ?? error.code})`)
+    this.status = error.code
+    this.serverCode = error.err_code ?? 0
+  }
+}
+type ApiError = { readonly code: number; readonly err_code?: number; readonly description?: string }
+
+/** The server's refusals that mean something here. */
+export const refusal = {
+  noMessage: 10_037,
+  streamNameInUse: 10_058,
+  wrongLastSequence: 10_071,
+  /** The same, from a leader that has a write to this subject under way. */
+  wrongLastSequenceBusy: 10_164,
+} as const
+
+/** Nothing was written: no room, no leader here, or JetStream is off. Any other refusal of a write leaves it open. */
+const unwritten = new Set([10_002, 10_008, 10_009, 10_023, 10_035, 10_039, 10_054, 10_076])
+
+/** Whether a failed call certainly changed nothing. */
+export const isUndone = (error: unknown): boolean =>
+  error instanceof RequestFailed
+    ? error.undone
+    : error instanceof JetStreamRefused && unwritten.has(error.serverCode)
+
+export type StreamConfig = Readonly<Record<string, unknown>> & { readonly name: string }
+export type StoredMessage = {
+  readonly subject: string
+  readonly sequence: number
+  readonly bytes: Uint8Array
+  readonly header: (name: string) => string | undefined
+}
+export type JetStream = {
+  readonly connection: Connection
+  /** One call of the API; `body` and the answer are JSON. @throws RequestFailed, JetStreamRefused */
+  readonly call: <T>(verb: string, body: unknown) => Promise<T>
+  /** Writes one message. @returns its sequence, once it is on disk */
+  readonly append: (subject: string, bytes: Uint8Array, headers?: Headers) => Promise<number>
+  /** The last message under a subject, read through the stream's leader. */
+  readonly last: (stream: string, subject: string) => Promise<StoredMessage | undefined>
+  /** Makes the stream, or brings the one there is to this configuration. */
+  readonly ensure: (config: StreamConfig) => Promise<void>
+}
+
+const timeoutMsDefault = 5_000
+const none = new Uint8Array(0)
+
+export const jetStream = (connection: Connection, timeoutMs = timeoutMsDefault): JetStream => {
+  const requests = requestsOf(connection)
+  const call = async <T>(verb: string, body: unknown): Promise<T> => {
+    const bytes = body === undefined ? none : Buffer.from(JSON.stringify(body))
+    const answer = await requests.ask(`$JS.API.${verb}`, bytes, timeoutMs)
+    return parse<T>(verb, answer.bytes)
+  }
+  return {
+    connection,
+    call,
+    async append(subject, bytes, headers) {
+      const answer = await requests.ask(subject, bytes, timeoutMs, headers)
+      const { seq } = parse<{ seq: number }>(subject, answer.bytes)
+      return seq
+    },
+    async last(stream, subject) {
+      try {
+        const answer = await call<{ message: RawMessage }>(`STREAM.MSG.GET.${stream}`, {
+          last_by_subj: subject,
+        })
+        return stored(answer.message)
+      } catch (error) {
+        if (error instanceof JetStreamRefused && error.serverCode === refusal.noMessage) return undefined
+        throw error
+      }
+    },
+    async ensure(config) {
+      try {
+        await call(`STREAM.CREATE.${config.name}`, config)
+      } catch (error) {
+        if (!(error instanceof JetStreamRefused) || error.serverCode !== refusal.streamNameInUse) throw error
+        await call(`STREAM.UPDATE.${config.name}`, config)
+      }
+    },
+  }
+}
+
+const parse = <T>(what: string, bytes: Uint8Array): T => {
+  let answer: { error?: ApiError }
+  try {
+    answer = JSON.parse(
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'),
+    ) as typeof answer
+  } catch (error) {
+    // Somebody answered, but not JetStream: whether anything was done is not known.
+    throw new RequestFailed('broken', `${what}: the answer is not JSON`, { cause: error })
+  }
+  if (answer.error !== undefined) throw new JetStreamRefused(what, answer.error)
+  return answer as T
+}
+
+type RawMessage = {
+  readonly subject: string
+  readonly seq: number
+  readonly hdrs?: string
+  readonly data?: string
+}
+
+const stored = (raw: RawMessage): StoredMessage => {
+  const text = raw.hdrs === undefined ? '' : Buffer.from(raw.hdrs, 'base64').toString('utf8')
+  return {
+    subject: raw.subject,
+    sequence: raw.seq,
+    bytes: raw.data === undefined ? none : Buffer.from(raw.data, 'base64'),
+    header: (name) => new RegExp(`^${name}: *(.*)$`, 'm').exec(text)?.[1]?.trim(),
+  }
+}
