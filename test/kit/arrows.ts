@@ -39,7 +39,7 @@ const arrows: readonly {
     what: 'the API',
     files: /^actors\/api\//,
     may: /^(?:src|config|actors\/(?:api|protocols|effects)|actors\/[\w-]+\.ts$)/,
-    not: /^(?:src\/(?:nats|sim|system)\/|config\/load\.ts|actors\/effects\/perform\/)/,
+    not: /^(?:src\/(?:nats|sim|system)\/|config\/load\.ts|actors\/effects\/perform\/(?!names\.ts))/,
   },
   {
     what: 'an actor',
