@@ -1,0 +1,191 @@
+/**
+ * Bundle, pure: from a container's specification to the `config.json` that runc reads.
+ *
+ * The isolation is decided here and nowhere else: own namespaces, an unprivileged user, no capabilities, a
+ * read-only root, masked kernel files, bounded memory, tasks, files and /tmp, and an init that reaps.
+ */
+import type { ContainerSpec, Layer } from './driver.ts'
+import { seccomp } from './seccomp.ts'
+
+/**
+ * A layer as it is mounted: `source` is what runc sees; an overlay also has its upper and work directories.
+ */
+export type MountedLayer = Layer & { upper?: string; work?: string }
+
+/** What the driver has settled about one container before its bundle is written. */
+export type BundleInput = {
+  spec: ContainerSpec
+  uid: number
+  layers: readonly MountedLayer[]
+  /** Host files shown inside read-only, such as /etc/hosts. */
+  binds: readonly { source: string; target: string }[]
+  /** Static init on the host, bound over `initPath`. */
+  init: string
+  cgroupsPath: string
+  /** cgroup v1 directories to show under /sys/fs/cgroup, or `v2` for the unified tree. */
+  cgroups: { version: 1; binds: readonly { source: string; target: string }[] } | { version: 2 }
+  swapAccounting: boolean
+  overlayVolatile: boolean
+  /**
+   * Program and arguments run in the host once the network namespace exists; runc gives it the state on
+   * stdin.
+   */
+  networkHook: readonly string[] | undefined
+}
+
+/** In the private /dev, so that no file of the shared root file system has to exist for it. */
+export const initPath = '/dev/init'
+
+const mergedOutput = ['/bin/sh', '-c', 'exec "$0" "$@" 2>&1']
+const hookTimeoutSeconds = 10
+
+const maskedPaths = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kallsyms',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/key-users',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+]
+
+const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+
+/**
+ * The runtime configuration. `merge` sends stderr down stdout's own pipe, so that the order written is kept.
+ */
+export const bundleConfig = (input: BundleInput, merge: boolean): object => {
+  const { spec, uid } = input
+  const argv = merge ? [...mergedOutput, ...spec.argv] : spec.argv
+  return {
+    ociVersion: '1.0.2',
+    hostname: spec.hostname,
+    root: { path: spec.root, readonly: true },
+    process: {
+      terminal: spec.terminal !== undefined,
+      ...(spec.terminal ? { consoleSize: { height: spec.terminal.rows, width: spec.terminal.columns } } : {}),
+      user: { uid, gid: uid, umask: 0o022 },
+      args: [initPath, '--', ...argv],
+      env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+      cwd: spec.cwd,
+      capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
+      rlimits: [
+        rlimit('RLIMIT_NOFILE', spec.limits.openFilesMax),
+        // Per user id, and each container has its own: `ulimit -u` inside tells the true bound.
+        rlimit('RLIMIT_NPROC', spec.limits.pidsMax),
+        rlimit('RLIMIT_CORE', 0),
+      ],
+      noNewPrivileges: true,
+      // The kernel takes a container before anything of the host when memory runs out.
+      oomScoreAdj: 500,
+    },
+    mounts: mounts(input),
+    ...(input.networkHook ? { hooks: { createRuntime: [hook(input.networkHook)] } } : {}),
+    linux: {
+      cgroupsPath: input.cgroupsPath,
+      namespaces: namespaces(input).map((type) => ({ type })),
+      resources: resources(input),
+      maskedPaths,
+      readonlyPaths,
+      seccomp,
+    },
+  }
+}
+
+const rlimit = (type: string, value: number): object => ({ type, hard: value, soft: value })
+
+const hook = ([path, ...args]: readonly string[]): object => ({
+  path,
+  args: [path, ...args],
+  env: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
+  timeout: hookTimeoutSeconds,
+})
+
+const namespaces = ({ spec, cgroups }: BundleInput): string[] => [
+  'pid',
+  'mount',
+  'ipc',
+  'uts',
+  ...(cgroups.version === 2 ? ['cgroup'] : []),
+  ...(spec.network === 'own' ? ['network'] : []),
+]
+
+const resources = ({ spec, swapAccounting }: BundleInput): object => ({
+  devices: [{ allow: false, access: 'rwm' }],
+  memory: {
+    limit: spec.limits.memoryBytes,
+    ...(swapAccounting ? { swap: spec.limits.memoryBytes + spec.limits.swapBytes } : {}),
+  },
+  cpu: { shares: spec.limits.cpuShares },
+  pids: { limit: spec.limits.pidsMax },
+})
+
+type Mount = { destination: string; type: string; source: string; options: string[] }
+
+const mounts = (input: BundleInput): Mount[] => [
+  mount('/proc', 'proc', 'proc', ['nosuid', 'noexec', 'nodev']),
+  mount('/dev', 'tmpfs', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
+  mount('/dev/pts', 'devpts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620']),
+  mount('/dev/shm', 'tmpfs', 'shm', ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k']),
+  mount('/sys', 'sysfs', 'sysfs', ['nosuid', 'noexec', 'nodev', 'ro']),
+  ...cgroupMounts(input.cgroups),
+  mount('/tmp', 'tmpfs', 'tmpfs', [
+    'nosuid',
+    'nodev',
+    'mode=1777',
+    `size=${input.spec.limits.tmpBytes}`,
+    `uid=${input.uid}`,
+    `gid=${input.uid}`,
+  ]),
+  ...input.layers.map((layer) => layerMount(layer, input.overlayVolatile)),
+  ...[{ source: input.init, target: initPath }, ...input.binds].map((file) =>
+    mount(file.target, 'bind', file.source, ['bind', 'ro', 'nosuid', 'nodev']),
+  ),
+]
+
+const mount = (destination: string, type: string, source: string, options: string[]): Mount => ({
+  destination,
+  type,
+  source,
+  options,
+})
+
+/**
+ * A program reads its own limits there; on a hybrid host runc's own cgroup mount fails, so v1 is made of
+ * binds.
+ */
+const cgroupMounts = (cgroups: BundleInput['cgroups']): Mount[] =>
+  cgroups.version === 2
+    ? [mount('/sys/fs/cgroup', 'cgroup', 'cgroup', ['ro', 'nosuid', 'noexec', 'nodev', 'relatime'])]
+    : [
+        mount('/sys/fs/cgroup', 'tmpfs', 'tmpfs', ['nosuid', 'noexec', 'nodev', 'mode=755', 'size=64k']),
+        ...cgroups.binds.map(({ source, target }) =>
+          mount(target, 'bind', source, ['bind', 'ro', 'nosuid', 'noexec', 'nodev']),
+        ),
+      ]
+
+/** `volatile` spares the sync of a disk that is thrown away at stop anyway. */
+const layerMount = (layer: MountedLayer, volatile: boolean): Mount => {
+  if (layer.mode !== 'overlay' || layer.upper === undefined || layer.work === undefined) {
+    const write = layer.mode === 'ro' ? 'ro' : 'rw'
+    return mount(layer.target, 'bind', layer.source, ['bind', write, 'nosuid', 'nodev'])
+  }
+  return mount(layer.target, 'overlay', 'overlay', [
+    `lowerdir=${escapeOverlay(layer.source)}`,
+    `upperdir=${escapeOverlay(layer.upper)}`,
+    `workdir=${escapeOverlay(layer.work)}`,
+    'nosuid',
+    'nodev',
+    ...(volatile ? ['volatile'] : []),
+  ])
+}
+
+/** The kernel splits overlay options at commas and lower directories at colons. */
+const escapeOverlay = (path: string): string => path.replace(/[\\:,]/g, '\\$&')

@@ -1,0 +1,148 @@
+/**
+ * Driver: what a container engine offers, whichever way it isolates.
+ *
+ * Two engines keep this contract: `oci` (runc under conmon, root) and `process` (plain processes, no
+ * isolation). Neither knows what a container is for. A container belongs to the state directory, not to the
+ * process that started it: whoever opens the same directory later finds it again, running or exited.
+ */
+import type { Readable, Writable } from 'node:stream'
+
+/**
+ * One directory shown inside: `overlay` is a private writable view, gone at stop; `ro` and `rw` are plain
+ * binds.
+ */
+export type Layer = { source: string; target: string; mode: 'overlay' | 'ro' | 'rw' }
+
+/** Bounds of one container; bytes are bytes, `swapBytes` comes on top of `memoryBytes`. */
+export type Limits = {
+  memoryBytes: number
+  swapBytes: number
+  pidsMax: number
+  cpuShares: number
+  openFilesMax: number
+  tmpBytes: number
+}
+
+/** What to run. `id` is `[a-z0-9][a-z0-9.-]{0,63}` and is never used twice in one state directory. */
+export type ContainerSpec = {
+  id: string
+  root: string
+  layers: readonly Layer[]
+  argv: readonly string[]
+  cwd: string
+  env: Readonly<Record<string, string>>
+  limits: Limits
+  files?: readonly { target: string; text: string }[]
+  hostname: string
+  labels: Readonly<Record<string, string>>
+  terminal?: { columns: number; rows: number }
+  network: 'own' | 'host'
+}
+
+/**
+ * How a container ended. `code` is null only with `lost`: it ended while nothing was left to see it (power
+ * loss, a killed conmon). `signal` is derived from a code above 128 where the engine has no better knowledge.
+ */
+export type Exit = { code: number | null; signal?: NodeJS.Signals; oomKilled: boolean; lost?: true }
+
+/** `paths` maps each layer and file target to where the container's own processes see it. */
+export type Started = {
+  id: string
+  pid: number
+  address: string
+  startedAtMs: number
+  paths: Readonly<Record<string, string>>
+}
+
+/**
+ * A container with live standard streams. `output` carries stdout and stderr in the order written; ending
+ * `stdin` gives end of file inside when there is no terminal.
+ */
+export type Attached = {
+  id: string
+  address: string
+  stdin: Writable
+  output: Readable
+  exit: Promise<Exit>
+  /** SIGHUP to every process of it. */
+  hangup(): void
+}
+
+/** A container of the state directory. `startedAtMs` is 0 when its start never finished. */
+export type Found = {
+  id: string
+  labels: Readonly<Record<string, string>>
+  pid: number
+  address: string
+  startedAtMs: number
+  attached: boolean
+  state: 'running' | 'exited'
+  exit?: Exit
+}
+
+/**
+ * Where a follower stands in a container's log; plain data, keep it to resume. `file` names one file of the
+ * rotated log (0: the oldest there is), `offset` is in bytes, `partial` holds what was read of lines not yet
+ * complete.
+ */
+export type LogCursor = {
+  file: number
+  offset: number
+  partial?: Readonly<Partial<Record<LogStream, { at: string; base64: string }>>>
+}
+export type LogStream = 'stdout' | 'stderr'
+
+/** One line without its newline, at most `lineBytesMax` long; `at` is RFC 3339 with nanoseconds. */
+export type LogLine = { at: string; stream: LogStream; bytes: Buffer }
+
+/**
+ * A run of lines. `cursor` resumes behind them. `lost` says that rotation took log files away before they
+ * were read: the lines of this batch come after the hole, and how many it swallowed is not known.
+ */
+export type LogBatch = { lines: readonly LogLine[]; cursor: LogCursor; lost: boolean }
+
+/** `done` resolves at the end of the log of an exited container, or on close. */
+export type Follower = { done: Promise<void>; close(): void }
+
+export type Stats = {
+  memoryBytes: number
+  rssBytes: number
+  cacheBytes: number
+  swapBytes: number
+  pids: number
+}
+
+export type Swept = { removed: readonly string[] }
+
+export type Driver = {
+  kind: 'oci' | 'process'
+  /** Starts detached. Rejects with `OCI_ID_TAKEN`, `OCI_SPEC`, `OCI_START`. */
+  start(spec: ContainerSpec): Promise<Started>
+  /** Starts with live streams; ends with the process that holds them. Rejects like `start`. */
+  attach(spec: ContainerSpec): Promise<Attached>
+  /** Everything the state directory knows. */
+  list(): Promise<readonly Found[]>
+  /** Resolves when the container has exited, also long ago. Rejects with `OCI_UNKNOWN`, `OCI_CLOSED`. */
+  wait(id: string): Promise<Exit>
+  /** To the first process, or to all of them. A container that is gone takes no signal and gives no error. */
+  signal(id: string, signal: NodeJS.Signals, whom: 'init' | 'all'): Promise<void>
+  stats(id: string): Promise<Stats>
+  /** Kills what runs and frees everything the container held; a second call does nothing. */
+  remove(id: string): Promise<void>
+  /** Calls `onBatch` with each run of lines from `from` on and waits for it before it reads more. */
+  follow(id: string, from: LogCursor, onBatch: (batch: LogBatch) => void | Promise<void>): Follower
+  /** Removes what no listed container owns: after power loss, after a kill in the middle of a start. */
+  sweep(): Promise<Swept>
+  /** Stops watching. Containers run on. */
+  close(): void
+  /**
+   * Removes what all containers share (bridge, firewall table, parent cgroup); refused while any is listed.
+   */
+  teardown(): Promise<void>
+}
+
+/** The cursor before the first line. */
+export const logStart: LogCursor = { file: 0, offset: 0 }
+
+/** Longer lines are split here. */
+export const lineBytesMax = 10_000

@@ -1,0 +1,206 @@
+/**
+ * Network: one bridge and one firewall table for a state directory, one interface pair for each container.
+ *
+ * A container reaches the outside and nothing else: not the host by any of its addresses, not another
+ * container, not the link-local range where clouds serve machine credentials. Only the host opens connections
+ * to a container. The pair is made by a hook that runc calls once the namespace exists: one shell, two `ip`
+ * batches. It needs no cleaning up after a crash, since the kernel takes the pair away with the namespace.
+ */
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+
+import {
+  bridgeName,
+  chooseNetwork,
+  gatewayOf,
+  parseRange,
+  toAddress,
+  vethPrefix,
+  type Identity,
+  type Range,
+} from './addresses.ts'
+import { command } from './command.ts'
+import { OciError } from './errors.ts'
+
+export type Network = {
+  /** Makes bridge and rules where they are missing or differ; cheap enough to call now and then. */
+  ensure(range: Range): Promise<void>
+  hook(identity: Identity, range: Range): readonly string[]
+  /** Deletes a container's interface at once, rather than when the kernel gets to it. */
+  detach(identity: Identity): Promise<void>
+  /** Names of the interfaces of this state directory. */
+  interfaces(): Promise<string[]>
+  detachNamed(name: string): Promise<void>
+  teardown(): Promise<void>
+}
+
+/**
+ * Sends the pair in: $1 interface, $2 bridge, $3 address with prefix, $4 gateway; runc's state comes on
+ * stdin.
+ */
+const hookScript = `set -e
+state=$(cat)
+pid=\${state#*'"pid":'}
+pid=\${pid%%[!0-9]*}
+ip -batch - <<END
+link add $1 type veth peer name eth0 netns $pid
+link set $1 master $2 up
+link set $1 type bridge_slave isolated on
+END
+nsenter -t $pid -n ip -batch - <<END
+addr add $3 dev eth0
+link set lo up
+link set eth0 up
+route add default via $4
+END
+`
+
+/** Finds a network for a state directory that no route or address of the machine touches. */
+export const findNetwork = async (hash: string): Promise<Range> => {
+  const own = bridgeName(hash)
+  const routes = parseJson(await command(['ip', '-json', '-4', 'route', 'show', 'table', 'all']))
+  const taken = routes
+    .filter((route) => route['dev'] !== own && route['dst'] !== 'default')
+    .map((route) => parseRange(String(route['dst'])))
+  const range = chooseNetwork(hash, taken)
+  if (!range) throw new OciError('OCI_NETWORK', 'every network of 10.64.0.0/10 is in use on this machine')
+  return range
+}
+
+const parseJson = (text: string): Record<string, unknown>[] => {
+  const value: unknown = JSON.parse(text || '[]')
+  return Array.isArray(value) ? value : []
+}
+
+/**
+ * The network of the state directory named by `hash`. `denied` are further addresses or ranges that no
+ * container may reach, such as the platform's other hosts.
+ */
+export const openNetwork = (hash: string, denied: readonly string[]): Network => {
+  const bridge = bridgeName(hash)
+  const table = `manifold_${hash}`
+  const interfaces = async (): Promise<string[]> => {
+    const links = parseJson(await command(['ip', '-json', 'link', 'show', 'type', 'veth']))
+    return links.map((link) => String(link['ifname'])).filter((name) => name.startsWith(vethPrefix(hash)))
+  }
+  const detachNamed = async (name: string): Promise<void> => {
+    if (!existsSync(`/sys/class/net/${name}`)) return
+    try {
+      await command(['ip', 'link', 'del', name])
+    } catch (error) {
+      // The kernel may have been faster.
+      if (existsSync(`/sys/class/net/${name}`)) throw error
+    }
+  }
+  return {
+    ensure: async (range) => {
+      const gateway = gatewayOf(range)
+      if (!existsSync(`/sys/class/net/${bridge}`)) {
+        await command(['ip', '-batch', '-'], `link add ${bridge} type bridge\n`)
+      }
+      await command(['ip', '-batch', '-'], bridgeBatch(bridge, gateway, range.bits))
+      await writeFile('/proc/sys/net/ipv4/ip_forward', '1')
+      const relay = await loopbackResolver()
+      if (relay) await writeFile(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1')
+      await command(['nft', '-f', '-'], rules({ table, bridge, range, denied, relay }))
+    },
+    hook: (identity, range) => [
+      '/bin/sh',
+      '-c',
+      hookScript,
+      'sh',
+      identity.veth,
+      bridge,
+      `${identity.address}/${range.bits}`,
+      gatewayOf(range),
+    ],
+    detach: (identity) => detachNamed(identity.veth),
+    interfaces,
+    detachNamed,
+    teardown: async () => {
+      await command(['nft', '-f', '-'], `table inet ${table}\ndelete table inet ${table}\n`)
+      if (existsSync(`/sys/class/net/${bridge}`)) await command(['ip', 'link', 'del', bridge])
+    },
+  }
+}
+
+const bridgeBatch = (bridge: string, gateway: string, bits: number): string =>
+  [`addr replace ${gateway}/${bits} dev ${bridge}`, `link set ${bridge} up`, ''].join('\n')
+
+type Rules = {
+  table: string
+  bridge: string
+  range: Range
+  denied: readonly string[]
+  relay: string | undefined
+}
+
+/** The whole table, replaced in one transaction: there is no moment without it. */
+const rules = ({ table, bridge, range, denied, relay }: Rules): string => {
+  const question = `iifname "${bridge}" ip daddr ${gatewayOf(range)} meta l4proto { tcp, udp } th dport 53`
+  return `
+table inet ${table}
+delete table inet ${table}
+table inet ${table} {
+  chain input {
+    type filter hook input priority -10; policy accept;
+    iifname != "${bridge}" return
+    ct state established,related accept
+    ${relay ? 'ct status dnat meta l4proto { tcp, udp } th dport 53 accept' : ''}
+    drop
+  }
+  chain forward {
+    type filter hook forward priority -10; policy accept;
+    oifname "${bridge}" ct state established,related accept
+    oifname "${bridge}" drop
+    iifname != "${bridge}" return
+    ct state established,related accept
+    meta nfproto ipv6 drop
+    ip daddr { 169.254.0.0/16, 127.0.0.0/8, 10.64.0.0/10 } drop
+    ${denied.map((address) => `ip daddr ${address} drop`).join('\n    ')}
+  }
+  chain resolver {
+    type nat hook prerouting priority -100; policy accept;
+    ${relay ? `${question} dnat ip to ${relay}` : ''}
+  }
+  chain outside {
+    type nat hook postrouting priority 100; policy accept;
+    ip saddr ${toAddress(range.base)}/${range.bits} oifname != "${bridge}" masquerade
+  }
+}
+`
+}
+
+const systemdResolvers = '/run/systemd/resolve/resolv.conf'
+
+const resolvers = (text: string): string[] =>
+  text.split('\n').flatMap((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? [])
+
+const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'
+
+/**
+ * resolv.conf for a container with a network of its own. A resolver on the host's loopback is not there for
+ * it: then systemd-resolved's own upstream servers are used, else the bridge passes port 53 on to that
+ * resolver.
+ */
+export const resolverText = async (gateway: string): Promise<string> => {
+  const text = await hostResolvers()
+  const usable = resolvers(text).some((address) => !isLoopback(address))
+  const lines = text.split('\n').filter((line) => {
+    const address = /^\s*nameserver\s+(\S+)/.exec(line)?.[1]
+    return address === undefined ? line.trim() !== '' : !isLoopback(address)
+  })
+  return [...lines, ...(usable ? [] : [`nameserver ${gateway}`]), ''].join('\n')
+}
+
+const hostResolvers = async (): Promise<string> => {
+  const text = await readFile('/etc/resolv.conf', 'utf8')
+  const stub = resolvers(text).every(isLoopback) && existsSync(systemdResolvers)
+  return stub ? readFile(systemdResolvers, 'utf8') : text
+}
+
+/** The host's resolver on 127.0.0.0/8 that has to be relayed, when it has no other. */
+const loopbackResolver = async (): Promise<string | undefined> => {
+  const all = resolvers(await hostResolvers())
+  return all.every(isLoopback) ? all.find((address) => address.startsWith('127.')) : undefined
+}

@@ -1,0 +1,371 @@
+/**
+ * The `oci` driver: containers by runc under conmon, as root. What it holds of a container is on disk and in
+ * the kernel; this object can be dropped at any time and opened again on the same state directory.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { homeHash, type Identity } from './addresses.ts'
+import { openCgroups } from './cgroup.ts'
+import type { Attached, ContainerSpec, Driver, Exit, Found, Started } from './driver.ts'
+import { isErrno, OciError } from './errors.ts'
+import { exitCode, openExits, signalOf } from './exit.ts'
+import { openLeases } from './lease.ts'
+import { followLog } from './log-file.ts'
+import { findNetwork, openNetwork } from './network.ts'
+import { prepare, type Preparation } from './prepare.ts'
+import { checkId, openRecords, readIfAny, type ContainerRecord } from './record.ts'
+import {
+  deleteContainer,
+  MountRefused,
+  startAttached,
+  startDetached,
+  type Launch,
+  type Runc,
+} from './runc.ts'
+import { killAll } from './signal.ts'
+
+export type OciOptions = {
+  /** Containers live in `<stateDir>/<id>/`. Give it to one driver at a time. */
+  stateDir: string
+  /** Addresses or ranges (CIDR) that no container may reach, beyond this host's own. */
+  denied?: readonly string[]
+  now(): number
+}
+
+const keeperGraceMs = 2_000
+
+/** Opens the state directory, which is made when missing. Bridge and firewall are made at the first start. */
+export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
+  await mkdir(options.stateDir, { recursive: true, mode: 0o711 })
+  const stateDir = await realpath(options.stateDir)
+  const hash = homeHash(stateDir)
+  const name = `manifold_${hash}`
+  const runc: Runc = { root: `/run/${name}`, runcPath: 'runc', conmonPath: 'conmon' }
+  const cgroups = openCgroups()
+  const network = openNetwork(hash, options.denied ?? [])
+  const records = openRecords(stateDir)
+  const leases = await openLeases(stateDir, hash, () => findNetwork(hash))
+  for (const record of await records.all()) leases.hold(record.index)
+  const starting = new Set<string>()
+  const removing = new Map<string, Promise<void>>()
+  const refused = new Set<number>()
+  let ready: Promise<unknown> | undefined
+
+  const cgroupOf = (id: string): string => `/${name}/${id}`
+
+  const makeReady = async (): Promise<void> => {
+    ready ??= Promise.all([
+      locate(runc),
+      network.ensure(leases.range),
+      mkdir(runc.root, { recursive: true, mode: 0o700 }),
+    ])
+    try {
+      await ready
+    } catch (error) {
+      ready = undefined
+      throw error
+    }
+  }
+
+  const begin = async <T>(
+    spec: ContainerSpec,
+    attached: boolean,
+    run: (launch: Launch) => Promise<T>,
+    pidOf: (result: T) => number,
+  ): Promise<{ record: ContainerRecord; result: T }> => {
+    checkSpec(spec)
+    const dir = await records.claim(spec.id)
+    starting.add(spec.id)
+    try {
+      await makeReady()
+      const identity = await leases.next()
+      const record = newRecord(spec, identity, attached)
+      await records.write(record)
+      const result = await launchMapped(preparation(dir, spec, identity, attached), run)
+      const started = { ...record, pid: pidOf(result), startedAtMs: options.now() }
+      await records.write(started)
+      return { record: started, result }
+    } catch (error) {
+      await remove(spec.id)
+      throw error instanceof OciError ? error : new OciError('OCI_START', spec.id, { cause: error })
+    } finally {
+      starting.delete(spec.id)
+    }
+  }
+
+  const preparation = (
+    dir: string,
+    spec: ContainerSpec,
+    identity: Identity,
+    attached: boolean,
+  ): Preparation => ({
+    dir,
+    spec,
+    identity,
+    range: leases.range,
+    init: initPath,
+    cgroupsPath: cgroupOf(spec.id),
+    cgroups,
+    hook: spec.network === 'own' ? network.hook(identity, leases.range) : undefined,
+    merge: attached && !spec.terminal,
+    refused,
+  })
+
+  /** Once more with copies when the file system of a layer knows no id-mapped mounts. */
+  const launchMapped = async <T>(input: Preparation, run: (launch: Launch) => Promise<T>): Promise<T> => {
+    const { dir, spec, identity } = input
+    const { mounts, devices } = await prepare(input)
+    const launch = { id: spec.id, dir, uid: identity.uid, mounts }
+    try {
+      return await run(launch)
+    } catch (error) {
+      if (!(error instanceof MountRefused)) throw error
+      for (const device of devices) refused.add(device)
+      return run({ ...launch, mounts: (await prepare(input)).mounts })
+    }
+  }
+
+  const start = async (spec: ContainerSpec): Promise<Started> => {
+    if (spec.terminal) throw new OciError('OCI_SPEC', `${spec.id}: a terminal needs attach`)
+    const { record } = await begin(
+      spec,
+      false,
+      (launch) => startDetached(runc, launch),
+      (pid) => pid,
+    )
+    const { id, pid, address, startedAtMs, paths } = record
+    return { id, pid, address, startedAtMs, paths }
+  }
+
+  const attach = async (spec: ContainerSpec): Promise<Attached> => {
+    const { record, result } = await begin(
+      spec,
+      true,
+      (launch) => startAttached(runc, launch, spec.terminal),
+      ({ pid }) => pid,
+    )
+    const { stdin, output, ended } = result
+    const { id, address } = record
+    const exit = ended.then((code) => settle(id, code))
+    return {
+      id,
+      address,
+      stdin,
+      output,
+      exit,
+      hangup: () => void signal(id, 'SIGHUP', 'all'),
+    }
+  }
+
+  /** An attached container has no conmon: we keep its exit code ourselves. */
+  const settle = async (id: string, code: number | null): Promise<Exit> => {
+    const exit = await exitWith(id, code)
+    try {
+      if (code !== null) await writeFile(join(records.dir(id), 'exit', id), String(code))
+    } catch (error) {
+      // Removed meanwhile.
+      if (!isErrno(error, 'ENOENT')) throw error
+    }
+    return exit
+  }
+
+  const exitWith = async (id: string, code: number | null): Promise<Exit> => {
+    const oomKilled = (await cgroups.oomKills(cgroupOf(id))) > 0
+    if (code === null) return { code, oomKilled, lost: true }
+    const signal = signalOf(code)
+    return { code, ...(signal ? { signal } : {}), oomKilled }
+  }
+
+  /** Whether `pid` is a process of the container: an id is never used twice, a pid is. */
+  const isOurs = (pid: number, id: string): boolean =>
+    pid > 0 &&
+    (readIfAny(`/proc/${pid}/cgroup`) ?? '').split('\n').some((line) => line.endsWith(cgroupOf(id)))
+
+  const keeperOf = (id: string): number => {
+    const pid = Number(readIfAny(join(records.dir(id), 'conmon.pid')) ?? 0)
+    return pid > 0 && readIfAny(`/proc/${pid}/cmdline`)?.includes(`\0--cid=${id}\0`) ? pid : 0
+  }
+
+  const probe = async (id: string): Promise<Exit | undefined> => {
+    const record = await records.read(id)
+    const dir = records.dir(id)
+    if (starting.has(id)) return undefined
+    const code = exitCode(dir, id)
+    if (code !== undefined) return exitWith(id, code)
+    if (record.startedAtMs > 0 && (keeperOf(id) > 0 || isOurs(record.pid, id))) return undefined
+    return exitWith(id, exitCode(dir, id) ?? null)
+  }
+
+  const exits = openExits((id) => records.dir(id), probe)
+
+  const signal = async (id: string, name: NodeJS.Signals, whom: 'init' | 'all'): Promise<void> => {
+    const { pid } = await records.read(id)
+    if (!isOurs(pid, id)) return
+    // The kernel takes a pid namespace down with its first process.
+    if (whom === 'init' || name === 'SIGKILL') killAll([pid], name)
+    else await signalEach(id, name, pid)
+  }
+
+  /**
+   * Until no process is left that has not had it: one may fork while we look. The init would only pass it on.
+   */
+  const signalEach = async (id: string, name: NodeJS.Signals, init: number): Promise<void> => {
+    const told = new Set<number>([init])
+    for (let round = 0; round < 8; round++) {
+      const fresh = (await cgroups.pids(cgroupOf(id))).filter((pid) => !told.has(pid))
+      if (fresh.length === 0) return
+      killAll(fresh, name)
+      for (const pid of fresh) told.add(pid)
+    }
+  }
+
+  const found = async (record: ContainerRecord): Promise<Found> => {
+    const { id, labels, pid, address, startedAtMs, attached } = record
+    const exit = await probe(id)
+    const base = { id, labels, pid, address, startedAtMs, attached }
+    return exit ? { ...base, state: 'exited', exit } : { ...base, state: 'running' }
+  }
+
+  const list = async (): Promise<Found[]> => {
+    const all = await records.all()
+    const seen = await Promise.all(all.map((record) => unlessRemoved(found(record))))
+    return seen.filter((each) => each !== undefined)
+  }
+
+  const remove = (id: string): Promise<void> => {
+    checkId(id)
+    const running = removing.get(id) ?? removeNow(id).finally(() => removing.delete(id))
+    removing.set(id, running)
+    return running
+  }
+
+  const removeNow = async (id: string): Promise<void> => {
+    const dir = records.dir(id)
+    if (!existsSync(dir)) return
+    const record = await unlessRemoved(records.read(id))
+    await deleteContainer(runc, id)
+    await endKeeper(id)
+    if (record?.network === 'own') await network.detach(leases.of(record.index))
+    await cgroups.remove(cgroupOf(id))
+    await records.forget(id)
+    if (record) leases.free(record.index)
+  }
+
+  const endKeeper = async (id: string): Promise<void> => {
+    const until = performance.now() + keeperGraceMs
+    for (let pid = keeperOf(id); pid > 0; pid = keeperOf(id)) {
+      if (performance.now() > until) killAll([pid], 'SIGKILL')
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
+  const sweep = async (): Promise<{ removed: string[] }> => {
+    const removed: string[] = []
+    for (const id of await records.broken()) {
+      if (starting.has(id)) continue
+      await remove(id)
+      removed.push(id)
+    }
+    const all = await records.all()
+    const known = new Set([...all.map(({ id }) => id), ...starting])
+    for (const id of [...(await namesIn(runc.root)), ...(await cgroups.children(`/${name}`))]) {
+      if (known.has(id) || starting.has(id) || existsSync(join(stateDir, id))) continue
+      killAll(await cgroups.pids(cgroupOf(id)), 'SIGKILL')
+      await deleteContainer(runc, id)
+      await cgroups.remove(cgroupOf(id))
+      removed.push(id)
+    }
+    const owned = new Set((await records.all()).map(({ index }) => leases.of(index).veth))
+    for (const veth of starting.size === 0 ? await network.interfaces() : []) {
+      if (owned.has(veth)) continue
+      await network.detachNamed(veth)
+      removed.push(veth)
+    }
+    if (ready) await network.ensure(leases.range)
+    return { removed: [...new Set(removed)] }
+  }
+
+  return {
+    kind: 'oci',
+    start,
+    attach,
+    list,
+    wait: (id) => exits.wait(id),
+    signal,
+    stats: async (id) => {
+      await records.read(id)
+      return cgroups.stats(cgroupOf(id))
+    },
+    remove,
+    follow: (id, from, onBatch) => followLog(records.dir(id), from, exits.wait(id), onBatch),
+    sweep,
+    close: () => exits.close(),
+    teardown: async () => {
+      if (starting.size > 0 || (await list()).length > 0) throw new OciError('OCI_BUSY', stateDir)
+      ready = undefined
+      await network.teardown()
+      await cgroups.remove(`/${name}`)
+      await rm(runc.root, { recursive: true, force: true })
+    },
+  }
+}
+
+const initPath = '/usr/bin/tini-static'
+const tools = {
+  runcPath: ['/usr/sbin/runc', '/usr/bin/runc'],
+  conmonPath: ['/usr/bin/conmon', '/usr/libexec/podman/conmon'],
+}
+
+/** conmon wants absolute paths. */
+const locate = async (runc: Runc): Promise<void> => {
+  for (const key of ['runcPath', 'conmonPath'] as const) {
+    const path = tools[key].find((each) => existsSync(each))
+    if (!path) throw new OciError('OCI_START', `${tools[key].join(' or ')} is not installed`)
+    runc[key] = path
+  }
+  if (!existsSync(initPath)) throw new OciError('OCI_START', `${initPath} is not installed`)
+}
+
+const newRecord = (spec: ContainerSpec, identity: Identity, attached: boolean): ContainerRecord => ({
+  id: spec.id,
+  labels: spec.labels,
+  attached,
+  network: spec.network,
+  index: identity.index,
+  address: spec.network === 'own' ? identity.address : '127.0.0.1',
+  hostname: spec.hostname,
+  startedAtMs: 0,
+  pid: 0,
+  paths: Object.fromEntries([...spec.layers, ...(spec.files ?? [])].map(({ target }) => [target, target])),
+})
+
+const checkSpec = (spec: ContainerSpec): void => {
+  checkId(spec.id)
+  const paths = [spec.root, spec.cwd, ...spec.layers.flatMap(({ source, target }) => [source, target])]
+  const relative = paths.find((path) => !path.startsWith('/') || path.split('/').includes('..'))
+  if (relative !== undefined) throw new OciError('OCI_SPEC', `${spec.id}: path ${relative} is not absolute`)
+  if (spec.argv.length === 0) throw new OciError('OCI_SPEC', `${spec.id}: nothing to run`)
+  const text = [...spec.argv, spec.cwd, ...Object.entries(spec.env).flat()]
+  if (text.some((each) => each.includes('\0'))) throw new OciError('OCI_SPEC', `${spec.id}: a NUL byte`)
+}
+
+/** undefined for a container that is gone. */
+const unlessRemoved = async <T>(promise: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await promise
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'OCI_UNKNOWN') return undefined
+    throw error
+  }
+}
+
+const namesIn = async (path: string): Promise<string[]> => {
+  try {
+    return await readdir(path)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return []
+    throw error
+  }
+}
