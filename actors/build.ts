@@ -99,8 +99,11 @@ export const build = actor(Build, {
     released: (s, { releaseId, version }, ctx) =>
       s.view?.status === 'pending' ? succeed(s, s.view, { releaseId, releaseVersion: version }, ctx) : s,
     failed: (s, { code, reason }, ctx) => fail(s, code, reason, ctx),
-    cancel: (s, _, ctx) =>
-      s.view?.slugId === null ? fail(s, 'cancelled', 'The build was cancelled', ctx) : s,
+    cancel(s, _, ctx) {
+      if (s.view?.status === 'pending' && s.view.slugId === null)
+        ctx.run(Builder.cancel({ buildId: s.view.id }))
+      return s
+    },
     info(s, _, ctx) {
       if (s.view === undefined) ctx.refuseCaller('not_found', "Couldn't find that build.")
       else ctx.reply(s.view)

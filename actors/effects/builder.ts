@@ -20,6 +20,8 @@ export const Builder = {
     },
     { slug: Slug }
   >('builder.compile'),
+  /** Stops a compilation that runs: it fails as cancelled. */
+  cancel: effect<{ buildId: string }, void>('builder.cancel'),
   /** Ends the output stream with Heroku's last words: the release and the app's address, or what failed. */
   conclude: effect<
     { buildId: string; appName: string; outcome: { version: number } | { code: string; reason: string } },

@@ -1,0 +1,176 @@
+/**
+ * Performs Builder: compiles in the sandbox, keeps the slug in the object store by its sum, and says everything to the
+ * build's output stream in Heroku's words.
+ */
+import { createReadStream } from 'node:fs'
+import { cp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
+import type { Objects, Store } from '../../../src/ports/store.ts'
+import type { OutputHub } from '../../../src/output/hub.ts'
+import type { Builtins } from '../../../src/slug/buildpack.ts'
+import { compile, compileLimits } from '../../../src/slug/compile.ts'
+import { BuildFailure } from '../../../src/slug/failure.ts'
+import type { Mount, Sandbox } from '../../../src/slug/sandbox.ts'
+import * as texts from '../../../src/slug/texts.ts'
+import type { Slug } from '../../protocols/shapes.ts'
+import { asEffectFailure } from './names.ts'
+import type { Vault } from './vault.ts'
+
+export type BuilderDeps = {
+  /** Folders: `builds/` for work, `cache/<appId>/`, `buildpacks/`, `git/<appId>.git`. Absolute. */
+  readonly home: string
+  readonly sandbox: Sandbox
+  readonly builtins: Builtins
+  readonly platform: { readonly env: Readonly<Record<string, string>>; readonly mounts: readonly Mount[] }
+  readonly vault: Vault
+  readonly objects: Objects
+  readonly store: Store
+  readonly hub: OutputHub
+  readonly appUrl: (appName: string) => string
+  readonly now: () => number
+  readonly uuid: () => string
+}
+
+type CompileArgs = {
+  readonly buildId: string
+  readonly appId: string
+  readonly appName: string
+  readonly version: string
+  readonly sourceDir: string
+  readonly buildpacks: readonly string[]
+  readonly stack: string
+  readonly configId: string
+}
+type Outcome = { readonly version: number } | { readonly code: string; readonly reason: string }
+
+export const slugObject = (sha256: string): string => `slug/${sha256}`
+export const buildKey = (appId: string, buildId: string): string => `builds/${appId}/${buildId}`
+
+export const performBuilder = (deps: BuilderDeps): Effects => {
+  const { home, hub, store, objects } = deps
+  const cacheDir = (appId: string): string => join(home, 'cache', appId)
+
+  const running = new Map<string, AbortController>()
+
+  const compileSlug = async (args: CompileArgs, cancelled: AbortSignal): Promise<{ slug: Slug }> => {
+    const { buildId, appId, version, stack } = args
+    const workDir = join(home, 'builds', buildId)
+    const slugFile = join(workDir, 'slug.tgz')
+    try {
+      const compiled = await compile({
+        sandbox: deps.sandbox,
+        workDir,
+        cacheDir: cacheDir(appId),
+        token: buildId.slice(0, 8),
+        stack,
+        sourceVersion: version,
+        requestId: buildId,
+        config: await deps.vault.open(appId, args.configId),
+        platform: deps.platform,
+        onOutput: (text) => hub.write(buildId, text),
+        checkout: (into) => cp(args.sourceDir, into, { recursive: true, verbatimSymlinks: true }),
+        slugFile,
+        buildpacks: args.buildpacks,
+        builtins: deps.builtins,
+        buildpackStore: join(home, 'buildpacks'),
+        signal: cancelled,
+      })
+      const kept = await objects.put(slugObject(compiled.sha256), createReadStream(slugFile))
+      if (kept.sha256 !== compiled.sha256)
+        throw new EffectFailed('slug_changed', 'the slug changed while it was stored')
+      if (compiled.bytes > compileLimits.slugBytesSoft)
+        hub.write(buildId, texts.largeSlug(compiled.bytes, compileLimits.slugBytesSoft))
+      const { sha256, bytes, processTypes, buildpackDescription } = compiled
+      return {
+        slug: {
+          id: deps.uuid(),
+          sha256,
+          bytes,
+          stack,
+          commit: version,
+          description: '',
+          processTypes: { ...processTypes },
+          buildpackDescription,
+          createdAt: deps.now(),
+        },
+      }
+    } finally {
+      await rm(workDir, { recursive: true, force: true })
+      await rm(args.sourceDir, { recursive: true, force: true })
+    }
+  }
+
+  return {
+    'builder.compile': async (args: CompileArgs, cancelled: AbortSignal) => {
+      const own = new AbortController()
+      running.set(args.buildId, own)
+      try {
+        return await compileSlug(args, AbortSignal.any([cancelled, own.signal]))
+      } catch (error) {
+        if (!(error instanceof BuildFailure)) throw asEffectFailure(error)
+        hub.write(args.buildId, error.text)
+        throw new EffectFailed(error.code, error.message, { cause: error })
+      } finally {
+        running.delete(args.buildId)
+      }
+    },
+    'builder.cancel': async ({ buildId }: { buildId: string }) => running.get(buildId)?.abort(),
+    'builder.conclude': async ({
+      buildId,
+      appName,
+      outcome,
+    }: {
+      buildId: string
+      appName: string
+      outcome: Outcome
+    }) => {
+      if ('version' in outcome)
+        hub.write(
+          buildId,
+          texts.launching + texts.released(outcome.version, deps.appUrl(appName)) + texts.verified,
+        )
+      else {
+        // What failed in a buildpack has been shown; a failure of the platform has no text of its own yet.
+        if (!(outcome.code in buildFailures))
+          hub.write(buildId, ` !     ${outcome.reason}\n${texts.pushFailed}`)
+        hub.write(buildId, texts.rejected(appName))
+      }
+      hub.end(buildId)
+    },
+    'builder.enlist': async ({ appId, buildId }: { appId: string; buildId: string }) => {
+      try {
+        await store.create(
+          buildKey(appId, buildId),
+          new TextEncoder().encode(JSON.stringify({ at: deps.now() })),
+        )
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+    'builder.drop': async ({ appId }: { appId: string }) => {
+      try {
+        for (const entry of await store.list(`builds/${appId}/`)) await store.remove(entry.key)
+        await objects.remove(`repository/${appId}`)
+        await rm(cacheDir(appId), { recursive: true, force: true })
+        await rm(join(home, 'git', `${appId}.git`), { recursive: true, force: true })
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+  }
+}
+
+/** The codes whose text the compiler has shown itself. */
+const buildFailures: Readonly<Record<BuildFailure['code'], true>> = {
+  NO_LANGUAGE: true,
+  NOT_COMPATIBLE: true,
+  UNKNOWN_BUILDPACK: true,
+  FETCH_FAILED: true,
+  CHECKOUT_FAILED: true,
+  COMPILE_FAILED: true,
+  RELEASE_FAILED: true,
+  TIMED_OUT: true,
+  TOO_LARGE: true,
+  CANCELLED: true,
+}

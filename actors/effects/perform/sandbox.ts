@@ -1,0 +1,70 @@
+/**
+ * The build sandbox: one command in a container of its own, isolated like what it builds will be, its mounts shown where
+ * the slug compiler says. The `process` driver has no mounts: there the paths in the command are put in their place.
+ */
+import type { Driver, Limits } from '../../../src/oci/driver.ts'
+import type { Job, Sandbox } from '../../../src/slug/sandbox.ts'
+
+export type SandboxDeps = {
+  readonly driver: Driver
+  /** Root file system of builds, absolute. */
+  readonly root: string
+  readonly limits: Limits
+  /** A name never used before. */
+  readonly newId: () => string
+}
+
+type Placed = Pick<Job, 'argv' | 'cwd' | 'env'>
+
+/** Targets replaced by their sources wherever they stand: the longest first, so that /app does not cut /app/x. */
+const placeOnHost = (job: Job): Placed => {
+  const mounts = job.mounts.toSorted((a, b) => b.target.length - a.target.length)
+  const place = (text: string): string =>
+    mounts.reduce((out, { source, target }) => out.replaceAll(target, source), text)
+  const env = Object.fromEntries(Object.entries(job.env).map(([name, value]) => [name, place(value)]))
+  return { argv: job.argv.map(place), cwd: place(job.cwd), env }
+}
+
+export const containerSandbox =
+  ({ driver, root, limits, newId }: SandboxDeps): Sandbox =>
+  async (job) => {
+    job.signal?.throwIfAborted()
+    const isProcess = driver.kind === 'process'
+    const { argv, cwd, env } = isProcess ? placeOnHost(job) : job
+    const id = newId()
+    const layers = isProcess ? [] : job.mounts
+    const base = {
+      id,
+      root,
+      layers,
+      limits,
+      hostname: 'build',
+      labels: { kind: 'build' },
+      network: 'own' as const,
+    }
+    const attached = await driver.attach({ ...base, argv, cwd, env })
+    let timedOut = false
+    const kill = (): void => void driver.signal(id, 'SIGKILL', 'all').catch(() => undefined)
+    const deadline = setTimeout(() => {
+      timedOut = true
+      kill()
+    }, job.timeoutMs)
+    job.signal?.addEventListener('abort', kill, { once: true })
+    try {
+      attached.stdin.on('error', () => undefined)
+      attached.stdin.end()
+      const read = new Promise<void>((resolve) => {
+        attached.output.on('data', job.onOutput)
+        attached.output.once('close', resolve)
+        attached.output.once('end', resolve)
+        attached.output.once('error', resolve)
+      })
+      const exit = await attached.exit
+      await read
+      return { code: exit.code ?? 1, timedOut }
+    } finally {
+      clearTimeout(deadline)
+      job.signal?.removeEventListener('abort', kill)
+      await driver.remove(id)
+    }
+  }

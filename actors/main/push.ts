@@ -1,0 +1,180 @@
+/**
+ * A push, from git's request to its last word: which app and repository, the build that its hook waits for, and the durable
+ * copy of the repository that is made before git is told that its push was taken.
+ */
+import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { changes, checkoutCommit } from '../../src/git/checkout.ts'
+import { hookServer, type HookAnswer, type HookServer, type Push } from '../../src/git/hook-server.ts'
+import { bundle, createRepository, restore, setHead, tidyRepository } from '../../src/git/repository.ts'
+import { serveGit } from '../../src/git/serve.ts'
+import { judge } from '../../src/git/updates.ts'
+import type { OutputHub } from '../../src/output/hub.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { Objects } from '../../src/ports/store.ts'
+import * as texts from '../../src/slug/texts.ts'
+import type { BuildView } from '../protocols/build.ts'
+import type { Who } from '../protocols/shapes.ts'
+
+export type PushDeps = {
+  readonly home: string
+  readonly hub: OutputHub
+  readonly objects: Objects
+  readonly log: Log
+  readonly uuid: () => string
+  /** Starts the build and resolves when it has ended. */
+  readonly build: (
+    buildId: string,
+    job: { appId: string; appName: string; version: string; sourceDir: string; by: Who },
+    cancelled: AbortSignal,
+  ) => Promise<BuildView>
+}
+export type GitApp = { readonly id: string; readonly name: string }
+export type GitFace = {
+  /** One request of a git client, for an app that the user may push to. `pathInfo` is what follows `<app>.git`. */
+  serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    app: GitApp,
+    user: Who,
+    pathInfo: string,
+  ): Promise<void>
+  close(): Promise<void>
+}
+
+type Going = { readonly app: GitApp; readonly by: Who; accepted?: 'main' | 'master' }
+
+// Heroku refuses a second build while one runs; the text is ours, its form Heroku's.
+const busyText =
+  ' !     Push rejected, another build is in progress.\n !     Try again when it has finished.\n'
+
+export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
+  const { home, hub, log } = deps
+  const going = new Map<string, Going>()
+  const building = new Set<string>()
+  const folder = join(home, 'git')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const repositoryOf = (app: GitApp): string => join(folder, `${app.id}.git`)
+
+  const pushed = async (push: Push, answer: HookAnswer): Promise<number> => {
+    const session = going.get(push.push)
+    if (session === undefined) {
+      answer.write('!\tPush rejected, it did not come through the platform.\n')
+      return 1
+    }
+    const verdict = judge(push.updates)
+    if (verdict.kind !== 'build') {
+      answer.write(verdict.text)
+      return verdict.kind === 'skip' ? 0 : 1
+    }
+    if (building.has(session.app.id)) {
+      answer.write(busyText)
+      return 1
+    }
+    building.add(session.app.id)
+    try {
+      const succeeded = await buildPush(session, push, verdict, answer)
+      if (succeeded) session.accepted = verdict.branch
+      return succeeded ? 0 : 1
+    } finally {
+      building.delete(session.app.id)
+    }
+  }
+
+  const buildPush = async (
+    { app, by }: Going,
+    push: Push,
+    { commit, previous }: { readonly commit: string; readonly previous?: string },
+    answer: HookAnswer,
+  ): Promise<boolean> => {
+    const run = { env: push.quarantine, signal: answer.signal }
+    const buildId = deps.uuid()
+    await mkdir(join(home, 'builds'), { recursive: true, mode: 0o700 })
+    const sourceDir = await mkdtemp(join(home, 'builds', 'source-'))
+    if (previous !== undefined) {
+      const { paths, tree } = await changes(push.repository, previous, commit, run).catch(() => ({
+        paths: 0,
+        tree: '',
+      }))
+      if (tree !== '') answer.write(texts.updatedPaths(paths, tree))
+    }
+    answer.write(texts.compressingSource)
+    try {
+      await checkoutCommit(push.repository, commit, sourceDir, run)
+    } catch (error) {
+      answer.write(texts.checkoutFailed(error instanceof Error ? error.message : 'the commit cannot be read'))
+      await rm(sourceDir, { recursive: true, force: true })
+      return false
+    }
+    hub.open(buildId)
+    const ended = new Promise<void>((resolve) => {
+      hub.watch(buildId, { onText: (text) => answer.write(text), onEnd: resolve })
+    })
+    const job = { appId: app.id, appName: app.name, version: commit, sourceDir, by }
+    const view = await deps.build(buildId, job, answer.signal)
+    await Promise.race([ended, aborted(answer.signal)])
+    return view.status === 'succeeded'
+  }
+
+  const hooks: HookServer = await hookServer(join(home, 'run', 'push.sock'), pushed, (cause) =>
+    log({ at: 'push-hook-failed', reason: cause instanceof Error ? cause.message : 'unknown' }),
+  )
+
+  /** The repository of an app: as it is on this disk, else from its durable copy, else new. */
+  const ensureRepository = async (app: GitApp): Promise<string> => {
+    const directory = repositoryOf(app)
+    if (existsSync(join(directory, 'HEAD'))) return directory
+    const copy = await deps.objects.get(`repository/${app.id}`)
+    if (copy === undefined) await createRepository(directory)
+    else {
+      const file = join(folder, `${app.id}.bundle`)
+      await pipeline(copy, createWriteStream(file, { mode: 0o600 }))
+      await restore(directory, file)
+      await rm(file, { force: true })
+    }
+    return directory
+  }
+
+  const keep = async (app: GitApp, session: Going): Promise<void> => {
+    const directory = repositoryOf(app)
+    if (session.accepted !== undefined) await setHead(directory, session.accepted)
+    const file = join(folder, `${app.id}.${deps.uuid()}.bundle`)
+    try {
+      if (await bundle(directory, file))
+        await deps.objects.put(`repository/${app.id}`, createReadStream(file))
+    } finally {
+      await rm(file, { force: true })
+    }
+    await tidyRepository(directory)
+  }
+
+  return {
+    serve: async (request, response, app, user, pathInfo) => {
+      const repository = await ensureRepository(app)
+      const push = deps.uuid()
+      const session: Going = { app, by: user }
+      going.set(push, session)
+      try {
+        await serveGit(request, response, {
+          repository,
+          pathInfo,
+          env: { ...hooks.env, MANIFOLD_PUSH_ID: push },
+          beforeEnd: () => keep(app, session),
+          onError: (line) => log({ at: 'git', app: app.name, line }),
+        })
+      } finally {
+        going.delete(push)
+      }
+    },
+    close: () => hooks.close(),
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
