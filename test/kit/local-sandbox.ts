@@ -1,0 +1,46 @@
+/**
+ * A build sandbox without isolation: plain processes, with the mounts' sources put in the place of their targets.
+ *
+ * Starts children through `env -i`, so that nothing of the test runner's environment gets into them.
+ */
+import { spawn } from 'node:child_process'
+import type { Mount, Sandbox } from '../../src/slug/sandbox.ts'
+
+export const localSandbox: Sandbox = (job) =>
+  new Promise((resolve, reject) => {
+    const place = placer(job.mounts)
+    const env = Object.entries(job.env).map(([name, value]) => `${name}=${place(value)}`)
+    const child = spawn('env', ['-i', ...env, ...job.argv.map(place)], {
+      cwd: place(job.cwd),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
+    let timedOut = false
+    const kill = (): void => {
+      if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL')
+    }
+    const deadline = setTimeout(() => {
+      timedOut = true
+      kill()
+    }, job.timeoutMs)
+    job.signal?.addEventListener('abort', kill, { once: true })
+    child.stdout.on('data', job.onOutput)
+    child.stderr.on('data', job.onOutput)
+    child.once('error', reject)
+    child.once('close', (code) => {
+      clearTimeout(deadline)
+      job.signal?.removeEventListener('abort', kill)
+      resolve({ code: code ?? 1, timedOut })
+    })
+  })
+
+/** Replaces every target in a text by its source; the longest first, as `/app` may begin another's name. */
+function placer(mounts: readonly Mount[]): (text: string) => string {
+  const longest = mounts.toSorted((a, b) => b.target.length - a.target.length)
+  return (text) =>
+    longest.reduce(
+      (all, { source, target }) =>
+        all === target ? source : all.replaceAll(new RegExp(`(?<![\\w/.-])${target}(?=/|$)`, 'g'), source),
+      text,
+    )
+}
