@@ -44,6 +44,8 @@ export type StreamConfig = Readonly<Record<string, unknown>> & { readonly name: 
 export type StoredMessage = {
   readonly subject: string
   readonly sequence: number
+  /** When the server stored it: its wall clock. */
+  readonly timeMs: number
   readonly bytes: Uint8Array
   readonly header: (name: string) => string | undefined
 }
@@ -125,6 +127,7 @@ const stored = (raw: RawMessage): StoredMessage => {
   return {
     subject: raw.subject,
     sequence: raw.seq,
+    timeMs: Date.parse(raw.time),
     bytes: raw.data === undefined ? none : Buffer.from(raw.data, 'base64'),
     header: (name) => new RegExp(`^${name}: *(.*)$`, 'm').exec(text)?.[1]?.trim(),
   }

@@ -37,8 +37,8 @@ export const filterOf = (root: string, prefix: string): string => {
   return [root, toToken(kind), shardOf(name), toToken(name), ...more.map(toToken), '>'].join('.')
 }
 
-/** FNV-1a over the UTF-16 code units, folded to one byte. */
-const shardOf = (name: string): string => {
+/** Two hex digits: FNV-1a over the UTF-16 code units, folded to one byte. */
+export const shardOf = (name: string): string => {
   let hash = 0x811c9dc5
   for (let index = 0; index < name.length; index += 1) {
     hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193)

@@ -178,6 +178,7 @@ const parse = (message: Msg): Pulled | undefined => {
     subject: message.subject,
     sequence: Number(words[at]),
     consumerSequence: Number(words[at + 1]),
+    timeMs: Number(words[at + 2]) / 1e6,
     left: Number(words[at + 3]),
     bytes: message.data,
     header: (name) => message.headers?.get(name) || undefined,

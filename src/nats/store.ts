@@ -6,19 +6,13 @@
  * The layout is NATS' own key-value layout, so its tools can read it.
  */
 import assert from 'node:assert/strict'
-import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
+import { StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
 import type { Connection } from './connection.ts'
-import {
-  isUndone,
-  jetStream,
-  JetStreamRefused,
-  refusal,
-  type JetStream,
-  type StoredMessage,
-} from './jetstream.ts'
+import { inPortWords, isConflict } from './failures.ts'
+import { jetStream, type JetStream, type StoredMessage } from './jetstream.ts'
 import { filterOf, keyOf, subjectOf } from './keys.ts'
 import { pull } from './pull.ts'
-import { RequestFailed, type Headers } from './requests.ts'
+import type { Headers } from './requests.ts'
 
 export type StoreOptions = {
   /** Letters, digits, `-` and `_`. */
@@ -43,29 +37,29 @@ export const openStore = async (connection: Connection, options: StoreOptions): 
   const js = jetStream(connection, timeoutMs)
   const stream = `KV_${bucket}`
   const root = `$KV.${bucket}`
-  await typed('open', js.ensure(streamConfig(stream, root, replicas, valueBytesMax)))
+  await inPortWords('open', js.ensure(streamConfig(stream, root, replicas, valueBytesMax)))
   const write = async (key: string, value: Uint8Array, expected: number): Promise<number> => {
     assert(value.length <= valueBytesMax, `${key}: ${value.length} bytes are more than ${valueBytesMax}`)
     return js.append(subjectOf(root, key), value, { [expectedHeader]: String(expected) })
   }
   return {
     async get(key) {
-      const found = await typed(key, js.last(stream, subjectOf(root, key)))
+      const found = await inPortWords(key, js.last(stream, subjectOf(root, key)))
       return found === undefined || isMarker(found) ? undefined : entryOf(root, found)
     },
     async create(key, value) {
       const subject = subjectOf(root, key)
-      return typed(
+      return inPortWords(
         key,
         createOver(js, stream, subject, (expected) => write(key, value, expected)),
       )
     },
-    update: (key, value, revision) => typed(key, write(key, value, revision)),
+    update: (key, value, revision) => inPortWords(key, write(key, value, revision)),
     async remove(key, revision) {
       const expected = revision === undefined ? {} : { [expectedHeader]: String(revision) }
-      await typed(key, js.append(subjectOf(root, key), nothing, { ...markerHeaders, ...expected }))
+      await inPortWords(key, js.append(subjectOf(root, key), nothing, { ...markerHeaders, ...expected }))
     },
-    list: (prefix) => typed(prefix, listAll(js, stream, root, prefix)),
+    list: (prefix) => inPortWords(prefix, listAll(js, stream, root, prefix)),
   }
 }
 
@@ -135,21 +129,3 @@ const entryOf = (root: string, message: StoredMessage): Entry => ({
 })
 
 const isMarker = (message: StoredMessage): boolean => message.header('KV-Operation') !== undefined
-
-const isConflict = (error: unknown): boolean =>
-  error instanceof JetStreamRefused &&
-  (error.serverCode === refusal.wrongLastSequence || error.serverCode === refusal.wrongLastSequenceBusy)
-
-/** Failures in the port's own words. */
-const typed = async <T>(what: string, work: Promise<T>): Promise<T> => {
-  try {
-    return await work
-  } catch (error) {
-    if (isConflict(error)) throw new StoreConflict(`${what}: somebody else was first`, { cause: error })
-    if (error instanceof RequestFailed || error instanceof JetStreamRefused) {
-      const applied = isUndone(error) ? 'no' : 'unknown'
-      throw new StoreUnavailable(`${what}: ${error.message}`, applied, { cause: error })
-    }
-    throw error
-  }
-}

@@ -1,0 +1,268 @@
+/**
+ * Large objects (ports/store.ts) on JetStream, in NATS' own object store layout: chunks under one subject of their
+ * own, then one meta message under the name. What was not finished has no meta message, so nobody sees it.
+ *
+ * Memory is bounded both ways: a few chunks on their way to the server when putting, a few chunks asked for when
+ * getting. The sum is checked while the bytes pass, and what is missing or changed fails at the end of the stream.
+ */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { nuid } from 'nats'
+import { ObjectCorrupt, StoreUnavailable, type Objects } from '../ports/store.ts'
+import type { Connection } from './connection.ts'
+import { inPortWords, isConflict, portError } from './failures.ts'
+import { jetStream, type JetStream } from './jetstream.ts'
+import { pull } from './pull.ts'
+
+export type ObjectsOptions = {
+  /** Letters, digits, `-` and `_`. */
+  readonly bucket: string
+  readonly replicas: number
+}
+export type NatsObjects = Objects & {
+  /**
+   * Removes the chunks of puts that were never finished and whose last chunk is older than `beforeMs` (wall clock).
+   * @returns how many
+   */
+  readonly sweep: (beforeMs: number) => Promise<number>
+}
+
+type Meta = {
+  readonly name: string
+  readonly bucket: string
+  readonly nuid: string
+  readonly size: number
+  readonly chunks: number
+  readonly digest: string
+  readonly mtime: string
+  readonly deleted?: boolean
+  readonly options: { readonly max_chunk_size: number }
+}
+type Place = {
+  readonly js: JetStream
+  readonly bucket: string
+  readonly stream: string
+  readonly root: string
+}
+
+/** Half the message size every server takes by default. */
+const chunkBytes = 512 * 1024
+const chunksUnderWayMax = 4
+const chunksAskedMax = 8
+const nameLengthMax = 512
+const triesMax = 8
+const timeoutMs = 10_000
+/** Kept in the message's own time stamp, as NATS' tools do. */
+const noTime = '0001-01-01T00:00:00Z'
+
+/** Opens the bucket; makes it when there is none. @throws StoreUnavailable */
+export const openObjects = async (connection: Connection, options: ObjectsOptions): Promise<NatsObjects> => {
+  const { bucket, replicas } = options
+  const root = `$O.${bucket}`
+  const place: Place = { js: jetStream(connection, timeoutMs), bucket, stream: `OBJ_${bucket}`, root }
+  await inPortWords(
+    'open',
+    place.js.ensure({
+      name: place.stream,
+      subjects: [`${root}.C.>`, `${root}.M.>`],
+      retention: 'limits',
+      storage: 'file',
+      num_replicas: replicas,
+      discard: 'new',
+      allow_rollup_hdrs: true,
+      allow_direct: false,
+      allow_msg_ttl: true,
+    }),
+  )
+  return {
+    put: (name, source) => inPortWords(name, put(place, name, source)),
+    async get(name) {
+      const found = await inPortWords(name, metaOf(place, name))
+      return found === undefined || found.meta.deleted === true ? undefined : read(place, found.meta)
+    },
+    remove: (name) => inPortWords(name, remove(place, name)),
+    list: (prefix) => inPortWords(prefix, list(place, prefix)),
+    sweep: (beforeMs) => inPortWords('sweep', sweep(place, beforeMs)),
+  }
+}
+
+const put = async (place: Place, name: string, source: AsyncIterable<Uint8Array>) => {
+  metaSubject(place, name)
+  const id = nuid.next()
+  const subject = `${place.root}.C.${id}`
+  const hash = createHash('sha256')
+  const underWay = new Set<Promise<unknown>>()
+  let size = 0
+  let chunks = 0
+  let failure: { readonly error: unknown } | undefined
+  try {
+    for await (const chunk of rechunk(source)) {
+      hash.update(chunk)
+      size += chunk.length
+      chunks += 1
+      const write = place.js.append(subject, chunk).then(
+        () => underWay.delete(write),
+        (error: unknown) => {
+          failure ??= { error }
+          underWay.delete(write)
+        },
+      )
+      underWay.add(write)
+      if (underWay.size >= chunksUnderWayMax) await Promise.race(underWay)
+      if (failure !== undefined) break
+    }
+    await Promise.all(underWay)
+    if (failure !== undefined) throw failure.error
+    const sum = hash.digest()
+    const digest = `SHA-256=${padded(sum)}`
+    const options = { max_chunk_size: chunkBytes }
+    await writeMeta(place, {
+      name,
+      bucket: place.bucket,
+      nuid: id,
+      size,
+      chunks,
+      digest,
+      mtime: noTime,
+      options,
+    })
+    return { sha256: sum.toString('hex'), bytes: size }
+  } catch (error) {
+    await Promise.all(underWay)
+    // Unless the meta message may have been written, the chunks are nobody's. What cannot be removed now, `sweep` finds.
+    const failed = portError(name, error)
+    if (!(failed instanceof StoreUnavailable) || failed.applied === 'no')
+      await purge(place, id).catch(() => undefined)
+    throw failed
+  }
+}
+
+/** Compare-and-set on the name, so that whoever replaces an object knows which chunks became nobody's. */
+const writeMeta = async (place: Place, meta: Meta, ttl?: string): Promise<void> => {
+  for (let tries = 1; ; tries += 1) {
+    const before = await metaOf(place, meta.name)
+    try {
+      await place.js.append(metaSubject(place, meta.name), Buffer.from(JSON.stringify(meta)), {
+        'Nats-Rollup': 'sub',
+        'Nats-Expected-Last-Subject-Sequence': String(before?.sequence ?? 0),
+        ...(ttl === undefined ? {} : { 'Nats-TTL': ttl }),
+      })
+    } catch (error) {
+      if (isConflict(error) && tries < triesMax) continue
+      throw error
+    }
+    if (before !== undefined && before.meta.nuid !== meta.nuid) await purge(place, before.meta.nuid)
+    return
+  }
+}
+
+async function* read(place: Place, meta: Meta): AsyncGenerator<Uint8Array, void, undefined> {
+  const hash = createHash('sha256')
+  let size = 0
+  const filter = `${place.root}.C.${meta.nuid}`
+  try {
+    for await (const { bytes } of pull(place.js, {
+      stream: place.stream,
+      filter,
+      batchMessagesMax: chunksAskedMax,
+    })) {
+      hash.update(bytes)
+      size += bytes.length
+      yield bytes
+    }
+  } catch (error) {
+    throw portError(meta.name, error)
+  }
+  if (size !== meta.size) throw new ObjectCorrupt(`${meta.name}: ${size} of ${meta.size} bytes are there`)
+  const digest = `SHA-256=${padded(hash.digest())}`
+  if (unpadded(digest) !== unpadded(meta.digest))
+    throw new ObjectCorrupt(`${meta.name}: its bytes have changed`)
+}
+
+const remove = async (place: Place, name: string): Promise<void> => {
+  const found = await metaOf(place, name)
+  if (found === undefined || found.meta.deleted === true) return
+  await writeMeta(
+    place,
+    { ...found.meta, nuid: nuid.next(), size: 0, chunks: 0, digest: '', deleted: true },
+    '1h',
+  )
+}
+
+const list = async (place: Place, prefix: string): Promise<readonly string[]> =>
+  (await metas(place))
+    .filter(({ name, deleted }) => deleted !== true && name.startsWith(prefix))
+    .map(({ name }) => name)
+
+const metas = async (place: Place): Promise<readonly Meta[]> => {
+  const found = new Map<string, Meta>()
+  for await (const { subject, bytes } of pull(place.js, {
+    stream: place.stream,
+    filter: `${place.root}.M.>`,
+  })) {
+    found.set(subject, parse(bytes))
+  }
+  return [...found.values()]
+}
+
+const sweep = async (place: Place, beforeMs: number): Promise<number> => {
+  const filter = `${place.root}.C.>`
+  // Chunks first: an object that is finished between the two answers has its meta message in the second.
+  const { state } = await place.js.call<{ state: { subjects?: Record<string, number> } }>(
+    `STREAM.INFO.${place.stream}`,
+    { subjects_filter: filter },
+  )
+  const known = new Set((await metas(place)).map((meta) => meta.nuid))
+  let swept = 0
+  for (const subject of Object.keys(state.subjects ?? {})) {
+    const id = subject.slice(filter.length - 1)
+    if (known.has(id)) continue
+    const last = await place.js.last(place.stream, subject)
+    if (last === undefined || last.timeMs >= beforeMs) continue
+    await purge(place, id)
+    swept += 1
+  }
+  return swept
+}
+
+const metaOf = async (place: Place, name: string): Promise<{ meta: Meta; sequence: number } | undefined> => {
+  const found = await place.js.last(place.stream, metaSubject(place, name))
+  return found === undefined ? undefined : { meta: parse(found.bytes), sequence: found.sequence }
+}
+
+const purge = (place: Place, id: string): Promise<unknown> =>
+  place.js.call(`STREAM.PURGE.${place.stream}`, { filter: `${place.root}.C.${id}` })
+
+const parse = (bytes: Uint8Array): Meta => JSON.parse(Buffer.from(bytes).toString('utf8')) as Meta
+
+const metaSubject = (place: Place, name: string): string => {
+  assert(name.length > 0 && name.length <= nameLengthMax, `a name has 1 to ${nameLengthMax} characters`)
+  return `${place.root}.M.${padded(Buffer.from(name))}`
+}
+
+/** Base64 for names in URLs, with the padding that NATS' tools expect. */
+const padded = (bytes: Buffer): string => {
+  const text = bytes.toString('base64url')
+  return text + '='.repeat((4 - (text.length % 4)) % 4)
+}
+const unpadded = (text: string): string => text.replace(/=+$/, '')
+
+async function* rechunk(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  let pieces: Uint8Array[] = []
+  let held = 0
+  for await (const piece of source) {
+    let rest = piece
+    while (held + rest.length >= chunkBytes) {
+      const cut = chunkBytes - held
+      yield Buffer.concat([...pieces, rest.subarray(0, cut)])
+      rest = rest.subarray(cut)
+      pieces = []
+      held = 0
+    }
+    if (rest.length === 0) continue
+    // A copy: the source may use its buffer again while this one waits.
+    pieces.push(Uint8Array.from(rest))
+    held += rest.length
+  }
+  if (held > 0) yield Buffer.concat(pieces)
+}

@@ -1,0 +1,169 @@
+/**
+ * Histories: an append-only stream with a bound on each key, read back in order and followed live.
+ *
+ * Live followers listen to the server's republished copies on core NATS, which resume with the first write after a
+ * leader's death where a consumer may hang for a minute. Each copy carries the sequence before it under its key, so a
+ * follower sees a gap at once and fills it from the stream: history, then live, no gap, no duplicate.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Msg } from 'nats'
+import type { Connection } from './connection.ts'
+import { inPortWords } from './failures.ts'
+import { jetStream, type JetStream } from './jetstream.ts'
+import { shardOf } from './keys.ts'
+import { toToken } from './names.ts'
+import { pull } from './pull.ts'
+
+export type StreamOptions = {
+  /** Letters, digits, `-` and `_`; also the first token of its subjects. */
+  readonly name: string
+  readonly replicas: number
+  /** Messages kept under one key; the oldest goes first. */
+  readonly maxMessagesPerKey: number
+  /** 0: as long as there is room. */
+  readonly maxAgeMs: number
+  /** Bytes in all; the oldest of any key goes first. */
+  readonly maxBytes: number
+}
+
+export type Recorded = { readonly sequence: number; readonly bytes: Uint8Array }
+export type Following = { readonly close: () => void }
+export type Stream = {
+  /** @returns its sequence, once it is stored. @throws StoreUnavailable */
+  readonly append: (key: string, bytes: Uint8Array) => Promise<number>
+  /** What is kept under a key from a sequence on (the first there is when left out), oldest first. */
+  readonly read: (key: string, fromSequence?: number) => Promise<readonly Recorded[]>
+  /**
+   * Calls back with each message from `fromSequence` on (left out: those still to come), in order and once each,
+   * until closed. What was trimmed before it could be read is skipped: sequences of a key need not be consecutive.
+   */
+  readonly follow: (key: string, onMessage: (message: Recorded) => void, fromSequence?: number) => Following
+  /** Forgets everything under a key. */
+  readonly remove: (key: string) => Promise<void>
+}
+
+/** Live messages held back while history is read. */
+const heldMax = 256
+const retryMs = 250
+
+/** Opens the stream; makes it, or brings it to these bounds. @throws StoreUnavailable */
+export const openStream = async (connection: Connection, options: StreamOptions): Promise<Stream> => {
+  const { name } = options
+  const js = jetStream(connection)
+  await inPortWords(
+    name,
+    js.ensure({
+      name,
+      subjects: [`${name}.>`],
+      retention: 'limits',
+      storage: 'file',
+      discard: 'old',
+      num_replicas: options.replicas,
+      max_msgs_per_subject: options.maxMessagesPerKey,
+      max_age: options.maxAgeMs * 1e6,
+      max_bytes: options.maxBytes,
+      allow_direct: false,
+      republish: { src: `${name}.>`, dest: `live.${name}.>` },
+    }),
+  )
+  const subjectOf = (key: string): string => `${name}.${shardOf(key)}.${toToken(key)}`
+  return {
+    append: (key, bytes) => inPortWords(key, js.append(subjectOf(key), bytes)),
+    read: (key, fromSequence) => inPortWords(key, readAll(js, name, subjectOf(key), fromSequence)),
+    follow: (key, onMessage, fromSequence) => follow(js, name, subjectOf(key), onMessage, fromSequence),
+    async remove(key) {
+      await inPortWords(key, js.call(`STREAM.PURGE.${name}`, { filter: subjectOf(key) }))
+    },
+  }
+}
+
+const readAll = async (js: JetStream, stream: string, subject: string, fromSequence = 1) => {
+  const messages: Recorded[] = []
+  for await (const { sequence, bytes } of pull(js, { stream, filter: subject, fromSequence })) {
+    messages.push({ sequence, bytes })
+  }
+  return messages
+}
+
+type Live = Recorded & { readonly before: number }
+
+const follow = (
+  js: JetStream,
+  stream: string,
+  subject: string,
+  onMessage: (message: Recorded) => void,
+  fromSequence: number | undefined,
+): Following => {
+  const { client } = js.connection
+  let closed = false
+  /** The last sequence that was given out; undefined until it is known where to begin. */
+  let last = fromSequence === undefined ? undefined : fromSequence - 1
+  let held: Live[] = []
+  let catching = false
+
+  const give = (message: Recorded): void => {
+    last = message.sequence
+    onMessage({ sequence: message.sequence, bytes: message.bytes })
+  }
+  /** @returns false when something between is missing */
+  const next = (message: Live): boolean => {
+    if (last === undefined) return false
+    if (message.sequence <= last) return true
+    if (message.before > last) return false
+    give(message)
+    return true
+  }
+  const catchUp = async (): Promise<void> => {
+    if (catching) return
+    catching = true
+    do {
+      held = []
+      try {
+        // The server must have our subscription before the history is read, or what comes between is lost.
+        await client.flush()
+        last ??= (await js.last(stream, subject))?.sequence ?? 0
+        for await (const message of pull(js, { stream, filter: subject, fromSequence: last + 1 })) {
+          if (closed) return
+          give(message)
+        }
+      } catch {
+        // Whatever it was, it is tried again until it works or nobody wants it any more.
+        await pause(retryMs)
+        held.length = heldMax
+      }
+    } while (!closed && !drain())
+    catching = false
+  }
+  /** @returns false when what was held back does not join what was read */
+  const drain = (): boolean => {
+    const messages = held
+    held = []
+    return messages.length < heldMax && messages.every(next)
+  }
+  const subscription = client.subscribe(`live.${subject}`, {
+    callback(error, message) {
+      if (error !== null || closed) return
+      const live = parse(message)
+      if (!catching && next(live)) return
+      if (held.length < heldMax) held.push(live)
+      void catchUp()
+    },
+  })
+  const events = js.connection.onEvent((event) => {
+    if (event === 'up') void catchUp()
+  })
+  void catchUp()
+  return {
+    close() {
+      closed = true
+      events.close()
+      if (!client.isClosed()) subscription.unsubscribe()
+    },
+  }
+}
+
+const parse = (message: Msg): Live => ({
+  sequence: Number(message.headers?.get('Nats-Sequence')),
+  before: Number(message.headers?.get('Nats-Last-Sequence')),
+  bytes: message.data,
+})
