@@ -61,7 +61,7 @@ export const connect = async (options: ConnectOptions): Promise<Connection> => {
   const listeners = new Set<(event: ConnectionEvent) => void>()
   let up = true
   const tell = (event: ConnectionEvent): void => {
-    for (const listener of listeners) listener(event)
+    for (const listener of listeners) guarded(() => listener(event))
   }
   void watch(client, (event) => {
     if ((event === 'up' && up) || (event === 'down' && !up)) return
@@ -133,5 +133,19 @@ const watch = async (client: NatsConnection, tell: (event: ConnectionEvent) => v
     if (type === Events.Disconnect || type === DebugEvents.StaleConnection) tell('down')
     else if (type === Events.Reconnect) tell('up')
     else if (type === Events.LDM) tell('leaving')
+  }
+}
+
+/**
+ * Runs what a subscription calls back. The client's reader would die of an exception without a word and the
+ * connection with it: a bug ends the process instead, where everybody sees it.
+ */
+export const guarded = (run: () => void): void => {
+  try {
+    run()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

@@ -118,6 +118,7 @@ const parse = <T>(what: string, bytes: Uint8Array): T => {
 type RawMessage = {
   readonly subject: string
   readonly seq: number
+  readonly time: string
   readonly hdrs?: string
   readonly data?: string
 }

@@ -100,7 +100,7 @@ const put = async (place: Place, name: string, source: AsyncIterable<Uint8Array>
       hash.update(chunk)
       size += chunk.length
       chunks += 1
-      const write = place.js.append(subject, chunk).then(
+      const write: Promise<unknown> = place.js.append(subject, chunk).then(
         () => underWay.delete(write),
         (error: unknown) => {
           failure ??= { error }

@@ -3,7 +3,7 @@
  *
  * Own code because the client library's service measures only the synchronous part of a handler and bounds nothing.
  */
-import { headers as newHeaders, Match, nuid, type Msg, type Subscription } from 'nats'
+import { headers as newHeaders, Match, nuid, type Msg, type MsgHdrs, type Subscription } from 'nats'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection } from './connection.ts'
 import { RequestFailed, requestsOf, type Headers } from './requests.ts'
@@ -61,6 +61,8 @@ const errorHeader = 'Nats-Service-Error'
 const errorCodeHeader = 'Nats-Service-Error-Code'
 const concurrencyMaxDefault = 64
 const waitingMaxDefault = 512
+/** Of a message, for its headers. */
+const headerRoomBytes = 16 * 1024
 const stopMsDefault = 5_000
 const stopPollMs = 10
 
@@ -87,13 +89,17 @@ export const serve = async (connection: Connection, options: ServiceOptions): Pr
     }),
   }
   const control: Subscription[] = []
+  const respond = (message: Msg, text: string): void => {
+    // Closing takes a moment in which requests still come.
+    if (!client.isClosed() && !client.isDraining()) message.respond(text)
+  }
   for (const [verb, answer] of Object.entries(answers)) {
     for (const subject of [
       `$SRV.${verb}`,
       `$SRV.${verb}.${options.name}`,
       `$SRV.${verb}.${options.name}.${id}`,
     ]) {
-      const callback = (_: unknown, message: Msg): boolean => message.respond(JSON.stringify(answer()))
+      const callback = (_: unknown, message: Msg): void => respond(message, JSON.stringify(answer()))
       control.push(client.subscribe(subject, { callback }))
     }
   }
@@ -112,6 +118,7 @@ export const serve = async (connection: Connection, options: ServiceOptions): Pr
 
 const openEndpoint = (connection: Connection, endpoint: Endpoint, options: ServiceOptions) => {
   const { concurrencyMax = concurrencyMaxDefault, waitingMax = waitingMaxDefault, queue = 'q' } = options
+  const answerBytesMax = connection.payloadBytesMax - headerRoomBytes
   const waiting: Msg[] = []
   let working = 0
   let requests = 0
@@ -119,20 +126,28 @@ const openEndpoint = (connection: Connection, endpoint: Endpoint, options: Servi
   let lastError = ''
   let busyMs = 0
 
+  const respond = (message: Msg, bytes: Uint8Array, headers: MsgHdrs | undefined): void => {
+    try {
+      message.respond(bytes, headers === undefined ? {} : { headers })
+    } catch (error) {
+      // The connection went while the handler worked: there is nobody left to answer.
+      options.onFault(endpoint.name, error)
+    }
+  }
   const refuse = (message: Msg, error: ServiceError): void => {
     errors += 1
     lastError = `${error.code}: ${error.message}`
     const set = newHeaders()
     set.append(errorHeader, oneLine(error.message))
     set.append(errorCodeHeader, String(error.code))
-    message.respond(error.bytes, { headers: set })
+    respond(message, error.bytes, set)
   }
   const work = async (message: Msg): Promise<void> => {
     const startedMs = performance.now()
     try {
       const { bytes, headers } = await endpoint.handler(requestOf(message))
-      if (bytes.length > connection.payloadBytesMax) throw new ServiceError(500, 'the answer is too large')
-      message.respond(bytes, headers === undefined ? {} : { headers: headersOf(headers) })
+      if (bytes.length > answerBytesMax) throw new ServiceError(500, 'the answer is too large')
+      respond(message, bytes, headers === undefined ? undefined : headersOf(headers))
     } catch (error) {
       if (!(error instanceof ServiceError)) options.onFault(endpoint.name, error)
       refuse(message, error instanceof ServiceError ? error : new ServiceError(500, 'internal error'))
@@ -142,8 +157,6 @@ const openEndpoint = (connection: Connection, endpoint: Endpoint, options: Servi
   const take = async (first: Msg): Promise<void> => {
     working += 1
     for (let message: Msg | undefined = first; message !== undefined; message = waiting.shift()) {
-      // The connection may close while a handler works: then there is nobody left to answer.
-      if (connection.client.isClosed()) break
       await work(message)
     }
     working -= 1

@@ -6,13 +6,14 @@
  * follower sees a gap at once and fills it from the stream: history, then live, no gap, no duplicate.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Msg } from 'nats'
-import type { Connection } from './connection.ts'
+import { NatsError, type Msg } from 'nats'
+import { guarded, type Connection } from './connection.ts'
 import { inPortWords } from './failures.ts'
-import { jetStream, type JetStream } from './jetstream.ts'
+import { jetStream, JetStreamRefused, type JetStream } from './jetstream.ts'
 import { shardOf } from './keys.ts'
 import { toToken } from './names.ts'
 import { pull } from './pull.ts'
+import { RequestFailed } from './requests.ts'
 
 export type StreamOptions = {
   /** Letters, digits, `-` and `_`; also the first token of its subjects. */
@@ -95,72 +96,84 @@ const follow = (
   fromSequence: number | undefined,
 ): Following => {
   const { client } = js.connection
-  let closed = false
   /** The last sequence that was given out; undefined until it is known where to begin. */
   let last = fromSequence === undefined ? undefined : fromSequence - 1
   let held: Live[] = []
+  let overflowed = false
   let catching = false
+  const closing = new AbortController()
 
   const give = (message: Recorded): void => {
     last = message.sequence
     onMessage({ sequence: message.sequence, bytes: message.bytes })
   }
-  /** @returns false when something between is missing */
-  const next = (message: Live): boolean => {
-    if (last === undefined) return false
-    if (message.sequence <= last) return true
-    if (message.before > last) return false
-    give(message)
+  /** @returns false when something before it is missing */
+  const join = (message: Live): boolean => {
+    if (last === undefined || message.before > last) return false
+    if (message.sequence > last) give(message)
     return true
+  }
+  /** @returns whether what came meanwhile joins what was read */
+  const joinHeld = (): boolean => {
+    const messages = held
+    const whole = !overflowed
+    held = []
+    overflowed = false
+    return messages.every(join) && whole
+  }
+  const readOn = async (): Promise<void> => {
+    // The server must have our subscription before the history is read, or what comes between is lost.
+    await client.flush()
+    last ??= (await js.last(stream, subject))?.sequence ?? 0
+    for await (const message of pull(js, { stream, filter: subject, fromSequence: last + 1 })) {
+      if (closing.signal.aborted) return
+      give(message)
+    }
   }
   const catchUp = async (): Promise<void> => {
     if (catching) return
     catching = true
-    do {
-      held = []
+    while (!closing.signal.aborted) {
       try {
-        // The server must have our subscription before the history is read, or what comes between is lost.
-        await client.flush()
-        last ??= (await js.last(stream, subject))?.sequence ?? 0
-        for await (const message of pull(js, { stream, filter: subject, fromSequence: last + 1 })) {
-          if (closed) return
-          give(message)
-        }
-      } catch {
-        // Whatever it was, it is tried again until it works or nobody wants it any more.
+        await readOn()
+        if (joinHeld()) break
+      } catch (error) {
+        if (!isPassing(error)) throw error
+        // Tried again until it works or nobody wants it any more; the connection's own events come too.
         await pause(retryMs)
-        held.length = heldMax
       }
-    } while (!closed && !drain())
+    }
     catching = false
-  }
-  /** @returns false when what was held back does not join what was read */
-  const drain = (): boolean => {
-    const messages = held
-    held = []
-    return messages.length < heldMax && messages.every(next)
   }
   const subscription = client.subscribe(`live.${subject}`, {
     callback(error, message) {
-      if (error !== null || closed) return
-      const live = parse(message)
-      if (!catching && next(live)) return
-      if (held.length < heldMax) held.push(live)
-      void catchUp()
+      if (error !== null || closing.signal.aborted) return
+      guarded(() => {
+        const live = parse(message)
+        if (!catching && join(live)) return
+        if (held.length < heldMax) held.push(live)
+        else overflowed = true
+        void catchUp()
+      })
     },
   })
   const events = js.connection.onEvent((event) => {
     if (event === 'up') void catchUp()
+    if (event === 'closed') closing.abort()
   })
   void catchUp()
   return {
     close() {
-      closed = true
+      closing.abort()
       events.close()
       if (!client.isClosed()) subscription.unsubscribe()
     },
   }
 }
+
+/** Failures of the bus, which end by themselves; anything else is a bug of whoever is called back. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof RequestFailed || error instanceof JetStreamRefused || error instanceof NatsError
 
 const parse = (message: Msg): Live => ({
   sequence: Number(message.headers?.get('Nats-Sequence')),

@@ -7,7 +7,7 @@
  */
 import { createInbox, type Msg } from 'nats'
 import type { Transport } from '../ports/transport.ts'
-import type { Connection } from './connection.ts'
+import { guarded, type Connection } from './connection.ts'
 import { fromToken, toToken } from './names.ts'
 import { isNoResponders } from './requests.ts'
 
@@ -87,7 +87,7 @@ export const openTransport = (connection: Connection, options: TransportOptions)
       callback(error, message) {
         if (error !== null) return
         counts.received += 1
-        onMessage(message)
+        guarded(() => onMessage(message))
       },
     })
 
@@ -178,7 +178,7 @@ const openAwaited = (connection: Connection, counts: TransportCounts) => {
       const unreachable = take(message.subject)
       if (unreachable === undefined) return
       counts.unreachable += 1
-      unreachable()
+      guarded(unreachable)
     },
   })
   return {
