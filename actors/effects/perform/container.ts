@@ -1,0 +1,208 @@
+/**
+ * Performs Container over a driver of src/oci: slugs to folders, runs to containers, and back.
+ *
+ * The whole Run is kept as a label of its container, so that a host that starts again knows what it finds.
+ */
+import { connect, createServer } from 'node:net'
+import { totalmem } from 'node:os'
+import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
+import { OciError } from '../../../src/oci/errors.ts'
+import type { ContainerSpec, Driver } from '../../../src/oci/driver.ts'
+import type { Random } from '../../../src/ports/random.ts'
+import { RendezvousFailed, type Rendezvous } from '../../../src/rendezvous/rendezvous.ts'
+import { dynoSizeDefault, findDynoSize, type DynoSize } from '../../../config/dyno-sizes.ts'
+import type { Shuttle } from '../../logplex/shuttle.ts'
+import type { Run, Slug } from '../../protocols/shapes.ts'
+import type { Found } from '../container.ts'
+import { asksForMarker, joinAttached } from './container/attached.ts'
+import { dynoFile, portRange, processArgv, processEnv } from './container/environment.ts'
+import type { Slugs } from './container/slugs.ts'
+import { asEffectFailure } from './names.ts'
+import type { Vault } from './vault.ts'
+
+export type ContainerDeps = {
+  readonly driver: Driver
+  readonly slugs: Slugs
+  readonly shuttle: Shuttle
+  readonly vault: Vault
+  readonly rendezvous: Rendezvous
+  readonly random: Random
+  readonly now: () => number
+  /** Root file system of a stack, absolute. */
+  readonly rootOf: (stack: string) => string
+}
+
+const attachTimeoutMs = 30_000
+const probeEveryMs = 50
+const probeTimeoutMs = 1_000
+const gb = 1024 ** 3
+const openFilesMax = 10_000
+const cpuSharesOfOne = 1_024
+
+/** 128 + SIGKILL: what a run that ended unseen (power loss) is taken for. */
+const killedCode = 137
+
+export const limitsOf = (size: DynoSize): ContainerSpec['limits'] => ({
+  memoryBytes: size.memoryBytes,
+  // Heroku swaps up to as much again before it kills (R14, then R15).
+  swapBytes: size.memoryBytes,
+  pidsMax: size.processesMax,
+  cpuShares: size.cpuShares * cpuSharesOfOne,
+  openFilesMax,
+  tmpBytes: gb,
+})
+
+export const performContainer = (deps: ContainerDeps): Effects => {
+  const { driver, slugs, shuttle, random } = deps
+
+  const pickPort = (): Promise<number> =>
+    driver.kind === 'oci'
+      ? Promise.resolve(portRange.from + Math.floor(random.next() * (portRange.to - portRange.from)))
+      : freePort()
+
+  const specOf = async (run: Run, port: number): Promise<ContainerSpec> => {
+    const size = findDynoSize(run.size) ?? findDynoSize(dynoSizeDefault)
+    if (size === undefined) throw new EffectFailed('bad_size', `${run.size} is no dyno size`)
+    const vars = await deps.vault.open(run.appId, run.configId)
+    const terminal = run.attach?.terminal
+    return {
+      id: run.id,
+      root: deps.rootOf(run.slug.stack),
+      layers: [{ source: slugs.folderOf(run.slug), target: '/app', mode: 'overlay' }],
+      argv: processArgv(run.command),
+      cwd: '/app',
+      env: processEnv(run, vars, { appDir: '/app', port }),
+      limits: limitsOf(size),
+      files: [{ target: '/etc/heroku/dyno', text: dynoFile(run) }],
+      hostname: run.id,
+      labels: { kind: 'dyno', run: JSON.stringify(run), port: String(port) },
+      ...(terminal ? { terminal } : {}),
+      network: 'own',
+    }
+  }
+
+  const startAttached = async (run: Run, token: string, spec: ContainerSpec): Promise<string> => {
+    const client = await deps.rendezvous.expect(token, attachTimeoutMs).catch((error: unknown) => {
+      if (!(error instanceof RendezvousFailed)) throw error
+      throw new EffectFailed('attach_timeout', error.message, { cause: error })
+    })
+    const attached = await driver.attach(spec).catch((error: unknown) => {
+      client.destroy()
+      throw error
+    })
+    const how = { hasTerminal: spec.terminal !== undefined, wantsMarker: asksForMarker(run.command) }
+    void joinAttached(client, attached, how)
+    return attached.address
+  }
+
+  return {
+    'container.prepare': async ({ slug }: { slug: Slug }) => void (await slugs.prepare(slug)),
+
+    'container.start': async ({ run }: { run: Run }) => {
+      try {
+        const port = await pickPort()
+        const spec = await specOf(run, port)
+        if (run.attach === null) {
+          const { address, startedAtMs } = await driver.start(spec)
+          return { address, port, startedAt: startedAtMs }
+        }
+        return { address: await startAttached(run, run.attach.token, spec), port, startedAt: deps.now() }
+      } catch (error) {
+        throw error instanceof OciError
+          ? new EffectFailed(error.code, error.message, { cause: error })
+          : asEffectFailure(error)
+      }
+    },
+
+    'container.bound': async (
+      at: { runId: string; address: string; port: number },
+      cancelled: AbortSignal,
+    ) => {
+      const ended = new AbortController()
+      driver.wait(at.runId).then(
+        () => ended.abort(),
+        () => ended.abort(),
+      )
+      while (!(await accepts(at.address, at.port))) {
+        if (ended.signal.aborted || cancelled.aborted)
+          throw new EffectFailed('exited', 'it ended before it listened')
+        await new Promise((resolve) => setTimeout(resolve, probeEveryMs))
+      }
+    },
+
+    'container.wait': async ({ runId }: { runId: string }) => {
+      try {
+        const { code, oomKilled } = await driver.wait(runId)
+        return { code: code ?? killedCode, oomKilled }
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+
+    'container.signal': async ({ runId, signal }: { runId: string; signal: NodeJS.Signals }) => {
+      try {
+        await driver.signal(runId, signal, 'all')
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+
+    'container.ship': async ({ run }: { run: Run }) => {
+      try {
+        if (run.attach !== null) await driver.wait(run.id)
+        else await shuttle.ship({ runId: run.id, appId: run.appId, process: run.name })
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+
+    'container.remove': async ({ runId }: { runId: string }) => {
+      try {
+        await driver.remove(runId)
+        await shuttle.forget(runId)
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+
+    'container.list': async () => {
+      try {
+        const all = await driver.list()
+        const runs = all.flatMap(({ labels, startedAtMs, address }): Found[] => {
+          if (labels['kind'] !== 'dyno' || labels['run'] === undefined) return []
+          const run = JSON.parse(labels['run']) as Run
+          return [{ run, startedAt: startedAtMs, address, port: Number(labels['port']) }]
+        })
+        return { runs }
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+
+    'container.capacity': () => Promise.resolve({ memoryBytes: totalmem() }),
+  }
+}
+
+/** Whether something accepts a connection there now. */
+const accepts = (address: string, port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: address, port, timeout: probeTimeoutMs })
+    const end = (is: boolean) => () => {
+      socket.destroy()
+      resolve(is)
+    }
+    socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false))
+  })
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => {
+        if (typeof address === 'object' && address !== null) resolve(address.port)
+        else reject(new EffectFailed('no_port', 'no free port'))
+      })
+    })
+  })

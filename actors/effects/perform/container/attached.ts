@@ -1,0 +1,78 @@
+/**
+ * An attached one-off: the client's socket on one side, the process on the other (spec sheet cli-api §2.5).
+ *
+ * Raw bytes both ways with back-pressure. Without a terminal the client ends its input by one 0x04. The line by which the
+ * CLI learns the exit status is never split over two writes, and is written for a process that died without it.
+ */
+import { Transform, type Duplex, type TransformCallback } from 'node:stream'
+import type { Attached } from '../../../../src/oci/driver.ts'
+
+const endOfTransmission = 0x04
+// U+FFFF in UTF-8: the CLI's marker begins with it.
+const markerStart = Buffer.from('￿', 'utf8')
+const markerText = 'heroku-command-exit-status: '
+const heldBytesMax = 4_096
+
+/** Passes bytes on, but holds back from the marker's first byte until its line is whole. */
+const wholeMarker = (seen: () => void): Transform => {
+  let held: Buffer = Buffer.alloc(0)
+  const cut = (bytes: Buffer): number => {
+    const at = bytes.lastIndexOf(markerStart)
+    if (at >= 0) {
+      if (bytes.indexOf(markerText, at) >= 0) seen()
+      return bytes.indexOf(10, at) >= 0 ? bytes.length : at
+    }
+    // The first one or two bytes of the marker may end this chunk.
+    for (const length of [2, 1])
+      if (bytes.subarray(-length).equals(markerStart.subarray(0, length))) return bytes.length - length
+    return bytes.length
+  }
+  return new Transform({
+    transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback) {
+      const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk])
+      const end = bytes.length > heldBytesMax + chunk.length ? bytes.length : cut(bytes)
+      held = bytes.subarray(end)
+      done(null, end === 0 ? undefined : bytes.subarray(0, end))
+    },
+    flush(done: TransformCallback) {
+      done(null, held.length === 0 ? undefined : held)
+    },
+  })
+}
+
+/** Lets input through; without a terminal a chunk that ends in 0x04 is the last one. */
+const untilEndOfTransmission = (): Transform =>
+  new Transform({
+    transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback) {
+      if (chunk.at(-1) !== endOfTransmission) return done(null, chunk)
+      if (chunk.length > 1) this.push(chunk.subarray(0, -1))
+      this.push(null)
+      return done()
+    },
+  })
+
+/** Joins the two until the process has ended and its output is with the client. */
+export const joinAttached = async (
+  client: Duplex,
+  attached: Attached,
+  { hasTerminal, wantsMarker }: { readonly hasTerminal: boolean; readonly wantsMarker: boolean },
+): Promise<void> => {
+  let marked = false
+  const ignore = (): void => undefined
+  for (const stream of [client, attached.stdin, attached.output]) stream.on('error', ignore)
+  client.once('close', () => attached.hangup())
+  if (hasTerminal) client.pipe(attached.stdin)
+  else client.pipe(untilEndOfTransmission()).on('error', ignore).pipe(attached.stdin)
+  const output = wholeMarker(() => {
+    marked = true
+  })
+  attached.output.pipe(output).pipe(client, { end: false })
+  const drained = new Promise<void>((resolve) => output.once('end', resolve).once('close', resolve))
+  const { code } = await attached.exit
+  await drained
+  if (wantsMarker && !marked) client.write(`\uFFFF ${markerText}${code ?? 137}\n`)
+  client.end()
+}
+
+/** Whether the command was wrapped by `heroku run --exit-code`. */
+export const asksForMarker = (command: string): boolean => command.includes(markerText)

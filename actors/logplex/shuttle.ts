@@ -1,0 +1,80 @@
+/**
+ * Shuttle: carries what a container's log keeps to its app's channel, in order, from where it stood.
+ *
+ * The log file is the buffer: while nobody carries, nothing is lost but what rotation takes, and that is said (L12, as
+ * log-shuttle says it). Where it stands is kept in a file, so that the next life of this process goes on behind it.
+ */
+import { mkdirSync } from 'node:fs'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { logStart, type Driver, type LogBatch, type LogCursor, type LogLine } from '../../src/oci/driver.ts'
+import type { Line } from '../protocols/channel.ts'
+
+export type Shuttle = {
+  /** Resolves when the container has ended and all of its log is handed over. */
+  ship(from: { readonly runId: string; readonly appId: string; readonly process: string }): Promise<void>
+  /** Forgets where it stood. */
+  forget(runId: string): Promise<void>
+}
+
+const encoder = new TextEncoder()
+
+/** Microseconds since 1970 of `2026-11-23T03:24:09.607366857+00:00`. */
+export const microseconds = (at: string): number => {
+  const fraction = /\.(\d+)/.exec(at)?.[1] ?? ''
+  const wholeMs = Date.parse(at.replace(/\.\d+/, ''))
+  return wholeMs * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
+}
+
+/**
+ * @param folder where the cursors are kept
+ * @param write hands lines to the app's channel
+ */
+export const createShuttle = (
+  folder: string,
+  driver: Driver,
+  write: (appId: string, lines: readonly Line[]) => void,
+): Shuttle => {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const cursorFile = (runId: string): string => join(folder, `${runId}.json`)
+
+  const readCursor = async (runId: string): Promise<LogCursor> => {
+    try {
+      return JSON.parse(await readFile(cursorFile(runId), 'utf8')) as LogCursor
+    } catch {
+      // None yet, or half a file after a power cut: the log's own beginning is right then, at worst doubled, never lost.
+      return logStart
+    }
+  }
+  const keepCursor = async (runId: string, cursor: LogCursor): Promise<void> => {
+    await writeFile(`${cursorFile(runId)}.new`, JSON.stringify(cursor), { mode: 0o600 })
+    await rename(`${cursorFile(runId)}.new`, cursorFile(runId))
+  }
+
+  return {
+    ship: async ({ runId, appId, process }) => {
+      const toLine = (line: LogLine): Line => ({
+        atUs: microseconds(line.at),
+        source: 'app',
+        process,
+        text: line.bytes,
+      })
+      const carry = async ({ lines, cursor, lost }: LogBatch): Promise<void> => {
+        const batch = lines.map(toLine)
+        const first = batch[0]
+        if (lost && first !== undefined)
+          batch.unshift({
+            ...first,
+            process: 'log-shuttle',
+            text: encoder.encode(
+              'Error L12: messages dropped: the log of this dyno was rotated before it was read',
+            ),
+          })
+        if (batch.length > 0) write(appId, batch)
+        await keepCursor(runId, cursor)
+      }
+      await driver.follow(runId, await readCursor(runId), carry).done
+    },
+    forget: (runId) => rm(cursorFile(runId), { force: true }),
+  }
+}
