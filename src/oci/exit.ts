@@ -22,8 +22,15 @@ export const exitCode = (dir: string, id: string): number | undefined => {
   return text === undefined || text === '' ? undefined : Number(text)
 }
 
+/** The exit of `code`, null when nobody saw it. */
+export const exitOf = (code: number | null, oomKilled: boolean): Exit => {
+  if (code === null) return { code, oomKilled, lost: true }
+  const signal = signalOf(code)
+  return { code, ...(signal ? { signal } : {}), oomKilled }
+}
+
 /** A shell's way to tell a signal: 128 and its number. */
-export const signalOf = (code: number): NodeJS.Signals | undefined =>
+const signalOf = (code: number): NodeJS.Signals | undefined =>
   signalNames.find((name) => constants.signals[name] === code - 128)
 
 const signalNames = Object.keys(constants.signals).filter(

@@ -100,9 +100,13 @@ export const openNetwork = (hash: string, denied: readonly string[]): Network =>
       }
       await command(['ip', '-batch', '-'], bridgeBatch(bridge, gateway, range.bits))
       await writeFile('/proc/sys/net/ipv4/ip_forward', '1')
-      const relay = await loopbackResolver()
+      const servers = resolvers(await hostResolvers()).filter((address) => address.includes('.'))
+      const relay = servers.every(isLoopback) ? servers[0] : undefined
       if (relay) await writeFile(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1')
-      await command(['nft', '-f', '-'], rules({ table, bridge, range, denied, relay }))
+      await command(
+        ['nft', '-f', '-'],
+        rules({ table, bridge, range, denied, servers: servers.filter((s) => !isLoopback(s)), relay }),
+      )
     },
     hook: (identity, range) => [
       '/bin/sh',
@@ -132,12 +136,15 @@ type Rules = {
   bridge: string
   range: Range
   denied: readonly string[]
+  /** The host's resolvers outside: on some clouds they are in the link-local range. */
+  servers: readonly string[]
   relay: string | undefined
 }
 
 /** The whole table, replaced in one transaction: there is no moment without it. */
-const rules = ({ table, bridge, range, denied, relay }: Rules): string => {
-  const question = `iifname "${bridge}" ip daddr ${gatewayOf(range)} meta l4proto { tcp, udp } th dport 53`
+const rules = ({ table, bridge, range, denied, servers, relay }: Rules): string => {
+  const port53 = 'meta l4proto { tcp, udp } th dport 53'
+  const question = `iifname "${bridge}" ip daddr ${gatewayOf(range)} ${port53}`
   return `
 table inet ${table}
 delete table inet ${table}
@@ -146,7 +153,7 @@ table inet ${table} {
     type filter hook input priority -10; policy accept;
     iifname != "${bridge}" return
     ct state established,related accept
-    ${relay ? 'ct status dnat meta l4proto { tcp, udp } th dport 53 accept' : ''}
+    ${relay ? `ct status dnat ${port53} accept` : ''}
     drop
   }
   chain forward {
@@ -156,7 +163,8 @@ table inet ${table} {
     iifname != "${bridge}" return
     ct state established,related accept
     meta nfproto ipv6 drop
-    ip daddr { 169.254.0.0/16, 127.0.0.0/8, 10.64.0.0/10 } drop
+    ${servers.map((server) => `ip daddr ${server} ${port53} accept`).join('\n    ')}
+    ip daddr { 169.254.0.0/16, 127.0.0.0/8 } drop
     ${denied.map((address) => `ip daddr ${address} drop`).join('\n    ')}
   }
   chain resolver {
@@ -197,10 +205,4 @@ const hostResolvers = async (): Promise<string> => {
   const text = await readFile('/etc/resolv.conf', 'utf8')
   const stub = resolvers(text).every(isLoopback) && existsSync(systemdResolvers)
   return stub ? readFile(systemdResolvers, 'utf8') : text
-}
-
-/** The host's resolver on 127.0.0.0/8 that has to be relayed, when it has no other. */
-const loopbackResolver = async (): Promise<string | undefined> => {
-  const all = resolvers(await hostResolvers())
-  return all.every(isLoopback) ? all.find((address) => address.startsWith('127.')) : undefined
 }

@@ -10,7 +10,7 @@ import { homeHash, type Identity } from './addresses.ts'
 import { openCgroups } from './cgroup.ts'
 import type { Attached, ContainerSpec, Driver, Exit, Found, Started } from './driver.ts'
 import { isErrno, OciError } from './errors.ts'
-import { exitCode, openExits, signalOf } from './exit.ts'
+import { exitCode, exitOf, openExits } from './exit.ts'
 import { openLeases } from './lease.ts'
 import { followLog } from './log-file.ts'
 import { findNetwork, openNetwork } from './network.ts'
@@ -171,12 +171,8 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     return exit
   }
 
-  const exitWith = async (id: string, code: number | null): Promise<Exit> => {
-    const oomKilled = (await cgroups.oomKills(cgroupOf(id))) > 0
-    if (code === null) return { code, oomKilled, lost: true }
-    const signal = signalOf(code)
-    return { code, ...(signal ? { signal } : {}), oomKilled }
-  }
+  const exitWith = async (id: string, code: number | null): Promise<Exit> =>
+    exitOf(code, (await cgroups.oomKills(cgroupOf(id))) > 0)
 
   /** Whether `pid` is a process of the container: an id is never used twice, a pid is. */
   const isOurs = (pid: number, id: string): boolean =>

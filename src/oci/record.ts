@@ -23,6 +23,8 @@ export type ContainerRecord = {
   startedAtMs: number
   /** First process of the container as the host sees it; 0 until it runs. */
   pid: number
+  /** When that process began, as the system tells it, where a pid alone would not say which one is meant. */
+  stamp?: string
   paths: Readonly<Record<string, string>>
 }
 

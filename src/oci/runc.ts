@@ -15,6 +15,7 @@ import { OciError } from './errors.ts'
 import { launcherArgv, mountRefusedCode } from './launcher.ts'
 import { logFileBytesMax } from './log-file.ts'
 import { readIfAny } from './record.ts'
+import { inTerminal } from './terminal.ts'
 
 const launchTimeoutMs = 30_000
 const syncBytesMax = 64 * 1024
@@ -136,7 +137,7 @@ export const startAttached = async (
 ): Promise<AttachedRun> => {
   const { dir, id } = launch
   const run = [runc.runcPath, '--root', runc.root, 'run', '--bundle', dir, '--pid-file', join(dir, 'pid'), id]
-  const argv = launcherArgv(launch.uid, launch.mounts, terminal ? inTerminal(run, terminal) : run)
+  const argv = launcherArgv(launch.uid, launch.mounts, terminal ? inTerminal(run, terminal, true) : run)
   const child = spawn('perl', argv, { cwd: dir, detached: true, env: toolEnv, stdio: 'pipe' })
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => {
@@ -156,16 +157,6 @@ export const startAttached = async (
   const shown: unknown = child.stdout.read()
   const text = `${errors} ${Buffer.isBuffer(shown) ? shown.toString() : ''}`.trim()
   throw new OciError('OCI_START', `${id}: ${text.slice(0, 2_000)}`)
-}
-
-/** runc copies its own terminal's size and puts it in raw mode; before that nothing may be echoed. */
-const inTerminal = (
-  run: readonly string[],
-  { columns, rows }: { columns: number; rows: number },
-): string[] => {
-  const quoted = run.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
-  const line = `stty raw -echo cols ${columns} rows ${rows} && exec ${quoted}`
-  return ['script', '--quiet', '--return', '--flush', '--command', line, '/dev/null']
 }
 
 /** The pid that runc writes once the container's first process exists; watched until `ended`. */

@@ -1,0 +1,198 @@
+/**
+ * The `process` driver: the same contract with plain processes, for machines without root or runc.
+ *
+ * It isolates nothing: a process sees the machine and its owner's files, shares the network, and only its
+ * number of open files is bounded. An `overlay` layer is a private copy, and targets are real paths which
+ * `paths` tells; the working directory and HOME are translated, the arguments are not.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, realpath, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import type { Attached, ContainerSpec, Driver, Exit, Found, Started } from './driver.ts'
+import { isErrno, OciError } from './errors.ts'
+import { exitCode, exitOf, openExits } from './exit.ts'
+import { followLog } from './log-file.ts'
+import { makePaths, shimPath, startAttached, startShim, translate } from './process-start.ts'
+import { checkId, openRecords, readIfAny, type ContainerRecord } from './record.ts'
+import { commandLineOf, familyOf, residentBytesOf, stampOf } from './session.ts'
+import type { ShimSpec } from './shim.ts'
+import { killAll } from './signal.ts'
+
+export type ProcessOptions = { stateDir: string; now(): number }
+
+const address = '127.0.0.1'
+const endTimeoutMs = 5_000
+
+/** Opens the state directory, which is made when missing. */
+export const openProcessDriver = async (options: ProcessOptions): Promise<Driver> => {
+  await mkdir(options.stateDir, { recursive: true, mode: 0o700 })
+  const stateDir = await realpath(options.stateDir)
+  const records = openRecords(stateDir)
+  const starting = new Set<string>()
+  const removing = new Map<string, Promise<void>>()
+
+  const begin = async <T>(
+    spec: ContainerSpec,
+    attached: boolean,
+    run: (dir: string, shim: ShimSpec) => Promise<{ pid: number; result: T }>,
+  ): Promise<{ record: ContainerRecord; result: T }> => {
+    if (spec.argv.length === 0) throw new OciError('OCI_SPEC', `${spec.id}: nothing to run`)
+    const dir = await records.claim(spec.id)
+    starting.add(spec.id)
+    try {
+      const paths = await makePaths(dir, spec)
+      const record = newRecord(spec, attached, paths)
+      await records.write(record)
+      const { pid, result } = await run(dir, translate(spec, paths))
+      const stamp = await stampOf(pid)
+      const started = { ...record, pid, startedAtMs: options.now(), ...(stamp ? { stamp } : {}) }
+      await records.write(started)
+      return { record: started, result }
+    } catch (error) {
+      await remove(spec.id)
+      throw error instanceof OciError ? error : new OciError('OCI_START', spec.id, { cause: error })
+    } finally {
+      starting.delete(spec.id)
+    }
+  }
+
+  const start = async (spec: ContainerSpec): Promise<Started> => {
+    if (spec.terminal) throw new OciError('OCI_SPEC', `${spec.id}: a terminal needs attach`)
+    const { record } = await begin(spec, false, async (dir, shim) => {
+      return { pid: await startShim(dir, spec.id, shim), result: undefined }
+    })
+    const { id, pid, startedAtMs, paths } = record
+    return { id, pid, address, startedAtMs, paths }
+  }
+
+  const attach = async (spec: ContainerSpec): Promise<Attached> => {
+    const { record, result } = await begin(spec, true, async (_, shim) => {
+      const result = await startAttached(spec, shim)
+      return { pid: result.pid, result }
+    })
+    const { id } = record
+    const exit = result.ended.then(async (code) => {
+      await keepCode(id, code)
+      return exitOf(code, false)
+    })
+    return {
+      id,
+      address,
+      stdin: result.child.stdin,
+      output: result.child.stdout,
+      exit,
+      hangup: () => void signal(id, 'SIGHUP', 'all'),
+    }
+  }
+
+  const keepCode = async (id: string, code: number): Promise<void> => {
+    try {
+      await writeFile(join(records.dir(id), 'exit', id), String(code))
+    } catch (error) {
+      // Removed meanwhile.
+      if (!isErrno(error, 'ENOENT')) throw error
+    }
+  }
+
+  const isAlive = async ({ pid, stamp }: ContainerRecord): Promise<boolean> =>
+    stamp !== undefined && (await stampOf(pid)) === stamp
+
+  const keeperOf = async (id: string): Promise<number> => {
+    const pid = Number(readIfAny(join(records.dir(id), 'shim.pid')) ?? 0)
+    return (await commandLineOf(pid)).includes(`${shimPath} ${id} `) ? pid : 0
+  }
+
+  const probe = async (id: string): Promise<Exit | undefined> => {
+    const record = await records.read(id)
+    if (starting.has(id)) return undefined
+    const code = exitCode(records.dir(id), id)
+    if (code !== undefined) return exitOf(code, false)
+    if ((await keeperOf(id)) > 0 || (await isAlive(record))) return undefined
+    return exitOf(exitCode(records.dir(id), id) ?? null, false)
+  }
+
+  const exits = openExits((id) => records.dir(id), probe)
+
+  const signal = async (id: string, name: NodeJS.Signals, whom: 'init' | 'all'): Promise<void> => {
+    const record = await records.read(id)
+    if (await isAlive(record)) killAll(whom === 'init' ? [record.pid] : await familyOf(record.pid), name)
+  }
+
+  const found = async (record: ContainerRecord): Promise<Found> => {
+    const { id, labels, pid, startedAtMs, attached } = record
+    const exit = await probe(id)
+    const base = { id, labels, pid, address, startedAtMs, attached }
+    return exit ? { ...base, state: 'exited', exit } : { ...base, state: 'running' }
+  }
+
+  const remove = (id: string): Promise<void> => {
+    checkId(id)
+    const running = removing.get(id) ?? removeNow(id).finally(() => removing.delete(id))
+    removing.set(id, running)
+    return running
+  }
+
+  /** The process first, so that the shim sees the end; then the shim, should it hang. */
+  const removeNow = async (id: string): Promise<void> => {
+    const dir = records.dir(id)
+    if (!existsSync(dir)) return
+    const keeper = await keeperOf(id)
+    const record = (await records.all()).find((each) => each.id === id)
+    const alive = record ? await isAlive(record) : false
+    const family = keeper > 0 ? await familyOf(keeper) : []
+    const pids = alive && record ? await familyOf(record.pid) : family.filter((pid) => pid !== keeper)
+    killAll(pids, 'SIGKILL')
+    const until = performance.now() + endTimeoutMs
+    for (let pid = keeper; pid > 0; pid = await keeperOf(id)) {
+      if (performance.now() > until) killAll([pid], 'SIGKILL')
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await records.forget(id)
+  }
+
+  const list = async (): Promise<Found[]> => Promise.all((await records.all()).map(found))
+
+  return {
+    kind: 'process',
+    start,
+    attach,
+    list,
+    wait: (id) => exits.wait(id),
+    signal,
+    stats: async (id) => {
+      const record = await records.read(id)
+      const family = (await isAlive(record)) ? await familyOf(record.pid) : []
+      const rssBytes = await residentBytesOf(family)
+      return { memoryBytes: rssBytes, rssBytes, cacheBytes: 0, swapBytes: 0, pids: family.length }
+    },
+    remove,
+    follow: (id, from, onBatch) => followLog(records.dir(id), from, exits.wait(id), onBatch),
+    sweep: async () => {
+      const removed = (await records.broken()).filter((id) => !starting.has(id))
+      await Promise.all(removed.map(remove))
+      return { removed }
+    },
+    close: () => exits.close(),
+    teardown: async () => {
+      if (starting.size > 0 || (await list()).length > 0) throw new OciError('OCI_BUSY', stateDir)
+    },
+  }
+}
+
+const newRecord = (
+  spec: ContainerSpec,
+  attached: boolean,
+  paths: Readonly<Record<string, string>>,
+): ContainerRecord => ({
+  id: spec.id,
+  labels: spec.labels,
+  attached,
+  network: 'host',
+  index: 0,
+  address,
+  hostname: spec.hostname,
+  startedAtMs: 0,
+  pid: 0,
+  paths,
+})
