@@ -1,0 +1,297 @@
+/**
+ * One client connection: reads request heads one after the other, hands each to an exchange, and keeps
+ * what arrives early (pipelined requests, a body its target is not ready for) within bounds.
+ *
+ * It owns the socket and its single deadline; what a request means is the exchange's business.
+ */
+import type { Socket } from 'node:net'
+import { HeadParser, requestRules } from '../http1/head-parser.ts'
+import { requestLimits } from '../http1/limits.ts'
+import { readRequestHead, type RequestHead } from '../http1/request-head.ts'
+import type { Core } from './core.ts'
+import { errorResponse } from './page.ts'
+
+/** One request in progress, as its connection sees it. */
+export type Exchange = {
+  readonly start: () => void
+  /** Bytes after the head, from `from` on; returns how far it took them. Takes none while not ready. */
+  readonly clientBytes: (bytes: Buffer, from: number) => number
+  readonly clientEnded: () => void
+  readonly clientDrained: () => void
+  readonly clientClosed: () => void
+  readonly deadline: (nowMs: number) => void
+  /** The proxy is going away now. */
+  readonly cut: () => void
+}
+
+/** How clients of one listener reach it: what X-Forwarded-Proto and -Port say. */
+export type Listener = { readonly protocol: 'http' | 'https'; readonly port: number }
+
+export type BeginExchange = (client: Client, head: RequestHead) => Exchange
+
+const rules = requestRules(requestLimits)
+const never = Number.POSITIVE_INFINITY
+
+export class Client {
+  readonly core: Core
+  readonly socket: Socket
+  readonly listener: Listener
+  readonly parser = new HeadParser(rules)
+  /** When something has to have happened; the exchange moves it while there is one. */
+  deadlineMs: number
+  /** The client sent its FIN. */
+  ended = false
+  requests = 0
+  readonly #begin: BeginExchange
+  #exchange: Exchange | null = null
+  /** Bytes nobody could take yet. */
+  #early: Buffer | null = null
+  #address: string | null = null
+  #state: 'open' | 'lingering' | 'closed' = 'open'
+  #lingered = 0
+  #reading = false
+
+  constructor(core: Core, socket: Socket, listener: Listener, begin: BeginExchange) {
+    this.core = core
+    this.socket = socket
+    this.listener = listener
+    this.#begin = begin
+    this.deadlineMs = core.nowMs() + core.limits.keepAliveMs
+    core.counters.connections += 1
+    core.clients.add(this)
+    socket.on('data', (bytes: Buffer) => this.#bytes(bytes))
+    socket.on('end', () => this.#end())
+    socket.on('drain', () => {
+      if (this.#exchange !== null) this.#exchange.clientDrained()
+      else if (this.#state === 'open') this.#readEarly()
+    })
+    socket.on('error', () => {
+      // 'close' follows and ends everything; what the error was changes nothing for anyone.
+    })
+    socket.on('close', () => this.#closed())
+  }
+
+  /** The peer's address without the IPv4-in-IPv6 prefix. */
+  get address(): string {
+    if (this.#address === null) {
+      const address = this.socket.remoteAddress ?? ''
+      this.#address = address.startsWith('::ffff:') ? address.slice(7) : address
+    }
+    return this.#address
+  }
+
+  get idle(): boolean {
+    return this.#exchange === null && this.#early === null && this.parser.idle
+  }
+
+  /** Bytes of a request body that came with its head or since, and nobody took. */
+  get early(): Buffer | null {
+    return this.#early
+  }
+
+  /** Writes an error page and returns its size. */
+  answer(page: {
+    readonly status: number
+    readonly code?: string
+    readonly description?: string
+    readonly requestId?: string
+    readonly json?: boolean
+    readonly page?: string | undefined
+    readonly keepAlive?: boolean
+    readonly bodyless?: boolean
+  }): number {
+    const bytes = errorResponse({
+      code: '',
+      description: '',
+      requestId: '',
+      json: false,
+      page: undefined,
+      keepAlive: false,
+      bodyless: false,
+      date: this.core.httpDate(),
+      via: this.core.settings.name,
+      ...page,
+    })
+    this.socket.write(bytes)
+    return bytes.length
+  }
+
+  /** The exchange can take bytes now: gives it those that waited. */
+  flush(): void {
+    const exchange = this.#exchange
+    const bytes = this.#early
+    if (exchange === null || bytes === null) return
+    this.#early = null
+    this.#keep(bytes, exchange.clientBytes(bytes, 0))
+    this.#resume()
+  }
+
+  /** Stops reading until `resumeBody`: the target can't take more. */
+  pauseBody(): void {
+    this.socket.pause()
+  }
+
+  resumeBody(): void {
+    this.flush()
+    this.#resume()
+  }
+
+  /** The exchange is over and the connection stays: on to the next request, which may be here already. */
+  next(): void {
+    this.#exchange = null
+    this.parser.reset()
+    if (this.#state !== 'open') return
+    this.deadlineMs = this.core.tickMs + this.core.limits.keepAliveMs
+    if (this.ended && this.#early === null) {
+      this.close()
+      return
+    }
+    // Pipelined requests are read in the loop that runs already, not in a deeper one for each.
+    if (!this.#reading) this.#readEarly()
+  }
+
+  /**
+   * The exchange is over, and so is the connection: what was written goes out, then FIN. Closing with
+   * unread bytes would make the kernel send RST, which can take the response away from the client before
+   * it read it (RFC 9112 §9.6): so we half close, and read a while.
+   */
+  close(): void {
+    this.#exchange = null
+    if (this.#state !== 'open') return
+    this.#state = 'lingering'
+    this.#early = null
+    this.socket.end()
+    this.socket.resume()
+    this.deadlineMs = this.core.nowMs() + this.core.limits.lingerMs
+  }
+
+  /** Ends the connection so that the client can't take what it got for the whole. */
+  abort(): void {
+    this.#exchange = null
+    this.#state = 'closed'
+    this.socket.resetAndDestroy()
+  }
+
+  sweep(nowMs: number): void {
+    if (nowMs < this.deadlineMs) return
+    this.deadlineMs = never
+    if (this.#exchange !== null) this.#exchange.deadline(nowMs)
+    else if (this.#state === 'open' && !this.parser.idle) this.#refuse(408)
+    else this.socket.destroy()
+  }
+
+  /** Ends an idle connection at once and marks a busy one to be its last request. */
+  drain(): void {
+    if (this.idle) this.close()
+  }
+
+  /** The proxy is going away now. */
+  cut(): void {
+    this.#exchange?.cut()
+    this.socket.destroy()
+  }
+
+  #bytes(bytes: Buffer): void {
+    if (this.#state !== 'open') {
+      this.#lingered += bytes.length
+      if (this.#lingered > this.core.limits.lingerBytesMax) this.socket.destroy()
+      return
+    }
+    if (this.#early !== null) this.#wait(Buffer.concat([this.#early, bytes]))
+    else if (this.#exchange === null) this.#read(bytes, 0)
+    else this.#keep(bytes, this.#exchange.clientBytes(bytes, 0))
+  }
+
+  /** On to a pipelined request, once the client has read most of the answers before it. */
+  #readEarly(): void {
+    if (this.#behind()) {
+      this.socket.pause()
+      return
+    }
+    const bytes = this.#early
+    this.#early = null
+    if (bytes !== null) this.#read(bytes, 0)
+    this.#resume()
+  }
+
+  #behind(): boolean {
+    return this.socket.writableLength >= this.core.limits.slowBufferBytesMax
+  }
+
+  /** Reads heads, and lets exchanges take what they can at once, until the rest must wait. */
+  #read(bytes: Buffer, from: number): void {
+    this.#reading = true
+    let piece: Buffer | null = bytes
+    let at = from
+    while (piece !== null && at < piece.length && this.#state === 'open') {
+      if (this.#behind()) {
+        this.#wait(at === 0 ? piece : piece.subarray(at))
+        this.socket.pause()
+        break
+      }
+      if (this.parser.idle) this.deadlineMs = this.core.tickMs + this.core.limits.headMs
+      const outcome = this.parser.feed(piece, at)
+      if (outcome === 'more') break
+      const head = outcome === 'fault' ? this.parser.fault : readRequestHead(this.parser)
+      if (head === null || 'code' in head) {
+        this.#refuse(head?.status ?? 400)
+        break
+      }
+      const after = this.parser.consumed
+      this.#early = after < piece.length ? piece.subarray(after) : null
+      if (this.#start(head) !== null) break
+      piece = this.#early
+      this.#early = null
+      at = 0
+    }
+    this.#reading = false
+  }
+
+  /** Returns the exchange, or null when it is over already. */
+  #start(head: RequestHead): Exchange | null {
+    this.requests += 1
+    this.core.counters.requests += 1
+    const exchange = this.#begin(this, head)
+    this.#exchange = exchange
+    exchange.start()
+    return this.#exchange
+  }
+
+  /** What is left of bytes from `from` on: the next request's, or to be taken later. */
+  #keep(bytes: Buffer, from: number): void {
+    if (from >= bytes.length || this.#state !== 'open') return
+    if (this.#exchange === null && !this.#reading) this.#read(bytes, from)
+    else this.#wait(from === 0 ? bytes : bytes.subarray(from))
+  }
+
+  /** Keeps bytes; a client that sends far ahead waits in the kernel. */
+  #wait(bytes: Buffer): void {
+    this.#early = bytes
+    if (bytes.length >= this.core.limits.earlyBytesMax) this.socket.pause()
+  }
+
+  #resume(): void {
+    const early = this.#early === null ? 0 : this.#early.length
+    if (early < this.core.limits.earlyBytesMax) this.socket.resume()
+  }
+
+  #refuse(status: number): void {
+    this.core.counters.badHeads += 1
+    this.answer({ status })
+    this.close()
+  }
+
+  #end(): void {
+    this.ended = true
+    if (this.#exchange !== null) this.#exchange.clientEnded()
+    else if (this.#state === 'open') this.close()
+  }
+
+  #closed(): void {
+    this.#state = 'closed'
+    this.core.clients.delete(this)
+    const exchange = this.#exchange
+    this.#exchange = null
+    exchange?.clientClosed()
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * What all connections of one proxy share: its settings, the coarse clock that deadlines are kept by,
+ * load, and the set of live clients that the sweep goes through.
+ */
+import type { AccessRecord, Decision, ProxyClock } from './contract.ts'
+import type { ProxyLimits } from './limits.ts'
+import type { Link } from './link.ts'
+import { LoadTable } from './load.ts'
+
+/** What a proxy is made with; `createProxy` fills in the rest. */
+export type ProxySettings = {
+  /** Where requests to this host go: lower case, no port. May take up to `limits.resolveMs`. */
+  readonly resolve: (host: string) => Decision | Promise<Decision>
+  /** Called once for each request whose head could be read, when its last byte has gone. */
+  readonly onDone: (record: AccessRecord) => void
+  readonly limits: ProxyLimits
+  readonly clock: ProxyClock
+  /** Numbers in [0, 1). */
+  readonly random: () => number
+  /** A new request id, a lower-case UUID. */
+  readonly newId: () => string
+  /** How the proxy calls itself in Via and, where the target sent none, in Server. */
+  readonly name: string
+}
+
+/** A client connection as far as the whole proxy deals with it. */
+export type Member = {
+  /** Looks whether its deadline has passed. */
+  readonly sweep: (nowMs: number) => void
+  /** Ends an idle connection; a busy one ends with its request. */
+  readonly drain: () => void
+  readonly cut: () => void
+}
+
+export type Counters = {
+  connections: number
+  requests: number
+  /** Requests whose head could not be read. */
+  badHeads: number
+  connectRetries: number
+  /** Resolvers that threw or were too slow: always someone's bug or outage. */
+  resolveFailures: number
+}
+
+export class Core {
+  readonly settings: ProxySettings
+  readonly limits: ProxyLimits
+  readonly load = new LoadTable<Link>()
+  readonly clients = new Set<Member>()
+  readonly counters: Counters = {
+    connections: 0,
+    requests: 0,
+    badHeads: 0,
+    connectRetries: 0,
+    resolveFailures: 0,
+  }
+  draining = false
+  /** Clients whose responses are waiting for them to read. */
+  stalled = 0
+  /** Monotonic time at the last sweep: exact enough for rolling deadlines, and free. */
+  tickMs: number
+  readonly #stop: () => void
+  #dateSecond = -1
+  #date = ''
+
+  constructor(settings: ProxySettings) {
+    this.settings = settings
+    this.limits = settings.limits
+    this.tickMs = settings.clock.nowMs()
+    this.#stop = settings.clock.every(settings.limits.sweepMs, () => this.#sweep())
+  }
+
+  nowMs(): number {
+    return this.settings.clock.nowMs()
+  }
+
+  /** Value for a Date header, made once a second. */
+  httpDate(): string {
+    const second = Math.floor(this.settings.clock.epochMs() / 1000)
+    if (second !== this.#dateSecond) {
+      this.#dateSecond = second
+      this.#date = new Date(second * 1000).toUTCString()
+    }
+    return this.#date
+  }
+
+  /** How much of a response may wait for one slow client right now. */
+  responseBufferBytesMax(): number {
+    const { responseBufferBytesMax, totalBufferBytesMax, slowBufferBytesMax } = this.limits
+    return this.stalled * responseBufferBytesMax < totalBufferBytesMax
+      ? responseBufferBytesMax
+      : slowBufferBytesMax
+  }
+
+  stop(): void {
+    this.#stop()
+    for (const app of this.load.apps()) {
+      for (const target of app.targets.values()) for (const link of target.idle.splice(0)) link.close()
+    }
+  }
+
+  #sweep(): void {
+    const now = this.nowMs()
+    this.tickMs = now
+    for (const client of this.clients) client.sweep(now)
+    for (const app of this.load.apps()) {
+      for (const target of app.targets.values()) {
+        for (const link of target.idle.filter((idle) => idle.idleUntilMs <= now)) link.close()
+      }
+      this.load.tidy(app)
+    }
+  }
+}

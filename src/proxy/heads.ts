@@ -1,0 +1,82 @@
+/**
+ * The lines the proxy itself adds to the heads it forwards: who is asking, how, since when, and by which
+ * way (Heroku "HTTP Routing", Heroku headers; RFC 9110 §7.6.3 for Via). Pure, over the parsed heads.
+ */
+import type { HeadParser } from '../http1/head-parser.ts'
+import type { RequestHead } from '../http1/request-head.ts'
+import type { ResponseHead } from '../http1/response-head.ts'
+import { rewriteRequest, rewriteResponse } from '../http1/rewrite.ts'
+
+/** Body bytes up to this many are copied behind their head and leave with it in one write. */
+export const joinedBytesMax = 16_384
+
+export const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n')
+
+const requestIdForm = /^[A-Za-z0-9+/=-]{20,200}$/
+
+/** A client's request id is kept when it has the documented form, so that it can't forge log fields. */
+export function requestIdOf(head: RequestHead, newId: () => string): string {
+  return requestIdForm.test(head.requestId) ? head.requestId : newId()
+}
+
+/** The head for the target. */
+export function targetHead(
+  parser: HeadParser,
+  head: RequestHead,
+  facts: {
+    readonly fwd: string
+    readonly protocol: string
+    readonly port: number
+    readonly epochMs: number
+    readonly requestId: string
+    readonly name: string
+    readonly keepAlive: boolean
+    readonly keepExpect: boolean
+  },
+): Buffer {
+  const upgrade = head.upgrade === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
+  const connection = facts.keepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n'
+  const via = head.via === '' ? '' : `${head.via}, `
+  const added =
+    `${upgrade === '' ? connection : upgrade}X-Forwarded-For: ${facts.fwd}\r\n` +
+    `X-Forwarded-Proto: ${facts.protocol}\r\nX-Forwarded-Port: ${facts.port}\r\n` +
+    `X-Request-Start: ${facts.epochMs}\r\nX-Request-Id: ${facts.requestId}\r\n` +
+    `Via: ${via}1.${head.minor} ${facts.name}\r\n`
+  const { buffer, length } = rewriteRequest(parser, head, added, { keepExpect: facts.keepExpect, room: 0 })
+  return buffer.subarray(0, length)
+}
+
+/**
+ * The head for the client and the first bytes of the body behind it, when they are few enough to copy;
+ * otherwise `joined` is false and they are the caller's to write.
+ */
+export function clientHead(
+  parser: HeadParser,
+  head: ResponseHead,
+  body: Buffer | null,
+  facts: {
+    readonly keepAlive: boolean
+    readonly unchunked: boolean
+    readonly name: string
+    readonly date: () => string
+  },
+): { bytes: Buffer; joined: boolean } {
+  const via = head.via === '' ? '' : `${head.via}, `
+  const added =
+    (facts.keepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n') +
+    (head.hasServer ? '' : `Server: ${facts.name}\r\n`) +
+    (head.hasDate ? '' : `Date: ${facts.date()}\r\n`) +
+    `Via: ${via}1.${head.minor} ${facts.name}\r\n`
+  const joined = body !== null && body.length <= joinedBytesMax
+  const room = joined ? body.length : 0
+  const { buffer, length } = rewriteResponse(parser, head, added, { unchunked: facts.unchunked, room })
+  if (joined) body.copy(buffer, length)
+  return { bytes: buffer.subarray(0, length + room), joined }
+}
+
+/** The head of an interim response other than 100, or of the answer that switches protocols. */
+export function interimHead(parser: HeadParser, head: ResponseHead): Buffer {
+  const added = head.status === 101 ? `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n` : ''
+  const { buffer, length } = rewriteResponse(parser, head, added, { unchunked: true, room: 0 })
+  return buffer.subarray(0, length)
+}

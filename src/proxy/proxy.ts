@@ -1,0 +1,132 @@
+/**
+ * An HTTP/1.1 reverse proxy on sockets: the data path of one router process.
+ *
+ * It is given callbacks that say where requests go and that take a record of each; it knows nothing of
+ * where routes come from. Listeners may share their port with other processes (SO_REUSEPORT).
+ */
+import { randomUUID } from 'node:crypto'
+import { createServer, type Server } from 'node:net'
+import { Client, type Listener } from './client.ts'
+import { systemClock } from './contract.ts'
+import { Core, type Counters, type ProxySettings } from './core.ts'
+import { Exchange } from './exchange.ts'
+import { assertLimits, defaultLimits, type ProxyLimits } from './limits.ts'
+
+export type ProxyOptions = Pick<ProxySettings, 'resolve' | 'onDone'> &
+  Partial<Omit<ProxySettings, 'resolve' | 'onDone' | 'limits'>> & { readonly limits?: Partial<ProxyLimits> }
+
+export type ListenOptions = {
+  /** 0: any free port. */
+  readonly port: number
+  readonly host: string
+  /** Share the port with other processes that say so too; the kernel spreads connections over them. */
+  readonly reusePort?: boolean
+  /** What targets are told of how the client came, where a front end differs from this socket. */
+  readonly protocol?: 'http' | 'https'
+  readonly forwardedPort?: number
+}
+
+export type ProxyStats = Readonly<Counters> & {
+  readonly openClients: number
+  /** Clients whose responses wait for them to read. */
+  readonly stalledClients: number
+  /** Apps with a request in flight or a connection kept. */
+  readonly activeApps: number
+  readonly inFlight: number
+}
+
+export type Proxy = {
+  /** Opens a listener; rejects with the socket's error, such as EADDRINUSE. */
+  readonly listen: (options: ListenOptions) => Promise<{ readonly port: number }>
+  /**
+   * Graceful end: accepts no more, closes idle connections, lets requests in flight finish with
+   * `Connection: close`. What is left after `timeoutMs` is cut and recorded as H24.
+   */
+  readonly drain: (timeoutMs: number) => Promise<void>
+  /** `drain` without waiting. */
+  readonly close: () => Promise<void>
+  readonly stats: () => ProxyStats
+}
+
+/** Makes a proxy; it does nothing until `listen`. Limits are checked and throw when they make no sense. */
+export function createProxy(options: ProxyOptions): Proxy {
+  const limits = { ...defaultLimits, ...options.limits }
+  assertLimits(limits)
+  const core = new Core({
+    clock: systemClock,
+    random: Math.random,
+    newId: randomUUID,
+    name: 'manifold-router',
+    ...options,
+    limits,
+  })
+  const servers: Server[] = []
+  let drained: (() => void) | null = null
+
+  function accept(listener: Listener): Server {
+    return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      const client = new Client(core, socket, listener, (owner, head) => new Exchange(core, owner, head))
+      socket.on('close', () => {
+        if (core.clients.size === 0) drained?.()
+      })
+      if (core.draining) client.drain()
+    })
+  }
+
+  async function listen({ port, host, reusePort, protocol, forwardedPort }: ListenOptions) {
+    const listener = { protocol: protocol ?? 'http', port: forwardedPort ?? port }
+    const server = accept(listener)
+    server.maxConnections = limits.connectionsMax
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ port, host, reusePort: reusePort ?? false, backlog: 1024 }, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+    servers.push(server)
+    const bound = server.address()
+    const actual = bound !== null && typeof bound === 'object' ? bound.port : port
+    if (listener.port === 0) listener.port = actual
+    return { port: actual }
+  }
+
+  async function drain(timeoutMs: number): Promise<void> {
+    core.draining = true
+    const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
+    for (const client of core.clients) client.drain()
+    if (core.clients.size > 0 && timeoutMs > 0) {
+      await new Promise<void>((resolve) => {
+        const endMs = core.nowMs() + timeoutMs
+        const stop = core.settings.clock.every(limits.sweepMs, () => {
+          if (core.nowMs() >= endMs) done()
+        })
+        const done = () => {
+          stop()
+          resolve()
+        }
+        drained = done
+      })
+    }
+    for (const client of core.clients) client.cut()
+    await Promise.all(closed)
+    core.stop()
+  }
+
+  return {
+    listen,
+    drain,
+    close: () => drain(0),
+    stats: () => {
+      let inFlight = 0
+      for (const app of core.load.apps()) inFlight += app.inFlight
+      return {
+        ...core.counters,
+        openClients: core.clients.size,
+        stalledClients: core.stalled,
+        activeApps: core.load.size,
+        inFlight,
+      }
+    },
+  }
+}
