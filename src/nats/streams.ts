@@ -39,6 +39,8 @@ export type Stream = {
    * until closed. What was trimmed before it could be read is skipped: sequences of a key need not be consecutive.
    */
   readonly follow: (key: string, onMessage: (message: Recorded) => void, fromSequence?: number) => Following
+  /** Forgets what stands under a key before a sequence. */
+  readonly trim: (key: string, belowSequence: number) => Promise<void>
   /** Forgets everything under a key. */
   readonly remove: (key: string) => Promise<void>
 }
@@ -72,6 +74,9 @@ export const openStream = async (connection: Connection, options: StreamOptions)
     append: (key, bytes) => inPortWords(key, js.append(subjectOf(key), bytes)),
     read: (key, fromSequence) => inPortWords(key, readAll(js, name, subjectOf(key), fromSequence)),
     follow: (key, onMessage, fromSequence) => follow(js, name, subjectOf(key), onMessage, fromSequence),
+    async trim(key, belowSequence) {
+      await inPortWords(key, js.call(`STREAM.PURGE.${name}`, { filter: subjectOf(key), seq: belowSequence }))
+    },
     async remove(key) {
       await inPortWords(key, js.call(`STREAM.PURGE.${name}`, { filter: subjectOf(key) }))
     },

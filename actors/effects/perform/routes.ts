@@ -1,0 +1,13 @@
+/** Performs Routes: one announcement to every router shard that listens now; a shard that missed it asks. */
+import type { Effects } from '../../../src/ports/effects.ts'
+import type { Transport } from '../../../src/ports/transport.ts'
+import { encode } from '../../../src/runtime/codec.ts'
+import type { Route } from '../../protocols/shapes.ts'
+import { routesTopic } from '../../protocols/shard.ts'
+
+export const performRoutes = (transport: Transport): Effects => ({
+  'routes.announce': ({ route }: { route: Route }) => {
+    transport.publish(routesTopic, encode(route))
+    return Promise.resolve()
+  },
+})
