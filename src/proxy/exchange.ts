@@ -1,53 +1,43 @@
 /**
  * One request's way through the proxy, from its head to its record.
  *
- * Read it as: start → decided → admit → attempt (again while connecting fails) → send → both bodies flow
- * at once → responded. Every way out goes through `#end`, once. Only a failed connect is tried again; once a
- * byte may have reached a target nothing is repeated, but for a request that is safe to repeat and found
- * its kept connection closed (RFC 9110 §9.2.2).
+ * Read it as: start → decided → admit → (dial) → dialed → both bodies flow at once → replyDone. Every way
+ * out goes through `#end`, once. Only a failed connect is tried again; once a byte may have reached a target
+ * nothing is repeated, but for a request that is safe to repeat and found its kept connection closed
+ * (RFC 9110 §9.2.2).
  */
-import { BodyReader, chunked, untilClose } from '../http1/body.ts'
+import { BodyReader } from '../http1/body.ts'
 import type { RequestHead } from '../http1/request-head.ts'
-import { readResponseHead, type ResponseHead } from '../http1/response-head.ts'
 import type { Client, Exchange as ClientExchange } from './client.ts'
-import type { Decision, Refusal, Route } from './contract.ts'
+import type { Decision, Route } from './contract.ts'
 import type { Core } from './core.ts'
 import { Dial, type Dialer } from './dial.ts'
-import { answered, badResponse, type Ending, failed, refused } from './ending.ts'
-import { clientHead, continueLine, interimHead, requestIdOf, targetHead } from './heads.ts'
+import { answered, type Ending, failed, refused } from './ending.ts'
+import { continueLine, requestIdOf, targetHead } from './heads.ts'
 import type { Link } from './link.ts'
 import type { AppLoad } from './load.ts'
-import { Outlet } from './outlet.ts'
-
-type Stage = 'resolving' | 'connecting' | 'waiting' | 'relaying' | 'piped' | 'over'
+import { type Replied, Reply } from './reply.ts'
 
 const repeatable = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
-export class Exchange implements ClientExchange, Dialer {
+export class Exchange implements ClientExchange, Dialer, Replied {
   readonly #core: Core
   readonly #client: Client
   readonly #head: RequestHead
-  readonly #requestBody = new BodyReader()
-  readonly #responseBody = new BodyReader()
-  readonly #outlet: Outlet
+  readonly #body = new BodyReader()
+  readonly #reply: Reply
   readonly #requestId: string
   readonly #fwd: string
   readonly #epochMs: number
-  #stage: Stage = 'resolving'
+  #stage: 'resolving' | 'dialing' | 'flowing' | 'over' = 'resolving'
   #owner: string | null = null
-  #app: AppLoad<Link> | null = null
   #route: Route | null = null
+  #app: AppLoad<Link> | null = null
   #dial: Dial | null = null
   #link: Link | null = null
-  /** The rewritten head, kept until the response begins: it may have to go to another connection. */
+  /** The rewritten head: it may have to go to a second connection. */
   #headBytes: Buffer | null = null
   #sentMs = -1
-  #response: ResponseHead | null = null
-  #informational = 0
-  #continued = false
-  /** Some byte of a response has come: the clock for the first one no longer runs. */
-  #heard = false
-  #keepClient = false
 
   constructor(core: Core, client: Client, head: RequestHead) {
     this.#core = core
@@ -56,8 +46,8 @@ export class Exchange implements ClientExchange, Dialer {
     this.#epochMs = core.settings.clock.epochMs()
     this.#requestId = requestIdOf(head, core.settings.newId)
     this.#fwd = head.forwardedFor === '' ? client.address : `${head.forwardedFor}, ${client.address}`
-    this.#requestBody.begin(head.framing)
-    this.#outlet = new Outlet(core, client.socket)
+    this.#body.begin(head.framing)
+    this.#reply = new Reply(client, head, this)
   }
 
   // ---- where it goes ----
@@ -80,7 +70,8 @@ export class Exchange implements ClientExchange, Dialer {
 
   #decided(decision: Decision): void {
     if (this.#stage !== 'resolving') return
-    if (decision.kind === 'refuse') this.#refuse(decision)
+    this.#owner = decision.app
+    if (decision.kind === 'refuse') this.#answer(refused(decision), decision.page)
     else this.#admit(decision)
   }
 
@@ -93,13 +84,13 @@ export class Exchange implements ClientExchange, Dialer {
   #admit(route: Route): void {
     const { load, limits, settings } = this.#core
     const { parser, listener } = this.#client
-    this.#route = route
-    this.#owner = route.app
-    this.#app = load.enter(route.app)
     const count = route.targets.length
+    this.#route = route
+    this.#app = load.enter(route.app)
     if (count === 0) return this.#fail(failed('H14'))
-    if (this.#head.expect === 'other')
+    if (this.#head.expect === 'other') {
       return this.#fail(failed('H26', 'unsupported expect header value', 417))
+    }
     if (this.#app.inFlight > count * limits.inFlightPerTargetMax) return this.#fail(failed('H11'))
     this.#headBytes = targetHead(parser, this.#head, {
       fwd: this.#fwd,
@@ -118,7 +109,7 @@ export class Exchange implements ClientExchange, Dialer {
   // ---- to a target ----
 
   dialing(deadlineMs: number): void {
-    this.#stage = 'connecting'
+    this.#stage = 'dialing'
     this.#client.deadlineMs = deadlineMs
   }
 
@@ -129,11 +120,11 @@ export class Exchange implements ClientExchange, Dialer {
   dialed(link: Link): void {
     const { early } = this.#client
     this.#link = link
+    this.#stage = 'flowing'
     this.#sentMs = this.#core.nowMs()
-    this.#stage = 'waiting'
     if (this.#head.expect === 'continue' && early === null) this.#invite()
     // One write for a head and a small body is one system call and one packet less.
-    const corked = early !== null && !this.#requestBody.done
+    const corked = early !== null && !this.#body.done
     if (corked) link.socket.cork()
     link.socket.write(this.#headBytes as Buffer)
     this.#wait(this.#sentMs)
@@ -145,40 +136,40 @@ export class Exchange implements ClientExchange, Dialer {
 
   /** Answers `Expect: 100-continue` in the target's place, unless the route leaves it to the target. */
   #invite(): void {
-    if (this.#route?.endToEndContinue === true || this.#requestBody.done) return
-    this.#continued = true
+    if (this.#route?.endToEndContinue === true || this.#body.done) return
+    this.#reply.continued = true
     this.#client.socket.write(continueLine)
   }
 
   /** While the body is on its way someone must send; after that the target must answer in time. */
   #wait(now: number): void {
     const { firstByteMs, idleMs, halfCloseMs } = this.#core.limits
-    const { ended } = this.#client
-    const answerDue = this.#stage === 'waiting' && this.#requestBody.done && !this.#heard
-    this.#client.deadlineMs =
-      now + (ended && !this.#outlet.stalled ? halfCloseMs : answerDue ? firstByteMs : idleMs)
+    const leaving = this.#client.ended && !this.#reply.outlet.stalled
+    const answerDue = this.#body.done && !this.#reply.heard
+    this.#client.deadlineMs = now + (leaving ? halfCloseMs : answerDue ? firstByteMs : idleMs)
   }
 
   clientBytes(bytes: Buffer, from: number): number {
-    if (this.#stage === 'piped') {
+    const link = this.#link
+    if (link === null) return from
+    if (this.#reply.stage === 'piped') {
       this.#wait(this.#core.tickMs)
-      this.#toTarget(from === 0 ? bytes : bytes.subarray(from))
+      this.#toTarget(from === 0 ? bytes : bytes.subarray(from), link)
       return bytes.length
     }
-    const flowing = this.#stage === 'waiting' || this.#stage === 'relaying'
-    if (!flowing || this.#requestBody.done) return from
-    const piece = this.#requestBody.take(bytes, from)
-    if (this.#requestBody.fault !== null) {
-      this.#badChunk()
+    if (this.#body.done) return from
+    const piece = this.#body.take(bytes, from)
+    if (this.#body.fault !== null) {
+      this.replyFailed(failed('H26', 'bad chunk'))
       return bytes.length
     }
-    if (piece.length > 0) this.#toTarget(piece)
-    this.#wait(this.#requestBody.done ? this.#core.nowMs() : this.#core.tickMs)
-    return this.#requestBody.consumed
+    if (piece.length > 0) this.#toTarget(piece, link)
+    this.#wait(this.#body.done ? this.#core.nowMs() : this.#core.tickMs)
+    return this.#body.consumed
   }
 
-  #toTarget(bytes: Buffer): void {
-    if (!(this.#link as Link).socket.write(bytes)) this.#client.pauseBody()
+  #toTarget(bytes: Buffer, link: Link): void {
+    if (!link.socket.write(bytes)) this.#client.pauseBody()
   }
 
   linkDrained(): void {
@@ -189,187 +180,100 @@ export class Exchange implements ClientExchange, Dialer {
   // ---- back to the client ----
 
   linkBytes(bytes: Buffer): void {
-    this.#heard = true
     this.#wait(this.#core.tickMs)
-    if (this.#stage === 'relaying') this.#relay(bytes)
-    else if (this.#stage === 'piped') this.#toClient(bytes)
-    else this.#readHeads(bytes)
-  }
-
-  #readHeads(bytes: Buffer): void {
-    const { parser } = this.#link as Link
-    let at = 0
-    while (this.#stage === 'waiting' && at < bytes.length) {
-      const outcome = parser.feed(bytes, at)
-      if (outcome === 'more') return
-      const head = outcome === 'fault' ? parser.fault : readResponseHead(parser, this.#head.method)
-      if (head === null || 'code' in head) return this.#fail(badResponse(head))
-      at = parser.consumed
-      if (head.status === 101) return this.#pipe(head, bytes, at)
-      if (head.status >= 200) return this.#respond(head, bytes, at)
-      this.#inform(head)
-      parser.reset()
-    }
-  }
-
-  /** Relays an interim response, but none to HTTP/1.0 and no second 100 after our own. */
-  #inform(head: ResponseHead): void {
-    this.#informational += 1
-    if (this.#informational > this.#core.limits.informationalMax) return this.#fail(failed('H17'))
-    if (this.#head.minor === 0 || (head.status === 100 && this.#continued)) return
-    this.#continued ||= head.status === 100
-    const parser = (this.#link as Link).parser
-    this.#client.socket.write(head.status === 100 ? continueLine : interimHead(parser, head))
-  }
-
-  /** The final response's head, with as much of its body as came along. */
-  #respond(head: ResponseHead, bytes: Buffer, from: number): void {
-    const core = this.#core
-    const body = this.#responseBody
-    const unchunked = head.isChunked && this.#head.minor === 0
-    const endsByClosing = head.framing === untilClose || (unchunked && head.framing === chunked)
-    // A client still sending when its answer begins is not kept: what it sends next can't be told apart.
-    this.#keepClient = !endsByClosing && this.#requestBody.done && this.#mayKeepClient()
-    this.#response = head
-    body.begin(head.framing, unchunked)
-    const piece = body.done || from === bytes.length ? null : body.take(bytes, from)
-    if (body.fault !== null) return this.#fail(failed('H17'))
-    this.#stage = 'relaying'
-    const first = clientHead((this.#link as Link).parser, head, piece, {
-      keepAlive: this.#keepClient,
-      unchunked,
-      name: core.settings.name,
-      date: () => core.httpDate(),
-    })
-    this.#toClient(first.bytes)
-    if (piece !== null && !first.joined) this.#toClient(piece)
-    if (body.done) this.#responded((piece === null ? from : body.consumed) < bytes.length)
-  }
-
-  #mayKeepClient(): boolean {
-    const { requests, ended } = this.#client
-    const { draining, limits } = this.#core
-    return this.#head.keepAlive && requests < limits.requestsPerConnectionMax && !draining && !ended
-  }
-
-  #relay(bytes: Buffer): void {
-    const body = this.#responseBody
-    const piece = body.take(bytes, 0)
-    if (body.fault !== null) return this.#broken(failed('H17'))
-    if (piece.length > 0) this.#toClient(piece)
-    if (body.done) this.#responded(body.consumed < bytes.length)
-  }
-
-  #toClient(bytes: Buffer): void {
-    this.#outlet.write(bytes, (this.#link as Link).socket)
+    this.#reply.bytes(bytes, this.#link as Link)
   }
 
   clientDrained(): void {
-    this.#outlet.release()
+    this.#reply.outlet.release()
     this.#wait(this.#core.nowMs())
   }
 
-  /** The response is complete. `extra`: the target said more than that, and is not trusted again. */
-  #responded(extra: boolean): void {
-    const head = this.#response as ResponseHead
-    const link = this.#link as Link
-    const { limits, draining } = this.#core
-    const kept =
-      this.#route?.keepAlive === true && this.#requestBody.done && !extra && !head.close && !draining
-    if (kept && link.usable && link.target.idle.length < limits.pooledPerTargetMax) {
-      this.#outlet.release()
-      this.#link = null
-      // A second less than the target announced: closing first is what avoids the race for the last one.
-      const announcedMs = head.keepAliveSeconds < 0 ? limits.pooledMs : head.keepAliveSeconds * 1000 - 1000
-      link.rest(this.#core.nowMs() + Math.min(limits.pooledMs, Math.max(0, announcedMs)))
-    } else this.#dropLink('close')
-    this.#end(answered(head.status))
-    if (this.#keepClient) this.#client.next()
-    else this.#client.close()
+  /** A client still sending when its answer begins is not kept: what it sends next can't be told apart. */
+  mayKeepClient(): boolean {
+    const { requests, ended } = this.#client
+    const { draining, limits } = this.#core
+    const more = requests < limits.requestsPerConnectionMax && !draining && !ended
+    return more && this.#head.keepAlive && this.#body.done
   }
 
-  /** The target agreed to leave HTTP: from here on bytes go both ways as they come. */
-  #pipe(head: ResponseHead, bytes: Buffer, from: number): void {
-    if (this.#head.upgrade === '' || !this.#requestBody.done) return this.#fail(failed('H17'))
-    this.#response = head
-    this.#stage = 'piped'
-    this.#toClient(interimHead((this.#link as Link).parser, head))
-    if (from < bytes.length) this.#toClient(bytes.subarray(from))
-    this.#client.flush()
+  replyDone(extra: boolean): void {
+    const { head, keepClient, outlet } = this.#reply
+    const link = this.#link as Link
+    const { limits, draining } = this.#core
+    outlet.release()
+    const clean = !extra && this.#body.done && head?.close === false && link.usable
+    const kept = clean && this.#route?.keepAlive === true && !draining
+    if (kept && link.target.idle.length < limits.pooledPerTargetMax) {
+      this.#link = null
+      // A second less than the target announced: closing first is what avoids the race for the last one.
+      const seconds = head.keepAliveSeconds
+      const announcedMs = seconds < 0 ? limits.pooledMs : Math.max(0, seconds * 1000 - 1000)
+      link.rest(this.#core.nowMs() + Math.min(limits.pooledMs, announcedMs))
+    } else this.#dropLink('close')
+    this.#end(answered(head?.status ?? 0))
+    if (keepClient) this.#client.next()
+    else this.#client.close()
   }
 
   // ---- the ways it can go wrong ----
 
+  /** The target's or the client's bytes can't be relayed. */
+  replyFailed(ending: Ending): void {
+    if (this.#reply.stage === 'waiting') this.#fail(ending)
+    else this.#broken(ending)
+  }
+
   clientEnded(): void {
     // No more of a body that was promised: the target must not take what it got for the whole.
-    if (!this.#requestBody.done) return this.clientClosed()
+    if (!this.#body.done) return this.clientClosed()
     this.#wait(this.#core.nowMs())
-    if (this.#stage === 'piped') this.#link?.socket.end()
+    if (this.#reply.stage === 'piped') this.#link?.socket.end()
   }
 
   clientClosed(): void {
-    if (this.#stage === 'over') return
-    const wasPiped = this.#stage === 'piped'
+    const piped = this.#reply.stage === 'piped'
     this.#dropLink('abort')
-    this.#end(wasPiped ? answered(101) : failed('H27'))
+    this.#end(piped ? answered(101) : failed('H27'))
     this.#client.abort()
   }
 
   linkEnded(): void {
-    if (this.#stage === 'piped') return this.#unpipe(answered(101))
-    if (this.#stage === 'relaying' && this.#responseBody.closed()) return this.#responded(true)
-    this.#lost()
-  }
-
-  linkClosed(): void {
-    if (this.#stage === 'piped') return this.#unpipe(answered(101))
-    this.#lost()
+    if (this.#reply.endsNow()) this.replyDone(true)
+    else this.linkClosed()
   }
 
   /** The target went away before its response was complete. */
-  #lost(): void {
-    const link = this.#link
-    if (this.#stage === 'relaying') return this.#broken(failed('H18'))
-    const untouched = link !== null && link.reused && !this.#heard && this.#head.framing === 0
+  linkClosed(): void {
+    const { stage, heard } = this.#reply
+    if (stage === 'piped') return this.#unpipe(answered(101))
+    if (stage === 'relaying') return this.#broken(failed('H18'))
+    const untouched = this.#link?.reused === true && !heard && this.#head.framing === 0
     if (untouched && repeatable.has(this.#head.method)) {
       this.#dropLink('close')
       this.#dial?.connect()
       return
     }
-    this.#fail(failed(this.#heard || !this.#requestBody.done ? 'H18' : 'H13'))
+    this.#fail(failed(heard || !this.#body.done ? 'H18' : 'H13'))
   }
 
   deadline(nowMs: number): void {
-    const { ended } = this.#client
-    const stage = this.#stage
-    if (ended && !this.#outlet.stalled) return this.clientClosed()
-    if (stage === 'resolving') return this.#resolveFailed()
-    if (stage === 'connecting') return this.#dial?.timedOut()
+    const { stage, heard, outlet } = this.#reply
+    if (this.#client.ended && !outlet.stalled) return this.clientClosed()
+    if (this.#stage === 'resolving') return this.#resolveFailed()
+    if (this.#stage === 'dialing') return this.#dial?.timedOut()
     if (stage === 'piped') return this.#unpipe(failed('H15'))
-    const progress = this.#outlet.progress()
-    if (progress === 'stuck') return this.#broken(failed('H28'))
+    const progress = outlet.progress()
     if (progress === 'reading') return this.#wait(nowMs)
-    const clientSilent = !this.#requestBody.done && this.#link?.socket.writableLength === 0
-    if (clientSilent) return this.#broken(failed('H28'))
+    const clientSilent = !this.#body.done && this.#link?.socket.writableLength === 0
+    if (progress === 'stuck' || clientSilent) return this.#broken(failed('H28'))
     if (stage === 'relaying') return this.#broken(failed('H15'))
-    this.#fail(failed(this.#heard || !this.#requestBody.done ? 'H15' : 'H12'))
+    this.#fail(failed(heard || !this.#body.done ? 'H15' : 'H12'))
   }
 
   cut(): void {
     this.#dropLink('abort')
     this.#end(failed('H24', '', null))
-  }
-
-  #badChunk(): void {
-    this.#dropLink('abort')
-    const ending = failed('H26', 'bad chunk')
-    if (this.#stage === 'waiting') this.#fail(ending)
-    else this.#broken(ending)
-  }
-
-  #refuse(refusal: Refusal): void {
-    this.#owner = refusal.app
-    this.#answer(refused(refusal), refusal.page)
   }
 
   /** Ends with an error page: nothing of a response has been sent. */
@@ -380,7 +284,7 @@ export class Exchange implements ClientExchange, Dialer {
 
   #answer(ending: Ending, page: string | undefined): void {
     const { status, code, description } = ending
-    const keepAlive = this.#requestBody.done && this.#mayKeepClient()
+    const keepAlive = this.mayKeepClient()
     const size = this.#client.answer({
       status: status ?? 503,
       code,
@@ -392,7 +296,7 @@ export class Exchange implements ClientExchange, Dialer {
       bodyless: this.#head.method === 'HEAD',
     })
     // Heroku counts its own page only where it stands for a response that was there.
-    if (code === 'H25') this.#outlet.bytes += size
+    if (code === 'H25') this.#reply.outlet.bytes += size
     this.#end(ending)
     if (keepAlive) this.#client.next()
     else this.#client.close()
@@ -401,10 +305,8 @@ export class Exchange implements ClientExchange, Dialer {
   /** Ends in the middle of a response, so that the client can see that it is not whole. */
   #broken(ending: Ending): void {
     this.#dropLink('abort')
-    const selfDelimited = this.#response !== null && this.#response.framing !== untilClose
-    const visible = selfDelimited && this.#head.minor === 1 && ending.code !== 'H28'
     this.#end(ending)
-    if (visible) this.#client.close()
+    if (this.#reply.selfDelimited && ending.code !== 'H28') this.#client.close()
     else this.#client.abort()
   }
 
@@ -425,23 +327,23 @@ export class Exchange implements ClientExchange, Dialer {
     if (this.#stage === 'over') return
     this.#stage = 'over'
     const { load, settings } = this.#core
-    this.#outlet.release()
+    const { outlet } = this.#reply
     const target = this.#dial?.target ?? null
+    outlet.release()
     if (target !== null) target.inFlight -= 1
     if (this.#app !== null) load.leave(this.#app)
-    const { method, target: path, host } = this.#head
     settings.onDone({
       ...ending,
       app: this.#owner,
-      method,
-      path,
-      host,
+      method: this.#head.method,
+      path: this.#head.target,
+      host: this.#head.host,
       requestId: this.#requestId,
       fwd: this.#fwd,
       target: target === null ? '' : target.upstream.id,
       connectMs: this.#dial === null ? null : this.#dial.connectMs,
       serviceMs: this.#sentMs < 0 ? null : this.#core.nowMs() - this.#sentMs,
-      bytes: this.#sentMs < 0 ? null : this.#outlet.bytes,
+      bytes: this.#sentMs < 0 ? null : outlet.bytes,
       protocol: this.#client.listener.protocol,
       epochMs: this.#epochMs,
     })
