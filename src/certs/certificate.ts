@@ -88,7 +88,6 @@ const certify = (f: Fields, extensions: readonly Buffer[]): string => {
 const newKey = (): string =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' })
     .privateKey.export({ type: 'pkcs8', format: 'pem' })
-    .toString()
 
 const publicKeyInfo = (key: string): Buffer =>
   createPublicKey(createPrivateKey(key)).export({ type: 'spki', format: 'der' })

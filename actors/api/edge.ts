@@ -1,0 +1,57 @@
+/**
+ * Edge: what the API is given by the composition root. The API itself keeps nothing but open log sessions;
+ * whatever it says is asked from actors or read from the record at that moment.
+ */
+import type { Answer, Message, QuestionName, QuestionOf, Ref } from '../../src/runtime/index.ts'
+import type { Random } from '../../src/ports/random.ts'
+import type { Store } from '../../src/ports/store.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { Accounts } from './accounts.ts'
+import type { LogSessions } from './log-sessions.ts'
+import type { RateLimits } from './rate-limits.ts'
+
+export type AskOptions = { readonly timeoutMs: number; readonly traceparent?: string }
+
+export type Edge = {
+  /** Rejects with an `AskFailure` (`kind`, `reason`, `code`). */
+  readonly ask: <Q, K extends QuestionName<Q>>(
+    to: Ref<Q>,
+    message: QuestionOf<Q, K>,
+    options: AskOptions,
+  ) => Promise<Answer<Q, K>>
+  readonly tell: <Q>(to: Ref<Q>, message: Message<Q>, options?: { readonly traceparent?: string }) => void
+  readonly store: Store
+  readonly random: Random
+  /** Wall-clock milliseconds. */
+  readonly now: () => number
+  readonly log: Log
+  readonly vault: {
+    readonly open: (appId: string, configId: string) => Promise<Readonly<Record<string, string>>>
+  }
+  readonly accounts: Accounts
+  readonly sessions: LogSessions
+  readonly rates: RateLimits
+  readonly rendezvous: { readonly reserve: (token: string, ttlMs: number) => void }
+  readonly settings: ApiSettings
+}
+
+/** Live output of builds by build id, which nobody can guess (src/output/hub.ts). */
+export type OutputStreams = {
+  /** Undefined: no such stream. `onText` may be called before this returns. */
+  readonly watch: (
+    id: string,
+    watcher: { readonly onText: (text: string) => void; readonly onEnd: () => void },
+  ) => { readonly close: () => void } | undefined
+}
+
+export type ApiSettings = {
+  /** `http://localhost:5000`, without a slash at its end. */
+  readonly apiUrl: string
+  /** `localhost:5000`: where git and attached runs are reached, by TLS. */
+  readonly secureHost: string
+  /** `localhost`: apps answer at `<name>.<domain>`. */
+  readonly appDomain: string
+  readonly routerPort: number
+  /** Buildpacks known by a short name: `heroku/nodejs`. */
+  readonly buildpacks: readonly string[]
+}

@@ -1,0 +1,165 @@
+/**
+ * Face: the HTTP side of the API. It maps method and path to a NATS request and its answer back, and nothing else.
+ *
+ * The only importer of fastify. Every request carries an `Authorization` to the service: one without is sent on as
+ * `anonymous`, which is nobody's, so that no one at the HTTP door is taken for an operator.
+ */
+import { createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Log } from '../../../src/ports/log.ts'
+import type { Random } from '../../../src/ports/random.ts'
+import { parseJson } from '../call.ts'
+import { paramNames, type Endpoint } from '../endpoint.ts'
+import { ApiError, noEndpoint } from '../errors.ts'
+import { statusHeader, subjectOf } from '../service.ts'
+import { sayText, type Mount } from './mount.ts'
+
+/** Requests over NATS, as src/nats/requests.ts makes them. Rejects with `undone` true when surely nothing was done. */
+export type ApiRequests = {
+  readonly ask: (
+    subject: string,
+    bytes: Uint8Array,
+    timeoutMs: number,
+    headers: Readonly<Record<string, string>>,
+  ) => Promise<{ readonly bytes: Uint8Array; readonly header: (name: string) => string | undefined }>
+}
+
+export type FaceOptions = {
+  readonly endpoints: readonly Endpoint[]
+  readonly requests: ApiRequests
+  readonly mounts: readonly Mount[]
+  readonly random: Random
+  readonly log: Log
+}
+
+const bodyBytesMax = 1024 * 1024
+/** The service's own answer to a slow actor must win over ours. */
+const graceMs = 5_000
+/** What clients that can only POST may mean (`X-HTTP-Method-Override`). */
+const overrides = new Set(['GET', 'PUT', 'PATCH', 'DELETE'])
+const passedBack = ['Accept-Ranges', 'Content-Range', 'Next-Range', 'RateLimit-Remaining']
+
+/** An HTTP server that listens nowhere: connections are handed to it (src/http/shared-port.ts). */
+export const createFace = async (options: FaceOptions): Promise<Server> => {
+  let route: (req: IncomingMessage, res: ServerResponse) => void = () => undefined
+  const server = createServer((req, res) => void mounted(req, res, options, route))
+  const app = fastify({
+    serverFactory: (handler) => {
+      route = handler
+      return server
+    },
+    bodyLimit: bodyBytesMax,
+    routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
+    exposeHeadRoutes: false,
+  })
+  app.removeAllContentTypeParsers()
+  // Some clients put a content type on requests without a body; the body alone says whether there is one.
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => done(null, text))
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.header('Request-Id', options.random.uuid())
+    reply.header('Cache-Control', 'private, no-cache')
+    done()
+  })
+  app.setNotFoundHandler((_request, reply) => refuse(reply, noEndpoint()))
+  app.setErrorHandler((error, _request, reply) => refuse(reply, asApiError(error, options.log)))
+  for (const endpoint of options.endpoints) {
+    const { method, path, also = [] } = endpoint.http
+    for (const url of [path, ...also])
+      app.route({ method, url, handler: forward(endpoint, options.requests) })
+  }
+  await app.ready()
+  return server
+}
+
+const mounted = async (
+  req: IncomingMessage,
+  res: ServerResponse,
+  { mounts, log }: FaceOptions,
+  route: (req: IncomingMessage, res: ServerResponse) => void,
+): Promise<void> => {
+  const path = (req.url ?? '/').split('?', 1)[0] ?? '/'
+  for (const mount of mounts) {
+    const handle = mount.at(req.method ?? 'GET', path)
+    if (handle === undefined) continue
+    try {
+      await handle(req, res)
+    } catch (error) {
+      log({ at: 'face-failed', path, error: error instanceof Error ? error.message : String(error) })
+      if (res.headersSent) res.destroy()
+      else sayText(res, 503, 'The service is temporarily unavailable.\n')
+    }
+    return
+  }
+  const method = req.headers['x-http-method-override']
+  if (req.method === 'POST' && typeof method === 'string' && overrides.has(method)) req.method = method
+  route(req, res)
+}
+
+const forward =
+  (endpoint: Endpoint, requests: ApiRequests) =>
+  async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const names = paramNames(endpoint.http.path)
+    const given = request.params as Readonly<Record<string, string>>
+    const text = typeof request.body === 'string' ? request.body.trim() : ''
+    const call = {
+      params: Object.fromEntries(names.map((name) => [name, given[name] ?? ''])),
+      query: request.query,
+      ...(text === '' ? {} : { body: parseJson(text) }),
+    }
+    const { range, traceparent, authorization } = request.headers
+    const headers = {
+      // Never empty: an empty header may get lost on the way, and its absence means the operator.
+      Authorization: authorization === undefined || authorization === '' ? 'anonymous' : authorization,
+      'Request-Id': String(reply.getHeader('Request-Id')),
+      ...(typeof range === 'string' ? { Range: range } : {}),
+      ...(typeof traceparent === 'string' ? { Traceparent: traceparent } : {}),
+    }
+    const bytes = Buffer.from(JSON.stringify(call))
+    const answer = await requests.ask(subjectOf(endpoint.name), bytes, endpoint.timeoutMs + graceMs, headers)
+    for (const name of passedBack) {
+      const value = answer.header(name)
+      if (value !== undefined) reply.header(name, value)
+    }
+    return send(request, reply, Number(answer.header(statusHeader) ?? 500), answer.bytes)
+  }
+
+const send = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  bytes: Uint8Array,
+): FastifyReply => {
+  const etag = `W/"${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}"`
+  if (status < 300) reply.header('ETag', etag)
+  const known = request.headers['if-none-match']
+  if (status === 200 && request.method === 'GET' && known !== undefined && matches(known, etag)) {
+    return reply.code(304).send()
+  }
+  return reply.code(status).type('application/json; charset=utf-8').send(Buffer.from(bytes))
+}
+
+const matches = (header: string, etag: string): boolean =>
+  header.trim() === '*' || header.split(',').some((one) => one.trim().replace(/^(W\/)?/, 'W/') === etag)
+
+const refuse = (reply: FastifyReply, error: ApiError): FastifyReply =>
+  reply
+    .code(error.status)
+    .type('application/json; charset=utf-8')
+    .send(Buffer.from(JSON.stringify(error.body())))
+
+/** Fastify's own errors (a body too large, a broken request) have a status; a request's failure says if it was done. */
+const asApiError = (error: unknown, log: Log): ApiError => {
+  if (error instanceof ApiError) return error
+  const { statusCode, undone, message } = error as { statusCode?: number; undone?: boolean; message?: string }
+  if (statusCode !== undefined && statusCode < 500)
+    return new ApiError('bad_request', message ?? 'Bad request.')
+  log({ at: 'face-failed', error: message ?? String(error), undone })
+  return new ApiError(
+    'service_unavailable',
+    undone === true
+      ? 'The service is temporarily unavailable and nothing was changed. Please try again in a moment.'
+      : 'The service did not answer in time. The change may have been made: look before you try again.',
+    { cause: error },
+  )
+}

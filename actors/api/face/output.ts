@@ -1,0 +1,59 @@
+/** Output: `GET /streams/<id>`, what a build says, from its start until its end; and `GET /slugs/<sha256>.tgz`. */
+import { once } from 'node:events'
+import type { OutputStreams } from '../edge.ts'
+import { sayText, type Mount } from './mount.ts'
+
+const streamPath = /^\/streams\/([a-z0-9-]{16,64})$/
+const slugPath = /^\/slugs\/([0-9a-f]{64})\.tgz$/
+
+/** Ids are unguessable, so there is no other credential: the client sends none. */
+export const outputMount = (streams: OutputStreams): Mount => ({
+  at(method, pathname) {
+    const id = streamPath.exec(pathname)?.[1]
+    if (id === undefined || method !== 'GET') return undefined
+    return (_req, res) => {
+      const head = (): void => {
+        if (!res.headersSent)
+          res.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' })
+      }
+      const onText = (text: string): void => {
+        head()
+        res.write(text)
+      }
+      const onEnd = (): void => {
+        head()
+        res.end()
+      }
+      const watching = streams.watch(id, { onText, onEnd })
+      if (watching === undefined) sayText(res, 404, 'No such stream.\n')
+      else {
+        head()
+        res.flushHeaders()
+        res.once('close', watching.close)
+      }
+    }
+  },
+})
+
+/** The packed slug by its sum, which only those know who may have it. */
+export const slugMount = (slugs: {
+  readonly get: (sha256: string) => Promise<AsyncIterable<Uint8Array> | undefined>
+}): Mount => ({
+  at(method, pathname) {
+    const sha256 = slugPath.exec(pathname)?.[1]
+    if (sha256 === undefined || method !== 'GET') return undefined
+    return async (_req, res) => {
+      const source = await slugs.get(sha256)
+      if (source === undefined) {
+        sayText(res, 404, 'No such slug.\n')
+        return
+      }
+      res.writeHead(200, { 'content-type': 'application/gzip' })
+      for await (const chunk of source) {
+        if (res.destroyed) return
+        if (!res.write(chunk)) await Promise.race([once(res, 'drain'), once(res, 'close')])
+      }
+      res.end()
+    }
+  },
+})

@@ -1,0 +1,104 @@
+/**
+ * Ranges: how Heroku pages its lists. Pure.
+ *
+ *   Range: version ]12..; max=15, order=desc      →  206, Content-Range: version 11..3; max=15, Next-Range: version ]3..; …
+ *
+ * Both `,` and `;` separate; `]` before the start and `[` after the end exclude. An empty or unreadable range is no range.
+ */
+import { ApiError } from './errors.ts'
+import type { Reply } from './endpoint.ts'
+
+export type Range = {
+  readonly by: string
+  readonly from: string
+  readonly fromExclusive: boolean
+  readonly to: string
+  readonly toExclusive: boolean
+  readonly max: number
+  readonly descending: boolean
+}
+
+const maxDefault = 200
+const maxAllowed = 1000
+const shape = /^\s*(\w+)\s+(\]?)([^\s,;[\]]*)\.\.([^\s,;[\]]*)(\[?)\s*(?:[;,](.*))?$/s
+
+/** Undefined when there is no usable range in `header`. */
+export const parseRange = (header: string | undefined): Range | undefined => {
+  const match = shape.exec(header ?? '')
+  if (match === null) return undefined
+  const [, by = '', open = '', from = '', to = '', close = '', rest = ''] = match
+  const options = new Map(
+    rest.split(/[;,]/).map((option) => {
+      const [name = '', value = ''] = option.split('=')
+      return [name.trim(), value.trim()] as const
+    }),
+  )
+  const max = Number(options.get('max') ?? maxDefault)
+  if (!Number.isInteger(max) || max < 1) throw badRange()
+  return {
+    by,
+    from,
+    fromExclusive: open !== '',
+    to,
+    toExclusive: close !== '',
+    max: Math.min(max, maxAllowed),
+    descending: options.get('order') === 'desc',
+  }
+}
+
+/** A property by which a list may be sorted and cut, e.g. `{ id: (app) => app.id }`. Numbers sort as numbers. */
+export type Sortable<T> = Readonly<Record<string, (item: T) => string | number>>
+
+export type Page<T> = {
+  readonly items: readonly T[]
+  readonly headers: Readonly<Record<string, string>>
+  readonly partial: boolean
+}
+
+/** Sorts and cuts `items` as the header asks; the first of `fields` is the default order. */
+export const cut = <T>(items: readonly T[], header: string | undefined, fields: Sortable<T>): Page<T> => {
+  const names = Object.keys(fields)
+  const range = parseRange(header)
+  const by = range?.by ?? names[0] ?? ''
+  const valueOf = fields[by]
+  if (valueOf === undefined) throw badRange()
+  const descending = range?.descending ?? false
+  const max = range?.max ?? maxDefault
+  const sorted = [...items].sort((a, b) => compare(valueOf(a), valueOf(b)) * (descending ? -1 : 1))
+  const inside = sorted.filter((item) => range === undefined || within(valueOf(item), range))
+  const page = inside.slice(0, max)
+  const partial = inside.length > page.length
+  const order = descending ? ',order=desc' : ''
+  const headers: Record<string, string> = { 'Accept-Ranges': names.join(', ') }
+  const [first, last] = [page.at(0), page.at(-1)]
+  if (first !== undefined && last !== undefined) {
+    headers['Content-Range'] = `${by} ${valueOf(first)}..${valueOf(last)}; max=${max}${order}`
+    if (partial)
+      headers['Next-Range'] =
+        `${by} ]${valueOf(last)}..${range?.to ?? ''}${range?.toExclusive === true ? '[' : ''}; max=${max}${order}`
+  }
+  return { items: page, headers, partial }
+}
+
+/** A list answer: 206 when something was left out, else 200. */
+export const list = <T>(page: Page<T>, body: readonly unknown[]): Reply => ({
+  status: page.partial ? 206 : 200,
+  body,
+  headers: page.headers,
+})
+
+const within = (value: string | number, range: Range): boolean => {
+  const sign = range.descending ? -1 : 1
+  const from = range.from === '' ? 1 : compare(value, range.from) * sign
+  const to = range.to === '' ? -1 : compare(value, range.to) * sign
+  return (range.fromExclusive ? from > 0 : from >= 0) && (range.toExclusive ? to < 0 : to <= 0)
+}
+
+const compare = (a: string | number, b: string | number): number => {
+  if (typeof a === 'number') return a - Number(b)
+  const text = String(b)
+  return a < text ? -1 : a > text ? 1 : 0
+}
+
+const badRange = (): ApiError =>
+  new ApiError('requested_range_not_satisfiable', 'The requested range is not satisfiable.')

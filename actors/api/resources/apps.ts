@@ -1,0 +1,150 @@
+/** Apps: made, listed, renamed, changed, destroyed. */
+import { is, ref } from '../../../src/runtime/index.ts'
+import { App, type AppView } from '../../protocols/app.ts'
+import type { Edge } from '../edge.ts'
+import { created, endpoint, ok, type Request } from '../endpoint.ts'
+import { ApiError, invalid } from '../errors.ts'
+import { allApps, appIdOf, checkAppName, inventName } from '../name-index.ts'
+import { cut, list } from '../range.ts'
+import { appBody, ownerBody } from '../shapes/app.ts'
+import { timeText } from '../shapes/common.ts'
+import { regionNamed, stackNamed } from './catalog.ts'
+import { appOf, thisApp } from './app-of.ts'
+
+const inventTries = 5
+/** Dynos get 30 s to end, and every record is removed before the answer. */
+const destroyTimeoutMs = 90_000
+const infosAtOnce = 32
+
+export const apps = [
+  endpoint({
+    name: 'apps.create',
+    http: { method: 'POST', path: '/apps' },
+    summary: 'Create an app; without a name it gets one',
+    body: is.obj({ name: is.opt(is.str), region: is.opt(is.json), stack: is.opt(is.json) }),
+    async run(request, edge) {
+      const { name } = request.body
+      const region = regionNamed(request.body.region)
+      const stack = stackNamed(request.body.stack)
+      const wanted = { region, stack, owner: request.who }
+      const app =
+        name === undefined
+          ? await createNameless(request, edge, wanted)
+          : await create(request, edge, name, wanted)
+      return created(appBody(app, edge.settings))
+    },
+  }),
+  endpoint({
+    name: 'apps.list',
+    http: { method: 'GET', path: '/apps', also: ['/users/~/apps'] },
+    summary: 'List apps',
+    async run(request, edge) {
+      const index = await allApps(edge.store)
+      // Names and ids are in the index: only what is shown is asked for.
+      if (/^\s*(updated_at|created_at)\b/.test(request.range ?? '')) {
+        const page = cut(await infos(request, edge, index), request.range, {
+          updated_at: (app) => timeText(app.updatedAt),
+          created_at: (app) => timeText(app.createdAt),
+        })
+        return list(
+          page,
+          page.items.map((app) => appBody(app, edge.settings)),
+        )
+      }
+      const page = cut(index, request.range, { name: (app) => app.name, id: (app) => app.id })
+      const shown = await infos(request, edge, page.items)
+      return list(
+        page,
+        shown.map((app) => appBody(app, edge.settings)),
+      )
+    },
+  }),
+  endpoint({
+    name: 'apps.info',
+    http: { method: 'GET', path: '/apps/:app' },
+    summary: 'One app, by name or id',
+    run: async (request, edge) => ok(appBody(await thisApp(request, edge), edge.settings)),
+  }),
+  endpoint({
+    name: 'apps.update',
+    http: { method: 'PATCH', path: '/apps/:app' },
+    summary: 'Rename, change the stack of builds to come, or set maintenance mode',
+    body: is.obj({ name: is.opt(is.str), maintenance: is.opt(is.bool), build_stack: is.opt(is.json) }),
+    async run(request, edge) {
+      let app = await thisApp(request, edge)
+      const { name, maintenance } = request.body
+      const buildStack =
+        request.body.build_stack === undefined ? {} : { buildStack: stackNamed(request.body.build_stack) }
+      const wanted = { ...(maintenance === undefined ? {} : { maintenance }), ...buildStack }
+      if (name !== undefined) checkAppName(name)
+      if (Object.keys(wanted).length > 0)
+        app = await request.ask(ref(App, app.id), { type: 'change', ...wanted })
+      if (name !== undefined && name !== app.name) {
+        if ((await appIdOf(edge.store, name)) !== undefined) throw taken(name)
+        app = await request.ask(ref(App, app.id), { type: 'rename', name }).catch(nameTaken(name))
+      }
+      return ok(appBody(app, edge.settings))
+    },
+  }),
+  endpoint({
+    name: 'apps.destroy',
+    http: { method: 'DELETE', path: '/apps/:app' },
+    summary: 'Destroy an app and everything of it',
+    timeoutMs: destroyTimeoutMs,
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const last = await request.ask(ref(App, app.id), { type: 'destroy' }, { timeoutMs: destroyTimeoutMs })
+      return ok(appBody(last, edge.settings))
+    },
+  }),
+  endpoint({
+    name: 'collaborators.list',
+    http: { method: 'GET', path: '/apps/:app/collaborators' },
+    summary: 'Who may use an app: its owner',
+    run: async (request, edge) => ok([ownerBody(await thisApp(request, edge))]),
+  }),
+]
+
+type Wanted = Pick<AppView, 'region' | 'stack' | 'owner'>
+
+const create = async (request: Request, edge: Edge, name: string, wanted: Wanted): Promise<AppView> => {
+  checkAppName(name)
+  // Asking the index first keeps refused names from activating an actor; the claim decides.
+  if ((await appIdOf(edge.store, name)) !== undefined) throw taken(name)
+  const app = ref(App, edge.random.uuid())
+  return request.ask(app, { type: 'create', name, ...wanted }).catch(nameTaken(name))
+}
+
+const createNameless = async (request: Request, edge: Edge, wanted: Wanted): Promise<AppView> => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await create(request, edge, inventName(edge.random), wanted)
+    } catch (error) {
+      if (tries === inventTries || !(error instanceof ApiError) || error.code !== 'invalid_params')
+        throw error
+    }
+  }
+}
+
+const taken = (name: string): ApiError => invalid(`Name ${name} is already taken`)
+const nameTaken =
+  (name: string) =>
+  (error: unknown): never => {
+    throw error instanceof ApiError && error.refusal === 'name_taken' ? taken(name) : error
+  }
+
+/** In the order given; an app that is gone by now, or somebody else's, is left out. */
+const infos = async (request: Request, edge: Edge, index: readonly { id: string }[]): Promise<AppView[]> => {
+  const found: AppView[] = []
+  for (let at = 0; at < index.length; at += infosAtOnce) {
+    const batch = index.slice(at, at + infosAtOnce).map(({ id }) => appOf(request, edge, id).catch(ifMissing))
+    found.push(...(await Promise.all(batch)).filter((app) => app !== undefined))
+  }
+  return found
+}
+
+const ifMissing = (error: unknown): undefined => {
+  if (error instanceof ApiError && (error.code === 'not_found' || error.code === 'forbidden'))
+    return undefined
+  throw error
+}

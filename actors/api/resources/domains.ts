@@ -1,0 +1,101 @@
+/** Domains: the names at which an app answers. */
+import { is, ref } from '../../../src/runtime/index.ts'
+import { App, type AppView } from '../../protocols/app.ts'
+import { created, endpoint, ok } from '../endpoint.ts'
+import { ApiError, invalid, notFound } from '../errors.ts'
+import { cut, list } from '../range.ts'
+import { domainBody, ownDomainBody } from '../shapes/domain.ts'
+import { thisApp } from './app-of.ts'
+
+/** A host name of two labels or more, the first of which may be `*`. */
+const hostname =
+  /^(?=.{3,253}$)(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+export const domains = [
+  endpoint({
+    name: 'domains.list',
+    http: { method: 'GET', path: '/apps/:app/domains' },
+    summary: 'Domains of an app, its own included',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const own = {
+        hostname: `${app.name}.${edge.settings.appDomain}`,
+        body: ownDomainBody(app, edge.settings),
+      }
+      const all = [
+        own,
+        ...app.domains.map((domain) => ({ hostname: domain.hostname, body: domainBody(domain, app) })),
+      ]
+      const page = cut(all, request.range, {
+        hostname: (domain) => domain.hostname,
+        id: (domain) => (domain.body as { id: string }).id,
+      })
+      return list(
+        page,
+        page.items.map((domain) => domain.body),
+      )
+    },
+  }),
+  endpoint({
+    name: 'domains.info',
+    http: { method: 'GET', path: '/apps/:app/domains/:domain' },
+    summary: 'One domain, by hostname or id',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const own = ownDomainBody(app, edge.settings) as { id: string; hostname: string }
+      if (own.id === request.params.domain || own.hostname === request.params.domain) return ok(own)
+      return ok(domainBody(pick(app, request.params.domain), app))
+    },
+  }),
+  endpoint({
+    name: 'domains.create',
+    http: { method: 'POST', path: '/apps/:app/domains' },
+    summary: 'Add a custom domain',
+    body: is.obj({ hostname: is.str, sni_endpoint: is.opt(is.orNull(is.str)) }),
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const name = request.body.hostname.trim().toLowerCase().replace(/\.$/, '')
+      if (!hostname.test(name))
+        throw invalid(`Hostname ${request.body.hostname.slice(0, 253)} is not a valid domain.`)
+      const { appDomain } = edge.settings
+      if (name === appDomain || name.endsWith(`.${appDomain}`)) {
+        throw invalid(`Hostname ${name} is below ${appDomain}, whose names belong to apps.`)
+      }
+      const domain = await request
+        .ask(ref(App, app.id), { type: 'addDomain', hostname: name })
+        .catch((error: unknown) => {
+          const taken = error instanceof ApiError && error.refusal === 'hostname_taken'
+          throw taken ? invalid(`Domain ${name} is already in use.`) : error
+        })
+      return created(domainBody(domain, app))
+    },
+  }),
+  endpoint({
+    name: 'domains.delete',
+    http: { method: 'DELETE', path: '/apps/:app/domains/:domain' },
+    summary: 'Remove a custom domain',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const gone = pick(app, request.params.domain)
+      await request.ask(
+        ref(App, app.id),
+        { type: 'removeDomain', hostname: gone.hostname },
+        { resource: 'domain' },
+      )
+      return ok(domainBody(gone, app))
+    },
+  }),
+  endpoint({
+    name: 'sni-endpoints.list',
+    http: { method: 'GET', path: '/apps/:app/sni-endpoints' },
+    summary: 'Certificates of an app: there are none',
+    run: async (request, edge) => ok((await thisApp(request, edge)) && []),
+  }),
+]
+
+const pick = (app: AppView, which: string): AppView['domains'][number] => {
+  const name = which.toLowerCase()
+  const found = app.domains.find((domain) => domain.hostname === name || domain.id === which)
+  if (found === undefined) throw notFound('domain')
+  return found
+}

@@ -1,0 +1,148 @@
+/** Dynos: what runs now, one-off runs, restarts and stops. */
+import { is, ref } from '../../../src/runtime/index.ts'
+import { heroku } from '../../../config/heroku.ts'
+import { Formation } from '../../protocols/formation.ts'
+import type { DynoView } from '../../protocols/shapes.ts'
+import type { Edge } from '../edge.ts'
+import { accepted, created, endpoint, ok, type Request } from '../endpoint.ts'
+import { invalid, notFound } from '../errors.ts'
+import { dynoBody } from '../shapes/process.ts'
+import { thisApp } from './app-of.ts'
+
+const tokenLength = 40
+
+export const dynos = [
+  endpoint({
+    name: 'dynos.list',
+    http: { method: 'GET', path: '/apps/:app/dynos' },
+    summary: 'Dynos of an app',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      return ok((await dynosOf(request, app.id)).map((dyno) => dynoBody(dyno, app)))
+    },
+  }),
+  endpoint({
+    name: 'dynos.info',
+    http: { method: 'GET', path: '/apps/:app/dynos/:dyno' },
+    summary: 'One dyno, by name or id',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      return ok(dynoBody(await dynoOf(request, app.id), app))
+    },
+  }),
+  endpoint({
+    name: 'dynos.create',
+    http: { method: 'POST', path: '/apps/:app/dynos' },
+    summary: 'Run a command in a one-off dyno, attached to the caller or not',
+    body: is.obj({
+      command: is.str,
+      attach: is.opt(is.orNull(is.bool)),
+      env: is.opt(is.orNull(is.map(is.union(is.str, is.num, is.bool)))),
+      force_no_tty: is.opt(is.orNull(is.bool)),
+      size: is.opt(is.orNull(is.str)),
+      type: is.opt(is.orNull(is.str)),
+      time_to_live: is.opt(is.orNull(is.int)),
+    }),
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const { body } = request
+      if (body.command.trim() === '') throw invalid('Command cannot be empty.')
+      const env = Object.fromEntries(
+        Object.entries(body.env ?? {}).map(([name, value]) => [name, String(value)]),
+      )
+      const attachToken = body.attach === true ? edge.random.token(tokenLength) : null
+      // Known before the dyno starts: the client dials as soon as it has this answer, the dyno's side comes later.
+      if (attachToken !== null)
+        edge.rendezvous.reserve(attachToken, heroku.bootTimeoutMs + heroku.attachTimeoutMs)
+      const dyno = await request.ask(ref(Formation, app.id), {
+        type: 'run',
+        command: body.command,
+        env,
+        attachToken,
+        terminal: body.force_no_tty === true ? null : terminalOf(body.env ?? {}),
+        by: request.who,
+        ...(body.size == null ? {} : { size: body.size }),
+        ...(body.type == null ? {} : { processType: body.type }),
+        ...(body.time_to_live == null ? {} : { timeToLiveMs: body.time_to_live * 1000 }),
+      })
+      return created(dynoBody(dyno, app, attachToken === null ? null : attachUrl(edge, attachToken)))
+    },
+  }),
+  endpoint({
+    name: 'dynos.restart-all',
+    http: { method: 'DELETE', path: '/apps/:app/dynos' },
+    summary: 'Restart every dyno',
+    run: (request, edge) => restart(request, edge, {}),
+  }),
+  endpoint({
+    name: 'dynos.restart',
+    http: { method: 'DELETE', path: '/apps/:app/dynos/:dyno' },
+    summary: 'Restart one dyno',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      return restart(request, edge, { dyno: (await dynoOf(request, app.id)).name })
+    },
+  }),
+  endpoint({
+    name: 'formations.restart',
+    http: { method: 'DELETE', path: '/apps/:app/formations/:type' },
+    summary: 'Restart the dynos of a process type',
+    run: (request, edge) => restart(request, edge, { processType: request.params.type }),
+  }),
+  endpoint({
+    name: 'dynos.stop',
+    http: { method: 'POST', path: '/apps/:app/dynos/:dyno/actions/stop' },
+    summary: 'Stop one dyno; one of the formation is started again',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      return halt(request, edge, { dyno: (await dynoOf(request, app.id)).name })
+    },
+  }),
+  endpoint({
+    name: 'formations.stop',
+    http: { method: 'POST', path: '/apps/:app/formations/:type/actions/stop' },
+    summary: 'Stop the dynos of a process type',
+    run: (request, edge) => halt(request, edge, { processType: request.params.type }),
+  }),
+]
+
+type AppRequest = Request<{ readonly app: string }>
+type Which = { readonly processType?: string; readonly dyno?: string }
+
+const restart = async (request: AppRequest, edge: Edge, which: Which) => {
+  const app = await thisApp(request, edge)
+  await request.ask(
+    ref(Formation, app.id),
+    { type: 'restart', ...which, by: request.who },
+    { resource: 'dyno' },
+  )
+  return accepted()
+}
+
+const halt = async (request: AppRequest, edge: Edge, which: Which) => {
+  const app = await thisApp(request, edge)
+  await request.ask(
+    ref(Formation, app.id),
+    { type: 'stopDyno', ...which, by: request.who },
+    { resource: 'dyno' },
+  )
+  return accepted()
+}
+
+const dynosOf = async (request: Request, appId: string): Promise<readonly DynoView[]> =>
+  (await request.ask(ref(Formation, appId), { type: 'dynos' })).dynos
+
+const dynoOf = async (request: Request<{ readonly dyno: string }>, appId: string): Promise<DynoView> => {
+  const which = request.params.dyno
+  const found = (await dynosOf(request, appId)).find(({ id, name }) => name === which || id === which)
+  if (found === undefined) throw notFound('dyno')
+  return found
+}
+
+/** The CLI sends the size of its terminal only when it has one. */
+const terminalOf = (env: Readonly<Record<string, unknown>>): { columns: number; rows: number } | null => {
+  const [columns, rows] = [Number(env['COLUMNS']), Number(env['LINES'])]
+  return columns > 0 && rows > 0 ? { columns: Math.trunc(columns), rows: Math.trunc(rows) } : null
+}
+
+const attachUrl = (edge: Edge, token: string): string => `rendezvous://${edge.settings.secureHost}/${token}`

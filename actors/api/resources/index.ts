@@ -1,0 +1,30 @@
+/** The table of the API: every endpoint there is. `GET /schema` shows it. */
+import type { Endpoint } from '../endpoint.ts'
+import { account } from './account.ts'
+import { apps } from './apps.ts'
+import { builds } from './builds.ts'
+import { catalog } from './catalog.ts'
+import { configVars } from './config-vars.ts'
+import { domains } from './domains.ts'
+import { dynos } from './dynos.ts'
+import { formation } from './formation.ts'
+import { logs } from './logs.ts'
+import { nothing } from './nothing.ts'
+import { platform } from './platform.ts'
+import { releases } from './releases.ts'
+
+const table: readonly Endpoint[] = [
+  ...account,
+  ...apps,
+  ...configVars,
+  ...formation,
+  ...dynos,
+  ...releases,
+  ...builds,
+  ...domains,
+  ...logs,
+  ...catalog,
+  ...nothing,
+]
+
+export const endpoints: readonly Endpoint[] = [...table, ...platform(table)]

@@ -1,0 +1,49 @@
+/** Log sessions: an address at which the log can be read. Drains come with their own issue: there are none. */
+import { is } from '../../../src/runtime/index.ts'
+import { created, endpoint, ok } from '../endpoint.ts'
+import { timeText } from '../shapes/common.ts'
+import { thisApp } from './app-of.ts'
+
+const linesDefault = 100
+/** What the history keeps of an app. */
+const linesMax = 1500
+
+export const logs = [
+  endpoint({
+    name: 'log-sessions.create',
+    http: { method: 'POST', path: '/apps/:app/log-sessions' },
+    summary: 'Open a log session',
+    body: is.obj({
+      dyno: is.opt(is.orNull(is.str)),
+      dyno_name: is.opt(is.orNull(is.str)),
+      type: is.opt(is.orNull(is.str)),
+      lines: is.opt(is.orNull(is.int)),
+      source: is.opt(is.orNull(is.str)),
+      tail: is.opt(is.orNull(is.bool)),
+    }),
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const { body } = request
+      // `dyno` carries both `web.1` and a bare type; the documented names mean the same.
+      const process = body.dyno ?? body.dyno_name ?? body.type
+      const session = edge.sessions.create({
+        appId: app.id,
+        lines: Math.min(Math.max(body.lines ?? linesDefault, 0), linesMax),
+        tail: body.tail === true,
+        filter: {
+          ...(body.source == null ? {} : { source: body.source }),
+          ...(process == null ? {} : { process }),
+        },
+      })
+      const at = timeText(session.createdAt)
+      const address = `${edge.settings.apiUrl}/logs/${session.token}?srv=${Math.floor(session.createdAt / 1000)}`
+      return created({ created_at: at, id: session.id, logplex_url: address, updated_at: at })
+    },
+  }),
+  endpoint({
+    name: 'log-drains.list',
+    http: { method: 'GET', path: '/apps/:app/log-drains' },
+    summary: 'Log drains of an app: there are none',
+    run: async (request, edge) => ok((await thisApp(request, edge)) && []),
+  }),
+]

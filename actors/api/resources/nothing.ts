@@ -1,0 +1,49 @@
+/**
+ * What this platform truly has none of yet: add-ons, features, pipelines. Lists are empty, single things are not found;
+ * the CLI asks for them beside what it is told to do.
+ */
+import { endpoint, ok, type Endpoint } from '../endpoint.ts'
+import { notFound } from '../errors.ts'
+import { thisApp } from './app-of.ts'
+
+const none = (
+  name: string,
+  path: '/addons' | '/addon-attachments' | '/pipelines',
+  summary: string,
+): Endpoint => endpoint({ name, http: { method: 'GET', path }, summary, run: () => ok([]) })
+
+const noneOfApp = (name: string, path: `/apps/:app/${string}`, summary: string): Endpoint =>
+  endpoint({
+    name,
+    http: { method: 'GET', path: path as '/apps/:app/x' },
+    summary,
+    run: async (request, edge) => ok((await thisApp(request, edge)) && []),
+  })
+
+const missing = (name: string, path: `/apps/:app/${string}`, resource: string, summary: string): Endpoint =>
+  endpoint({
+    name,
+    http: { method: 'GET', path: path as '/apps/:app/x' },
+    summary,
+    async run(request, edge) {
+      await thisApp(request, edge)
+      throw notFound(resource)
+    },
+  })
+
+export const nothing = [
+  none('addons.list', '/addons', 'Add-ons of the account'),
+  none('addon-attachments.list', '/addon-attachments', 'Attachments of the account'),
+  none('pipelines.list', '/pipelines', 'Pipelines of the account'),
+  noneOfApp('addons.list-by-app', '/apps/:app/addons', 'Add-ons of an app'),
+  noneOfApp('addon-attachments.list-by-app', '/apps/:app/addon-attachments', 'Attachments of an app'),
+  noneOfApp('features.list', '/apps/:app/features', 'Features of an app'),
+  noneOfApp('webhooks.list', '/apps/:app/webhooks', 'Webhooks of an app'),
+  missing('features.info', '/apps/:app/features/:feature', 'app_feature', 'One feature of an app'),
+  missing(
+    'pipeline-couplings.info',
+    '/apps/:app/pipeline-couplings',
+    'pipeline_coupling',
+    "An app's pipeline",
+  ),
+]

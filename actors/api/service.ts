@@ -1,0 +1,127 @@
+/**
+ * Service: the endpoints as handlers of requests over NATS, and the only place where a call is authenticated.
+ *
+ * Without an `Authorization` header a call is the operator's: the server lets only authenticated connections publish on
+ * these subjects. The HTTP face always sends one.
+ */
+import { callReader } from './call.ts'
+import type { Edge } from './edge.ts'
+import type { Endpoint, Reply, Request } from './endpoint.ts'
+import { ApiError, askFailureOf, fromAskFailure, unauthorized } from './errors.ts'
+import type { User } from './accounts.ts'
+
+export type ServiceAnswer = {
+  readonly bytes: Uint8Array
+  /** `Manifold-Status` and what HTTP clients get of lists and limits. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Set when it failed; `bytes` then hold Heroku's error body. */
+  readonly error?: { readonly code: number; readonly description: string }
+}
+
+export type ServiceEndpoint = {
+  readonly name: string
+  readonly subject: string
+  readonly summary: string
+  readonly handle: (bytes: Uint8Array, header: (name: string) => string | undefined) => Promise<ServiceAnswer>
+}
+
+export const subjectOf = (name: string): string => `manifold.v1.api.${name}`
+/** `Manifold-Status: 201`: the HTTP status of an answer. */
+export const statusHeader = 'Manifold-Status'
+
+const askTimeoutMs = 10_000
+
+export const apiService = (endpoints: readonly Endpoint[], edge: Edge): readonly ServiceEndpoint[] =>
+  endpoints.map((endpoint) => ({
+    name: endpoint.name.replaceAll('.', '_'),
+    subject: subjectOf(endpoint.name),
+    summary: endpoint.summary,
+    handle: handlerOf(endpoint, edge),
+  }))
+
+const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] => {
+  const read = callReader(endpoint)
+  return async (bytes, header) => {
+    const startedAt = edge.now()
+    const requestId = header('Request-Id') ?? edge.random.uuid()
+    let user: User | undefined
+    const limits = (): Record<string, string> =>
+      user === undefined ? {} : { 'RateLimit-Remaining': String(edge.rates.remaining(user.id)) }
+    const done = (status: number, failure?: Readonly<Record<string, string>>): void =>
+      edge.log({
+        at: 'request',
+        name: endpoint.name,
+        status,
+        ms: edge.now() - startedAt,
+        request_id: requestId,
+        ...failure,
+      })
+    try {
+      user = endpoint.open ? edge.accounts.owner() : await identify(endpoint, edge, header('Authorization'))
+      const call = read(bytes)
+      const traceparent = header('Traceparent')
+      const range = call.range ?? header('Range')
+      const who = { id: user.id, email: user.email }
+      const request: Request = { ...call, range, who, requestId, ...asksOf(edge, traceparent) }
+      const reply = await endpoint.run(request as Request<never, never>, edge)
+      done(reply.status)
+      return answer(reply, limits())
+    } catch (error) {
+      const failure = asApiError(error)
+      done(failure.status, {
+        code: failure.code,
+        ...(failure.code === 'internal_server_error' ? { error: textOf(error) } : {}),
+      })
+      const { status: code, message: description } = failure
+      return { ...answer({ status: code, body: failure.body() }, limits()), error: { code, description } }
+    }
+  }
+}
+
+const identify = async (endpoint: Endpoint, edge: Edge, authorization: string | undefined): Promise<User> => {
+  if (authorization === undefined) return edge.accounts.owner()
+  const user = await edge.accounts.authenticate(authorization)
+  if (user === undefined) throw unauthorized()
+  if (!endpoint.free && !edge.rates.take(user.id)) {
+    throw new ApiError(
+      'rate_limit',
+      'Your account reached the API rate limit. Please wait a few minutes before making new requests.',
+    )
+  }
+  return user
+}
+
+const asksOf = (edge: Edge, traceparent: string | undefined): Pick<Request, 'ask' | 'tell'> => {
+  const traced = traceparent === undefined ? {} : { traceparent }
+  return {
+    async ask(to, message, about) {
+      try {
+        return await edge.ask(to, message, { timeoutMs: about?.timeoutMs ?? askTimeoutMs, ...traced })
+      } catch (error) {
+        const failure = askFailureOf(error)
+        throw failure === undefined ? error : fromAskFailure(failure, about?.resource ?? 'app', error)
+      }
+    },
+    tell: (to, message) => edge.tell(to, message, traced),
+  }
+}
+
+const answer = (
+  { status, body, headers }: Reply,
+  limits: Readonly<Record<string, string>>,
+): ServiceAnswer => ({
+  bytes: Buffer.from(JSON.stringify(body)),
+  headers: { ...headers, ...limits, [statusHeader]: String(status) },
+})
+
+/** What is not an answer of ours is a fault of ours, or of the store: the record could not be read or written. */
+const asApiError = (error: unknown): ApiError => {
+  if (error instanceof ApiError) return error
+  if (error instanceof Error && 'code' in error && error.code === 'store_unavailable') {
+    return fromAskFailure({ kind: 'unknown', reason: error.message }, 'app', error)
+  }
+  return new ApiError('internal_server_error', 'Internal server error.', { cause: error })
+}
+
+const textOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)

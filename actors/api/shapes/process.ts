@@ -1,0 +1,47 @@
+/** What runs: process types, dynos and their sizes, as the Platform API shows them. */
+import type { DynoSize } from '../../../config/dyno-sizes.ts'
+import { findDynoSize } from '../../../config/dyno-sizes.ts'
+import type { DynoView, ProcessType } from '../../protocols/shapes.ts'
+import { generation, idFor, named, timeText, type Named } from './common.ts'
+
+export const formationBody = (type: ProcessType, app: Named): object => ({
+  app: named(app),
+  command: type.command,
+  created_at: timeText(type.createdAt),
+  dyno_size: { id: findDynoSize(type.size)?.id ?? idFor('dyno-size', type.size), name: type.size },
+  id: type.id,
+  quantity: type.quantity,
+  size: type.size,
+  type: type.type,
+  updated_at: timeText(type.updatedAt),
+})
+
+/** @param attachUrl where the client of an attached run dials; only the answer that made the run has it */
+export const dynoBody = (dyno: DynoView, app: Named, attachUrl: string | null = null): object => ({
+  app: named(app),
+  attach_url: attachUrl,
+  command: dyno.command,
+  created_at: timeText(dyno.createdAt),
+  id: dyno.id,
+  name: dyno.name,
+  release: { id: dyno.releaseId, version: dyno.releaseVersion },
+  size: dyno.size,
+  state: dyno.state,
+  type: dyno.type,
+  updated_at: timeText(dyno.updatedAt),
+})
+
+const bytesPerGb = 1024 ** 3
+
+export const dynoSizeBody = (size: DynoSize): object => ({
+  architecture: 'amd64',
+  compute: size.cpuShares,
+  cost: { cents: size.centsPerMonth, unit: 'month' },
+  dedicated: size.dedicated,
+  generation,
+  id: size.id,
+  memory: size.memoryBytes / bytesPerGb,
+  name: size.name,
+  precise_dyno_units: size.cpuShares,
+  private_space_only: false,
+})

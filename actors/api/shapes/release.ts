@@ -1,0 +1,64 @@
+/** Releases, slugs and builds, as the Platform API shows them. */
+import type { BuildView } from '../../protocols/build.ts'
+import type { Release, Slug } from '../../protocols/shapes.ts'
+import type { ApiSettings } from '../edge.ts'
+import { gitUrl } from './app.ts'
+import { idFor, named, timeText, type Named } from './common.ts'
+
+export const releaseBody = (release: Release, app: Named, current: boolean): object => ({
+  addon_plan_names: [],
+  app: named(app),
+  artifacts: release.slug === null ? [] : [{ type: 'slug', id: release.slug.id }],
+  created_at: timeText(release.createdAt),
+  current,
+  description: release.description,
+  // Without a slug there is nothing to go back to: v1 and v2 are never offered.
+  eligible_for_rollback: release.status === 'succeeded' && release.slug !== null,
+  id: release.id,
+  output_stream_url: null,
+  slug: release.slug === null ? null : { id: release.slug.id },
+  status: release.status,
+  updated_at: timeText(release.updatedAt),
+  user: { email: release.userEmail, id: release.userId },
+  version: release.version,
+})
+
+export const slugBody = (slug: Slug, settings: ApiSettings): object => ({
+  blob: { method: 'get', url: `${settings.apiUrl}/slugs/${slug.sha256}.tgz` },
+  buildpack_provided_description: slug.buildpackDescription,
+  checksum: `SHA256:${slug.sha256}`,
+  commit: slug.commit,
+  commit_description: slug.description,
+  created_at: timeText(slug.createdAt),
+  deleted_at: null,
+  id: slug.id,
+  process_types: slug.processTypes,
+  size: slug.bytes,
+  stack: { id: idFor('stack', slug.stack), name: slug.stack },
+  updated_at: timeText(slug.createdAt),
+})
+
+export const buildBody = (build: BuildView, app: Named, settings: ApiSettings): object => ({
+  app: { id: app.id },
+  buildpacks: build.buildpacks.map((name) => ({ name, url: buildpackUrl(name) })),
+  created_at: timeText(build.createdAt),
+  generation: 'cedar',
+  id: build.id,
+  output_stream_url: `${settings.apiUrl}/streams/${build.id}`,
+  release: build.releaseId === null ? null : { id: build.releaseId },
+  slug: build.slugId === null ? null : { id: build.slugId },
+  source_blob: {
+    checksum: null,
+    url: gitUrl(app.name, settings),
+    version: build.version,
+    version_description: null,
+  },
+  stack: build.stack,
+  status: build.status,
+  updated_at: timeText(build.updatedAt),
+  user: { email: build.by.email, id: build.by.id },
+})
+
+/** Short names get a `urn:` that the CLI strips again; addresses stand for themselves. */
+export const buildpackUrl = (name: string): string =>
+  /^[\w-]+\/[\w.-]+$/.test(name) ? `urn:buildpack:${name}` : name

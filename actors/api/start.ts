@@ -1,0 +1,92 @@
+/**
+ * The API, put together: endpoints served over NATS, the HTTP face on its port, git and streams beside it.
+ * The composition root gives the parts that reach outside this folder.
+ */
+import type { Log } from '../../src/ports/log.ts'
+import type { Random } from '../../src/ports/random.ts'
+import type { Store } from '../../src/ports/store.ts'
+import type { Certificates } from '../../src/certs/keep.ts'
+import { listenShared } from '../../src/http/shared-port.ts'
+import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
+import { openAccounts } from './accounts.ts'
+import type { ApiSettings, Edge, OutputStreams } from './edge.ts'
+import { createFace, type ApiRequests } from './face/face.ts'
+import { gitMount, type GitHandler } from './face/git.ts'
+import { outputMount, slugMount } from './face/output.ts'
+import { tailMount, type Tails } from './face/tail.ts'
+import { createLogSessions } from './log-sessions.ts'
+import { createRateLimits } from './rate-limits.ts'
+import { endpoints } from './resources/index.ts'
+import { apiService, type ServiceEndpoint } from './service.ts'
+
+export type ApiParts = {
+  readonly node: Pick<Edge, 'ask' | 'tell'>
+  readonly store: Store
+  readonly random: Random
+  readonly now: () => number
+  readonly log: Log
+  readonly vault: Edge['vault']
+  readonly rendezvous: Rendezvous
+  readonly streams: OutputStreams
+  readonly slugs: { readonly get: (sha256: string) => Promise<AsyncIterable<Uint8Array> | undefined> }
+  readonly tails: Tails
+  readonly git: GitHandler
+  readonly requests: ApiRequests
+  /** Serves the endpoints to whoever asks over NATS. */
+  readonly serve: (endpoints: readonly ServiceEndpoint[]) => Promise<{ readonly close: () => Promise<void> }>
+  readonly certificates: Certificates
+  readonly settings: ApiSettings
+  readonly owner: { readonly email: string; readonly token: string }
+  readonly listen: { readonly host: string; readonly port: number }
+}
+
+export type Api = { readonly port: number; readonly close: () => Promise<void> }
+
+const limits = { firstBytesMs: 30_000, firstLineBytesMax: 8192, connectionsMax: 4096 }
+
+export const startApi = async (parts: ApiParts): Promise<Api> => {
+  const { node, store, random, now, log, vault, rendezvous, settings } = parts
+  const accounts = await openAccounts(store, random, now, parts.owner)
+  const edge: Edge = {
+    ask: (to, message, options) => node.ask(to, message, options),
+    tell: (to, message, options) => node.tell(to, message, options),
+    store,
+    random,
+    now,
+    log,
+    vault,
+    accounts,
+    sessions: createLogSessions(random, now),
+    rates: createRateLimits(now),
+    rendezvous,
+    settings,
+  }
+  const service = await parts.serve(apiService(endpoints, edge))
+  const http = await createFace({
+    endpoints,
+    requests: parts.requests,
+    mounts: [
+      gitMount(edge, parts.git),
+      tailMount(edge.sessions, parts.tails, now),
+      outputMount(parts.streams),
+      slugMount(parts.slugs),
+    ],
+    random,
+    log,
+  })
+  const { certificate, key } = parts.certificates.server
+  const shared = await listenShared(parts.listen, {
+    http,
+    tls: { certificate, key },
+    rendezvous: (token, socket) => rendezvous.accept(token, socket),
+    limits,
+  })
+  return {
+    port: shared.port,
+    async close() {
+      await shared.close()
+      await service.close()
+      rendezvous.close()
+    },
+  }
+}
