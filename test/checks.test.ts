@@ -16,7 +16,12 @@ t.setTimeout(timeoutMs)
 /** Runs one tool of node_modules to its end, with the pinned Node. @returns its exit code and all it said */
 const tool = (name: string, ...args: readonly string[]): Promise<{ code: number; output: string }> =>
   new Promise((resolve) => {
-    const environment = [`PATH=${bin}:/usr/bin:/bin`, `HOME=${process.env['HOME'] ?? '/'}`, 'NO_COLOR=1']
+    const node = join(root, 'node_modules', 'node', 'bin')
+    const environment = [
+      `PATH=${node}:${bin}:/usr/bin:/bin`,
+      `HOME=${process.env['HOME'] ?? '/'}`,
+      'NO_COLOR=1',
+    ]
     execFile(
       '/usr/bin/env',
       ['-i', ...environment, join(bin, name), ...args],
