@@ -25,11 +25,15 @@ export type CompileOptions = Omit<BenchOptions, 'deadlineMs'> & {
   builtins: Builtins
   /** Directory of fetched buildpacks, shared by all builds. */
   buildpackStore: string
+  /** Directory of compressed blocks of earlier slugs, shared by all builds. */
+  blockCache?: string
   limits?: { timeoutMs?: number; slugBytesMax?: number }
 }
 
 export type Compiled = {
   readonly slugFile: string
+  /** The compiled tree in `workDir`; with `adopt` this host need not unpack the slug. */
+  readonly appDir: string
   /** Hex digits of the file's checksum. */
   readonly sha256: string
   readonly bytes: number
@@ -107,12 +111,17 @@ async function build(options: CompileOptions & BenchOptions): Promise<Compiled> 
   bench.say(texts.processTypes(Object.keys(procfile), Object.keys(release.defaultTypes)))
   bench.say(texts.compressing)
   const bytesMax = options.limits?.slugBytesMax ?? compileLimits.slugBytesMax
-  const signal = options.signal === undefined ? {} : { signal: options.signal }
-  const packed = await pack(options.workDir, { file: options.slugFile, bytesMax, ...signal })
+  const packed = await pack(options.workDir, {
+    file: options.slugFile,
+    bytesMax,
+    ...(options.blockCache === undefined ? {} : { blockCache: options.blockCache }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  })
   if (packed.bytes > bytesMax) throw new BuildFailure('TOO_LARGE', texts.tooLarge(packed.bytes, bytesMax))
   bench.say(texts.compressed(packed.bytes))
   return {
     slugFile: options.slugFile,
+    appDir: bench.buildDir,
     ...packed,
     processTypes: { ...release.defaultTypes, ...procfile },
     defaultTypes: Object.fromEntries(

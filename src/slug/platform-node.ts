@@ -32,7 +32,9 @@ export async function platformNode(
     const node = join(part, 'bin/node')
     // A link when both are on one file system, else a copy.
     await link(from.node, node).catch(() => copyFile(from.node, node, constants.COPYFILE_FICLONE))
-    await cp(from.npm, join(part, 'lib/node_modules/npm'), { recursive: true, dereference: true })
+    // Every app gets a copy of npm: its manuals would be one file in seven.
+    const filter = (path: string): boolean => !/^\/(docs|man)$|\.md$/.test(path.slice(from.npm.length))
+    await cp(from.npm, join(part, 'lib/node_modules/npm'), { recursive: true, dereference: true, filter })
     await writeFile(join(part, 'stamp'), stamp)
     await rm(dir, { recursive: true, force: true })
     await rename(part, dir)

@@ -51,19 +51,32 @@ export async function unpack(options: UnpackOptions): Promise<void> {
     if (tar.code !== 0) throw refusal(tar.output)
     const app = join(scratch, 'app')
     if (!(await isDirectory(app))) throw new SlugError('SLUG_DAMAGED', 'there is no ./app in the slug')
-    const kinds = ['!', '-type', 'f', '!', '-type', 'd', '!', '-type', 'l', '-print', '-quit']
-    const odd = await run('find', [app, ...kinds], options.signal)
-    if (odd.output !== '')
-      throw new SlugError('SLUG_UNSAFE', `not a file, directory or link: ${odd.output.trim()}`)
-    await run('chmod', ['-R', 'a+rwX', app], options.signal)
-    await rename(app, options.into).catch(async (cause: unknown) => {
-      // Another unpacking of the same slug was first: its result is as good.
-      if (!(await isDirectory(options.into)))
-        throw new SlugError('SLUG_DAMAGED', `cannot move into ${options.into}`, { cause })
-    })
+    await settle(app, options.into, options.signal)
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
+}
+
+/**
+ * Makes a tree that this host compiled what `unpack` would make of its slug: the same rights, owned by root, moved into
+ * place. The tree must lie on the same file system as `into`.
+ */
+export async function adopt(app: string, into: string, signal?: AbortSignal): Promise<void> {
+  await mkdir(dirname(into), { recursive: true })
+  if (process.getuid?.() === 0) await run('chown', ['-R', '-h', '0:0', app], signal)
+  await settle(app, into, signal)
+}
+
+async function settle(app: string, into: string, signal: AbortSignal | undefined): Promise<void> {
+  const kinds = ['!', '-type', 'f', '!', '-type', 'd', '!', '-type', 'l', '-print', '-quit']
+  const odd = await run('find', [app, ...kinds], signal)
+  if (odd.output !== '')
+    throw new SlugError('SLUG_UNSAFE', `not a file, directory or link: ${odd.output.trim()}`)
+  await run('chmod', ['-R', 'a+rwX,ug-s', app], signal)
+  await rename(app, into).catch(async (cause: unknown) => {
+    // Another unpacking of the same slug was first: its result is as good.
+    if (!(await isDirectory(into))) throw new SlugError('SLUG_DAMAGED', `cannot move into ${into}`, { cause })
+  })
 }
 
 /** SHA-256 of a file, in hex. */

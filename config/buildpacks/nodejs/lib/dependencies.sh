@@ -30,7 +30,7 @@ install_dependencies() {
 install_locked() {
   local kept="$cache/node_modules" key files=(package.json "$plan_lock")
   [ ! -f .npmrc ] || files+=(.npmrc)
-  key=$({ cat "${files[@]}"; echo "$node_version $(npm --version) $NODE_ENV"; } | sha256sum | cut -d ' ' -f 1)
+  key=$({ cat "${files[@]}"; echo "$node_version $npm_version $NODE_ENV"; } | sha256sum | cut -d ' ' -f 1)
   if [ -n "$plan_replayable" ] && [ "$NODE_MODULES_CACHE" = true ] && [ -d "$kept/$key" ]; then
     line "Restoring node modules from the cache ($plan_lock is unchanged)"
     cp -a "$kept/$key" node_modules

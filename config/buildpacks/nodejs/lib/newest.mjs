@@ -7,4 +7,4 @@ import { text } from 'node:stream/consumers'
 const [platform, range] = process.argv.slice(2)
 const semver = createRequire(join(platform, 'lib/node_modules/npm/package.json'))('semver')
 const versions = (await text(process.stdin)).match(/\d+\.\d+\.\d+[\w.+-]*/g) ?? []
-console.log(semver.maxSatisfying(versions, range) ?? '')
+process.stdout.write(`${semver.maxSatisfying(versions, range) ?? ''}\n`)

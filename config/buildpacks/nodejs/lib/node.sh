@@ -19,7 +19,7 @@ newest() { "$platform/bin/node" "$pack/lib/newest.mjs" "$platform" "$1"; }
 
 resolve_node() {
   if [ -z "$plan_node" ]; then
-    "$platform/bin/node" -p process.versions.node
+    echo "$plan_own_node"
   elif [[ $plan_node =~ ^[v=]?([0-9]+\.[0-9]+\.[0-9]+)$ ]]; then
     echo "${BASH_REMATCH[1]}"
   elif versions=$(platform_npm view "$node_package" versions --json 2>/dev/null); then
@@ -54,7 +54,7 @@ fetch_node() {
   local part="$cache/node.part"
   rm -rf "$part"
   mkdir -p "$part/bin" "$cache/node"
-  if [ -z "$plan_native" ] && [ "$node_version" = "$("$platform/bin/node" -p process.versions.node)" ]; then
+  if [ -z "$plan_native" ] && [ "$node_version" = "$plan_own_node" ]; then
     line "Installing node $node_version..."
     cp "$platform/bin/node" "$part/bin/node"
   else
@@ -75,40 +75,45 @@ fetch_node() {
 
 # npm for this Node.js: the wanted one; else the platform's when it runs on it; else the last that does.
 install_npm() {
-  local modules="$build/.heroku/node/lib/node_modules" own="$platform/lib/node_modules/npm" wanted=$plan_npm
-  local own_version fits
-  own_version=$("$platform/bin/node" -p "require('$own/package.json').version")
-  fits=$("$platform/bin/node" -p "require('$own/node_modules/semver').satisfies('$node_version', require('$own/package.json').engines.node)")
+  local modules="$build/.heroku/node/lib/node_modules" wanted=$plan_npm
+  npm_version=$plan_own_npm
   mkdir -p "$modules"
-  if [ -z "$wanted" ] && [ "$fits" = false ]; then
+  if [ -z "$wanted" ] && ! fits "$node_version" "$plan_own_npm_range"; then
     case "${node_version%%.*}" in
       18 | 19 | 20 | 21 | 22 | 23) wanted=10 ;;
       *) wanted=8 ;;
     esac
   fi
-  if [ -n "$wanted" ] && [ "$(newest "$wanted" <<< "$own_version")" = '' ]; then
+  if [ -n "$wanted" ] && ! fits "$plan_own_npm" "$wanted"; then
     fetch_npm "$wanted"
     cp -a "$cache/npm-cli/package" "$modules/npm"
   else
-    cp -a "$own" "$modules/npm"
+    cp -a "$platform/lib/node_modules/npm" "$modules/npm"
   fi
   ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$build/.heroku/node/bin/npm"
   ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$build/.heroku/node/bin/npx"
   chmod -R u+w,a+rX "$modules"
-  line "Using ${wanted:+matching }npm version: $(npm --version)"
+  line "Using ${wanted:+matching }npm version: $npm_version"
 }
 
+# fits VERSION RANGE: the platform's own pair is known to fit.
+fits() {
+  [ "$1" = "$plan_own_node" ] || [ -n "$(newest "$2" <<< "$1")" ]
+}
+
+# Fetches the newest npm of a range, unless the cached one is of that range; sets npm_version.
 fetch_npm() {
   local kept="$cache/npm-cli"
-  if [ -f "$kept/package/package.json" ]; then
-    local version
-    version=$("$platform/bin/node" -p "require('$kept/package/package.json').version")
-    [ "$(newest "$1" <<< "$version")" = '' ] || return 0
+  if [ -f "$kept/version" ] && fits "$(cat "$kept/version")" "$1"; then
+    npm_version=$(cat "$kept/version")
+    return
   fi
+  line "Downloading npm $1..."
   rm -rf "$kept"
   mkdir -p "$kept"
-  line "Downloading npm $1..."
   platform_npm pack --silent --pack-destination "$kept" "npm@$1" > /dev/null || fail "Unable to fetch npm@$1."
   tar -xzf "$kept"/*.tgz -C "$kept"
-  rm -f "$kept"/*.tgz
+  rm -rf "$kept"/*.tgz "$kept/package/docs" "$kept/package/man"
+  npm_version=$("$platform/bin/node" -p 'require(process.argv[1]).version' "$kept/package/package.json")
+  echo "$npm_version" > "$kept/version"
 }

@@ -5,10 +5,12 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
 const [build, platform] = process.argv.slice(2)
-const semver = createRequire(join(platform, 'lib/node_modules/npm/package.json'))('semver')
+const require = createRequire(join(platform, 'lib/node_modules/npm/package.json'))
+const semver = require('semver')
+const npm = require('./package.json')
 
 function fail(why) {
-  console.log(`fail ${why}`)
+  process.stdout.write(`fail ${why}\n`)
   process.exit(1)
 }
 
@@ -52,6 +54,10 @@ const lifecycle = [
 ]
 const some = count('dependencies') + count('devDependencies') + count('optionalDependencies') > 0
 const plan = {
+  // The platform's own versions, and the Node.js versions that its npm runs on.
+  own_node: process.versions.node,
+  own_npm: npm.version,
+  own_npm_range: npm.engines.node,
   node: engines.node ?? '',
   npm: engines.npm ?? '',
   lock: lock ?? '',
@@ -78,4 +84,4 @@ const plan = {
   native: some && (lock === undefined || lockText.includes('"hasInstallScript": true')) ? 'yes' : '',
 }
 for (const [name, value] of Object.entries(plan))
-  console.log(`plan_${name}='${String(value).replaceAll("'", `'\\''`)}'`)
+  process.stdout.write(`plan_${name}='${String(value).replaceAll("'", `'\\''`)}'\n`)
