@@ -4,7 +4,7 @@
  * A tree comes from a stranger and may hold links to anywhere, so links are never followed out of it.
  */
 import { open, readdir, realpath, rm } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { join, sep } from 'node:path'
 import { slugignored } from './slugignore.ts'
 
 const fileBytesMax = 256 * 1024
@@ -29,10 +29,21 @@ export async function cleanSource(dir: string): Promise<number | undefined> {
   return dropped.length
 }
 
-/** Every path beneath, relative; directories before what they hold; links are listed and not followed. */
-async function walk(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
-  return entries.map((entry) => relative(dir, join(entry.parentPath, entry.name)).split(sep).join('/'))
+/**
+ * Every path beneath, relative; directories before what they hold. Links are listed and not followed (readdir's own
+ * recursive mode does follow them).
+ */
+async function walk(root: string): Promise<string[]> {
+  const paths: string[] = []
+  const visit = async (at: string): Promise<void> => {
+    for (const entry of await readdir(join(root, at), { withFileTypes: true })) {
+      const path = at === '' ? entry.name : `${at}/${entry.name}`
+      paths.push(path)
+      if (entry.isDirectory()) await visit(path)
+    }
+  }
+  await visit('')
+  return paths
 }
 
 /** Reads a small file of the tree as text; undefined when it is missing, not a file, or a link that leaves the tree. */

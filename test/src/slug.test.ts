@@ -1,0 +1,500 @@
+/**
+ * src/slug: the pure parts, packing and unpacking with real archives, and the compiler's flow with small buildpacks of shell.
+ */
+import { execFile } from 'node:child_process'
+import {
+  appendFile,
+  chmod,
+  cp,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { buildpackName, parseBuildpack } from '../../src/slug/buildpack.ts'
+import { compile, type Compiled, type CompileOptions } from '../../src/slug/compile.ts'
+import { pack } from '../../src/slug/pack.ts'
+import { parseProcfile } from '../../src/slug/procfile.ts'
+import { parseRelease } from '../../src/slug/release-yaml.ts'
+import { passEnv } from '../../src/slug/sandbox.ts'
+import { slugignored } from '../../src/slug/slugignore.ts'
+import { readInside } from '../../src/slug/source.ts'
+import * as texts from '../../src/slug/texts.ts'
+import { adopt, unpack } from '../../src/slug/unpack.ts'
+import { localSandbox } from '../kit/local-sandbox.ts'
+
+const exec = promisify(execFile)
+
+async function scratch(test: Test): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'manifold-slug-'))
+  test.teardown(() => rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+/** Writes files by path; a path that ends in `*` is executable. */
+async function files(dir: string, all: Record<string, string>): Promise<string> {
+  for (const [name, text] of Object.entries(all)) {
+    const path = join(dir, name.replace('*', ''))
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, text)
+    if (name.endsWith('*')) await chmod(path, 0o755)
+  }
+  return dir
+}
+
+t.test(
+  'a Procfile gives its types in order, tolerates CRLF and comments and ignores what does not fit',
+  async (t) => {
+    const text =
+      '\uFEFFweb: node web.js # inline\r\n# note: no\n  # x: no\nworker-2 :  a: b  \n\nbad type: x\n: y\nempty:\nweb_1:x\nweb: later\r\n'
+    t.same(parseProcfile(text), { web: 'later', 'worker-2': 'a: b', web_1: 'x' })
+    t.same(Object.keys(parseProcfile(text)), ['web', 'worker-2', 'web_1'])
+    t.same(parseProcfile('__proto__x: no\nconstructor: yes'), { constructor: 'yes' })
+    t.same(parseProcfile(''), {})
+  },
+)
+
+t.test(
+  '.slugignore patterns follow Ruby globs: anywhere without a slash, at the root with one',
+  async (t) => {
+    const paths = [
+      'a.psd',
+      'img',
+      'img/b.psd',
+      'img/.c.psd',
+      'test',
+      'test/x',
+      'lib',
+      'lib/test',
+      'lib/test/y',
+      'doc',
+      'doc/z.md',
+    ]
+    const drop = (text: string): string[] => slugignored(paths, text)
+    t.same(drop('*.psd # art\n'), ['a.psd', 'img/b.psd'])
+    t.same(drop('test'), ['test', 'lib/test'])
+    t.same(drop('/test'), ['test'])
+    t.same(drop('lib/test doc/*.md'), ['lib/test', 'doc/z.md'])
+    t.same(drop('**/*.md'), ['doc/z.md'])
+    t.same(drop('doc/?.{md,txt} [ai]*'), ['a.psd', 'img', 'doc/z.md'])
+    t.same(drop('../x ! !test #test\n\n'), [], 'no escape, no negation')
+    t.same(drop('/'), [])
+  },
+)
+
+t.test('texts are those of a push to Heroku', async (t) => {
+  t.equal(texts.size(43.5 * 1024 ** 2), '43.5M')
+  t.equal(texts.size(25 * 1024 ** 2), '25M')
+  t.equal(texts.size(1536), '1.5K')
+  t.equal(texts.building('heroku-24'), 'Building source:\n\n-----> Building on the Heroku-24 stack\n')
+  t.equal(
+    texts.using(['heroku/nodejs', 'https://x/r.git']),
+    '-----> Using buildpacks:\n       1. heroku/nodejs\n       2. https://x/r.git\n',
+  )
+  t.equal(
+    texts.processTypes(['web', 'release'], []),
+    '-----> Discovering process types\n       Procfile declares types -> release, web\n\n',
+  )
+  t.equal(
+    texts.processTypes([], ['rake', 'console']),
+    '-----> Discovering process types\n       Procfile declares types     -> (none)\n' +
+      '       Default types for buildpack -> console, rake\n\n',
+  )
+  t.equal(
+    texts.tooLarge(572.9 * 1024 ** 2, 500 * 1024 ** 2),
+    ' !     Compiled slug size: 572.9M is too large (max is 500M).\n' +
+      ' !     See: http://devcenter.heroku.com/articles/slug-size\n !     Push failed\n',
+  )
+  t.match(
+    texts.largeSlug(346 * 1024 ** 2, 300 * 1024 ** 2),
+    'Your slug size (346 MB) exceeds our soft limit (300 MB)',
+  )
+  t.equal(
+    texts.released(13, 'http://a.localhost/'),
+    '       Released v13\n       http://a.localhost/ deployed to Heroku\n\n',
+  )
+  t.equal(texts.rejected('hello'), '\nVerifying deploy...\n\n!\tPush rejected to hello.\n\n')
+  t.equal(texts.updatedPaths(7, 'dcbffed'), 'Updated 7 paths from dcbffed\n')
+})
+
+t.test(
+  'bin/release output is read as YAML and refused with a reason when it is not what it should be',
+  async (t) => {
+    t.same(
+      parseRelease('---\naddons:\n  - heroku-postgresql\ndefault_process_types:\n  web: npm start\n  n: 1\n'),
+      {
+        addons: ['heroku-postgresql'],
+        configVars: {},
+        defaultTypes: { web: 'npm start', n: '1' },
+      },
+    )
+    t.same(parseRelease(''), { addons: [], configVars: {}, defaultTypes: {} })
+    for (const [text, why] of [
+      ['{', 'not YAML'],
+      ['- a', 'the document is not a mapping'],
+      ['default_process_types: x', 'default_process_types is not a mapping'],
+      ['addons: x', 'addons is not a list'],
+      ['config_vars: {A: [1]}', 'config_vars.A is not text'],
+    ] as const)
+      t.throws(() => parseRelease(text), { message: why })
+  },
+)
+
+t.test('a buildpack is known by name, registry form, git URL with a ref, or tgz', async (t) => {
+  const builtins = { 'heroku/nodejs': '/n' }
+  const named = { kind: 'builtin', name: 'heroku/nodejs' }
+  const registry = 'https://buildpack-registry.s3.amazonaws.com/buildpacks/heroku/nodejs.tgz'
+  for (const text of ['heroku/nodejs', 'nodejs', 'urn:buildpack:heroku/nodejs', registry])
+    t.same(parseBuildpack(text, builtins), named)
+  t.equal(buildpackName(registry), 'heroku/nodejs')
+  t.same(parseBuildpack('https://h/u/r#v1', builtins), { kind: 'git', url: 'https://h/u/r', ref: 'v1' })
+  t.same(parseBuildpack('https://h/x.tar.gz?a=b', builtins), { kind: 'tgz', url: 'https://h/x.tar.gz?a=b' })
+  t.same(parseBuildpack('/srv/x.tgz', builtins), { kind: 'tgz', url: '/srv/x.tgz' })
+  for (const bad of ['heroku/nope', '', 'ext::sh', 'https://h/r#--upload-pack=x', '-x'])
+    t.notOk(parseBuildpack(bad, builtins))
+  t.same(passEnv({ SSL_CERT_FILE: '/c', SECRET: 'x', npm_config_registry: '' }), { SSL_CERT_FILE: '/c' })
+})
+
+t.test(
+  'a slug packs under ./app, owned by root, and unpacks to the same tree, writable by all',
+  async (t) => {
+    const dir = await scratch(t)
+    await files(join(dir, 'in/app'), {
+      Procfile: 'web: x\n',
+      'bin/run*': '#!/bin/sh\n',
+      'big.bin': 'x'.repeat(3_000_000),
+    })
+    await symlink('bin/run', join(dir, 'in/app/link'))
+    await chmod(join(dir, 'in/app/Procfile'), 0o600)
+    await chmod(join(dir, 'in/app/bin/run'), 0o4755)
+    const file = join(dir, 'slug.tgz')
+    const packed = await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') })
+    t.equal(packed.bytes, (await stat(file)).size)
+    const { stdout } = await exec('tar', ['-tvzf', file])
+    t.match(stdout, /^drwxr-xr-x 0\/0 .* \.\/app\/\n/)
+    t.match(stdout, /-rw-r--r-- 0\/0 .* \.\/app\/Procfile\n/)
+    t.match(stdout, /-rwxr-xr-x 0\/0 .* \.\/app\/bin\/run\n/, 'no set-id bit')
+
+    const again = await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') })
+    t.same(again, packed, 'from kept blocks, the same bytes')
+    for (const name of await readdir(join(dir, 'blocks'))) await appendFile(join(dir, 'blocks', name), 'torn')
+    t.same(await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') }), packed)
+
+    const into = join(dir, 'slugs/one')
+    await unpack({ file, sha256: packed.sha256, into })
+    t.equal(await readFile(join(into, 'link'), 'utf8'), '#!/bin/sh\n')
+    t.equal((await stat(join(into, 'Procfile'))).mode & 0o777, 0o666)
+    t.equal((await stat(join(into, 'bin'))).mode & 0o777, 0o777)
+    await unpack({ file, sha256: packed.sha256, into })
+    await adopt(join(dir, 'in/app'), join(dir, 'slugs/two'))
+    t.equal((await stat(join(dir, 'slugs/two/bin/run'))).mode & 0o7777, 0o777)
+    t.same((await readdir(join(dir, 'slugs'))).toSorted(), ['one', 'two'])
+
+    await t.rejects(unpack({ file, sha256: '0'.repeat(64), into: join(dir, 'slugs/bad') }), {
+      code: 'SLUG_CHECKSUM',
+      message: `Checksum does match expected value. Expected: SHA256:${'0'.repeat(64)} Actual: SHA256:${packed.sha256}`,
+    })
+    await t.rejects(unpack({ file, ...packed, into: join(dir, 'slugs/bomb'), unpackedBytesMax: 1e6 }), {
+      code: 'SLUG_DAMAGED',
+    })
+    const large = await pack(join(dir, 'slugs').replace('slugs', 'one'), { file, bytesMax: 1 }).catch(
+      (e: unknown) => e,
+    )
+    t.match(large, { code: 'SLUG_NOT_PACKED' })
+  },
+)
+
+t.test('a hostile slug leaves nothing outside its directory and is refused', async (t) => {
+  const dir = await scratch(t)
+  const outside = await files(join(dir, 'outside'), { secret: 'x' })
+  await chmod(join(outside, 'secret'), 0o600)
+  const make = async (
+    name: string,
+    ...argv: string[]
+  ): Promise<{ file: string; sha256: string; into: string }> => {
+    const file = join(dir, `${name}.tgz`)
+    await exec('tar', ['-czf', file, ...argv])
+    const { stdout } = await exec('sha256sum', [file])
+    return { file, sha256: stdout.split(' ')[0] ?? '', into: join(dir, 'slugs', name) }
+  }
+  const src = await files(join(dir, 'src'), { 'app/a': 'a', 'other/b': 'b' })
+  await unpack(await make('extra', '-C', src, './app', './other'))
+  t.same(await readdir(join(dir, 'slugs')), ['extra'], 'what is not under ./app is dropped')
+  const dots = await make('dots', '-P', '-C', src, '--transform', 's,^./app/a,./app/../../../evil,', './app')
+  await t.rejects(unpack(dots), { code: 'SLUG_UNSAFE' })
+  await symlink(outside, join(src, 'link'))
+  const linked = await make('linked', '-C', src, '--transform', 's,^./link$,./app,', './link')
+  await t.rejects(unpack(linked), { code: 'SLUG_DAMAGED' }, 'app is a link')
+  const through = await make(
+    'through',
+    '-C',
+    src,
+    '--transform',
+    's,^./link$,./app/l,;s,^./app/a$,./app/l/a,',
+    './link',
+    './app',
+  )
+  await unpack(through).catch((cause: unknown) => t.match(cause, { name: 'SlugError' }))
+  await exec('mkfifo', [join(src, 'app/pipe')])
+  await t.rejects(unpack(await make('fifo', '-C', src, './app')), { code: 'SLUG_UNSAFE' })
+  await writeFile(join(dir, 'no.tgz'), 'not a tar')
+  const { stdout } = await exec('sha256sum', [join(dir, 'no.tgz')])
+  await t.rejects(
+    unpack({ file: join(dir, 'no.tgz'), sha256: stdout.split(' ')[0] ?? '', into: join(dir, 'slugs/no') }),
+    {
+      code: 'SLUG_DAMAGED',
+    },
+  )
+  t.same(await readdir(outside), ['secret'])
+  t.equal((await stat(join(outside, 'secret'))).mode & 0o777, 0o600)
+  t.notOk((await readdir(join(dir, 'slugs'))).some((name) => name.includes('part')))
+})
+
+const shell = (text: string): string => `#!/usr/bin/env bash\n${text}\n`
+const simple = (name: string, compileText: string, release?: string): Record<string, string> => ({
+  'bin/detect*': shell(
+    `[ -f "$1/${name}.app" ] && echo ${name} || { echo "no ${name}.app here" >&2; exit 1; }`,
+  ),
+  'bin/compile*': shell(compileText),
+  ...(release === undefined ? {} : { 'bin/release*': shell(`cat <<'YAML'\n${release}\nYAML`) }),
+})
+
+type Built = {
+  output: string
+  result: Compiled | undefined
+  failure: { code: string; text: string } | undefined
+  dir: string
+}
+
+async function build(
+  dir: string,
+  source: Record<string, string>,
+  options: Partial<CompileOptions> = {},
+): Promise<Built> {
+  let output = ''
+  const workDir = await mkdtemp(join(dir, 'work-'))
+  const all: CompileOptions = {
+    sandbox: localSandbox,
+    workDir,
+    cacheDir: join(dir, 'cache'),
+    token: 'c0ffee12',
+    stack: 'heroku-24',
+    sourceVersion: 'abc123',
+    requestId: 'r1',
+    config: { SECRET: 'se cret', EMPTY: '' },
+    platform: { env: {}, mounts: [] },
+    onOutput: (text) => {
+      output += text
+    },
+    checkout: async (into) => {
+      await files(into, source)
+    },
+    slugFile: join(workDir, 'slug.tgz'),
+    buildpacks: [],
+    builtins: {},
+    buildpackStore: join(dir, 'store'),
+    ...options,
+  }
+  const [result, failure] = await compile(all).then(
+    (made) => [made, undefined] as const,
+    (cause: unknown) => [undefined, cause as { code: string; text: string }] as const,
+  )
+  return { output, result, failure, dir: workDir }
+}
+
+t.test('compile detects, builds, reads types and packs, with the words of a push', async (t) => {
+  const dir = await scratch(t)
+  const one = await files(join(dir, 'one'), simple('one', 'true'))
+  const two = await files(
+    join(dir, 'two'),
+    simple(
+      'two',
+      `echo "-----> in $(basename "$PWD") STACK=$STACK SV=$SOURCE_VERSION HOME_WRITABLE=$(touch "$HOME/x" && echo yes)"
+echo "       secret=$(cat "$3/SECRET") leaked=\${SECRET:-no} runs=$(cat "$2/runs" 2>/dev/null || echo 0)" >&2
+echo $(( $(cat "$2/runs" 2>/dev/null || echo 0) + 1 )) > "$2/runs"
+ls -A "$1" | tr '\\n' ' '
+echo made > "$1/made"; printf 'no newline at the end'`,
+      'default_process_types:\n  web: default web\n  console: bash',
+    ),
+  )
+  const source = {
+    'two.app': '',
+    Procfile: 'web: ./web\nrelease: ./migrate\n',
+    '.slugignore': 'doc\n*.psd',
+    'doc/a': '',
+    'a.psd': '',
+    'log/x': '',
+    'tmp/y': '',
+    '.gitmodules': '',
+    '.git/HEAD': '',
+    'lib/.DS_Store': '',
+  }
+  const builtins = { 'heroku/one': one, 'heroku/two': two }
+  const first = await build(dir, source, { builtins })
+  t.equal(first.failure, undefined)
+  t.equal(
+    first.output.replace(/Done: .*/, 'Done: SIZE').replace(/in \S+ STACK/, 'in PACK STACK'),
+    `Building source:
+
+-----> Building on the Heroku-24 stack
+-----> Deleting 2 files matching .slugignore patterns.
+-----> Determining which buildpack to use for this app
+-----> two app detected
+-----> in PACK STACK=heroku-24 SV=abc123 HOME_WRITABLE=yes
+       secret=se cret leaked=no runs=0
+.slugignore Procfile lib log tmp two.app no newline at the end
+-----> Discovering process types
+       Procfile declares types     -> release, web
+       Default types for buildpack -> console
+
+-----> Compressing...
+       Done: SIZE
+`,
+  )
+  t.match(first.result, {
+    processTypes: { web: './web', release: './migrate', console: 'bash' },
+    defaultTypes: { console: 'bash' },
+    buildpackDescription: 'two',
+    buildpacks: ['heroku/two'],
+    stack: 'heroku-24',
+    sha256: /^[0-9a-f]{64}$/,
+  })
+  const into = join(dir, 'slugs/x')
+  await unpack({ file: first.result?.slugFile ?? '', sha256: first.result?.sha256 ?? '', into })
+  t.equal(await readFile(join(into, 'made'), 'utf8'), 'made\n')
+  t.match((await build(dir, source, { builtins })).output, 'runs=1', 'the cache is kept')
+})
+
+t.test(
+  'several buildpacks run in order, the next with the exports of the one before, the last gives the types',
+  async (t) => {
+    const dir = await scratch(t)
+    const a = await files(
+      join(dir, 'a'),
+      simple(
+        'a',
+        `echo "export FROM_A=yes PATH=/made/by/a:\\$PATH" > "$(dirname "$0")/../export"`,
+        'default_process_types: {web: a}',
+      ),
+    )
+    const git = await files(
+      join(dir, 'repo'),
+      simple('b', 'echo "FROM_A=$FROM_A PATH=${PATH%%:*}"', 'default_process_types: {web: b}'),
+    )
+    await chmod(join(git, 'bin/compile'), 0o644)
+    const identity = ['-c', 'user.name=a', '-c', 'user.email=a@b']
+    for (const argv of [
+      ['init', '-q', '-b', 'main'],
+      ['add', '-A'],
+      [...identity, 'commit', '-q', '-m', 'x'],
+      ['tag', 'v1'],
+    ])
+      await exec('git', argv, { cwd: git })
+    const source = { 'a.app': '', 'b.app': '' }
+    const url = `file://${git}#v1`
+    const builtins = { 'heroku/a': a }
+    const set = await build(dir, source, { builtins, buildpacks: ['heroku/a', url] })
+    t.equal(set.failure, undefined)
+    t.match(
+      set.output,
+      `-----> Using buildpacks:\n       1. heroku/a\n       2. ${url}\n-----> a app detected\n-----> b app detected\n`,
+    )
+    t.match(set.output, 'FROM_A=yes PATH=/made/by/a')
+    t.same(set.result?.processTypes, { web: 'b' })
+    t.equal((await readdir(join(dir, 'store'))).length, 1)
+
+    await exec('tar', ['-czf', join(dir, 'b.tgz'), '-C', dir, 'repo/bin'])
+    const tgz = await build(dir, source, { builtins, buildpacks: [join(dir, 'b.tgz')] })
+    t.match(tgz.output, '-----> b app detected')
+    t.match(tgz.result, { buildpackDescription: 'b' })
+  },
+)
+
+t.test('every way a build fails is told in its own words', async (t) => {
+  const dir = await scratch(t)
+  const pack = (name: string, text: string, release?: string): Promise<string> =>
+    files(join(dir, name), simple(name, text, release))
+  const builtins = {
+    'heroku/ok': await pack('ok', 'true'),
+    'heroku/bad': await pack('bad', 'echo broken; exit 3'),
+    'heroku/slow': await pack('slow', 'echo started; sleep 60'),
+    'heroku/odd': await pack('odd', 'true', 'default_process_types: nonsense'),
+    'heroku/big': await pack('big', 'head -c 3000000 /dev/urandom > "$1/big"'),
+  }
+  const fails = async (
+    app: string,
+    options: Partial<CompileOptions> = {},
+  ): Promise<{ code?: string; text?: string }> =>
+    (await build(dir, { [`${app}.app`]: '' }, { builtins, ...options })).failure ?? {}
+
+  t.same((await fails('none')).text, texts.noLanguage)
+  t.match(await fails('bad'), { code: 'COMPILE_FAILED', text: texts.compileFailed('bad') })
+  t.match(await fails('none', { buildpacks: ['heroku/ok'] }), {
+    code: 'NOT_COMPATIBLE',
+    text: '-----> App not compatible with buildpack: heroku/ok\n       no ok.app here\n\n !     Push failed\n',
+  })
+  t.match(await fails('ok', { buildpacks: ['heroku/unheard'] }), { code: 'UNKNOWN_BUILDPACK' })
+  t.match(await fails('ok', { buildpacks: [`file://${dir}/nowhere`] }), {
+    code: 'FETCH_FAILED',
+    text: /Failed to fetch buildpack/,
+  })
+  t.match(await fails('odd'), { code: 'RELEASE_FAILED', text: /default_process_types is not a mapping/ })
+  t.match(await fails('slow', { limits: { timeoutMs: 1500 } }), {
+    code: 'TIMED_OUT',
+    text: texts.timedOut('slow'),
+  })
+  const big = await build(dir, { 'big.app': '' }, { builtins, limits: { slugBytesMax: 1_000_000 } })
+  t.match(big.failure, { code: 'TOO_LARGE', text: /^ !     Compiled slug size: 2\.9M is too large/ })
+  t.notOk((await readdir(big.dir)).includes('slug.tgz'))
+  t.match(
+    await fails('ok', { checkout: () => Promise.reject(new Error('submodules are not supported: x')) }),
+    {
+      code: 'CHECKOUT_FAILED',
+      text: /Push rejected, submodules are not supported: x/,
+    },
+  )
+  const cancel = new AbortController()
+  const cancelled = await fails('slow', {
+    signal: cancel.signal,
+    onOutput: (text) => {
+      if (text.includes('started')) cancel.abort()
+    },
+  })
+  t.match(cancelled, { code: 'CANCELLED', exitCode: 1 })
+})
+
+t.test('a source tree with links to elsewhere is neither read nor cleaned outside itself', async (t) => {
+  const dir = await scratch(t)
+  const outside = await files(join(dir, 'outside'), { keep: 'x', Procfile: 'web: stolen\n' })
+  const ok = await files(join(dir, 'ok'), {
+    'bin/detect*': shell('echo ok'),
+    'bin/compile*': shell(`ln -sf ${outside}/Procfile "$1/Procfile"`),
+  })
+  const made = await build(
+    dir,
+    {},
+    {
+      builtins: { 'heroku/ok': ok },
+      checkout: async (into) => {
+        await cp(await files(join(dir, 'src'), { '.slugignore': 'inside/keep\n**/keep' }), into, {
+          recursive: true,
+        })
+        for (const name of ['log', 'tmp', 'inside']) await symlink(outside, join(into, name))
+      },
+    },
+  )
+  t.equal(made.failure, undefined)
+  t.same(made.result?.processTypes, {}, 'a Procfile that is a link out of the tree is none')
+  t.same((await readdir(outside)).toSorted(), ['Procfile', 'keep'])
+  t.ok((await lstat(join(made.dir, 'app/log'))).isSymbolicLink())
+  t.equal(await readInside(outside, 'missing'), undefined)
+})
