@@ -16,6 +16,8 @@ export type MountedLayer = Layer & { upper?: string; work?: string }
 export type BundleInput = {
   spec: ContainerSpec
   uid: number
+  /** Where the root file system is mounted or lies; runc makes missing mount points in it. */
+  root: string
   layers: readonly MountedLayer[]
   /** Host files shown inside read-only, such as /etc/hosts. */
   binds: readonly { source: string; target: string }[]
@@ -67,7 +69,7 @@ export const bundleConfig = (input: BundleInput, merge: boolean): object => {
   return {
     ociVersion: '1.0.2',
     hostname: spec.hostname,
-    root: { path: spec.root, readonly: true },
+    root: { path: input.root, readonly: true },
     process: {
       terminal: spec.terminal !== undefined,
       ...(spec.terminal ? { consoleSize: { height: spec.terminal.rows, width: spec.terminal.columns } } : {}),
@@ -171,21 +173,22 @@ const cgroupMounts = (cgroups: BundleInput['cgroups']): Mount[] =>
         ),
       ]
 
-/** `volatile` spares the sync of a disk that is thrown away at stop anyway. */
 const layerMount = (layer: MountedLayer, volatile: boolean): Mount => {
   if (layer.mode !== 'overlay' || layer.upper === undefined || layer.work === undefined) {
     const write = layer.mode === 'ro' ? 'ro' : 'rw'
     return mount(layer.target, 'bind', layer.source, ['bind', write, 'nosuid', 'nodev'])
   }
-  return mount(layer.target, 'overlay', 'overlay', [
-    `lowerdir=${escapeOverlay(layer.source)}`,
-    `upperdir=${escapeOverlay(layer.upper)}`,
-    `workdir=${escapeOverlay(layer.work)}`,
-    'nosuid',
-    'nodev',
-    ...(volatile ? ['volatile'] : []),
-  ])
+  const options = overlayOptions(layer.source, layer.upper, layer.work, volatile)
+  return mount(layer.target, 'overlay', 'overlay', [...options, 'nosuid', 'nodev'])
 }
+
+/** `volatile` spares the sync of a disk that is thrown away at stop anyway. */
+export const overlayOptions = (lower: string, upper: string, work: string, volatile: boolean): string[] => [
+  `lowerdir=${escapeOverlay(lower)}`,
+  `upperdir=${escapeOverlay(upper)}`,
+  `workdir=${escapeOverlay(work)}`,
+  ...(volatile ? ['volatile'] : []),
+]
 
 /** The kernel splits overlay options at commas and lower directories at colons. */
 const escapeOverlay = (path: string): string => path.replace(/[\\:,]/g, '\\$&')

@@ -17,7 +17,7 @@ const numbers = process.arch === 'x64' ? { unshare: 272, mount: 165 } : { unshar
 
 const script = `
 use strict;
-my ($uid, $count) = splice(@ARGV, 0, 2);
+my ($uid, $root, $options, $count) = splice(@ARGV, 0, 4);
 my @pairs = splice(@ARGV, 0, 2 * $count);
 sub refuse { print STDERR "mount of $_[0]: $!\\n"; exit ${mountRefusedCode} }
 sub id_maps {
@@ -38,10 +38,13 @@ sub id_maps {
   close($let); waitpid($pid, 0);
   return $ns;
 }
+my ($top, $none, $overlay) = ('/', '', 'overlay');
+syscall(${numbers.unshare}, 0x20000) == 0 or refuse('namespace');
+syscall(${numbers.mount}, $none, $top, $none, 0x84000, 0) == 0 or refuse('/');
+if ($root ne '') {
+  syscall(${numbers.mount}, $overlay, $root, $overlay, 0, $options) == 0 or refuse($root);
+}
 if ($count > 0) {
-  my ($root, $none) = ('/', '');
-  syscall(${numbers.unshare}, 0x20000) == 0 or refuse('namespace');
-  syscall(${numbers.mount}, $none, $root, $none, 0x84000, 0) == 0 or refuse('/');
   my $ns = id_maps();
   while (my ($source, $target) = splice(@pairs, 0, 2)) {
     my $tree = syscall(428, -100, $source, 0x80001);
@@ -54,20 +57,23 @@ if ($count > 0) {
 exec { $ARGV[0] } @ARGV or refuse($ARGV[0]);
 `
 
+/** What to mount before the command: `root` as an overlay with these options, and the id-mapped layers. */
+export type Mounts = {
+  root?: { target: string; options: string }
+  layers: readonly { source: string; target: string }[]
+}
+
 /**
- * Arguments for `perl` that mount each `source` at `target` with root's files owned by `uid`, then exec
- * `command`.
+ * Arguments for `perl` that make `mounts`, root's files in the layers owned by `uid`, then exec `command`.
  */
-export const launcherArgv = (
-  uid: number,
-  mounts: readonly { source: string; target: string }[],
-  command: readonly string[],
-): string[] => [
+export const launcherArgv = (uid: number, mounts: Mounts, command: readonly string[]): string[] => [
   '-e',
   script,
   '--',
   String(uid),
-  String(mounts.length),
-  ...mounts.flatMap(({ source, target }) => [source, target]),
+  mounts.root?.target ?? '',
+  mounts.root?.options ?? '',
+  String(mounts.layers.length),
+  ...mounts.layers.flatMap(({ source, target }) => [source, target]),
   ...command,
 ]

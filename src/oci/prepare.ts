@@ -7,11 +7,12 @@ import { release } from 'node:os'
 import { join } from 'node:path'
 
 import { gatewayOf, type Identity, type Range } from './addresses.ts'
-import { bundleConfig, type BundleInput, type MountedLayer } from './bundle.ts'
+import { bundleConfig, overlayOptions, type BundleInput, type MountedLayer } from './bundle.ts'
 import type { Cgroups } from './cgroup.ts'
 import { command } from './command.ts'
 import type { ContainerSpec, Layer } from './driver.ts'
 import { isErrno, OciError } from './errors.ts'
+import type { Mounts } from './launcher.ts'
 import { createLog } from './log-file.ts'
 import { resolverText } from './network.ts'
 import { readIfAny } from './record.ts'
@@ -30,8 +31,8 @@ export type Preparation = {
   refused: ReadonlySet<number>
 }
 
-/** Mounts that the launcher has to make before runc runs. */
-export type Prepared = { mounts: readonly { source: string; target: string }[]; devices: readonly number[] }
+/** Mounts that the launcher has to make before runc runs, and the file systems of the layers. */
+export type Prepared = { mounts: Mounts; devices: readonly number[] }
 
 const overlayMagic = 0x794c7630
 
@@ -40,7 +41,8 @@ export const prepare = async (input: Preparation): Promise<Prepared> => {
   const { dir, spec } = input
   await Promise.all(['exit', 'persist', 'files'].map((name) => mkdir(join(dir, name), { recursive: true })))
   if (!existsSync(join(dir, 'log'))) await createLog(dir)
-  const [layers, binds] = await Promise.all([
+  const [root, layers, binds] = await Promise.all([
+    prepareRoot(input),
     Promise.all(spec.layers.map((layer, n) => prepareLayer(input, layer, n))),
     prepareFiles(input),
   ])
@@ -48,6 +50,7 @@ export const prepare = async (input: Preparation): Promise<Prepared> => {
   const bundle: BundleInput = {
     spec,
     uid: input.identity.uid,
+    root: root?.target ?? spec.root,
     layers: layers.map(({ mounted }) => mounted),
     binds,
     init: input.init,
@@ -55,17 +58,33 @@ export const prepare = async (input: Preparation): Promise<Prepared> => {
     cgroups:
       cgroups.version === 2 ? { version: 2 } : { version: 1, binds: await cgroups.binds(input.cgroupsPath) },
     swapAccounting: cgroups.swapAccounting,
-    overlayVolatile: kernelAtLeast(5, 10),
+    overlayVolatile: overlayVolatile(),
     networkHook: input.hook,
   }
   await writeFile(join(dir, 'config.json'), JSON.stringify(bundleConfig(bundle, input.merge)), {
     mode: 0o600,
   })
   return {
-    mounts: layers.flatMap(({ mount }) => (mount ? [mount] : [])),
+    mounts: {
+      ...(root ? { root } : {}),
+      layers: layers.flatMap(({ mount }) => (mount ? [mount] : [])),
+    },
     devices: layers.map(({ device }) => device),
   }
 }
+
+/**
+ * The shared root file system beneath a throw-away layer: runc makes mount points, and shall not make them
+ * there.
+ */
+const prepareRoot = async ({ dir, spec }: Preparation): Promise<Mounts['root']> => {
+  if (!(await overlayWorks(dir))) return undefined
+  const [target, upper, work] = [join(dir, 'root'), join(dir, 'root.upper'), join(dir, 'root.work')]
+  await Promise.all([target, upper, work].map((path) => mkdir(path, { recursive: true, mode: 0o755 })))
+  return { target, options: overlayOptions(spec.root, upper, work, overlayVolatile()).join(',') }
+}
+
+const overlayVolatile = (): boolean => kernelAtLeast(5, 10)
 
 type PreparedLayer = {
   mounted: MountedLayer

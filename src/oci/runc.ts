@@ -12,7 +12,7 @@ import type { Readable, Writable } from 'node:stream'
 
 import { command, toolEnv } from './command.ts'
 import { OciError } from './errors.ts'
-import { launcherArgv, mountRefusedCode } from './launcher.ts'
+import { launcherArgv, mountRefusedCode, type Mounts } from './launcher.ts'
 import { logFileBytesMax } from './log-file.ts'
 import { readIfAny } from './record.ts'
 import { inTerminal } from './terminal.ts'
@@ -30,7 +30,7 @@ export type Launch = {
   id: string
   dir: string
   uid: number
-  mounts: readonly { source: string; target: string }[]
+  mounts: Mounts
 }
 
 /** The launcher could not make an id-mapped mount. */
