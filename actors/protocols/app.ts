@@ -5,6 +5,7 @@ import { actorShape } from './shapes.ts'
 export const domainShape = is.obj({
   id: is.str,
   hostname: is.str,
+  /** First label of what a DNS record points at; the platform's domain follows. */
   cname: is.str,
   createdAt: is.int,
   updatedAt: is.int,
@@ -53,9 +54,13 @@ export const App = protocol('app', 1, {
   built: tell({ buildpackDescription: is.str, slugBytes: is.int, repoBytes: is.opt(is.int), stack: is.str }),
   /** From Releases: when the current release came to be. */
   released: tell({ at: is.int }),
-  /** Own results of effects and asks. */
-  claimed: tell({ op: is.str }),
-  claimFailed: tell({ op: is.str, code: is.str, reason: is.str }),
-  stepped: tell({ op: is.str, step: is.str }),
-  stepFailed: tell({ op: is.str, step: is.str, reason: is.str }),
+  /** Own results of effects and asks; `name` is `app/<name>` or `host/<hostname>`. */
+  claimed: tell({ name: is.str }),
+  claimFailed: tell({ name: is.str, code: is.str, reason: is.str }),
+  releasedName: tell({ name: is.str }),
+  shown: tell({ at: is.int }),
+  stepped: tell({ step: is.str }),
+  stepFailed: tell({ step: is.str, reason: is.str }),
+  /** Own timers. */
+  resume: tell({}),
 })

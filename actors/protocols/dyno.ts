@@ -10,9 +10,14 @@ export const Dyno = protocol('dyno', 1, {
   startFailed: tell({ code: is.str, reason: is.str }),
   bound: tell({}),
   exited: tell({ code: is.int, oomKilled: is.bool }),
+  waitFailed: tell({ reason: is.str }),
   shipped: tell({}),
+  shipFailed: tell({ reason: is.str }),
+  removed: tell({}),
+  removeFailed: tell({ reason: is.str }),
   /** Own timers. */
   bootTimeout: tell({}),
   exitTimeout: tell({}),
   expired: tell({}),
+  again: tell({ what: is.oneOf('wait', 'ship', 'remove') }),
 })

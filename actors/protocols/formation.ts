@@ -12,8 +12,11 @@ import {
 /** Refusal codes: `not_found`, `invalid_params`. */
 export const Formation = protocol('formation', 1, {
   open: ask({ appName: is.str }, is.obj({})),
-  /** From App: name, hostnames or maintenance changed (a part of the route). Repeated until the route shows it. */
-  appChanged: tell({ appName: is.str, hostnames: is.arr(is.str), maintenance: is.bool, at: is.int }),
+  /** From App: name, hostnames or maintenance changed (a part of the route). Answered when it is on record. */
+  appChanged: ask(
+    { appName: is.str, hostnames: is.arr(is.str), maintenance: is.bool, at: is.int },
+    is.obj({}),
+  ),
   /** From Releases: work towards this one. Idempotent by version. */
   released: tell({ release: releaseShape, by: actorShape }),
   /** quantity: `3`, `+1`, `-1` as text; size in any case. All or none. */
@@ -27,16 +30,22 @@ export const Formation = protocol('formation', 1, {
   types: ask({}, is.obj({ types: is.arr(processTypeShape) })),
   dynos: ask({}, is.obj({ dynos: is.arr(dynoShape) })),
   /** All, those of one type, or one by name. */
-  restart: ask({ type: is.opt(is.str), dyno: is.opt(is.str), by: actorShape }, is.obj({ restarted: is.int })),
+  restart: ask(
+    { processType: is.opt(is.str), dyno: is.opt(is.str), by: actorShape },
+    is.obj({ restarted: is.int }),
+  ),
   /** ps:stop: ends the run; a formation slot is restarted by the crash policy, a one-off is over. */
-  stopDyno: ask({ type: is.opt(is.str), dyno: is.opt(is.str), by: actorShape }, is.obj({ stopped: is.int })),
+  stopDyno: ask(
+    { processType: is.opt(is.str), dyno: is.opt(is.str), by: actorShape },
+    is.obj({ stopped: is.int }),
+  ),
   /** A one-off on the current release. `attachToken` null: detached. */
   run: ask(
     {
       command: is.str,
       env: is.map(is.str),
       size: is.opt(is.str),
-      type: is.opt(is.str),
+      processType: is.opt(is.str),
       attachToken: is.orNull(is.str),
       terminal: is.orNull(is.obj({ columns: is.int, rows: is.int })),
       timeToLiveMs: is.opt(is.int),
@@ -49,12 +58,14 @@ export const Formation = protocol('formation', 1, {
   destroy: ask({}, is.obj({})),
   /** From Placement (as an answer turned into one's own message). */
   placed: tell({ runId: is.str, host: is.str }),
-  placeFailed: tell({ runId: is.str, reason: is.str }),
+  /** `full`: there are hosts, but none has room. */
+  placeFailed: tell({ runId: is.str, reason: is.str, full: is.bool }),
   /** From a Dyno, at once on each change; at-most-once, so it is said again in `announced`. */
   dynoChanged: tell({ host: is.str, report: runReportShape }),
   /** From a Host: everything of this app that lives there, in full: what is missing is gone. `since` is the host's incarnation. */
   announced: tell({ host: is.str, since: is.int, runs: is.arr(runReportShape) }),
   /** Own timers. */
   reconcile: tell({}),
-  retry: tell({ name: is.str }),
+  publish: tell({}),
+  retry: tell({}),
 })

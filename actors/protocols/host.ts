@@ -20,5 +20,10 @@ export const Host = protocol('host', 1, {
     ),
   }),
   findFailed: tell({ reason: is.str }),
+  measured: tell({ memoryBytes: is.int }),
+  /** The apps there are, so that each hears once what of it is (not) here. */
+  counted: tell({ appIds: is.arr(is.str) }),
   tick: tell({}),
+  find: tell({}),
+  census: tell({}),
 })

@@ -9,6 +9,9 @@ export const Shard = protocol('shard', 1, {
   /** A route as its formation published it. */
   routed: tell({ route: routeShape }),
   stats: ask({}, is.obj({ cached: is.int, hits: is.int, misses: is.int, inFlight: is.int })),
+  /** Own timer, and from the process after a reconnection. */
+  revalidate: tell({}),
+  counted: tell({ cached: is.int, hits: is.int, misses: is.int, inFlight: is.int }),
   /** Finish what is in flight, then end. */
   drain: tell({}),
 })

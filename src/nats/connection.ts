@@ -9,7 +9,7 @@ import { connect as dial, DebugEvents, Events, NatsError, type NatsConnection } 
 import { toToken } from './names.ts'
 
 export type ConnectOptions = {
-  /** `nats://host:port`, several for a cluster. */
+  /** `nats://[user:password@]host:port`, several for a cluster. */
   readonly urls: readonly string[]
   readonly user?: string
   readonly password?: string
@@ -93,11 +93,12 @@ export const connect = async (options: ConnectOptions): Promise<Connection> => {
 
 const dialUntil = async (options: ConnectOptions, inbox: string): Promise<NatsConnection> => {
   const deadline = performance.now() + (options.connectMsMax ?? connectMsMaxDefault)
+  const login = loginOf(options)
   for (;;) {
     try {
       return await dial({
-        servers: [...options.urls],
-        ...(options.user === undefined ? {} : { user: options.user, pass: options.password ?? '' }),
+        servers: options.urls.map((url) => new URL(url).host),
+        ...login,
         name: options.host,
         inboxPrefix: inbox,
         timeout: dialMsMax,
@@ -113,14 +114,27 @@ const dialUntil = async (options: ConnectOptions, inbox: string): Promise<NatsCo
       })
     } catch (error) {
       if (error instanceof NatsError && error.isAuthError()) {
-        throw new ConnectFailed('nats_refused', `the bus refused ${options.user ?? 'us'}`, { cause: error })
+        throw new ConnectFailed('nats_refused', `the bus refused ${login.user ?? 'us'}`, { cause: error })
       }
       if (performance.now() > deadline) {
-        throw new ConnectFailed('nats_unreachable', `no bus at ${options.urls.join(', ')}`, { cause: error })
+        throw new ConnectFailed(
+          'nats_unreachable',
+          `no bus at ${options.urls.map((url) => new URL(url).host).join(', ')}`,
+          { cause: error },
+        )
       }
       await pause(reconnectMs)
     }
   }
+}
+
+/** The client reads no user from a URL. */
+const loginOf = ({ urls, user, password }: ConnectOptions): { user?: string; pass?: string } => {
+  if (user !== undefined) return { user, pass: password ?? '' }
+  const [first] = urls
+  const url = new URL(first ?? '')
+  if (url.username === '') return {}
+  return { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }
 }
 
 const watch = async (client: NatsConnection, tell: (event: ConnectionEvent) => void): Promise<void> => {

@@ -13,7 +13,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Random } from '../ports/random.ts'
 import { natsConf, type Logins } from './config.ts'
-import { commandOf, isAlive, processOf, signal, type ProcessId } from './process.ts'
+import { commandOf, isAlive, processOf, signal, type ProcessId } from '../system/process.ts'
 import {
   choosePort,
   lastWords,
@@ -206,7 +206,8 @@ const ready = async (
   let reportedMs = 0
   for (;;) {
     if (exit?.ended || !isAlive(found.id)) return 'ended'
-    if (await answers(found.port, name)) return 'ready'
+    // What answers on this port may be the server that another parent has just started: the pid file tells.
+    if ((await answers(found.port, name)) && find(paths)?.id.pid === found.id.pid) return 'ready'
     const elapsedMs = performance.now() - startedMs
     if (elapsedMs > readyMsMax) {
       throw new ServerFailed(

@@ -129,7 +129,11 @@ const follow = (
   const readOn = async (): Promise<void> => {
     // The server must have our subscription before the history is read, or what comes between is lost.
     await client.flush()
-    last ??= (await js.last(stream, subject))?.sequence ?? 0
+    if (last === undefined) {
+      const stored = (await js.last(stream, subject))?.sequence ?? 0
+      // What came live since the subscription is new, even where it is stored already.
+      last = Math.min(stored, held[0]?.before ?? stored)
+    }
     for await (const message of pull(js, { stream, filter: subject, fromSequence: last + 1 })) {
       if (closing.signal.aborted) return
       give(message)

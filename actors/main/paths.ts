@@ -1,0 +1,29 @@
+/** Where things lie in MANIFOLD_HOME. */
+import { join } from 'node:path'
+
+export const homePaths = (home: string) => ({
+  natsBinary: join(home, 'bin/nats-server'),
+  nats: join(home, 'nats'),
+  stacks: join(home, 'stacks'),
+  containers: join(home, 'containers'),
+  slugs: join(home, 'slugs'),
+  shipping: join(home, 'shipping'),
+  output: join(home, 'output'),
+  run: join(home, 'run'),
+  logs: join(home, 'log'),
+  keys: join(home, 'keys'),
+  env: join(home, 'env'),
+  /** How processes of this host reach the bus: address and login, readable by their user alone. */
+  bus: join(home, 'run/bus.json'),
+  buildNode: join(home, 'build-node'),
+})
+export type HomePaths = ReturnType<typeof homePaths>
+
+/** What `bus` holds. */
+export type BusFile = {
+  readonly urls: readonly string[]
+  readonly user?: string
+  readonly password?: string
+  /** The name of the control host. */
+  readonly host: string
+}

@@ -1,0 +1,129 @@
+/**
+ * The router shards of this host: processes of their own that serve whatever becomes of this one.
+ *
+ * A shard is known by the file it writes (pid and start time); one that runs is adopted, one that is missing is started,
+ * one that dies while this process lives is started again, with back-off.
+ */
+import { spawn } from 'node:child_process'
+import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isAlive, signal, type ProcessId } from '../../src/system/process.ts'
+import type { Clock, Timer } from '../../src/ports/clock.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { HomePaths } from './paths.ts'
+
+export type RouterProcesses = {
+  /** Resolves when every shard says that it listens. */
+  ready(timeoutMs: number): Promise<void>
+  /** Drains and ends them. */
+  stop(): Promise<void>
+}
+
+/** What a shard writes once it listens. */
+export type ShardFile = ProcessId & { readonly port: number }
+
+const watchEveryMs = 500
+const backoffMsMin = 500
+const backoffMsMax = 30_000
+const drainMsMax = 35_000
+/** A shard that lived this long was well: the next start is at once. */
+const wellAfterMs = 60_000
+
+export const shardFile = (paths: HomePaths, index: number): string => join(paths.run, `router-${index}.json`)
+
+export const readShard = (paths: HomePaths, index: number): ShardFile | undefined => {
+  try {
+    const found = JSON.parse(readFileSync(shardFile(paths, index), 'utf8')) as ShardFile
+    return isAlive(found) ? found : undefined
+  } catch {
+    // None yet, or a half-written one: as good as none.
+    return undefined
+  }
+}
+
+export type RouterProcessDeps = {
+  readonly paths: HomePaths
+  readonly count: number
+  readonly port: number
+  /** The program and its arguments; the index is added. */
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses => {
+  const { paths, clock, log } = deps
+  mkdirSync(paths.logs, { recursive: true, mode: 0o700 })
+  let stopping = false
+  const timers = new Map<number, Timer>()
+  const starts = new Map<number, { failures: number; at: number }>()
+
+  const start = (index: number): void => {
+    const [program = '', ...args] = deps.argv
+    const output = openSync(join(paths.logs, `router-${index}.log`), 'a', 0o600)
+    const child = spawn(program, [...args, String(index)], {
+      detached: true,
+      stdio: ['ignore', output, output],
+      env: { ...deps.env },
+    })
+    child.unref()
+    child.once('error', (error) => log({ at: 'router-start-failed', index, reason: error.message }))
+    closeSync(output)
+  }
+
+  const watch = (index: number): void => {
+    if (stopping) return
+    const shard = readShard(paths, index)
+    const last = starts.get(index)
+    const again = (ms: number): void =>
+      void timers.set(
+        index,
+        clock.after(ms, () => watch(index)),
+      )
+    if (shard !== undefined && shard.port === deps.port) return again(watchEveryMs)
+    // Another port than wanted: from an older setting; it makes room.
+    if (shard !== undefined) signal(shard, 'SIGTERM')
+    const now = clock.monotonicMs()
+    const failures = last === undefined || now - last.at > wellAfterMs ? 0 : last.failures
+    const waitMs = failures === 0 ? 0 : Math.min(backoffMsMax, backoffMsMin * 2 ** failures)
+    if (last !== undefined && now - last.at < waitMs + startGraceMs) return again(watchEveryMs)
+    if (last !== undefined) log({ at: 'router-restart', index, failures })
+    starts.set(index, { failures: failures + 1, at: now })
+    start(index)
+    return again(watchEveryMs)
+  }
+  for (let index = 0; index < deps.count; index++) watch(index)
+
+  const all = (): readonly ShardFile[] =>
+    Array.from({ length: deps.count }, (_, index) => readShard(paths, index)).filter(
+      (shard) => shard !== undefined,
+    )
+  const until = async (done: () => boolean, timeoutMs: number): Promise<boolean> => {
+    const endMs = clock.monotonicMs() + timeoutMs
+    while (!done()) {
+      if (clock.monotonicMs() > endMs) return false
+      await new Promise<void>((resolve) => void clock.after(20, resolve))
+    }
+    return true
+  }
+
+  return {
+    ready: async (timeoutMs) => {
+      const listening = (): boolean => all().filter((shard) => shard.port === deps.port).length === deps.count
+      if (!(await until(listening, timeoutMs)))
+        throw new Error(`the router does not listen on port ${deps.port}: see ${paths.logs}/router-0.log`)
+    },
+    stop: async () => {
+      stopping = true
+      for (const timer of timers.values()) timer.cancel()
+      const shards = all()
+      for (const shard of shards) signal(shard, 'SIGTERM')
+      if (!(await until(() => !shards.some(isAlive), drainMsMax)))
+        for (const shard of shards) signal(shard, 'SIGKILL')
+    },
+  }
+}
+
+/** From the start of a process until it listens. */
+const startGraceMs = 5_000

@@ -1,0 +1,127 @@
+/**
+ * A router shard's process: its proxy and route table, its connection to the bus, and the actor that keeps the table true.
+ *
+ * It needs nobody to go on serving what it knows. SIGTERM drains it.
+ */
+import { readFileSync, rmSync, writeFileSync, renameSync } from 'node:fs'
+import { connect } from '../../src/nats/connection.ts'
+import { openStore } from '../../src/nats/store.ts'
+import { openTransport } from '../../src/nats/transport.ts'
+import type { Directory } from '../../src/ports/directory.ts'
+import type { Effects } from '../../src/ports/effects.ts'
+import { createProxy } from '../../src/proxy/proxy.ts'
+import { decode } from '../../src/runtime/codec.ts'
+import { checker, ref, refAt } from '../../src/runtime/index.ts'
+import { createNode } from '../../src/runtime/node.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { openLog } from '../../src/system/log.ts'
+import { processOf } from '../../src/system/process.ts'
+import { systemRandom } from '../../src/system/random.ts'
+import { holderOf } from '../effects/perform/names.ts'
+import { Channel } from '../protocols/channel.ts'
+import { Formation } from '../protocols/formation.ts'
+import { routesTopic, Shard } from '../protocols/shard.ts'
+import { routeShape, type Route } from '../protocols/shapes.ts'
+import { createAccessLog } from '../router/access-log.ts'
+import { createRouteTable, routeTableLimits } from '../router/route-table.ts'
+import { routerTree } from '../tree.ts'
+import { homePaths, type BusFile } from './paths.ts'
+import { shardFile } from './router-processes.ts'
+
+export type ShardSettings = {
+  readonly home: string
+  readonly index: number
+  readonly routerPort: number
+  readonly appDomain: string
+}
+
+const routeTimeoutMs = 3_000
+const flushEveryMs = 100
+const revalidateAppsMax = 2_000
+const drainMsMax = 30_000
+
+/** Resolves when it listens. */
+export const runShard = async ({ home, index, routerPort, appDomain }: ShardSettings): Promise<void> => {
+  const paths = homePaths(home)
+  const bus = JSON.parse(readFileSync(paths.bus, 'utf8')) as BusFile
+  const host = `${bus.host}-router-${index}`
+  const log = openLog({ stream: process.stderr, fields: { process: `router.${index}` } })
+  const login =
+    bus.user === undefined || bus.password === undefined ? {} : { user: bus.user, password: bus.password }
+  const connection = await connect({ urls: bus.urls, ...login, host })
+  const transport = openTransport(connection, { cluster: 'manifold' })
+  const store = await openStore(connection, { bucket: 'manifold', replicas: 1 })
+  // The shard's own actors are found by nobody else, so the view is of the control host alone.
+  const view = { number: 1, hosts: [{ name: bus.host, roles: ['control', 'dyno'] }] }
+  const directory: Directory = { view: () => view, onChange: () => undefined }
+
+  const table = createRouteTable({
+    appDomain,
+    limits: routeTableLimits,
+    now: () => systemClock.monotonicMs(),
+    after: (ms, run) => {
+      const timer = systemClock.after(ms, run)
+      return () => timer.cancel()
+    },
+    holderOf: async (kind, name) => (await holderOf(store, kind, name))?.appId,
+    routeOf: async (appId): Promise<Route | undefined> =>
+      node
+        .ask(ref(Formation, appId), { type: 'route' }, { timeoutMs: routeTimeoutMs })
+        .catch((error: unknown) => {
+          if (isRefusal(error)) return undefined
+          throw error
+        }),
+  })
+  const accessLog = createAccessLog(
+    () => performance.timeOrigin + performance.now(),
+    (appId, lines) => node.tell(ref(Channel, appId), { type: 'write', lines: [...lines] }),
+  )
+  const proxy = createProxy({
+    resolve: (name) => table.resolve(name),
+    onDone: (record) => accessLog.add(record),
+  })
+
+  const drain = async (): Promise<void> => {
+    rmSync(shardFile(paths, index), { force: true })
+    await proxy.drain(drainMsMax)
+    accessLog.flush()
+    await node.stop()
+    await connection.close()
+    process.exit(0)
+  }
+  const effects: Effects = {
+    'routing.apply': ({ route }: { route: Route }) => Promise.resolve(table.update(route)),
+    'routing.revalidate': () => table.revalidate(revalidateAppsMax),
+    'routing.stats': () => Promise.resolve({ ...table.stats(), inFlight: proxy.stats().inFlight }),
+    'routing.drain': drain,
+  }
+  const ports = { clock: systemClock, random: systemRandom, transport, store, effects, log, directory }
+  const node = createNode(ports, { host, cluster: 'manifold', tree: routerTree(), simulateRemote: false })
+  await node.start()
+
+  const self = refAt(Shard, 'shard', host)
+  const check = checker(routeShape)
+  transport.subscribe(routesTopic, (body) => {
+    const route = decode(body)
+    if (check(route) === undefined) node.tell(self, { type: 'routed', route: route as Route })
+    else log({ at: 'route-malformed' })
+  })
+  transport.onConnection((connected) => {
+    if (connected) node.tell(self, { type: 'revalidate' })
+  })
+  const flush = (): void => {
+    accessLog.flush()
+    systemClock.after(flushEveryMs, flush)
+  }
+  flush()
+
+  const { port } = await proxy.listen({ port: routerPort, host: '0.0.0.0', reusePort: true })
+  const own = processOf(process.pid)
+  writeFileSync(`${shardFile(paths, index)}.new`, JSON.stringify({ ...own, port }), { mode: 0o600 })
+  renameSync(`${shardFile(paths, index)}.new`, shardFile(paths, index))
+  process.once('SIGTERM', () => void drain())
+  log({ at: 'listening', port })
+}
+
+const isRefusal = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && (error as { kind?: unknown }).kind === 'refused'

@@ -1,0 +1,161 @@
+/**
+ * The route table of one shard: answers from its cache, asks the formation on a miss, holds requests while dynos boot.
+ *
+ * Static stability: what is cached is served whatever happens to NATS or the control plane; only what was never
+ * asked for here cannot be answered then. Concurrent misses of one host share one question.
+ */
+import type { Decision } from '../../src/proxy/contract.ts'
+import type { Route } from '../protocols/shapes.ts'
+import { bootTimeout, decide, noSuchApp, platformError, tooManyWaiting } from './decide.ts'
+import { createRouteCache, leadsTo, wildcardOf } from './route-cache.ts'
+
+export type RouteTableDeps = {
+  readonly appDomain: string
+  /** The app that holds a name of a kind; undefined: nobody. Rejects when it cannot be known. */
+  readonly holderOf: (kind: 'app' | 'host', name: string) => Promise<string | undefined>
+  /** The app's route from its formation; undefined: no such app. Rejects when it cannot be known. */
+  readonly routeOf: (appId: string) => Promise<Route | undefined>
+  readonly now: () => number
+  /** Calls back once after that long; the returned function calls it off. */
+  readonly after: (ms: number, run: () => void) => () => void
+  readonly limits: RouteTableLimits
+}
+export type RouteTableLimits = {
+  readonly appsMax: number
+  /** How long a request waits for a dyno: Heroku's H20. */
+  readonly bootWaitMs: number
+  readonly waitingPerAppMax: number
+  /** How long "nobody has that name" is believed. */
+  readonly nobodyMs: number
+  readonly nobodyMax: number
+}
+export const routeTableLimits: RouteTableLimits = {
+  appsMax: 100_000,
+  bootWaitMs: 75_000,
+  waitingPerAppMax: 1_000,
+  nobodyMs: 1_000,
+  nobodyMax: 10_000,
+}
+
+export type RouteTable = {
+  /** Where requests to this host go. */
+  resolve(host: string): Decision | Promise<Decision>
+  /** An announcement. */
+  update(route: Route): void
+  /** Asks again for what is cached, a bounded number of the most used: heals what an announcement missed. */
+  revalidate(count: number): Promise<void>
+  stats(): { readonly cached: number; readonly hits: number; readonly misses: number }
+}
+
+/** Lower case, no trailing dot, no port. */
+export const normalHost = (host: string): string => {
+  const name = host.toLowerCase().replace(/:\d+$/, '')
+  return name.endsWith('.') ? name.slice(0, -1) : name
+}
+
+export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
+  const { appDomain, limits } = deps
+  const cache = createRouteCache(appDomain, limits.appsMax)
+  const asking = new Map<string, Promise<Route | undefined>>()
+  const nobody = new Map<string, number>()
+  const waiting = new Map<string, Set<(route: Route) => void>>()
+  const counts = { hits: 0, misses: 0 }
+
+  const holder = async (hostname: string): Promise<string | undefined> => {
+    const suffix = `.${appDomain}`
+    const label = hostname.endsWith(suffix) ? hostname.slice(0, -suffix.length) : ''
+    const byName = label !== '' && !label.includes('.') ? await deps.holderOf('app', label) : undefined
+    return byName ?? (await deps.holderOf('host', hostname)) ?? deps.holderOf('host', wildcardOf(hostname))
+  }
+
+  const ask = async (hostname: string): Promise<Route | undefined> => {
+    const appId = await holder(hostname)
+    const route = appId === undefined ? undefined : await deps.routeOf(appId)
+    if (route === undefined || route.gone) {
+      if (nobody.size >= limits.nobodyMax) nobody.clear()
+      nobody.set(hostname, deps.now() + limits.nobodyMs)
+      return undefined
+    }
+    cache.learn(hostname, route)
+    const known = cache.ofApp(route.appId) ?? route
+    wake(known)
+    return leadsTo(known, hostname, appDomain) ? known : undefined
+  }
+
+  const askOnce = (hostname: string): Promise<Route | undefined> => {
+    const under = asking.get(hostname)
+    if (under !== undefined) return under
+    const question = ask(hostname).finally(() => asking.delete(hostname))
+    asking.set(hostname, question)
+    return question
+  }
+
+  const wake = (route: Route): void => {
+    for (const waiter of waiting.get(route.appId) ?? []) waiter(route)
+  }
+
+  /** Until its route decides otherwise, or the time is up. */
+  const hold = (route: Route): Promise<Decision> =>
+    new Promise((resolve) => {
+      const waiters = waiting.get(route.appId) ?? new Set()
+      if (waiters.size >= limits.waitingPerAppMax) return resolve(tooManyWaiting(route))
+      waiting.set(route.appId, waiters)
+      const end = (decision: Decision): void => {
+        callOff()
+        waiters.delete(waiter)
+        if (waiters.size === 0) waiting.delete(route.appId)
+        resolve(decision)
+      }
+      const waiter = (next: Route): void => {
+        const decision = next.gone ? noSuchApp : decide(next)
+        if (decision !== 'wait') end(decision)
+      }
+      const callOff = deps.after(limits.bootWaitMs, () => end(bootTimeout(route)))
+      waiters.add(waiter)
+    })
+
+  const decideOrHold = (route: Route): Decision | Promise<Decision> => {
+    const decision = decide(route)
+    return decision === 'wait' ? hold(route) : decision
+  }
+
+  const miss = async (hostname: string): Promise<Decision> => {
+    try {
+      const route = await askOnce(hostname)
+      return route === undefined ? noSuchApp : await decideOrHold(route)
+    } catch {
+      // The store or the control plane is away: nothing is known of this host, and that is said (H99).
+      return platformError
+    }
+  }
+
+  return {
+    resolve: (host) => {
+      const hostname = normalHost(host)
+      const route = cache.find(hostname)
+      if (route !== undefined) {
+        counts.hits++
+        return decideOrHold(route)
+      }
+      counts.misses++
+      const until = nobody.get(hostname)
+      if (until !== undefined) {
+        if (deps.now() < until) return noSuchApp
+        nobody.delete(hostname)
+      }
+      return miss(hostname)
+    },
+    update: (route) => {
+      // A new app or name: whoever was told "nobody" a moment ago may be wrong now.
+      nobody.clear()
+      if (cache.update(route)) wake(route)
+    },
+    revalidate: async (count) => {
+      for (const appId of cache.apps(count)) {
+        const route = await deps.routeOf(appId)
+        if (route !== undefined && cache.update(route)) wake(route)
+      }
+    },
+    stats: () => ({ cached: cache.size(), ...counts }),
+  }
+}

@@ -1,0 +1,6 @@
+/** One router shard: `scripts/shard.ts <index>`. Started by the host process, which it outlives. */
+import { loadSettings } from '../config/load.ts'
+import { runShard } from '../actors/main/shard.ts'
+
+const { home, routerPort, appDomain } = loadSettings()
+await runShard({ home, routerPort, appDomain, index: Number(process.argv[2] ?? 0) })
