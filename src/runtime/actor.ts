@@ -85,12 +85,12 @@ export type Ctx<P = Protocol> = {
   remind(timer: string, atMs: number, message: Message<P>): void
   forget(timer: string): void
   /** Exactly one `down` follows, also when the target is already gone (`noproc`). */
-  watch(to: Ref<never>): void
-  unwatch(to: Ref<never>): void
+  watch(to: Ref<unknown>): void
+  unwatch(to: Ref<unknown>): void
   /** Starts a child of this host's `dynamic` node for that actor. Already there: nothing happens. */
   spawn<A>(actor: ActorDef<A>, key: string, args: A): void
   /** Asks the supervisor of a child on this host to stop it, within its shutdown budget. */
-  halt(child: Ref<never>): void
+  halt(child: Ref<unknown>): void
   run<R>(
     effect: Effect<R>,
     done?: (result: R) => Message<P>,

@@ -17,3 +17,5 @@ export { ask, protocol, ref, refAt, refSchema, refText, sameRef, tell } from './
 export type { Answer, Message, MessageOf, Protocol, QuestionName, QuestionOf, Ref } from './protocol.ts'
 export { checker, is } from './schema.ts'
 export type { Check, Static, TProperties, TSchema } from './schema.ts'
+export { child, dynamic, each, format, keyed, supervise } from './tree.ts'
+export type { TreeNode } from './tree.ts'

@@ -24,7 +24,7 @@ export const domains = [
       }
       const all = [
         own,
-        ...app.domains.map((domain) => ({ hostname: domain.hostname, body: domainBody(domain, app) })),
+        ...app.domains.map((domain) => ({ hostname: domain.hostname, body: domainBody(domain, app, edge.settings) })),
       ]
       const page = cut(all, request.range, {
         hostname: (domain) => domain.hostname,
@@ -44,7 +44,7 @@ export const domains = [
       const app = await thisApp(request, edge)
       const own = ownDomainBody(app, edge.settings) as { id: string; hostname: string }
       if (own.id === request.params.domain || own.hostname === request.params.domain) return ok(own)
-      return ok(domainBody(pick(app, request.params.domain), app))
+      return ok(domainBody(pick(app, request.params.domain), app, edge.settings))
     },
   }),
   endpoint({
@@ -67,7 +67,7 @@ export const domains = [
           const taken = error instanceof ApiError && error.refusal === 'hostname_taken'
           throw taken ? invalid(`Domain ${name} is already in use.`) : error
         })
-      return created(domainBody(domain, app))
+      return created(domainBody(domain, app, edge.settings))
     },
   }),
   endpoint({
@@ -82,7 +82,7 @@ export const domains = [
         { type: 'removeDomain', hostname: gone.hostname },
         { resource: 'domain' },
       )
-      return ok(domainBody(gone, app))
+      return ok(domainBody(gone, app, edge.settings))
     },
   }),
   endpoint({

@@ -7,10 +7,11 @@ type Domain = AppView['domains'][number]
 
 const withoutCertificate = { acm_status: null, acm_status_reason: null, sni_endpoint: null }
 
-export const domainBody = (domain: Domain, app: AppView): object => ({
+export const domainBody = (domain: Domain, app: AppView, settings: ApiSettings): object => ({
   ...withoutCertificate,
   app: named(app),
-  cname: domain.cname,
+  // What a DNS record of that name points at.
+  cname: `${domain.cname}.${settings.appDomain}`,
   created_at: timeText(domain.createdAt),
   hostname: domain.hostname,
   id: domain.id,

@@ -1,0 +1,295 @@
+/**
+ * App: the identity and settings of one app, and the order in which an app comes and goes.
+ *
+ * Names are unique because they are claimed in the store, whoever decides. A claim is on record before it is made, and a
+ * name stays on record until it is free again, so that no crash leaves a name without an owner.
+ * Lost with the activation: who waits for an answer. What they wait for is finished all the same.
+ */
+import { heroku } from '../config/heroku.ts'
+import { actor, type AskCtx, type Caller } from '../src/runtime/index.ts'
+import {
+  appRecordSchema,
+  nameFrom,
+  nameText,
+  newApp,
+  sameName,
+  shown,
+  unfinished,
+  without,
+  type AppRecord,
+  type Name,
+} from './app/record.ts'
+import * as saga from './app/saga.ts'
+import { App } from './protocols/app.ts'
+
+/** `a` null: no such app. Waiting callers by what they wait for: `create`, `destroy`, or the name being claimed. */
+type State = {
+  readonly a: AppRecord | null
+  readonly waiting: ReadonlyMap<string, readonly Caller[]>
+}
+type Self = saga.Self
+type Refusing = Pick<AskCtx<typeof App, unknown>, 'refuseCaller'>
+
+const callersMax = 16
+
+export const app = actor(App, {
+  mailbox: { capacity: 1_000, overflow: 'reject' },
+  durable: {
+    version: 1,
+    schema: appRecordSchema,
+    save: (s: State) => s.a ?? undefined,
+    load: (a): State => ({ a, waiting: new Map() }),
+  },
+  init: (): State => ({ a: null, waiting: new Map() }),
+  awake(s, ctx) {
+    if (s.a !== null && unfinished(s.a)) saga.resume(s.a, ctx)
+    return s
+  },
+  receive: {
+    create(s, { name, owner, region, stack }, ctx) {
+      if (s.a?.phase === 'destroying') return gone(s, ctx)
+      if (s.a?.phase === 'live') {
+        ctx.reply(s.a.app)
+        return s
+      }
+      const waiting = wait(s, 'create', ctx.caller)
+      if (s.a !== null) return { ...s, waiting }
+      const claimed: Name = { kind: 'app', name }
+      const made = newApp({ id: ctx.self.key, name, owner, region, stack }, ctx.now)
+      const a = { ...made, claiming: [claimed] }
+      saga.claim(a, claimed, ctx)
+      return become({ ...s, waiting }, a, ctx)
+    },
+    info(s, _, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      ctx.reply(s.a.app)
+      return s
+    },
+    rename(s, { name }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      if (s.a.app.name === name) {
+        ctx.reply(s.a.app)
+        return s
+      }
+      if (s.a.claiming.some((other) => other.kind === 'app')) {
+        ctx.refuseCaller('conflict', 'This app is being renamed already. Please try again.')
+        return s
+      }
+      return beginClaim(s, s.a, { kind: 'app', name }, ctx.caller, ctx)
+    },
+    change(s, { maintenance, buildStack, buildpacks }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      if (buildpacks !== undefined && buildpacks.length > heroku.buildpacksMax) {
+        ctx.refuseCaller('invalid_params', `Cannot use more than ${heroku.buildpacksMax} buildpacks.`)
+        return s
+      }
+      const facts = {
+        ...(buildStack === undefined ? {} : { buildStack }),
+        ...(buildpacks === undefined ? {} : { buildpacks }),
+      }
+      const flipped = maintenance !== undefined && maintenance !== s.a.app.maintenance
+      const kept = { ...s.a, app: { ...s.a.app, ...facts, updatedAt: ctx.now } }
+      const a = flipped ? shown(kept, { maintenance }, ctx.now) : kept
+      if (flipped) saga.show(a, ctx)
+      ctx.reply(a.app)
+      return become(s, a, ctx)
+    },
+    addDomain(s, { hostname }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      const name: Name = { kind: 'host', name: hostname.toLowerCase() }
+      const taken = s.a.app.domains.some((domain) => domain.hostname === name.name)
+      if (taken || s.a.claiming.some((other) => sameName(other, name))) {
+        ctx.refuseCaller('invalid_params', `Domain ${name.name} is already added to this app.`)
+        return s
+      }
+      if (s.a.app.domains.length + s.a.claiming.length >= heroku.domainsMax) {
+        ctx.refuseCaller('invalid_params', `An app cannot have more than ${heroku.domainsMax} domains.`)
+        return s
+      }
+      return beginClaim(s, s.a, name, ctx.caller, ctx)
+    },
+    removeDomain(s, { hostname }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      const domain = s.a.app.domains.find(
+        (one) => one.hostname === hostname.toLowerCase() || one.id === hostname,
+      )
+      if (domain === undefined) {
+        ctx.refuseCaller('not_found', "Couldn't find that domain name.")
+        return s
+      }
+      const name: Name = { kind: 'host', name: domain.hostname }
+      const domains = s.a.app.domains.filter((one) => one !== domain)
+      const a = shown({ ...s.a, releasing: [...s.a.releasing, name] }, { domains }, ctx.now)
+      saga.release(name, ctx)
+      saga.show(a, ctx)
+      ctx.reply(domain)
+      return become(s, a, ctx)
+    },
+    destroy(s, _, ctx) {
+      if (s.a === null || s.a.phase === 'creating') return gone(s, ctx)
+      const waiting = wait(s, 'destroy', ctx.caller)
+      if (s.a.phase === 'destroying') return { ...s, waiting }
+      const a: AppRecord = { ...s.a, phase: 'destroying' }
+      saga.destroyStep(a, saga.destroySteps[0], ctx)
+      return become({ ...s, waiting }, a, ctx)
+    },
+    built(s, { buildpackDescription, slugBytes, repoBytes, stack }, ctx) {
+      if (s.a?.phase !== 'live') return s
+      const facts = { buildpackDescription, slugBytes, repoBytes: repoBytes ?? s.a.app.repoBytes, stack }
+      return { ...s, a: { ...s.a, app: { ...s.a.app, ...facts, updatedAt: ctx.now } } }
+    },
+    released(s, { at }) {
+      if (s.a === null || (s.a.app.releasedAt ?? 0) >= at) return s
+      return { ...s, a: { ...s.a, app: { ...s.a.app, releasedAt: at } } }
+    },
+    claimed: (s, { name }, ctx) => claimed(s, nameFrom(name), ctx),
+    claimFailed: (s, { name, code, reason }, ctx) => claimFailed(s, nameFrom(name), code, reason, ctx),
+    releasedName: (s, { name }, ctx) => releasedName(s, nameFrom(name), ctx),
+    shown: (s, { at }, ctx) =>
+      s.a === null || at <= s.a.shownAt ? s : become(s, { ...s.a, shownAt: at }, ctx),
+    stepped: (s, { step }, ctx) => stepped(s, step, ctx),
+    stepFailed(s, { step, reason }, ctx) {
+      ctx.log({ at: 'step_failed', step, reason })
+      saga.later(ctx)
+      return s
+    },
+    resume(s, _, ctx) {
+      if (s.a === null || !unfinished(s.a)) return s
+      saga.resume(s.a, ctx)
+      // Reminders come once: the next one is set while there is something to do.
+      saga.guard(null, s.a, ctx)
+      return s
+    },
+  },
+})
+
+const gone = (s: State, ctx: Refusing): State => {
+  ctx.refuseCaller('not_found', "Couldn't find that app.")
+  return s
+}
+
+const wait = (s: State, what: string, caller: Caller): State['waiting'] =>
+  new Map(s.waiting).set(what, [...(s.waiting.get(what) ?? []), caller].slice(-callersMax))
+
+/** Takes the waiting callers of one thing out, each to be answered. */
+const settle = (s: State, what: string, tell: (caller: Caller) => void): State => {
+  s.waiting.get(what)?.forEach(tell)
+  const waiting = new Map(s.waiting)
+  waiting.delete(what)
+  return { ...s, waiting }
+}
+
+const become = (s: State, a: AppRecord | null, ctx: Self): State => {
+  saga.guard(s.a, a, ctx)
+  return { ...s, a }
+}
+
+const beginClaim = (s: State, a: AppRecord, name: Name, caller: Caller, ctx: Self): State => {
+  const next = { ...a, claiming: [...a.claiming, name] }
+  saga.claim(next, name, ctx)
+  return become({ ...s, waiting: wait(s, nameText(name), caller) }, next, ctx)
+}
+
+const claimed = (s: State, name: Name, ctx: Self): State => {
+  if (s.a === null || !s.a.claiming.some((other) => sameName(other, name))) return s
+  const a = { ...s.a, claiming: without(s.a.claiming, name) }
+  if (a.phase === 'creating') {
+    saga.createStep(a, saga.createSteps[0], ctx)
+    return become(s, a, ctx)
+  }
+  return name.kind === 'app' ? renamed(s, a, name, ctx) : domainAdded(s, a, name, ctx)
+}
+
+const renamed = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
+  const former: Name = { kind: 'app', name: a.app.name }
+  const next = shown({ ...a, releasing: [...a.releasing, former] }, { name: name.name }, ctx.now)
+  saga.release(former, ctx)
+  saga.show(next, ctx)
+  return become(
+    settle(s, nameText(name), (caller) => ctx.answer(caller, next.app)),
+    next,
+    ctx,
+  )
+}
+
+const domainAdded = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
+  const at = { createdAt: ctx.now, updatedAt: ctx.now }
+  const domain = { id: ctx.uuid(), hostname: name.name, cname: a.app.name, ...at }
+  const next = shown(a, { domains: [...a.app.domains, domain] }, ctx.now)
+  saga.show(next, ctx)
+  return become(
+    settle(s, nameText(name), (caller) => ctx.answer(caller, domain)),
+    next,
+    ctx,
+  )
+}
+
+const claimFailed = (s: State, name: Name, code: string, reason: string, ctx: Self): State => {
+  if (s.a === null || !s.a.claiming.some((other) => sameName(other, name))) return s
+  if (code !== 'taken') {
+    ctx.log({ at: 'claim_failed', name: nameText(name), reason })
+    saga.later(ctx)
+    return s
+  }
+  if (s.a.phase === 'creating') {
+    const text = `Name ${name.name} is already taken`
+    return become(
+      settle(s, 'create', (caller) => ctx.refuse(caller, 'name_taken', text)),
+      null,
+      ctx,
+    )
+  }
+  const [refusal, text] =
+    name.kind === 'app'
+      ? ['name_taken', `Name ${name.name} is already taken`]
+      : ['hostname_taken', `${name.name} is currently in use by another app.`]
+  const next = { ...s.a, claiming: without(s.a.claiming, name) }
+  return become(
+    settle(s, nameText(name), (caller) => ctx.refuse(caller, refusal!, text!)),
+    next,
+    ctx,
+  )
+}
+
+const releasedName = (s: State, name: Name, ctx: Self): State => {
+  if (s.a === null) return s
+  const a = { ...s.a, releasing: without(s.a.releasing, name) }
+  if (a.phase === 'destroying' && s.a.releasing.length > 0 && a.releasing.length === 0) {
+    return become(
+      settle(s, 'destroy', (caller) => ctx.answer(caller, a.app)),
+      null,
+      ctx,
+    )
+  }
+  const claim = a.claiming.find((other) => sameName(other, name))
+  if (claim !== undefined) saga.claim(a, claim, ctx)
+  return become(s, a, ctx)
+}
+
+const stepped = (s: State, step: string, ctx: Self): State => {
+  if (s.a === null) return s
+  if (s.a.phase === 'creating') return created(s, s.a, step, ctx)
+  if (s.a.phase !== 'destroying' || s.a.releasing.length > 0) return s
+  const next = saga.destroySteps[saga.destroySteps.findIndex((one) => one === step) + 1]
+  if (next !== undefined) {
+    saga.destroyStep(s.a, next, ctx)
+    return s
+  }
+  const a = saga.releaseAll(s.a)
+  for (const name of a.releasing) saga.release(name, ctx)
+  return become(s, a, ctx)
+}
+
+const created = (s: State, a: AppRecord, step: string, ctx: Self): State => {
+  const next = saga.createSteps[saga.createSteps.findIndex((one) => one === step) + 1]
+  if (next !== undefined) {
+    saga.createStep(a, next, ctx)
+    return s
+  }
+  const live: AppRecord = { ...a, phase: 'live' }
+  return become(
+    settle(s, 'create', (caller) => ctx.answer(caller, live.app)),
+    live,
+    ctx,
+  )
+}

@@ -1,0 +1,70 @@
+/** What an app keeps of itself, and what of it is still under way. Pure. */
+import { is, type Static } from '../../src/runtime/index.ts'
+import { appShape, type AppView } from '../protocols/app.ts'
+import type { NameKind } from '../effects/names.ts'
+
+const nameSchema = is.obj({ kind: is.oneOf('app', 'host'), name: is.str })
+export type Name = Static<typeof nameSchema>
+
+export const appRecordSchema = is.obj({
+  app: appShape,
+  phase: is.oneOf('creating', 'live', 'destroying'),
+  /** Asked for, not yet known to be ours: finished also when nobody waits any more. */
+  claiming: is.arr(nameSchema),
+  /** Given up, not yet known to be free. */
+  releasing: is.arr(nameSchema),
+  /** When what the route shows changed last, and up to when the formation knows it. */
+  changedAt: is.int,
+  shownAt: is.int,
+})
+export type AppRecord = Static<typeof appRecordSchema>
+
+export const sameName = (a: Name, b: Name): boolean => a.kind === b.kind && a.name === b.name
+export const nameText = ({ kind, name }: Name): string => `${kind}/${name}`
+export const nameFrom = (text: string): Name => {
+  const at = text.indexOf('/')
+  return { kind: text.slice(0, at) as NameKind, name: text.slice(at + 1) }
+}
+export const without = (names: readonly Name[], gone: Name): Name[] =>
+  names.filter((name) => !sameName(name, gone))
+
+/** Something must happen yet, whoever waits for it. */
+export const unfinished = (a: AppRecord): boolean =>
+  a.phase !== 'live' || a.claiming.length > 0 || a.releasing.length > 0 || a.shownAt < a.changedAt
+
+/** The record with its route-relevant part changed: the formation must hear of it. */
+export const shown = (a: AppRecord, change: Partial<AppView>, now: number): AppRecord => {
+  const at = Math.max(now, a.changedAt + 1)
+  return { ...a, app: { ...a.app, ...change, updatedAt: at }, changedAt: at }
+}
+
+/** Every name that leads to it. */
+export const namesOf = (a: AppRecord): Name[] => [
+  { kind: 'app', name: a.app.name },
+  ...a.app.domains.map(({ hostname }): Name => ({ kind: 'host', name: hostname })),
+  ...a.claiming,
+  ...a.releasing,
+]
+
+export type NewApp = Pick<AppView, 'id' | 'name' | 'owner' | 'region' | 'stack'>
+export const newApp = (made: NewApp, now: number): AppRecord => ({
+  app: {
+    ...made,
+    buildStack: made.stack,
+    maintenance: false,
+    buildpacks: [],
+    buildpackDescription: null,
+    domains: [],
+    features: [],
+    repoBytes: null,
+    slugBytes: null,
+    releasedAt: null,
+    createdAt: now,
+    updatedAt: now,
+  },
+  phase: 'creating',
+  claiming: [],
+  releasing: [],
+  changedAt: 0,
+  shownAt: 0,
+})

@@ -1,0 +1,135 @@
+/**
+ * The ways of an app that take several steps: coming to be, changing its names, going.
+ *
+ * Every step may be done twice. What must still happen is read from the record, so an activation that finds something
+ * unfinished just does it again, whoever waits for it.
+ */
+import { ref, type Ctx, type EffectError } from '../../src/runtime/index.ts'
+import { Builder } from '../effects/builder.ts'
+import { History } from '../effects/history.ts'
+import { Names } from '../effects/names.ts'
+import { Vault } from '../effects/vault.ts'
+import type { App } from '../protocols/app.ts'
+import { Channel } from '../protocols/channel.ts'
+import { Formation } from '../protocols/formation.ts'
+import { Releases } from '../protocols/releases.ts'
+import { nameText, namesOf, sameName, unfinished, type AppRecord, type Name } from './record.ts'
+
+export type Self = Ctx<typeof App>
+
+export const createSteps = ['releases', 'formation'] as const
+/** Dynos first: nothing may run without a record. The names go last, when nobody else could meet what is left. */
+export const destroySteps = ['formation', 'releases', 'builder', 'vault', 'history'] as const
+
+const stepTimeoutMs = 10_000
+/** Dynos have 30 s to end. */
+const endTimeoutMs = 60_000
+const againMs = 2_000
+/** Wakes the actor should nothing else do so. */
+const remindMs = 30_000
+
+/** Everything that is under way, begun (again). */
+export const resume = (a: AppRecord, ctx: Self): void => {
+  for (const name of a.claiming) claim(a, name, ctx)
+  for (const name of a.releasing) release(name, ctx)
+  if (a.phase === 'creating' && a.claiming.length === 0) createStep(a, createSteps[0], ctx)
+  if (a.phase === 'destroying' && a.releasing.length === 0) destroyStep(a, destroySteps[0], ctx)
+  if (a.phase === 'live' && a.shownAt < a.changedAt) show(a, ctx)
+}
+
+/** A name that is still being given back is claimed when that is done. */
+export const claim = (a: AppRecord, name: Name, ctx: Self): void => {
+  if (a.releasing.some((other) => sameName(other, name))) return
+  const text = nameText(name)
+  ctx.run(
+    Names.claim({ ...name, appId: ctx.self.key }),
+    () => ({ type: 'claimed', name: text }),
+    ({ code, message }) => ({ type: 'claimFailed', name: text, code, reason: message }),
+  )
+}
+
+export const release = (name: Name, ctx: Self): void =>
+  ctx.run(
+    Names.release({ ...name, appId: ctx.self.key }),
+    () => ({ type: 'releasedName', name: nameText(name) }),
+    failed('names'),
+  )
+
+/** The formation makes the route of it. Releases only need the name. */
+export const show = (a: AppRecord, ctx: Self): void => {
+  const { name, domains, maintenance } = a.app
+  const at = a.changedAt
+  ctx.tell(ref(Releases, ctx.self.key), { type: 'renamed', appName: name })
+  ctx.ask(
+    ref(Formation, ctx.self.key),
+    {
+      type: 'appChanged',
+      appName: name,
+      hostnames: domains.map(({ hostname }) => hostname),
+      maintenance,
+      at,
+    },
+    stepTimeoutMs,
+    () => ({ type: 'shown', at }),
+    failed('show'),
+  )
+}
+
+export const createStep = (a: AppRecord, step: (typeof createSteps)[number], ctx: Self): void => {
+  const done = () => ({ type: 'stepped', step }) as const
+  const { name: appName, owner } = a.app
+  const id = ctx.self.key
+  switch (step) {
+    case 'releases':
+      ctx.ask(ref(Releases, id), { type: 'open', appName, by: owner }, stepTimeoutMs, done, failed(step))
+      return
+    case 'formation':
+      ctx.ask(ref(Formation, id), { type: 'open', appName }, stepTimeoutMs, done, failed(step))
+  }
+}
+
+export const destroyStep = (_: AppRecord, step: (typeof destroySteps)[number], ctx: Self): void => {
+  const done = () => ({ type: 'stepped', step }) as const
+  const id = ctx.self.key
+  switch (step) {
+    case 'formation':
+      ctx.ask(ref(Formation, id), { type: 'destroy' }, endTimeoutMs, done, failed(step))
+      return
+    case 'releases':
+      ctx.ask(ref(Releases, id), { type: 'destroy' }, stepTimeoutMs, done, failed(step))
+      return
+    case 'builder':
+      ctx.run(Builder.drop({ appId: id }), done, failed(step))
+      return
+    case 'vault':
+      ctx.run(Vault.drop({ appId: id }), done, failed(step))
+      return
+    case 'history':
+      ctx.tell(ref(Channel, id), { type: 'drop' })
+      ctx.run(History.drop({ appId: id }), done, failed(step))
+  }
+}
+
+const failed =
+  (step: string) =>
+  (
+    error: EffectError | { readonly reason: string },
+  ): { type: 'stepFailed'; step: string; reason: string } => ({
+    type: 'stepFailed',
+    step,
+    reason: 'reason' in error ? error.reason : error.message,
+  })
+
+/** The names of an app whose everything else is gone. */
+export const releaseAll = (a: AppRecord): AppRecord => ({ ...a, claiming: [], releasing: namesOf(a) })
+
+/** A failed step is tried again soon; should this activation die, a reminder starts another. */
+export const later = (ctx: Self): void => ctx.after('resume', againMs, { type: 'resume' })
+
+/** Sets or drops the reminder when a turn began something or finished the last of it. */
+export const guard = (before: AppRecord | null, after: AppRecord | null, ctx: Self): void => {
+  const was = before !== null && unfinished(before)
+  const is = after !== null && unfinished(after)
+  if (is && !was) ctx.remind('resume', ctx.now + remindMs, { type: 'resume' })
+  if (was && !is) ctx.forget('resume')
+}

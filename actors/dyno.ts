@@ -1,0 +1,252 @@
+/**
+ * Dyno: one run of one process on this host, from the unpacked slug to its exit status.
+ *
+ * The container engine owns the process, which outlives this actor: an adopted dyno takes up where the last one stopped.
+ * Each change is told to the Formation and to the Host at once; both are told again in the host's announcements.
+ * Failure policy: none of its own. A run is never started twice; what follows an exit is the Formation's to decide.
+ */
+import { actor, ref, refAt, stop, type Ctx, type Stop } from '../src/runtime/index.ts'
+import { heroku } from '../config/heroku.ts'
+import { expandCommand } from './dyno/command.ts'
+import { Container } from './effects/container.ts'
+import { Dyno } from './protocols/dyno.ts'
+import { Formation } from './protocols/formation.ts'
+import { Host } from './protocols/host.ts'
+import type { Run, RunReport } from './protocols/shapes.ts'
+import { say } from './say.ts'
+
+/** Where an adopted run was found. */
+export type Adopted = {
+  readonly address: string | null
+  readonly port: number | null
+  readonly startedAt: number
+}
+export type DynoArgs = { readonly run: Run; readonly adopted: Adopted | null }
+type State = {
+  readonly run: Run
+  /** `launching` covers bringing the slug, making the container and, attached, waiting for the client. */
+  readonly phase: 'launching' | 'starting' | 'up' | 'stopping' | 'exited'
+  readonly address: string | null
+  readonly port: number | null
+  readonly startedAt: number | null
+  readonly code: number | null
+  readonly error: string | null
+  /** Stop was asked before there was anything to stop. */
+  readonly unwanted: boolean
+  /** Its output ended and is all in the channel. */
+  readonly shipped: boolean
+  readonly tries: number
+}
+type Self = Ctx<typeof Dyno>
+
+const againMs = 1_000
+/** After the exit there is an end to trying: logs or files that cannot be had are given up. */
+const triesMax = 10
+
+export const dyno = actor(Dyno, {
+  mailbox: { capacity: 64, overflow: 'reject' },
+  init: (args: DynoArgs, ctx) => begin(args, ctx),
+  receive: {
+    stop: (s, _, ctx) => terminate(s, ctx),
+    prepared: (s, _, ctx) => (s.unwanted ? over(s, null, null, ctx) : start(s, ctx)),
+    started: (s, at, ctx) => started(s, at, ctx),
+    startFailed: (s, m, ctx) => startFailed(s, m.code, m.reason, ctx),
+    bound: (s, _, ctx) => (s.phase === 'starting' ? up(s, ctx) : s),
+    exited: (s, { code, oomKilled }, ctx) => exited(s, code, oomKilled, ctx),
+    waitFailed: (s, { reason }, ctx) => retry(s, 'wait', reason, ctx),
+    shipped: (s, _, ctx) => clearWhenDone({ ...s, shipped: true }, ctx),
+    shipFailed: (s, { reason }, ctx) => retry(s, 'ship', reason, ctx),
+    removed: () => stop('normal'),
+    removeFailed: (s, { reason }, ctx) => retry(s, 'remove', reason, ctx),
+    bootTimeout: (s, _, ctx) => (s.phase === 'starting' ? bootTimeout(s, ctx) : s),
+    exitTimeout: (s, _, ctx) => (s.phase === 'stopping' ? exitTimeout(s, ctx) : s),
+    expired: (s, _, ctx) => terminate(s, ctx),
+    again: (s, { what }, ctx) => again(s, what, ctx),
+  },
+})
+
+const unstarted = {
+  phase: 'launching',
+  address: null,
+  port: null,
+  startedAt: null,
+  code: null,
+  error: null,
+  unwanted: false,
+  shipped: false,
+  tries: 0,
+} as const
+
+const begin = ({ run, adopted }: DynoArgs, ctx: Self): State => {
+  const none: State = { ...unstarted, run }
+  if (adopted !== null) return watchOver({ ...none, ...adopted, phase: 'starting' }, ctx)
+  ctx.run(Container.prepare({ slug: run.slug }), () => ({ type: 'prepared' }), failedStart)
+  return enter('launching', none, ctx)
+}
+
+const failedStart = (error: { readonly code: string; readonly message: string }) =>
+  ({ type: 'startFailed', code: error.code, reason: error.message }) as const
+
+const start = (s: State, ctx: Self): State => {
+  if (s.run.attach !== null) tellLog(s, 'Awaiting client', ctx)
+  ctx.run(Container.start({ run: s.run }), (at) => ({ type: 'started', ...at }), failedStart)
+  return s
+}
+
+const started = (s: State, at: { address: string; port: number; startedAt: number }, ctx: Self): State => {
+  const { address, port, startedAt } = at
+  tellLog(s, `Starting process with command \`${expandCommand(s.run.command, port)}\``, ctx)
+  const running = watchOver({ ...s, address, port, startedAt, phase: 'starting' }, ctx)
+  return s.unwanted ? terminate(running, ctx) : running
+}
+
+/** From here on the process is there, just started or found. */
+const watchOver = (s: State, ctx: Self): State => {
+  const runId = s.run.id
+  wait(runId, ctx)
+  ship(s.run, ctx)
+  const sinceMs = ctx.now - (s.startedAt ?? ctx.now)
+  if (s.run.timeToLiveMs !== null) {
+    ctx.after('expired', Math.max(0, s.run.timeToLiveMs - sinceMs), { type: 'expired' })
+  }
+  if (s.run.type !== 'web' || s.address === null || s.port === null) return up(s, ctx)
+  ctx.run(Container.bound({ runId, address: s.address, port: s.port }), () => ({ type: 'bound' }))
+  ctx.after('boot', Math.max(againMs, heroku.bootTimeoutMs - sinceMs), { type: 'bootTimeout' })
+  return enter('starting', s, ctx)
+}
+
+const up = (s: State, ctx: Self): State => {
+  ctx.cancel('boot')
+  return enter('up', s, ctx)
+}
+
+const startFailed = (s: State, code: string, reason: string, ctx: Self): State | Stop => {
+  if (s.phase !== 'launching') return s
+  if (code === 'attach_timeout') {
+    tellLog(s, 'Error R13 (Attach error) -> Failed to attach to process', ctx)
+    return over(s, null, 'R13', ctx)
+  }
+  const error = code === 'R17' ? 'R17' : 'R99'
+  tellLog(s, `Error ${error} (${error === 'R17' ? 'Checksum' : 'Platform'} error) -> ${reason}`, ctx)
+  return over(s, null, error, ctx)
+}
+
+/** Nothing runs (any more): told, then cleared away. */
+const over = (s: State, code: number | null, error: string | null, ctx: Self): State =>
+  clear(enter('exited', { ...s, code, error, tries: 0 }, ctx), ctx)
+
+const exited = (s: State, code: number, oomKilled: boolean, ctx: Self): State => {
+  if (s.phase === 'exited') return s
+  for (const timer of ['boot', 'exit', 'expired']) ctx.cancel(timer)
+  if (oomKilled) {
+    tellLog(s, 'Error R15 (Memory quota vastly exceeded)', ctx)
+    tellLog(s, 'Stopping process with SIGKILL', ctx)
+  }
+  tellLog(s, `Process exited with status ${code}`, ctx)
+  const error = s.error ?? (oomKilled ? 'R15' : null)
+  return clearWhenDone(enter('exited', { ...s, code, error, tries: 0 }, ctx), ctx)
+}
+
+/** The engine forgets the run only when its last line is on its way. */
+const clearWhenDone = (s: State, ctx: Self): State => (s.phase === 'exited' && s.shipped ? clear(s, ctx) : s)
+
+const terminate = (s: State, ctx: Self): State => {
+  if (s.phase === 'launching') return { ...s, unwanted: true }
+  if (s.phase === 'stopping' || s.phase === 'exited') return s
+  tellLog(s, 'Stopping all processes with SIGTERM', ctx)
+  ctx.run(Container.signal({ runId: s.run.id, signal: 'SIGTERM' }))
+  ctx.cancel('boot')
+  ctx.after('exit', heroku.exitTimeoutMs, { type: 'exitTimeout' })
+  return enter('stopping', s, ctx)
+}
+
+const exitTimeout = (s: State, ctx: Self): State => {
+  if (s.error !== null) return kill(s, ctx)
+  tellLog(
+    s,
+    'Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM',
+    ctx,
+  )
+  tellLog(s, 'Stopping remaining processes with SIGKILL', ctx)
+  return kill({ ...s, error: 'R12' }, ctx)
+}
+
+const bootTimeout = (s: State, ctx: Self): State => {
+  tellLog(
+    s,
+    'Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch',
+    ctx,
+  )
+  tellLog(s, 'Stopping process with SIGKILL', ctx)
+  return enter('stopping', kill({ ...s, error: 'R10' }, ctx), ctx)
+}
+
+/** Repeated until the exit is seen: a signal that was lost must not leave a process behind. */
+const kill = (s: State, ctx: Self): State => {
+  ctx.run(Container.signal({ runId: s.run.id, signal: 'SIGKILL' }))
+  ctx.after('exit', heroku.exitTimeoutMs, { type: 'exitTimeout' })
+  return s
+}
+
+const wait = (runId: string, ctx: Self): void =>
+  ctx.run(
+    Container.wait({ runId }),
+    (end) => ({ type: 'exited', ...end }),
+    ({ message }) => ({ type: 'waitFailed', reason: message }),
+  )
+
+const ship = (run: Run, ctx: Self): void =>
+  ctx.run(
+    Container.ship({ run }),
+    () => ({ type: 'shipped' }),
+    ({ message }) => ({ type: 'shipFailed', reason: message }),
+  )
+
+const clear = (s: State, ctx: Self): State => {
+  ctx.run(
+    Container.remove({ runId: s.run.id }),
+    () => ({ type: 'removed' }),
+    ({ message }) => ({ type: 'removeFailed', reason: message }),
+  )
+  return s
+}
+
+const retry = (s: State, what: 'wait' | 'ship' | 'remove', reason: string, ctx: Self): State | Stop => {
+  ctx.log({ at: 'again', run: s.run.id, what, reason })
+  if (s.tries >= triesMax) {
+    if (what === 'wait') return over(s, null, 'R99', ctx)
+    if (s.phase === 'exited') return what === 'remove' ? stop('normal') : clear({ ...s, tries: 0 }, ctx)
+  }
+  ctx.after(`again/${what}`, againMs, { type: 'again', what })
+  return { ...s, tries: s.tries + 1 }
+}
+
+const again = (s: State, what: 'wait' | 'ship' | 'remove', ctx: Self): State => {
+  if (what === 'remove') return clear(s, ctx)
+  if (what === 'ship') ship(s.run, ctx)
+  else if (s.phase !== 'exited') wait(s.run.id, ctx)
+  return s
+}
+
+const tellLog = (s: State, text: string, ctx: Self): void => say(ctx, s.run.appId, 'heroku', s.run.name, text)
+
+const enter = (phase: State['phase'], s: State, ctx: Self): State => {
+  const next = { ...s, phase }
+  const report = reportOf(next)
+  ctx.tell(ref(Formation, s.run.appId), { type: 'dynoChanged', host: ctx.host, report })
+  ctx.tell(refAt(Host, 'host', ctx.host), { type: 'changed', report })
+  return next
+}
+
+const reportOf = (s: State): RunReport => ({
+  id: s.run.id,
+  appId: s.run.appId,
+  name: s.run.name,
+  epoch: s.run.epoch,
+  phase: s.phase === 'launching' ? 'starting' : s.phase,
+  address: s.address,
+  port: s.port,
+  startedAt: s.startedAt,
+  code: s.code,
+  error: s.error,
+})

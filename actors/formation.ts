@@ -1,0 +1,271 @@
+/**
+ * Formation: which processes an app wants, which run holds each slot, and what became of it.
+ *
+ * The record is what is wanted; hosts announce what is. Runs are decided here and nowhere else; a run's host is told only
+ * after the record that decided it is stored. Everything told may be lost: reconcile and announcements say it again.
+ * Kept callers die with the activation: their answers are then unknown, and the API says so.
+ */
+import { actor, ref, type AskCtx, type Caller } from '../src/runtime/index.ts'
+import { Routes } from './effects/routes.ts'
+import { observe, observeAll } from './formation/observe.ts'
+import { runOneOff } from './formation/one-off.ts'
+import { coolOffEnd, nextLookMs, reconcile, replace } from './formation/reconcile.ts'
+import { formed, recordSchema, withSlot, type Formed, type Slot } from './formation/record.ts'
+import { end, fit, halt, isFormed, remove, restart, send, type Self } from './formation/rollout.ts'
+import { routeOf, sameRoute } from './formation/route.ts'
+import { scaledText, scaleTypes, typesOf } from './formation/scale.ts'
+import { Formation } from './protocols/formation.ts'
+import { Releases } from './protocols/releases.ts'
+import type { DynoView, Release, Who } from './protocols/shapes.ts'
+import { say } from './say.ts'
+
+/** `f` null: no such app. `callers` wait for the end of `destroy`. */
+type State = { readonly f: Formed | null; readonly callers: readonly Caller[] }
+type Which = { readonly processType?: string | undefined; readonly dyno?: string | undefined }
+// The runtime gives each ask its own answer type; what these helpers need of it is the refusal.
+type Refusing = Pick<AskCtx<typeof Formation, unknown>, 'refuseCaller'>
+
+const publishMs = 30_000
+const placeRetryMs = 2_000
+const callersMax = 16
+
+export const formation = actor(Formation, {
+  mailbox: { capacity: 1_000, overflow: 'reject' },
+  durable: {
+    version: 1,
+    schema: recordSchema,
+    save: (s: State) => s.f ?? undefined,
+    load: (f): State => ({ f, callers: [] }),
+  },
+  init: (): State => ({ f: null, callers: [] }),
+  awake: (s, ctx) => awake(s, ctx),
+  receive: {
+    open(s, { appName }, ctx) {
+      if (s.f?.destroying === true) return gone(s, ctx)
+      ctx.reply({})
+      return s.f === null ? settle(s, { ...s, f: formed(appName) }, ctx) : s
+    },
+    appChanged(s, { appName, hostnames, maintenance, at }, ctx) {
+      if (s.f === null) return gone(s, ctx)
+      ctx.reply({})
+      return change(s, ctx, (f) =>
+        at <= f.appChangedAt ? f : { ...f, appName, hostnames, maintenance, appChangedAt: at },
+      )
+    },
+    released: (s, { release, by }, ctx) => change(s, ctx, (f) => released(f, release, by, ctx)),
+    scale(s, { updates, by }, ctx) {
+      if (s.f === null || s.f.destroying) return gone(s, ctx)
+      const scaled = scaleTypes(s.f.types, updates, ctx.now)
+      if (!scaled.ok) return refused(s, ctx, scaled.reason)
+      say(ctx, ctx.self.key, 'app', 'api', scaledText(scaled.types, by.email))
+      ctx.reply({ types: scaled.types })
+      return settle(s, { ...s, f: fit({ ...s.f, types: scaled.types }, ctx) }, ctx)
+    },
+    types(s, _, ctx) {
+      if (s.f === null || s.f.destroying) return gone(s, ctx)
+      ctx.reply({ types: s.f.types })
+      return s
+    },
+    dynos(s, _, ctx) {
+      if (s.f === null || s.f.destroying) return gone(s, ctx)
+      ctx.reply({ dynos: s.f.slots.map(viewOf) })
+      return s
+    },
+    restart(s, m, ctx) {
+      if (s.f === null || s.f.destroying) return gone(s, ctx)
+      const slots = chosen(s.f, m, (slot) => isFormed(slot))
+      if (slots === undefined) return missing(s, m, ctx)
+      ctx.reply({ restarted: slots.length })
+      return settle(s, { ...s, f: slots.reduce((f, slot) => restartOne(f, slot, ctx), s.f) }, ctx)
+    },
+    stopDyno(s, m, ctx) {
+      if (s.f === null || s.f.destroying) return gone(s, ctx)
+      const slots = chosen(s.f, m, () => true)
+      if (slots === undefined) return missing(s, m, ctx)
+      ctx.reply({ stopped: slots.length })
+      return settle(s, { ...s, f: slots.reduce((f, slot) => stopOne(f, slot, ctx), s.f) }, ctx)
+    },
+    run(s, m, ctx) {
+      if (s.f === null || s.f.destroying) return gone(s, ctx)
+      const ran = runOneOff(s.f, m, ctx)
+      if ('refused' in ran) return refused(s, ctx, ran.refused)
+      ctx.reply(viewOf(ran.f.slots.find((slot) => slot.name === ran.name)!))
+      return settle(s, { ...s, f: ran.f }, ctx)
+    },
+    route(s, _, ctx) {
+      if (s.f === null || s.f.destroying) return gone(s, ctx)
+      ctx.reply(routeOf(ctx.self.key, s.f))
+      return s
+    },
+    destroy(s, _, ctx) {
+      if (s.f === null) {
+        ctx.reply({})
+        return s
+      }
+      const callers = [...s.callers, ctx.caller].slice(-callersMax)
+      const wound: Formed = { ...s.f, destroying: true, types: [], hostnames: [] }
+      const f = wound.slots.reduce((next, slot) => remove(next, slot, ctx), wound)
+      return settle(s, { f, callers }, ctx)
+    },
+    placed: (s, m, ctx) => change(s, ctx, (f) => placed(f, m.runId, m.host, ctx)),
+    placeFailed: (s, m, ctx) => change(s, ctx, (f) => placeFailed(f, m.runId, m, ctx)),
+    dynoChanged(s, { host, report }, ctx) {
+      if (s.f === null && report.phase !== 'exited') halt(host, report.id, report.name, ctx)
+      return change(s, ctx, (f) => observe(f, host, 0, report, ctx))
+    },
+    announced(s, { host, since, runs }, ctx) {
+      if (s.f === null) for (const run of runs) if (run.phase !== 'exited') halt(host, run.id, run.name, ctx)
+      return change(s, ctx, (f) => observeAll(f, host, since, runs, ctx))
+    },
+    reconcile: (s, _, ctx) => change(s, ctx, (f) => reconcile(f, ctx)),
+    publish(s, _, ctx) {
+      if (s.f !== null) publish(s.f, ctx)
+      return s
+    },
+    retry(s, _, ctx) {
+      if (s.f !== null) replace(s.f, ctx)
+      return s
+    },
+  },
+})
+
+const gone = (s: State, ctx: Refusing): State => {
+  ctx.refuseCaller('not_found', "Couldn't find that app.")
+  return s
+}
+
+const refused = (s: State, ctx: Refusing, reason: string): State => {
+  ctx.refuseCaller('invalid_params', reason)
+  return s
+}
+
+const missing = (s: State, { dyno }: Which, ctx: Refusing): State => {
+  ctx.refuseCaller('not_found', `Couldn't find that ${dyno === undefined ? 'process type' : 'dyno'}.`)
+  return s
+}
+
+/** One turn of an app that exists: the next record, and all that follows from the difference. */
+const change = (s: State, ctx: Self, next: (f: Formed) => Formed): State =>
+  s.f === null ? s : settle(s, { ...s, f: next(s.f) }, ctx)
+
+const awake = (s: State, ctx: Self): State => {
+  if (s.f === null) return s
+  replace(s.f, ctx)
+  publish(s.f, ctx)
+  ctx.after('reconcile', 0, { type: 'reconcile' })
+  return s
+}
+
+/** Routers hear of a change at once; timers follow what is still open; an app without runs may go at last. */
+const settle = (before: State, after: State, ctx: Self): State => {
+  if (before.f === after.f || after.f === null) return after
+  if (after.f.destroying && after.f.ending.length === 0) {
+    for (const caller of after.callers) ctx.answer(caller, {})
+    publish({ ...after.f, routeVersion: versionAfter(after.f, ctx) }, ctx)
+    ctx.forget('coolOff')
+    ctx.cancel('publish')
+    ctx.cancel('reconcile')
+    return { f: null, callers: [] }
+  }
+  const f = reroute(before.f, after.f, ctx)
+  const lookMs = nextLookMs(f, ctx.now)
+  if (lookMs === undefined) ctx.cancel('reconcile')
+  else ctx.after('reconcile', lookMs, { type: 'reconcile' })
+  const coolOff = coolOffEnd(f)
+  if (before.f === null || coolOff !== coolOffEnd(before.f)) {
+    if (coolOff === 0) ctx.forget('coolOff')
+    else ctx.remind('coolOff', coolOff, { type: 'reconcile' })
+  }
+  return { ...after, f }
+}
+
+const versionAfter = (f: Formed, ctx: Self): number => Math.max(f.routeVersion + 1, ctx.now)
+
+const reroute = (before: Formed | null, after: Formed, ctx: Self): Formed => {
+  const id = ctx.self.key
+  if (before !== null && sameRoute(routeOf(id, before), routeOf(id, after))) return after
+  const f = { ...after, routeVersion: versionAfter(after, ctx) }
+  publish(f, ctx)
+  return f
+}
+
+const publish = (f: Formed, ctx: Self): void => {
+  ctx.run(Routes.announce({ route: routeOf(ctx.self.key, f) }))
+  if (f.slots.length > 0) ctx.after('publish', publishMs, { type: 'publish' })
+}
+
+const released = (f: Formed, release: Release, by: Who, ctx: Self): Formed => {
+  const known = f.release?.version ?? 0
+  ctx.tell(ref(Releases, ctx.self.key), { type: 'received', version: Math.max(known, release.version) })
+  if (f.destroying || release.version <= known) return f
+  if (release.slug === null) return { ...f, release }
+  const first = f.release?.slug == null
+  const types = typesOf(release.slug, f.types, first, { now: ctx.now, uuid: () => ctx.uuid() })
+  if (first) say(ctx, ctx.self.key, 'app', 'api', scaledText(types, by.email))
+  const next = fit({ ...f, release, types }, ctx)
+  return next.slots
+    .filter((slot) => isFormed(slot) && slot.releaseVersion < release.version)
+    .reduce((moved, slot) => restart(moved, slot, ctx), next)
+}
+
+/** Undefined: there is no such dyno or type. */
+const chosen = (
+  f: Formed,
+  { processType: type, dyno }: Which,
+  all: (slot: Slot) => boolean,
+): Slot[] | undefined => {
+  if (dyno !== undefined) {
+    const slot = f.slots.find((held) => held.name === dyno || held.lastRunId === dyno)
+    return slot === undefined ? undefined : [slot]
+  }
+  if (type === undefined) return f.slots.filter(all)
+  const slots = f.slots.filter((slot) => slot.type === type && all(slot))
+  return slots.length > 0 || f.types.some((known) => known.type === type) ? slots : undefined
+}
+
+const restartOne = (f: Formed, slot: Slot, ctx: Self): Formed =>
+  isFormed(slot) ? restart(f, slot, ctx) : stopOne(f, slot, ctx)
+
+/** The run ends; a formation slot then starts again by the crash policy, a one-off is complete. */
+const stopOne = (f: Formed, slot: Slot, ctx: Self): Formed => {
+  const run = slot.run
+  if (run === null) return f
+  if (run.host === null) return isFormed(slot) ? f : remove(f, slot, ctx)
+  halt(run.host, run.id, slot.name, ctx)
+  return withSlot(f, slot.name, { ...slot, run: { ...run, halted: true } })
+}
+
+const placed = (f: Formed, runId: string, host: string, ctx: Self): Formed => {
+  const slot = f.slots.find((held) => held.run?.id === runId)
+  if (slot?.run?.phase !== 'placing') return f
+  const run = { ...slot.run, host, phase: 'sent', at: ctx.now } as const
+  send(f, slot, run, ctx)
+  return withSlot(f, slot.name, { ...slot, run })
+}
+
+/** Tried again until there is room. A predecessor that still runs may hold the very room that is missing: it goes. */
+const placeFailed = (f: Formed, runId: string, why: { reason: string; full: boolean }, ctx: Self): Formed => {
+  const slot = f.slots.find((held) => held.run?.id === runId)
+  if (slot?.run?.phase !== 'placing') return f
+  ctx.after('retry', placeRetryMs, { type: 'retry' })
+  if (!why.full) return f
+  // Said once a run: at the first try.
+  if (ctx.now - slot.run.at < placeRetryMs) {
+    say(ctx, ctx.self.key, 'heroku', slot.name, `Error R99 (Platform error) -> ${why.reason}`)
+  }
+  return slot.old === null ? f : withSlot(end(f, slot, slot.old, ctx), slot.name, { ...slot, old: null })
+}
+
+const viewOf = (slot: Slot): DynoView => ({
+  id: slot.lastRunId,
+  name: slot.name,
+  type: slot.type,
+  command: slot.command,
+  size: slot.size,
+  state: slot.state,
+  releaseId: slot.releaseId,
+  releaseVersion: slot.releaseVersion,
+  host: slot.run?.host ?? null,
+  createdAt: slot.createdAt,
+  updatedAt: slot.updatedAt,
+})

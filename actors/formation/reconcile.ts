@@ -1,0 +1,63 @@
+/**
+ * What a formation says again until it is true, and when it looks next.
+ *
+ * Nothing here decides anything new but the end of waiting: a cool-off, a launch that no host ever reported, a one-off
+ * that was shown long enough.
+ */
+import type { Formed, Slot } from './record.ts'
+import { withSlot } from './record.ts'
+import { end, halt, launch, place, send, type Self } from './rollout.ts'
+import { complete, wakeUp } from './observe.ts'
+
+const repeatMs = 2_000
+/** A host that has not reported a launch after this long is taken for lost: the run goes elsewhere, under a new id. */
+const launchLostMs = 30_000
+/** An unreachable host keeps its run; when it is back it announces it, and is told then. */
+const endingKeptMs = 600_000
+
+/** Says what is due again. */
+export const reconcile = (f: Formed, ctx: Self): Formed => {
+  let next = f
+  for (const slot of f.slots) next = reconcileSlot(next, slot, ctx)
+  for (const run of f.ending) if (run.haltAt <= ctx.now) halt(run.host, run.id, run.name, ctx)
+  const ending = next.ending.filter((run) => ctx.now - run.at < endingKeptMs)
+  return ending.length === next.ending.length ? next : { ...next, ending }
+}
+
+const reconcileSlot = (f: Formed, slot: Slot, ctx: Self): Formed => {
+  const run = slot.run
+  if (run === null) {
+    if (slot.dueAt === 0 || slot.dueAt > ctx.now) return f
+    return slot.state === 'complete' ? withSlot(f, slot.name, null) : wakeUp(f, slot, ctx)
+  }
+  if (run.halted && run.host !== null) halt(run.host, run.id, slot.name, ctx)
+  if (run.phase !== 'sent') return f
+  if (ctx.now - run.at < launchLostMs) {
+    send(f, slot, run, ctx)
+    return f
+  }
+  const ended = end(f, slot, run, ctx)
+  return slot.oneOff === null ? launch(ended, slot, ctx) : complete(ended, slot, ctx)
+}
+
+/** After activation: the answers that an earlier one waited for are lost. */
+export const replace = (f: Formed, ctx: Self): void => {
+  for (const slot of f.slots) if (slot.run?.phase === 'placing') place(f, slot, slot.run, ctx)
+}
+
+/** When to look again, in ms; undefined: nothing is open. */
+export const nextLookMs = (f: Formed, now: number): number | undefined => {
+  const due = f.ending.map((run) => (run.haltAt > now ? run.haltAt - now : repeatMs))
+  for (const { run, dueAt } of f.slots) {
+    if (run === null && dueAt > 0) due.push(Math.max(0, dueAt - now))
+    else if (run !== null && (run.phase === 'sent' || run.halted)) due.push(repeatMs)
+  }
+  return due.length === 0 ? undefined : Math.min(...due)
+}
+
+/** The earliest end of a cool-off: kept as a durable reminder, for nothing else may wake the actor by then. 0: none. */
+export const coolOffEnd = (f: Formed): number =>
+  f.slots.reduce((at, slot) => {
+    if (slot.state !== 'crashed' || slot.dueAt === 0) return at
+    return at === 0 ? slot.dueAt : Math.min(at, slot.dueAt)
+  }, 0)

@@ -1,0 +1,175 @@
+/**
+ * Moving an app's slots towards what it wants: starting runs, replacing them, ending them.
+ *
+ * Each function takes the record and gives the next one; what must be told leaves through `ctx` when the turn commits.
+ * A replaced run serves until its successor is up. A lost tell costs time only: reconcile.ts says it again.
+ */
+import { memoryBytesOf } from '../../config/dyno-sizes.ts'
+import { ref, refAt, type Ctx } from '../../src/runtime/index.ts'
+import type { Formation } from '../protocols/formation.ts'
+import { Host } from '../protocols/host.ts'
+import { Placement } from '../protocols/placement.ts'
+import type { Release, Run } from '../protocols/shapes.ts'
+import { say } from '../say.ts'
+import { numberOf, slotOrder, withSlot, type Formed, type RunState, type Slot } from './record.ts'
+
+export type Self = Ctx<typeof Formation>
+
+/** Routers get this long to hear of a route before a run that it led to is told to end. */
+export const drainMs = 500
+const placeTimeoutMs = 5_000
+
+export const sayState = (slot: Slot, to: Slot['state'], ctx: Self): void => {
+  if (slot.state === to) return
+  say(ctx, ctx.self.key, 'heroku', slot.name, `State changed from ${slot.state} to ${to}`)
+}
+
+/** Begins a new life in the slot: it is placed first, told to its host when the answer has been recorded. */
+export const launch = (f: Formed, slot: Slot, ctx: Self): Formed => {
+  const run: RunState = {
+    id: ctx.uuid(),
+    epoch: Math.max(f.epoch + 1, ctx.now),
+    host: null,
+    phase: 'placing',
+    at: ctx.now,
+    since: 0,
+    address: null,
+    port: null,
+    halted: false,
+  }
+  const updatedAt = slot.state === 'starting' ? slot.updatedAt : ctx.now
+  const started: Slot = { ...slot, run, lastRunId: run.id, state: 'starting', dueAt: 0, updatedAt }
+  place(f, started, run, ctx)
+  return withSlot({ ...f, epoch: run.epoch }, slot.name, started)
+}
+
+/** Spread over hosts first: those that hold the type already are to be avoided. */
+export const place = (f: Formed, slot: Slot, run: RunState, ctx: Self): void => {
+  const avoid = f.slots.flatMap((other) => {
+    const host = other.type === slot.type && other.name !== slot.name ? other.run?.host : undefined
+    return host == null ? [] : [host]
+  })
+  ctx.ask(
+    ref(Placement, 'placement'),
+    { type: 'place', runId: run.id, appId: ctx.self.key, memoryBytes: memoryBytesOf(slot.size), avoid },
+    placeTimeoutMs,
+    ({ host }) => ({ type: 'placed', runId: run.id, host }),
+    (failure) => {
+      const full = failure.kind === 'refused' && failure.code === 'no_room'
+      return { type: 'placeFailed', runId: run.id, reason: failure.reason, full }
+    },
+  )
+}
+
+/** Tells the host of a placed run to start it; idempotent there by run id. */
+export const send = (f: Formed, slot: Slot, run: RunState, ctx: Self): void => {
+  const release = slot.oneOff?.release ?? f.release
+  if (run.host === null || release === null || release.slug === null) return
+  const order: Run = {
+    id: run.id,
+    appId: ctx.self.key,
+    appName: f.appName,
+    name: slot.name,
+    type: slot.type,
+    command: slot.command,
+    size: slot.size,
+    releaseId: release.id,
+    releaseVersion: release.version,
+    configId: release.configId,
+    slug: release.slug,
+    env: slot.oneOff?.env ?? {},
+    attach: slot.oneOff?.attach ?? null,
+    timeToLiveMs: slot.oneOff?.timeToLiveMs ?? null,
+    epoch: run.epoch,
+  }
+  ctx.tell(refAt(Host, 'host', run.host), { type: 'launch', run: order })
+}
+
+export const halt = (host: string, runId: string, name: string, ctx: Self): void =>
+  ctx.tell(refAt(Host, 'host', host), { type: 'halt', runId, appId: ctx.self.key, name })
+
+/** Ends a run that the slot no longer counts on. One that serves web requests goes when routers have let go of it. */
+export const end = (f: Formed, slot: Slot, run: RunState | null, ctx: Self): Formed => {
+  if (run === null || run.host === null) return f
+  const waitMs = slot.type === 'web' && run.phase === 'up' ? drainMs : 0
+  if (waitMs === 0) halt(run.host, run.id, slot.name, ctx)
+  const { id, host, since } = run
+  const seen = run.phase !== 'sent'
+  return {
+    ...f,
+    ending: [...f.ending, { id, name: slot.name, host, since, seen, at: ctx.now, haltAt: ctx.now + waitMs }],
+  }
+}
+
+/** A new run beside the old one. Release, restart or size: whatever changed, the crash count starts anew. */
+export const restart = (f: Formed, slot: Slot, ctx: Self): Formed => {
+  say(ctx, ctx.self.key, 'heroku', slot.name, 'Restarting')
+  sayState(slot, 'starting', ctx)
+  const type = f.types.find((known) => known.type === slot.type)
+  const serves = slot.run?.phase === 'up' && !slot.run.halted
+  const ended = end(f, slot, serves ? slot.old : slot.run, ctx)
+  return launch(
+    ended,
+    {
+      ...slot,
+      ...releaseOf(f.release),
+      command: type?.command ?? slot.command,
+      size: type?.size ?? slot.size,
+      old: serves ? slot.run : slot.old,
+      crashes: 0,
+    },
+    ctx,
+  )
+}
+
+/** Formation slots, not one-offs. */
+export const isFormed = (slot: Slot): boolean => slot.oneOff === null
+
+/** Adds and removes slots until each type has `1..quantity`; the highest numbers go first. */
+export const fit = (f: Formed, ctx: Self): Formed => {
+  let next = f
+  for (const slot of f.slots.filter(isFormed)) {
+    const type = f.types.find((known) => known.type === slot.type)
+    if (type === undefined || numberOf(slot.name) > type.quantity) next = remove(next, slot, ctx)
+    else if (type.size !== slot.size) next = restart(next, slot, ctx)
+  }
+  const slug = f.release?.slug ?? null
+  for (const { type, quantity, command, size } of slug === null ? [] : f.types) {
+    for (let number = 1; number <= quantity; number++) {
+      const name = `${type}.${number}`
+      if (next.slots.some((slot) => slot.name === name)) continue
+      const slot = { ...freshSlot(name, ctx.now), type, command, size, ...releaseOf(f.release) }
+      next = launch({ ...next, slots: [...next.slots, slot].sort(slotOrder) }, slot, ctx)
+    }
+  }
+  return next
+}
+
+/** Takes a slot away, with whatever runs in it. */
+export const remove = (f: Formed, slot: Slot, ctx: Self): Formed => {
+  sayState(slot, 'down', ctx)
+  return withSlot(end(end(f, slot, slot.run, ctx), slot, slot.old, ctx), slot.name, null)
+}
+
+export const freshSlot = (name: string, now: number): Slot => ({
+  name,
+  type: '',
+  command: '',
+  size: '',
+  state: 'starting',
+  createdAt: now,
+  updatedAt: now,
+  releaseId: '',
+  releaseVersion: 0,
+  run: null,
+  old: null,
+  lastRunId: '',
+  crashes: 0,
+  dueAt: 0,
+  oneOff: null,
+})
+
+const releaseOf = (release: Release | null): Pick<Slot, 'releaseId' | 'releaseVersion'> => ({
+  releaseId: release?.id ?? '',
+  releaseVersion: release?.version ?? 0,
+})

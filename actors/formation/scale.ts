@@ -1,0 +1,81 @@
+/**
+ * Scaling as a calculation: what was asked of which types, to the types that follow or Heroku's reason against. Pure.
+ */
+import { dynoSizeDefault, dynoSizes, findDynoSize } from '../../config/dyno-sizes.ts'
+import { heroku } from '../../config/heroku.ts'
+import type { ProcessType, Slug } from '../protocols/shapes.ts'
+
+export type ScaleUpdate = {
+  readonly type: string
+  readonly quantity?: string | undefined
+  readonly size?: string | undefined
+}
+export type Scaled =
+  | { readonly ok: true; readonly types: ProcessType[] }
+  | { readonly ok: false; readonly reason: string }
+
+const refused = (reason: string): Scaled => ({ ok: false, reason })
+
+/** All updates or none. Quantities: `3`, or relative to now `+1`, `-1`; never below zero. */
+export const scaleTypes = (
+  types: readonly ProcessType[],
+  updates: readonly ScaleUpdate[],
+  now: number,
+): Scaled => {
+  let scaled = [...types]
+  for (const update of updates) {
+    const at = scaled.findIndex((type) => type.type === update.type || type.id === update.type)
+    const before = scaled[at]
+    if (before === undefined) return refused(`No such process type ${update.type} defined in Procfile.`)
+    const size = update.size === undefined ? findDynoSize(before.size) : findDynoSize(update.size)
+    if (size === undefined) {
+      const names = dynoSizes.map((known) => known.name).join(', ')
+      return refused(`No such dyno size as ${update.size}. Available sizes: ${names}.`)
+    }
+    const quantity =
+      update.quantity === undefined ? before.quantity : quantityOf(update.quantity, before.quantity)
+    if (quantity === undefined)
+      return refused(`Invalid quantity ${update.quantity} for process type ${before.type}.`)
+    if (quantity > size.dynosPerTypeMax) {
+      return refused(`Cannot run more than ${size.dynosPerTypeMax} ${size.name} size dynos per process type.`)
+    }
+    scaled = scaled.with(at, { ...before, quantity, size: size.name, updatedAt: now })
+  }
+  const dynos = scaled.reduce((sum, type) => sum + type.quantity, 0)
+  if (dynos > heroku.dynosPerAppMax)
+    return refused(`Cannot run more than ${heroku.dynosPerAppMax} dynos in one app.`)
+  return { ok: true, types: scaled }
+}
+
+const quantityOf = (text: string, before: number): number | undefined => {
+  if (!/^[+-]?\d{1,6}$/.test(text)) return undefined
+  return /^\d/.test(text) ? Number(text) : Math.max(0, before + Number(text))
+}
+
+/**
+ * The process types of a slug: what both know keeps its scale, new ones start at 0 and gone ones are gone.
+ * `first`: nothing was deployed before, so web starts at 1.
+ */
+export const typesOf = (
+  slug: Slug,
+  before: readonly ProcessType[],
+  first: boolean,
+  fresh: { readonly now: number; readonly uuid: () => string },
+): ProcessType[] =>
+  Object.entries(slug.processTypes)
+    // `release` runs once a release, never as part of the formation.
+    .filter(([type]) => type !== 'release')
+    .slice(0, heroku.processTypesMax)
+    .map(([type, command]): ProcessType => {
+      const kept = before.find((known) => known.type === type)
+      if (kept !== undefined)
+        return kept.command === command ? kept : { ...kept, command, updatedAt: fresh.now }
+      const quantity = first && type === 'web' ? 1 : 0
+      const at = { createdAt: fresh.now, updatedAt: fresh.now }
+      return { id: fresh.uuid(), type, command, quantity, size: dynoSizeDefault, ...at }
+    })
+    .sort((a, b) => (a.type < b.type ? -1 : 1))
+
+/** `Scaled to web@2:Basic worker@1:Basic by user E`: always the full formation, sorted by type. */
+export const scaledText = (types: readonly ProcessType[], email: string): string =>
+  `Scaled to ${types.map((type) => `${type.type}@${type.quantity}:${type.size}`).join(' ')} by user ${email}`

@@ -1,0 +1,220 @@
+/**
+ * Releases: the ledger of one app. A release is a slug and config vars; each change makes a new one, none is ever changed.
+ *
+ * Config changes happen one after the other, each against the config that is current when it is sealed. Their plain values
+ * pass through here and are kept nowhere. The formation is told of the current release until it says that it has it.
+ * Lost with the activation: waiting config changes, whose callers then do not know the outcome.
+ */
+import { actor, ref, type Caller, type Ctx } from '../src/runtime/index.ts'
+import { Vault } from './effects/vault.ts'
+import { App } from './protocols/app.ts'
+import { Formation } from './protocols/formation.ts'
+import { Releases } from './protocols/releases.ts'
+import type { Slug, Who } from './protocols/shapes.ts'
+import {
+  append,
+  configText,
+  currentOf,
+  emptyLedger,
+  findRelease,
+  ledgerSchema,
+  releasesOf,
+  type Ledger,
+} from './releases/ledger.ts'
+import { say } from './say.ts'
+
+type ConfigChange = {
+  readonly op: string
+  readonly caller: Caller
+  readonly patch: Readonly<Record<string, string | null>>
+  readonly by: Who
+  readonly baseId: string
+}
+type State = {
+  readonly ledger: Ledger | null
+  /** The first one is being sealed. */
+  readonly changes: readonly ConfigChange[]
+  /** How often the formation was told of the current release in vain. */
+  readonly tries: number
+}
+type Self = Ctx<typeof Releases>
+type Refusing = { refuseCaller(code: string, reason: string): void }
+
+const changesMax = 100
+const repeatMsMin = 1_000
+const repeatMsMax = 30_000
+/** Wakes the actor should nothing else do so. */
+const remindMs = 60_000
+
+export const releases = actor(Releases, {
+  mailbox: { capacity: 1_000, overflow: 'reject' },
+  durable: {
+    version: 1,
+    schema: ledgerSchema,
+    save: (s: State) => s.ledger ?? undefined,
+    load: (ledger): State => ({ ledger, changes: [], tries: 0 }),
+  },
+  init: (): State => ({ ledger: null, changes: [], tries: 0 }),
+  awake: (s, ctx) => repeat(s, ctx),
+  receive: {
+    open(s, { appName, by }, ctx) {
+      ctx.reply({})
+      if (s.ledger !== null) return s
+      const first = release(emptyLedger(appName), 'Initial release', '', null, by, ctx)
+      return publish({ ...s, ledger: release(first, 'Enable Logplex', '', null, by, ctx) }, ctx)
+    },
+    renamed: (s, { appName }) => (s.ledger === null ? s : { ...s, ledger: { ...s.ledger, appName } }),
+    setConfig(s, { patch, by }, ctx) {
+      if (s.ledger === null) return gone(s, ctx)
+      if (s.changes.length >= changesMax) {
+        ctx.refuseCaller('conflict', 'Too many config var changes at once. Please try again.')
+        return s
+      }
+      const change = { op: '', caller: ctx.caller, patch, by, baseId: '' }
+      const queued = { ...s, changes: [...s.changes, change] }
+      return s.changes.length === 0 ? sealNext(queued, ctx) : queued
+    },
+    deploy(s, { slug, description, by }, ctx) {
+      if (s.ledger === null) return gone(s, ctx)
+      const current = currentOf(s.ledger)
+      // Asked again after an unknown outcome: it is made already.
+      const again = current.slug?.id === slug.id && current.description === description
+      const ledger = again ? s.ledger : release(s.ledger, description, current.configId, slug, by, ctx)
+      ctx.reply(currentOf(ledger))
+      return again ? s : publish({ ...s, ledger }, ctx)
+    },
+    rollback(s, { to, by }, ctx) {
+      if (s.ledger === null) return gone(s, ctx)
+      const target = findRelease(s.ledger, to)
+      if (target === undefined) return noRelease(s, ctx)
+      if (target.slug === null) {
+        const why = target.status === 'expired' ? 'its slug is no longer kept' : 'it has no slug'
+        ctx.refuseCaller('invalid_params', `Cannot roll back to v${target.version}: ${why}.`)
+        return s
+      }
+      const text = `Rollback to v${target.version}`
+      const ledger = release(s.ledger, text, target.configId, target.slug, by, ctx)
+      ctx.reply(currentOf(ledger))
+      return publish({ ...s, ledger }, ctx)
+    },
+    list(s, _, ctx) {
+      if (s.ledger === null) return gone(s, ctx)
+      ctx.reply({ releases: releasesOf(s.ledger), currentVersion: currentOf(s.ledger).version })
+      return s
+    },
+    find(s, { which }, ctx) {
+      if (s.ledger === null) return gone(s, ctx)
+      const found = findRelease(s.ledger, which)
+      if (found === undefined) return noRelease(s, ctx)
+      ctx.reply({ release: found, current: found.version === currentOf(s.ledger).version })
+      return s
+    },
+    current(s, _, ctx) {
+      if (s.ledger === null) return gone(s, ctx)
+      ctx.reply({ release: currentOf(s.ledger) })
+      return s
+    },
+    destroy(s, _, ctx) {
+      ctx.reply({})
+      for (const { caller } of s.changes) ctx.refuse(caller, 'not_found', notFound)
+      ctx.cancel('formation')
+      if (s.ledger !== null) ctx.forget('formation')
+      return { ledger: null, changes: [], tries: 0 }
+    },
+    received(s, { version }, ctx) {
+      if (s.ledger === null || version <= s.ledger.heard) return s
+      if (version >= currentOf(s.ledger).version) {
+        ctx.cancel('formation')
+        ctx.forget('formation')
+      }
+      return { ...s, ledger: { ...s.ledger, heard: version }, tries: 0 }
+    },
+    sealed: (s, m, ctx) => sealed(s, m, ctx),
+    sealFailed(s, { op, code, reason }, ctx) {
+      const change = s.changes[0]
+      if (change?.op !== op) return s
+      ctx.refuse(change.caller, code, reason)
+      return sealNext({ ...s, changes: s.changes.slice(1) }, ctx)
+    },
+    remindFormation: (s, _, ctx) => repeat(s, ctx),
+  },
+})
+
+const notFound = "Couldn't find that app."
+const gone = (s: State, ctx: Refusing): State => {
+  ctx.refuseCaller('not_found', notFound)
+  return s
+}
+const noRelease = (s: State, ctx: Refusing): State => {
+  ctx.refuseCaller('not_found', "Couldn't find that release.")
+  return s
+}
+
+/** Appends a release and says so, as Heroku's log does: the cause, then the release. */
+const release = (
+  ledger: Ledger,
+  description: string,
+  configId: string,
+  slug: Slug | null,
+  by: Who,
+  ctx: Self,
+): Ledger => {
+  const next = append(ledger, { id: ctx.uuid(), description, configId, slug, by, at: ctx.now })
+  const { version, description: text } = next.entries.at(-1)!
+  say(ctx, ctx.self.key, 'app', 'api', `${text} by user ${by.email}`)
+  say(ctx, ctx.self.key, 'app', 'api', `Release v${version} created by user ${by.email}`)
+  return next
+}
+
+const publish = (s: State, ctx: Self): State => repeat({ ...s, tries: 0 }, ctx)
+
+/** Until the formation has heard. */
+const repeat = (s: State, ctx: Self): State => {
+  if (s.ledger === null) return s
+  const current = currentOf(s.ledger)
+  if (s.ledger.heard >= current.version) return s
+  const by = { id: current.userId, email: current.userEmail }
+  ctx.tell(ref(Formation, ctx.self.key), { type: 'released', release: current, by })
+  ctx.tell(ref(App, ctx.self.key), { type: 'released', at: current.createdAt })
+  const waitMs = Math.min(repeatMsMax, repeatMsMin * 2 ** Math.min(s.tries, 10))
+  ctx.after('formation', waitMs, { type: 'remindFormation' })
+  ctx.remind('formation', ctx.now + remindMs, { type: 'remindFormation' })
+  return { ...s, tries: s.tries + 1 }
+}
+
+const sealNext = (s: State, ctx: Self): State => {
+  const change = s.changes[0]
+  if (change === undefined || s.ledger === null) return s
+  const baseId = currentOf(s.ledger).configId
+  const op = ctx.uuid()
+  ctx.run(
+    Vault.seal({ appId: ctx.self.key, baseId, patch: change.patch }),
+    (result) => ({ type: 'sealed', op, ...result }),
+    ({ code, message }) => ({ type: 'sealFailed', op, code, reason: message }),
+  )
+  return { ...s, changes: s.changes.with(0, { ...change, op, baseId }) }
+}
+
+type Sealed = {
+  readonly op: string
+  readonly configId: string
+  readonly changed: boolean
+  readonly set: readonly string[]
+  readonly removed: readonly string[]
+}
+
+const sealed = (s: State, { op, configId, changed, set, removed }: Sealed, ctx: Self): State => {
+  const change = s.changes[0]
+  if (change?.op !== op || s.ledger === null) return s
+  const current = currentOf(s.ledger)
+  // A rollback came in between: the patch is applied to what holds now.
+  if (current.configId !== change.baseId) return sealNext(s, ctx)
+  const rest = { ...s, changes: s.changes.slice(1) }
+  if (!changed) {
+    ctx.answer(change.caller, { version: current.version, configId: current.configId, changed })
+    return sealNext(rest, ctx)
+  }
+  const ledger = release(s.ledger, configText(set, removed), configId, current.slug, change.by, ctx)
+  ctx.answer(change.caller, { version: currentOf(ledger).version, configId, changed })
+  return sealNext(publish({ ...rest, ledger }, ctx), ctx)
+}

@@ -1,0 +1,91 @@
+/**
+ * The ledger of an app's releases, as it is kept and as it is read. Pure.
+ *
+ * Versions count from 1 without gaps and are never used twice. A slug is kept once, however many releases run it.
+ */
+import { heroku } from '../../config/heroku.ts'
+import { is, type Static } from '../../src/runtime/index.ts'
+import { slugShape, type Release, type Slug, type Who } from '../protocols/shapes.ts'
+
+const entrySchema = is.obj({
+  id: is.str,
+  version: is.int,
+  description: is.str,
+  userId: is.str,
+  userEmail: is.str,
+  configId: is.str,
+  /** Null: no code yet. A slug that is not kept any more makes the release `expired`. */
+  slugId: is.orNull(is.str),
+  createdAt: is.int,
+})
+type Entry = Static<typeof entrySchema>
+
+export const ledgerSchema = is.obj({
+  appName: is.str,
+  /** Oldest first. */
+  entries: is.arr(entrySchema),
+  slugs: is.arr(slugShape),
+  /** The version that the formation works towards, as far as it said. */
+  heard: is.int,
+})
+export type Ledger = Static<typeof ledgerSchema>
+
+export type Draft = {
+  readonly id: string
+  readonly description: string
+  readonly configId: string
+  readonly slug: Slug | null
+  readonly by: Who
+  readonly at: number
+}
+
+export const emptyLedger = (appName: string): Ledger => ({ appName, entries: [], slugs: [], heard: 0 })
+
+export const append = (ledger: Ledger, draft: Draft): Ledger => {
+  const { id, configId, slug, by, at } = draft
+  const entry: Entry = {
+    id,
+    version: (ledger.entries.at(-1)?.version ?? 0) + 1,
+    description: draft.description.slice(0, heroku.descriptionCharsMax),
+    userId: by.id,
+    userEmail: by.email,
+    configId,
+    slugId: slug?.id ?? null,
+    createdAt: at,
+  }
+  const entries = [...ledger.entries, entry].slice(-heroku.releasesMax)
+  const used = new Set(entries.map((one) => one.slugId))
+  // Moved to the end when it is used again: what is dropped at the front is what ran longest ago.
+  const others = ledger.slugs.filter((kept) => kept.id !== slug?.id && used.has(kept.id))
+  const slugs = slug === null ? others : [...others, slug]
+  return { ...ledger, entries, slugs: slugs.slice(-heroku.slugsMax) }
+}
+
+const releaseOf = (ledger: Ledger, entry: Entry): Release => {
+  const { slugId, createdAt, ...rest } = entry
+  const slug = ledger.slugs.find((kept) => kept.id === slugId) ?? null
+  const status = slugId !== null && slug === null ? 'expired' : 'succeeded'
+  return { ...rest, status, slug, createdAt, updatedAt: createdAt }
+}
+
+/** The newest. Every ledger has one from `open` on. */
+export const currentOf = (ledger: Ledger): Release => releaseOf(ledger, ledger.entries.at(-1)!)
+
+export const releasesOf = (ledger: Ledger): Release[] =>
+  ledger.entries.map((entry) => releaseOf(ledger, entry))
+
+/** @param which `7`, `v7` or an id */
+export const findRelease = (ledger: Ledger, which: string): Release | undefined => {
+  const version = /^v?(\d{1,9})$/.exec(which)?.[1]
+  const entry = ledger.entries.find((one) =>
+    version === undefined ? one.id === which.toLowerCase() : one.version === Number(version),
+  )
+  return entry === undefined ? undefined : releaseOf(ledger, entry)
+}
+
+/** `Set A, B config vars`, `Remove C config vars`, or both in one. */
+export const configText = (set: readonly string[], removed: readonly string[]): string => {
+  if (removed.length === 0) return `Set ${set.join(', ')} config vars`
+  if (set.length === 0) return `Remove ${removed.join(', ')} config vars`
+  return `Set ${set.join(', ')} and remove ${removed.join(', ')} config vars`
+}

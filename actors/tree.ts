@@ -1,0 +1,51 @@
+/**
+ * The supervision trees of the platform, one screen each. Order is dependency; `npm run tree` prints them.
+ */
+import { child, dynamic, keyed, supervise, type TreeNode } from '../src/runtime/index.ts'
+import { app } from './app.ts'
+import { build } from './build.ts'
+import { dyno } from './dyno.ts'
+import { formation } from './formation.ts'
+import { host } from './host.ts'
+import { channel } from './logplex/channel.ts'
+import { placement } from './placement.ts'
+import { releases } from './releases.ts'
+import { shard } from './router/shard.ts'
+
+/** What a host does; the settings of MANIFOLD_ROLES that concern its own process. */
+export type HostRoles = readonly string[]
+
+/** The host process: the apps whose shard this host owns, and the dynos of this machine. */
+export const hostTree = (roles: HostRoles = ['control', 'dyno']): TreeNode =>
+  // Any of both may go without the other: apps are decided elsewhere, dynos run on under the engine.
+  supervise('host', { strategy: 'one_for_one', intensity: 5, periodMs: 60_000 }, [
+    // A failed actor of a key is activated again from its record; its callers do not learn the outcome.
+    supervise('apps', { strategy: 'one_for_one', intensity: 20, periodMs: 60_000 }, [
+      // Lost: nothing new is placed until hosts announce themselves again, within 10 s.
+      keyed(placement),
+      // Lost: lines that were not in the history yet.
+      keyed(channel),
+      keyed(releases),
+      keyed(formation),
+      keyed(app),
+      // Lost: what was being compiled; the push is told so.
+      keyed(build),
+    ]),
+    ...(roles.includes('dyno') ? [dynoTree()] : []),
+  ])
+
+const dynoTree = (): TreeNode =>
+  // The host goes first: a new one must not meet dynos that it did not start. They are all found again in the engine.
+  supervise('dynos', { strategy: 'rest_for_one', intensity: 10, periodMs: 60_000 }, [
+    // Lost: launches under way; formations repeat them.
+    child('host', host, null),
+    // Never restarted by itself: a run is not started twice. The host finds it in the engine and adopts it.
+    dynamic(dyno, { restart: 'temporary' }),
+  ])
+
+/** A router shard's own process: whatever else dies, requests are served. */
+export const routerTree = (): TreeNode =>
+  supervise('router', { strategy: 'one_for_one', intensity: 10, periodMs: 60_000 }, [
+    // Lost: routes are cached by the process, which asks again for what it missed.
+    child('shard', shard, {}),
+  ])

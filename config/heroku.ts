@@ -1,0 +1,46 @@
+/**
+ * Heroku's numbers, in one place (spec/dyno.md §1; where its pages are silent the value chosen here is the platform's own).
+ *
+ * Milliseconds unless the name says otherwise.
+ */
+import assert from 'node:assert/strict'
+
+const second = 1_000
+const minute = 60 * second
+const hour = 60 * minute
+
+export const heroku = {
+  /** A web process binds $PORT within this, or R10. */
+  bootTimeoutMs: 60 * second,
+  /** SIGTERM to SIGKILL, with R12. */
+  exitTimeoutMs: 30 * second,
+  /** An attached one-off waits this long for its client, or R13. */
+  attachTimeoutMs: 30 * second,
+  /** A crash after this long up is not a boot crash: the count starts anew. */
+  steadyMs: 10 * minute,
+  /** Upper bounds of the cool-off after the 2nd, 3rd, … crash in a row; the last one repeats. The first restarts at once. */
+  coolOffMsMax: [20 * minute, 40 * minute, 60 * minute, 180 * minute, 320 * minute],
+  /** When the platform itself failed to start a dyno (R99, R17): the app is not to blame, it is tried again soon. */
+  platformRetryMs: 10 * second,
+  /** Of all types together: what one record holds with ease. */
+  dynosPerAppMax: 500,
+  oneOffsMax: 50,
+  oneOffTimeToLiveMsMax: 24 * hour,
+  oneOffNumberMin: 1_000,
+  oneOffNumberMax: 9_999,
+  /** A finished one-off stays visible for this long. */
+  completeKeptMs: 15 * second,
+  /** The whole list of an app travels in one message. */
+  releasesMax: 400,
+  /** Slugs kept for rollback; the releases of older ones are `expired`. */
+  slugsMax: 200,
+  descriptionCharsMax: 500,
+  commandCharsMax: 4_096,
+  domainsMax: 1_000,
+  buildpacksMax: 20,
+  processTypesMax: 100,
+} as const
+
+assert(heroku.bootTimeoutMs > heroku.attachTimeoutMs)
+assert(heroku.coolOffMsMax.every((ms, at, all) => at === 0 || ms > all[at - 1]!))
+assert(heroku.oneOffNumberMax - heroku.oneOffNumberMin > 10 * heroku.oneOffsMax)
