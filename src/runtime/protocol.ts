@@ -55,12 +55,20 @@ export const ask = <const F extends TProperties, R extends TSchema>(fields: F, r
   reply,
 })
 
+/** The newest version of each protocol that this process defines. */
+const defined = new Map<string, Protocol>()
+export const protocolNamed = (name: string): Protocol | undefined => defined.get(name)
+
 /** @param name unique in the system, written by hand (a renamed constant must not rename data) */
 export const protocol = <const N extends string, const S extends Spec>(
   name: N,
   version: number,
   spec: S,
-): Protocol<N, S> => ({ name, version, spec })
+): Protocol<N, S> => {
+  const made = { name, version, spec }
+  if ((defined.get(name)?.version ?? 0) <= version) defined.set(name, made)
+  return made
+}
 
 /**
  * A ref is plain data: it may travel in messages and be saved.
@@ -80,10 +88,10 @@ export const refAt = <P extends Protocol>(p: P, key: string, host: string): Ref<
   key,
   host,
 })
-export const sameRef = (a: Ref<never>, b: Ref<never>): boolean =>
+export const sameRef = (a: Ref<unknown>, b: Ref<unknown>): boolean =>
   a.to === b.to && a.key === b.key && a.host === b.host
 /** `app/my-app` or `dyno/web.1@host`: for logs and maps. */
-export const refText = (r: Ref<never>): string =>
+export const refText = (r: Ref<unknown>): string =>
   `${r.to}/${r.key}${r.host === undefined ? '' : `@${r.host}`}`
 /** The schema of a ref inside a message. */
 export const refSchema = is.obj({ to: is.str, key: is.str, host: is.opt(is.str) })

@@ -9,7 +9,11 @@ import { Compile } from 'typebox/compile'
 
 export type { Static, TProperties, TSchema }
 
-const bytes = Type.Refine(Type.Unsafe<Uint8Array>(Type.Any()), (value) => value instanceof Uint8Array, () => 'must be bytes')
+const bytes = Type.Refine(
+  Type.Unsafe<Uint8Array>(Type.Any()),
+  (value) => value instanceof Uint8Array,
+  () => 'must be bytes',
+)
 
 /** The builders that messages are made of. */
 export const is = {
@@ -26,7 +30,8 @@ export const is = {
   arr: <S extends TSchema>(items: S, maxItems?: number) =>
     Type.Array(items, maxItems === undefined ? {} : { maxItems }),
   map: <S extends TSchema>(values: S) => Type.Record(Type.String(), values),
-  oneOf: <const V extends readonly string[]>(...values: V) => Type.Union(values.map((v) => Type.Literal(v))) as unknown as TOneOf<V>,
+  oneOf: <const V extends readonly string[]>(...values: V) =>
+    Type.Union(values.map((v) => Type.Literal(v))) as unknown as TOneOf<V>,
   opt: <S extends TSchema>(schema: S) => Type.Optional(schema),
   orNull: <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]),
   lit: <const V extends string | number | boolean>(value: V) => Type.Literal(value),

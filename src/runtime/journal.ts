@@ -1,0 +1,139 @@
+/**
+ * One actor's record in the store: loads it, and writes it by compare-and-set until the outcome is known.
+ *
+ *   conflict             somebody else wrote: the caller reloads and replays; unless the record is this very write
+ *   unavailable, no      nothing was written: tried again after a jittered back-off
+ *   unavailable, unknown read back: ours -> committed; somebody else's -> conflict; unchanged -> tried again
+ *
+ * It goes on trying for as long as the activation lives (the mailbox is bounded and asks expire meanwhile).
+ */
+import type { Clock } from '../ports/clock.ts'
+import type { Random } from '../ports/random.ts'
+import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
+import { ActError } from './errors.ts'
+import { backoffMs, type Limits } from './limits.ts'
+import { sameRecord, writeOf } from './record.ts'
+
+export type JournalPorts = {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits: Limits
+}
+
+export class Journal {
+  readonly #ports: JournalPorts
+  readonly #key: string
+  readonly #alive: () => boolean
+  #last: Entry | undefined
+
+  /** @param alive when it turns false, what is in progress never returns */
+  constructor(ports: JournalPorts, key: string, alive: () => boolean) {
+    this.#ports = ports
+    this.#key = key
+    this.#alive = alive
+  }
+
+  /** Of the record as loaded or last written; 0 when there is none. */
+  get revision(): number {
+    return this.#last?.revision ?? 0
+  }
+
+  /** Whether writing `bytes` would change nothing (undefined: no record). */
+  says(bytes: Uint8Array | undefined): boolean {
+    if (bytes === undefined || this.#last === undefined)
+      return bytes === undefined && this.#last === undefined
+    return sameRecord(bytes, this.#last.value)
+  }
+
+  /** Reads the record through the leader. */
+  async load(): Promise<Entry | undefined> {
+    this.#last = await this.#persist(() => this.#ports.store.get(this.#key))
+    return this.#last
+  }
+
+  /**
+   * Writes the record, or removes it when `bytes` is undefined, at the revision that was last seen.
+   * @returns `conflict` when somebody else was first: load again
+   */
+  async commit(bytes: Uint8Array | undefined, write: string): Promise<'committed' | 'conflict'> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#write(bytes)
+        return 'committed'
+      } catch (error) {
+        if (!(error instanceof StoreConflict || error instanceof StoreUnavailable)) throw storeFault(error)
+        if (error instanceof StoreConflict || error.applied === 'unknown') {
+          const outcome = await this.#lookBack(bytes, write, error instanceof StoreConflict)
+          if (outcome !== 'unchanged') return outcome
+        }
+      }
+      await this.#pause(attempt)
+    }
+  }
+
+  async #write(bytes: Uint8Array | undefined): Promise<void> {
+    const { store } = this.#ports
+    const last = this.#last
+    if (bytes === undefined) {
+      if (last !== undefined) await store.remove(this.#key, last.revision)
+      this.#last = undefined
+      return
+    }
+    const revision =
+      last === undefined
+        ? await store.create(this.#key, bytes)
+        : await store.update(this.#key, bytes, last.revision)
+    this.#last = { key: this.#key, value: bytes, revision }
+  }
+
+  /** What became of a write whose answer was lost or was no. */
+  async #lookBack(
+    bytes: Uint8Array | undefined,
+    write: string,
+    refused: boolean,
+  ): Promise<'committed' | 'conflict' | 'unchanged'> {
+    const found = await this.#persist(() => this.#ports.store.get(this.#key))
+    const ours = bytes === undefined ? found === undefined : found !== undefined && isWrite(found, write)
+    if (ours) {
+      this.#last = found
+      return 'committed'
+    }
+    return !refused && found?.revision === this.#last?.revision ? 'unchanged' : 'conflict'
+  }
+
+  /** Tries until the store answers. */
+  async #persist<T>(read: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await read()
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw storeFault(error)
+      }
+      await this.#pause(attempt)
+    }
+  }
+
+  async #pause(attempt: number): Promise<void> {
+    const { clock, random, limits } = this.#ports
+    const waitMs = backoffMs(attempt, limits.storeBackoffMs, limits.storeBackoffMsMax, random.next())
+    await new Promise<void>((resolve) => {
+      clock.after(waitMs, () => {
+        if (this.#alive()) resolve()
+      })
+    })
+  }
+}
+
+const isWrite = (entry: Entry, write: string): boolean => {
+  try {
+    return writeOf(entry.value) === write
+  } catch (error) {
+    // A record that cannot be read is not ours; whoever loads it next says so.
+    if (error instanceof ActError) return false
+    throw error
+  }
+}
+
+const storeFault = (error: unknown): ActError =>
+  new ActError('ACT_STORE', 'the store failed', error instanceof Error ? { cause: error } : {})
