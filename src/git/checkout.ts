@@ -1,8 +1,8 @@
 /**
  * From a commit to files: what it is (ids, subject, author) and its tree written into a directory.
  *
- * Works on commits still in quarantine: while a pre-receive hook runs, the pushed objects lie in a directory of their
- * own, named by environment variables that every git process here must be given.
+ * Works on commits still in quarantine: while a pre-receive hook runs, the pushed objects lie in a
+ * directory of their own, named by environment variables that every git process here must be given.
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { git, GitError, type GitRun } from './run.ts'
@@ -27,8 +27,8 @@ export async function commitInfo(repository: string, id: string, run: GitRun = {
 }
 
 /**
- * How many paths differ between two commits and the short id of the newer tree: git's own words for a checkout are
- * "Updated 7 paths from dcbffed".
+ * How many paths differ between two commits and the short id of the newer tree: git's own words for a
+ * checkout are "Updated 7 paths from dcbffed".
  */
 export async function changes(
   repository: string,
@@ -45,9 +45,9 @@ export async function changes(
 }
 
 /**
- * Writes the tree of `commit` into `into` (made when missing), as a checkout does: attributes for line ends count,
- * `export-ignore` does not. Throws GIT_SUBMODULES when the commit has submodules: fetching them would make this host
- * call any address a pusher names.
+ * Writes the tree of `commit` into `into` (made when missing), as a checkout does: attributes for line ends
+ * count, `export-ignore` does not. Throws GIT_SUBMODULES when the commit has submodules: fetching them
+ * would make this host call any address a pusher names.
  */
 export async function checkoutCommit(
   repository: string,

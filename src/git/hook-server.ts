@@ -1,8 +1,8 @@
 /**
  * The host's side of the pre-receive hook: a unix socket where each push in progress is one connection.
  *
- * A hook that goes away (the client hung up, git was killed) aborts its handler's signal. Output to a hook that does
- * not read is bounded: beyond that the push is given up, never the host's memory.
+ * A hook that goes away (the client hung up, git was killed) aborts its handler's signal. Output to a hook
+ * that does not read is bounded: beyond that the push is given up, never the host's memory.
  */
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
@@ -27,7 +27,9 @@ export type HookAnswer = {
   readonly signal: AbortSignal
 }
 
-/** Decides a push; the number is the hook's exit code (0 accepts). A throw refuses the push and is reported. */
+/**
+ * Decides a push; the number is the hook's exit code (0 accepts). A throw refuses the push and is reported.
+ */
 export type HookHandler = (push: Push, answer: HookAnswer) => Promise<number>
 
 export type HookServer = {
@@ -44,8 +46,8 @@ const beatMs = 5_000
 const socketPathBytesMax = 107
 
 /**
- * Listens at `socketPath` (what lies there is replaced: one host process owns it) and writes the hook program beside
- * it. Throws GIT_SOCKET when the path is too long for a unix socket.
+ * Listens at `socketPath` (what lies there is replaced: one host process owns it) and writes the hook
+ * program beside it. Throws GIT_SOCKET when the path is too long for a unix socket.
  */
 export async function hookServer(
   socketPath: string,

@@ -1,9 +1,9 @@
 /**
  * The pre-receive hook's program: asks the host process over a unix socket and relays what it says.
  *
- * A process of its own, started by git for every push, with nothing but Node's own modules (the host writes it out as
- * plain JavaScript, which starts in a third of the time). It ends with the code the host gives; when the host dies,
- * or says nothing at all for a minute, the push is refused. It never hangs.
+ * A process of its own, started by git for every push, with nothing but Node's own modules (the host writes
+ * it out as plain JavaScript, which starts in a third of the time). It ends with the code the host gives;
+ * when the host dies, or says nothing at all for a minute, the push is refused. It never hangs.
  *
  * Frames from the host: 1 byte kind (0 beat, 1 output, 2 exit), 4 bytes length, then the bytes.
  */
@@ -43,9 +43,8 @@ socket.on('data', (chunk: Buffer) => {
   }
   pending = bytes.subarray(at)
 })
-socket.write(
-  `${JSON.stringify({ repository: process.cwd(), push: env['MANIFOLD_PUSH_ID'] ?? '', updates, quarantine })}\n`,
-)
+const push = env['MANIFOLD_PUSH_ID'] ?? ''
+socket.write(`${JSON.stringify({ repository: process.cwd(), push, updates, quarantine })}\n`)
 
 function act(kind: number, bytes: Buffer): void {
   if (kind === 1) process.stderr.write(bytes)

@@ -1,8 +1,10 @@
 /**
- * Bare repositories: made with the settings and hooks that a push needs, saved to one file and made again from it.
+ * Bare repositories: made with the settings and hooks that a push needs, saved to one file and made again
+ * from it.
  *
- * The repository on disk is a working copy; its bundle in a durable store is the record. The hooks are constant text
- * (where the hook program lies comes in their environment), so a restored repository is like a new one.
+ * The repository on disk is a working copy; its bundle in a durable store is the record. The hooks are
+ * constant text (where the hook program lies comes in their environment), so a restored repository is like
+ * a new one.
  */
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -23,20 +25,22 @@ export type RepositoryOptions = {
 }
 
 /**
- * Makes a bare repository at `dir` (its parent must exist), HEAD at refs/heads/main, ready for pushes over HTTP.
- * Safe to repeat: settings and hooks are written again, refs and objects are left alone.
+ * Makes a bare repository at `dir` (its parent must exist), HEAD at refs/heads/main, ready for pushes over
+ * HTTP. Safe to repeat: settings and hooks are written again, refs and objects are left alone.
  */
 export async function createRepository(dir: string, options: RepositoryOptions = {}): Promise<void> {
   await git(['init', '--quiet', '--bare', '--template=', '--initial-branch=main', dir])
   const settings = [
     '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n\tlogAllRefUpdates = false',
-    // A push that was answered must survive a power cut: objects and refs reach the disk first (git 2.36 and later).
+    // A push that was answered must survive a power cut: objects and refs reach the disk first (git 2.36
+    // and later).
     '\tfsync = committed,reference',
     '[http]\n\treceivepack = true\n\tuploadpack = true\n\tgetanyfile = true',
     // Objects are checked on arrival; the three warnings below are common in old but sound histories.
     '[receive]\n\tfsckObjects = true\n\tautogc = false\n\tadvertiseAtomic = true\n\tkeepAlive = 5',
     `\tmaxInputSize = ${options.packBytesMax ?? 1024 ** 3}`,
-    '[receive "fsck"]\n\tzeroPaddedFilemode = ignore\n\tbadTimezone = ignore\n\tmissingSpaceBeforeDate = ignore',
+    '[receive "fsck"]\n\tzeroPaddedFilemode = ignore\n\tbadTimezone = ignore',
+    '\tmissingSpaceBeforeDate = ignore',
     '[transfer]\n\tunpackLimit = 100',
     '[gc]\n\tauto = 0',
   ]
@@ -56,7 +60,9 @@ export async function setHead(dir: string, branch: 'main' | 'master'): Promise<v
   await git(['--git-dir', dir, 'symbolic-ref', 'HEAD', `refs/heads/${branch}`])
 }
 
-/** Packs loose objects and drops unreachable ones, when git thinks it is worth it. Not to run during a push. */
+/**
+ * Packs loose objects and drops unreachable ones, when git thinks it is worth it. Not to run during a push.
+ */
 export async function tidyRepository(dir: string): Promise<void> {
   await git(['--git-dir', dir, '-c', 'gc.auto=2000', 'gc', '--auto', '--quiet'], { timeoutMs: 300_000 })
 }
@@ -79,8 +85,8 @@ export async function bundle(dir: string, file: string): Promise<boolean> {
 }
 
 /**
- * Makes the repository at `dir` again from a bundle (or an empty one without), replacing what is there in one step.
- * HEAD: main when that branch exists, else master when that does, else main.
+ * Makes the repository at `dir` again from a bundle (or an empty one without), replacing what is there in
+ * one step. HEAD: main when that branch exists, else master when that does, else main.
  */
 export async function restore(
   dir: string,

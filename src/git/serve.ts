@@ -1,8 +1,9 @@
 /**
- * Git's smart HTTP protocol, served by git's own http-backend as a CGI program (git-http-backend(1), RFC 3875).
+ * Git's smart HTTP protocol, served by git's own http-backend as a CGI program (git-http-backend(1), RFC
+ * 3875).
  *
- * Bodies and answers stream both ways with back pressure; the backend inflates gzip bodies itself. When the client goes
- * away the backend's whole process group is stopped, which ends a running hook too.
+ * Bodies and answers stream both ways with back pressure; the backend inflates gzip bodies itself. When the
+ * client goes away the backend's whole process group is stopped, which ends a running hook too.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -21,7 +22,10 @@ export type ServeOptions = {
   bodyBytesMax?: number
   /** The whole exchange, builds in hooks included. */
   timeoutMs?: number
-  /** After a push was taken and before its answer ends; when it fails the answer is cut off, so the pusher sees an error. */
+  /**
+   * After a push was taken and before its answer ends; when it fails the answer is cut off, so the pusher
+   * sees an error.
+   */
   beforeEnd?: () => Promise<void>
   /** The backend's complaints and failures, one line each. */
   onError?: (line: string) => void
@@ -131,7 +135,10 @@ function cgiEnvironment(req: IncomingMessage, query: string, options: ServeOptio
   }
 }
 
-/** Pipes the request's body in, counting it. A backend that stops reading early (a refused push) is no error here. */
+/**
+ * Pipes the request's body in, counting it. A backend that stops reading early (a refused push) is no error
+ * here.
+ */
 function feed(req: IncomingMessage, backend: Backend, bytesMax: number, stop: (why: string) => void): void {
   let bytes = 0
   req.on('data', (chunk: Buffer) => {

@@ -1,5 +1,6 @@
 /**
- * What a push asks for: which of its ref updates is to be built, which are merely kept, which are refused. Pure.
+ * What a push asks for: which of its ref updates is to be built, which are merely kept, which are refused.
+ * Pure.
  *
  * Source: spec/dyno.md §2.2 (Heroku builds main and master alone; other branches are accepted and not built).
  */
@@ -21,7 +22,10 @@ const branches = ['main', 'master'] as const
 
 export const isZero = (id: string): boolean => /^0+$/.test(id)
 
-/** Judges a whole push: one refused update refuses all, as git's pre-receive hook can only answer for all at once. */
+/**
+ * Judges a whole push: one refused update refuses all, as git's pre-receive hook can only answer for all at
+ * once.
+ */
 export function judge(updates: readonly RefUpdate[]): Verdict {
   for (const branch of branches) {
     const update = updates.find((each) => each.ref === `refs/heads/${branch}`)

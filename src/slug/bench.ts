@@ -1,9 +1,10 @@
 /**
  * A build's workbench: its directories, and running buildpack scripts on them in the sandbox.
  *
- * Inside, everything is where Heroku has it: the source at /tmp/build_<8 hex>, HOME at /app (empty, writable), the cache and
- * one file per config var beside; each buildpack's private copy at /tmp/buildpack_<8 hex>_<n>, which is its scripts' working
- * directory (buildpacks open their own files by relative paths).
+ * Inside, everything is where Heroku has it: the source at /tmp/build_<8 hex>, HOME at /app (empty,
+ * writable), the cache and one file per config var beside; each buildpack's private copy at
+ * /tmp/buildpack_<8 hex>_<n>, which is its scripts' working directory (buildpacks open their own files by
+ * relative paths).
  */
 import { execFile } from 'node:child_process'
 import { mkdir, stat, writeFile } from 'node:fs/promises'

@@ -1,8 +1,9 @@
 /**
- * Compressed blocks kept from earlier packings: most of a slug (Node's binary, npm, the dependencies) is in the next one too.
+ * Compressed blocks kept from earlier packings: most of a slug (Node's binary, npm, the dependencies) is in
+ * the next one too.
  *
- * A block is found by the checksum of what it holds, and carries the checksum of its compressed form, so that one torn by a
- * power cut is seen and made anew. Bounded: the blocks used longest ago go first.
+ * A block is found by the checksum of what it holds, and carries the checksum of its compressed form, so
+ * that one torn by a power cut is seen and made anew. Bounded: the blocks used longest ago go first.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'

@@ -1,8 +1,10 @@
 /**
- * Buildpacks: from what an app has set (`heroku/nodejs`, a git URL with #ref, a tgz URL or path) to a directory.
+ * Buildpacks: from what an app has set (`heroku/nodejs`, a git URL with #ref, a tgz URL or path) to a
+ * directory.
  *
- * Fetching runs in the sandbox, with the build's own network and files, so a URL can reach nothing that a build could not.
- * What was fetched is kept by its content (commit id or checksum) and shared by all builds.
+ * Fetching runs in the sandbox, with the build's own network and files, so a URL can reach nothing that a
+ * build could not. What was fetched is kept by its content (commit id or checksum) and shared by all
+ * builds.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
@@ -69,7 +71,9 @@ export type FetchOptions = {
   signal?: AbortSignal
 }
 
-/** Gives the directory of a buildpack, fetching it when need be: three tries of 90 s. Throws a BuildFailure. */
+/**
+ * Gives the directory of a buildpack, fetching it when need be: three tries of 90 s. Throws a BuildFailure.
+ */
 export async function locateBuildpack(
   source: BuildpackSource,
   builtins: Builtins,

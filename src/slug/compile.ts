@@ -1,8 +1,9 @@
 /**
- * The slug compiler: source in, slug out, in the order and with the words of Heroku's (spec/dyno.md §2.1, §2.2).
+ * The slug compiler: source in, slug out, in the order and with the words of Heroku's (spec/dyno.md §2.1,
+ * §2.2).
  *
- * checkout → clean → detect → compile, buildpack after buildpack → release → Procfile → pack. Everything that a stranger wrote
- * runs in the sandbox; this process only reads what came of it.
+ * checkout → clean → detect → compile, buildpack after buildpack → release → Procfile → pack. Everything
+ * that a stranger wrote runs in the sandbox; this process only reads what came of it.
  */
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -78,8 +79,8 @@ exec "$pack/bin/compile" "$build" "$cache" "$env" 2>&1`
 const releaseScript = 'exec "$1/bin/release" "$2" 2>/dev/null'
 
 /**
- * Makes a slug. What Heroku prints goes to `onOutput` as it happens, up to the packed size; a failure's own text does
- * not: it comes with the BuildFailure that is thrown.
+ * Makes a slug. What Heroku prints goes to `onOutput` as it happens, up to the packed size; a failure's own
+ * text does not: it comes with the BuildFailure that is thrown.
  */
 export async function compile(options: CompileOptions): Promise<Compiled> {
   const timeoutMs = options.limits?.timeoutMs ?? compileLimits.timeoutMs

@@ -1,5 +1,6 @@
 /**
- * The ways a build or a slug goes wrong, each with a code; a BuildFailure also carries what the pusher is shown.
+ * The ways a build or a slug goes wrong, each with a code; a BuildFailure also carries what the pusher is
+ * shown.
  */
 export type BuildFailureCode =
   | 'NO_LANGUAGE'
@@ -13,7 +14,10 @@ export type BuildFailureCode =
   | 'TOO_LARGE'
   | 'CANCELLED'
 
-/** A build that ends without a slug. `text` is complete and already in Heroku's form; `exitCode` is the push's. */
+/**
+ * A build that ends without a slug. `text` is complete and already in Heroku's form; `exitCode` is the
+ * push's.
+ */
 export class BuildFailure extends Error {
   override readonly name = 'BuildFailure'
   readonly code: BuildFailureCode

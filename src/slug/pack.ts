@@ -1,8 +1,9 @@
 /**
  * Packing a slug: system tar's stream, compressed by all cores into one gzip file, hashed on the way.
  *
- * The stream is cut into blocks that become gzip members of their own (RFC 1952 §2.2: members in sequence are one file),
- * so blocks compress in parallel on libuv's threads, and those of an earlier slug need not be compressed again.
+ * The stream is cut into blocks that become gzip members of their own (RFC 1952 §2.2: members in sequence
+ * are one file), so blocks compress in parallel on libuv's threads, and those of an earlier slug need not
+ * be compressed again.
  */
 import { spawn } from 'node:child_process'
 import { createHash, type Hash } from 'node:crypto'
@@ -28,8 +29,9 @@ const inFlightMax = 4
 const stderrCharsMax = 4096
 
 /**
- * Packs the directory `app` of `parent` so that every path starts with `./app`, owned by root, readable by all and
- * without set-id bits (a build's user must not make a root program). Sorted by name: equal trees make equal streams.
+ * Packs the directory `app` of `parent` so that every path starts with `./app`, owned by root, readable by
+ * all and without set-id bits (a build's user must not make a root program). Sorted by name: equal trees
+ * make equal streams.
  */
 export async function pack(parent: string, options: PackOptions): Promise<Packed> {
   const argv = ['--create', '--file=-', '--format=gnu', '--sort=name', '--hard-dereference']

@@ -1,7 +1,8 @@
 /**
  * The platform's own Node.js and npm as one directory for builds (`bin/node`, `lib/node_modules/npm`).
  *
- * A build stack has no Node.js; the Node.js buildpack uses this one to read package.json and to fetch the app's version.
+ * A build stack has no Node.js; the Node.js buildpack uses this one to read package.json and to fetch the
+ * app's version.
  */
 import { copyFile, cp, link, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { constants } from 'node:fs'

@@ -1,8 +1,9 @@
 /**
  * The Procfile's grammar: `type: command` lines. Pure.
  *
- * A superset of what Heroku's own readers take (spec/dyno.md §2.4): CRLF and a byte order mark are tolerated, lines
- * that do not fit are ignored, the later of two equal types wins; what follows the colon is the shell's business.
+ * A superset of what Heroku's own readers take (spec/dyno.md §2.4): CRLF and a byte order mark are
+ * tolerated, lines that do not fit are ignored, the later of two equal types wins; what follows the colon
+ * is the shell's business.
  */
 const line = /^\s*([A-Za-z0-9][A-Za-z0-9_-]*)\s*:\s*(.+?)\s*$/
 

@@ -1,5 +1,6 @@
 /**
- * A buildpack's bin/release output: YAML with the default process types and, on a first deploy, add-ons and config vars.
+ * A buildpack's bin/release output: YAML with the default process types and, on a first deploy, add-ons and
+ * config vars.
  *
  * The only door to the yaml package.
  */
@@ -13,7 +14,10 @@ export type BuildpackRelease = {
 
 const textCharsMax = 64 * 1024
 
-/** Reads bin/release's stdout; nothing at all is an empty release. Throws a TypeError that says what is wrong. */
+/**
+ * Reads bin/release's stdout; nothing at all is an empty release. Throws a TypeError that says what is
+ * wrong.
+ */
 export function parseRelease(text: string): BuildpackRelease {
   if (text.length > textCharsMax) throw new TypeError(`more than ${textCharsMax} characters`)
   let root: unknown

@@ -1,9 +1,10 @@
 /**
- * What a build asks of whoever isolates it: run one command with these directories mounted, and give its output.
+ * What a build asks of whoever isolates it: run one command with these directories mounted, and give its
+ * output.
  *
- * The slug compiler never runs a buildpack itself; it is handed a `Sandbox` (a container, or plain processes with the
- * paths mapped). Targets are absolute paths that appear literally in argv, cwd and env, so that a sandbox without
- * mounts can put the sources in their place.
+ * The slug compiler never runs a buildpack itself; it is handed a `Sandbox` (a container, or plain
+ * processes with the paths mapped). Targets are absolute paths that appear literally in argv, cwd and env,
+ * so that a sandbox without mounts can put the sources in their place.
  */
 export type Mount = { readonly source: string; readonly target: string; readonly mode: 'ro' | 'rw' }
 
@@ -22,8 +23,9 @@ export type Job = {
 export type Sandbox = (job: Job) => Promise<{ code: number; timedOut: boolean }>
 
 /**
- * Variables of the platform's own environment that builds may be given (the caller picks the values that make sense
- * inside the sandbox): where npm and git fetch from and whom they trust. Nothing else of the host is passed on.
+ * Variables of the platform's own environment that builds may be given (the caller picks the values that
+ * make sense inside the sandbox): where npm and git fetch from and whom they trust. Nothing else of the
+ * host is passed on.
  */
 export const passedVariables = [
   'npm_config_registry',

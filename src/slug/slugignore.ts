@@ -1,9 +1,9 @@
 /**
  * .slugignore: which of a source tree's paths are dropped before the buildpacks run. Pure.
  *
- * As Heroku's slug compiler reads it (spec/dyno.md §2.3): patterns are separated by any white space, `#` cuts a comment,
- * a pattern with a slash is matched at the root only, any other one at every depth; there is no negation. Globs follow
- * Ruby's Dir.glob: `*` and `?` match neither a slash nor a leading dot.
+ * As Heroku's slug compiler reads it (spec/dyno.md §2.3): patterns are separated by any white space, `#`
+ * cuts a comment, a pattern with a slash is matched at the root only, any other one at every depth; there
+ * is no negation. Globs follow Ruby's Dir.glob: `*` and `?` match neither a slash nor a leading dot.
  */
 export function parseSlugignore(text: string): RegExp[] {
   return text
@@ -18,7 +18,10 @@ export function parseSlugignore(text: string): RegExp[] {
     })
 }
 
-/** The paths (relative, `/` between parts) that a .slugignore drops; what lies in a dropped directory is not listed. */
+/**
+ * The paths (relative, `/` between parts) that a .slugignore drops; what lies in a dropped directory is not
+ * listed.
+ */
 export function slugignored(paths: readonly string[], text: string): string[] {
   const patterns = parseSlugignore(text)
   const hit = new Set(paths.filter((path) => patterns.some((pattern) => pattern.test(path))))

@@ -1,5 +1,6 @@
 /**
- * The source tree before and after a build: what never belongs in a slug is removed, and files are read with care.
+ * The source tree before and after a build: what never belongs in a slug is removed, and files are read
+ * with care.
  *
  * A tree comes from a stranger and may hold links to anywhere, so links are never followed out of it.
  */
@@ -30,8 +31,8 @@ export async function cleanSource(dir: string): Promise<number | undefined> {
 }
 
 /**
- * Every path beneath, relative; directories before what they hold. Links are listed and not followed (readdir's own
- * recursive mode does follow them).
+ * Every path beneath, relative; directories before what they hold. Links are listed and not followed
+ * (readdir's own recursive mode does follow them).
  */
 async function walk(root: string): Promise<string[]> {
   const paths: string[] = []
@@ -46,7 +47,10 @@ async function walk(root: string): Promise<string[]> {
   return paths
 }
 
-/** Reads a small file of the tree as text; undefined when it is missing, not a file, or a link that leaves the tree. */
+/**
+ * Reads a small file of the tree as text; undefined when it is missing, not a file, or a link that leaves
+ * the tree.
+ */
 export async function readInside(dir: string, name: string): Promise<string | undefined> {
   try {
     const root = await realpath(dir)

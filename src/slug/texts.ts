@@ -33,7 +33,8 @@ export const pushFailed = ' !     Push failed\n'
 
 export const noLanguage = [
   ' !     No default language could be detected for this app.',
-  '\t\t\tHINT: This occurs when Heroku cannot detect the buildpack to use for this application automatically.',
+  '\t\t\tHINT: This occurs when Heroku cannot detect the buildpack ' +
+    'to use for this application automatically.',
   '\t\t\tSee https://devcenter.heroku.com/articles/buildpacks',
   '',
   pushFailed,
@@ -93,7 +94,8 @@ export const duplicateVersion = (commit: string): string =>
     ` ! ## Warning - The same version of this code has already been built: ${commit}`,
     ' !',
     ` ! We have detected that you have triggered a build from source code with version ${commit}`,
-    ' ! at least twice. One common cause of this behavior is attempting to deploy code from a different branch.',
+    ' ! at least twice. One common cause of this behavior is attempting to deploy code ' +
+      'from a different branch.',
     ' !',
     ' ! If you are developing on a branch and deploying via git you must run:',
     ' !',

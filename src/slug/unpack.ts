@@ -1,8 +1,8 @@
 /**
  * Unpacking a slug: its bytes are verified first, then it appears in its place in one step, or not at all.
  *
- * Slugs made elsewhere come in through the API, so an archive is not trusted: only what lies under ./app is kept, nothing
- * may leave it, and only files, directories and links are taken.
+ * Slugs made elsewhere come in through the API, so an archive is not trusted: only what lies under ./app is
+ * kept, nothing may leave it, and only files, directories and links are taken.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -16,7 +16,10 @@ export type UnpackOptions = {
   file: string
   /** Hex digits of the compressed file's checksum. */
   sha256: string
-  /** The directory that is to be the app's; its parent is made when missing. When it is there already, it is kept. */
+  /**
+   * The directory that is to be the app's; its parent is made when missing. When it is there already, it is
+   * kept.
+   */
   into: string
   /** Bound on what comes out of the archive, in bytes. */
   unpackedBytesMax?: number
@@ -30,9 +33,9 @@ const extract = 'gzip -dc "$1" | head -c "$2" | tar -x --no-same-owner -C "$3"'
 const outputCharsMax = 4096
 
 /**
- * Verifies and unpacks. Everything becomes writable by all: dynos run as users of their own, on private copies (overlays)
- * of these files, and may change them as on Heroku. The directory is a cache: after a power cut it may be torn, so keep
- * it where it goes with the boot.
+ * Verifies and unpacks. Everything becomes writable by all: dynos run as users of their own, on private
+ * copies (overlays) of these files, and may change them as on Heroku. The directory is a cache: after a
+ * power cut it may be torn, so keep it where it goes with the boot.
  * Throws SLUG_CHECKSUM (Heroku's R17, with its text), SLUG_UNSAFE or SLUG_DAMAGED.
  */
 export async function unpack(options: UnpackOptions): Promise<void> {
@@ -58,8 +61,8 @@ export async function unpack(options: UnpackOptions): Promise<void> {
 }
 
 /**
- * Makes a tree that this host compiled what `unpack` would make of its slug: the same rights, owned by root, moved into
- * place. The tree must lie on the same file system as `into`.
+ * Makes a tree that this host compiled what `unpack` would make of its slug: the same rights, owned by
+ * root, moved into place. The tree must lie on the same file system as `into`.
  */
 export async function adopt(app: string, into: string, signal?: AbortSignal): Promise<void> {
   await mkdir(dirname(into), { recursive: true })

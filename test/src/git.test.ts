@@ -1,6 +1,6 @@
 /**
- * src/git with real parties: git's own client pushes to, and clones from, a real HTTP server over real repositories,
- * hooks and sockets.
+ * src/git with real parties: git's own client pushes to, and clones from, a real HTTP server over real
+ * repositories, hooks and sockets.
  */
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -50,7 +50,10 @@ type World = {
   hooks: HookServer
 }
 
-/** A repository behind a server with a hook handler, and a work tree with one commit and the remote `heroku`. */
+/**
+ * A repository behind a server with a hook handler, and a work tree with one commit and the remote
+ * `heroku`.
+ */
 async function world(test: Test, handler: HookHandler, serve: Partial<ServeOptions> = {}): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'manifold-git-'))
   const repository = join(dir, 'app.git')
@@ -223,7 +226,10 @@ t.test('a pusher who goes away aborts the build and leaves no process behind', a
   t.equal(await refs(w.repository), '')
 })
 
-/** The environments' paths of all processes would need more; hooks and backends carry the directory in these. */
+/**
+ * The environments' paths of all processes would need more; hooks and backends carry the directory in
+ * these.
+ */
 async function commandLines(): Promise<string[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const read = (pid: string): Promise<string> => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')

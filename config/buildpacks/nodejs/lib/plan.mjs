@@ -70,9 +70,11 @@ const plan = {
       : 'heroku-postbuild',
   cleanup: scripts['heroku-cleanup'] === undefined ? '' : 'heroku-cleanup',
   dev: count('devDependencies') > 0 ? 'yes' : '',
-  // Nothing to install: no dependency, no workspace, no script of the app's own that npm would run on installing.
+  // Nothing to install: no dependency, no workspace, no script of the app's own that npm would run on
+  // installing.
   idle: !some && manifest.workspaces === undefined && !lifecycle.some((name) => name in scripts) ? 'yes' : '',
-  // An install that can be replayed from its files alone: it runs none of the app's scripts and links to none of its code.
+  // An install that can be replayed from its files alone: it runs none of the app's scripts and links to
+  // none of its code.
   replayable:
     lock !== undefined &&
     manifest.workspaces === undefined &&
