@@ -2,6 +2,7 @@
  * The API, put together: endpoints served over NATS, the HTTP face on its port, git and streams beside it.
  * The composition root gives the parts that reach outside this folder.
  */
+import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
@@ -23,7 +24,7 @@ export type ApiParts = {
   readonly node: Pick<Edge, 'ask' | 'tell'>
   readonly store: Store
   readonly random: Random
-  readonly now: () => number
+  readonly clock: Clock
   readonly log: Log
   readonly vault: Edge['vault']
   readonly rendezvous: Rendezvous
@@ -45,7 +46,8 @@ export type Api = { readonly port: number; readonly close: () => Promise<void> }
 const limits = { firstBytesMs: 30_000, firstLineBytesMax: 8192, connectionsMax: 4096 }
 
 export const startApi = async (parts: ApiParts): Promise<Api> => {
-  const { node, store, random, now, log, vault, rendezvous, settings } = parts
+  const { node, store, random, clock, log, vault, rendezvous, settings } = parts
+  const now = (): number => clock.now()
   const accounts = await openAccounts(store, random, now, parts.owner)
   const edge: Edge = {
     ask: (to, message, options) => node.ask(to, message, options),
@@ -67,7 +69,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     requests: parts.requests,
     mounts: [
       gitMount(edge, parts.git),
-      tailMount(edge.sessions, parts.tails, now),
+      tailMount(edge.sessions, parts.tails, clock),
       outputMount(parts.streams),
       slugMount(parts.slugs),
     ],

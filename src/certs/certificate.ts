@@ -86,8 +86,7 @@ const certify = (f: Fields, extensions: readonly Buffer[]): string => {
 }
 
 const newKey = (): string =>
-  generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
 
 const publicKeyInfo = (key: string): Buffer =>
   createPublicKey(createPrivateKey(key)).export({ type: 'spki', format: 'der' })

@@ -6,6 +6,7 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 import { issue, makeAuthority, type Pair } from './certificate.ts'
 
@@ -52,7 +53,7 @@ const fresh = (pem: string, nowMs: number): boolean =>
   new X509Certificate(pem).validToDate.getTime() - nowMs > renewBeforeMs
 
 const covers = (certificate: X509Certificate, name: string): boolean =>
-  (certificate.checkHost(name) ?? certificate.checkIP(name)) !== undefined
+  (isIPv4(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined
 
 const kept = async (
   directory: string,

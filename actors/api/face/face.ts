@@ -38,6 +38,7 @@ const bodyBytesMax = 1024 * 1024
 const graceMs = 5_000
 /** What clients that can only POST may mean (`X-HTTP-Method-Override`). */
 const overrides = new Set(['GET', 'PUT', 'PATCH', 'DELETE'])
+const serviceErrorHeader = 'Nats-Service-Error-Code'
 const passedBack = ['Accept-Ranges', 'Content-Range', 'Next-Range', 'RateLimit-Remaining']
 
 /** An HTTP server that listens nowhere: connections are handed to it (src/http/shared-port.ts). */
@@ -121,7 +122,11 @@ const forward =
       const value = answer.header(name)
       if (value !== undefined) reply.header(name, value)
     }
-    return send(request, reply, Number(answer.header(statusHeader) ?? 500), answer.bytes)
+    const status = Number(answer.header(statusHeader) ?? answer.header(serviceErrorHeader) ?? 500)
+    // Without a body it is the service's own refusal: too busy, or broken.
+    if (answer.bytes.length === 0)
+      throw Object.assign(new Error(`the service answered ${status}`), { undone: status === 503 })
+    return send(request, reply, status, answer.bytes)
   }
 
 const send = (

@@ -5,10 +5,18 @@
  * is told how many (L11); an end is always a clean one, because the stock client takes a reset for a failure.
  */
 import type { ServerResponse } from 'node:http'
+import type { Clock } from '../../../src/ports/clock.ts'
 import type { Line } from '../../protocols/channel.ts'
 import type { LogSession, LogSessions } from '../log-sessions.ts'
 import { sessionMsMax } from '../log-sessions.ts'
 import { sayText, type Mount } from './mount.ts'
+
+export type TailReader = {
+  readonly onLine: (id: number, line: Line) => void
+  readonly onEnd: () => void
+  /** The history cannot be read now. */
+  readonly onFailure: (reason: string) => void
+}
 
 /** What actors/logplex gives: history, then live lines without gap or double. */
 export type Tails = {
@@ -20,8 +28,7 @@ export type Tails = {
       readonly filter: { readonly source?: string; readonly process?: string }
       readonly afterId?: number
     },
-    onLine: (id: number, line: Line) => void,
-    onEnd: () => void,
+    reader: TailReader,
   ) => { readonly close: () => void }
   /** `2026-11-23T02:53:10.425123+00:00 app[web.1]: text` */
   readonly format: (line: Line) => string
@@ -32,7 +39,7 @@ const path = /^\/logs\/([A-Za-z0-9_-]{16,128})$/
 const heartbeatMs = 25_000
 const bufferBytesMax = 1024 * 1024
 
-export const tailMount = (sessions: LogSessions, tails: Tails, now: () => number): Mount => ({
+export const tailMount = (sessions: LogSessions, tails: Tails, clock: Clock): Mount => ({
   at(method, pathname) {
     const token = path.exec(pathname)?.[1]
     if (token === undefined || method !== 'GET') return undefined
@@ -45,7 +52,7 @@ export const tailMount = (sessions: LogSessions, tails: Tails, now: () => number
       const events = /\btext\/event-stream\b/.test(req.headers.accept ?? '')
       const last = Number(req.headers['last-event-id'])
       const afterId = Number.isSafeInteger(last) && last > 0 ? last : undefined
-      stream(res, session, { events, afterId, endAt: session.createdAt + sessionMsMax, now }, tails)
+      stream(res, session, { events, afterId, endAt: session.createdAt + sessionMsMax, clock }, tails)
     }
   },
 })
@@ -54,11 +61,11 @@ type Options = {
   readonly events: boolean
   readonly afterId: number | undefined
   readonly endAt: number
-  readonly now: () => number
+  readonly clock: Clock
 }
 
 const stream = (res: ServerResponse, session: LogSession, options: Options, tails: Tails): void => {
-  const { events, afterId, now } = options
+  const { events, afterId, clock } = options
   res.writeHead(200, {
     'content-type': events ? 'text/event-stream; charset=utf-8' : 'text/plain; charset=utf-8',
     'cache-control': 'no-cache',
@@ -77,37 +84,48 @@ const stream = (res: ServerResponse, session: LogSession, options: Options, tail
     }
     send(id, tails.format(line))
   }
-  const tail = tails.open(
-    {
-      appId: session.appId,
-      lines: session.lines,
-      tail: session.tail,
-      filter: session.filter,
-      ...(afterId === undefined ? {} : { afterId }),
-    },
-    onLine,
-    () => res.end(),
-  )
+  const wanted = {
+    appId: session.appId,
+    lines: session.lines,
+    tail: session.tail,
+    filter: session.filter,
+    ...(afterId === undefined ? {} : { afterId }),
+  }
+  const onEnd = (): void => void res.end()
+  const onFailure = (): void => {
+    send(undefined, tails.format(lineOf(unavailable, clock.now())))
+    res.end()
+  }
+  const tail = tails.open(wanted, { onLine, onEnd, onFailure })
   res.on('drain', () => {
     if (dropped.count === 0) return
-    send(undefined, tails.format(overflow(dropped, now())))
+    send(undefined, tails.format(overflow(dropped, clock.now())))
     dropped = { count: 0, since: 0 }
   })
-  const beat = setInterval(() => {
-    if (now() >= options.endAt) res.end()
+  let beat = clock.after(heartbeatMs, heartbeat)
+  function heartbeat(): void {
+    if (clock.now() >= options.endAt) res.end()
     else if (events && res.writableLength === 0) res.write(':\n\n')
-  }, heartbeatMs)
+    beat = clock.after(heartbeatMs, heartbeat)
+  }
   res.once('close', () => {
-    clearInterval(beat)
+    beat.cancel()
     tail.close()
   })
 }
 
-const overflow = ({ count, since }: { count: number; since: number }, nowMs: number): Line => ({
+const unavailable =
+  'Error L15 (Tail buffer temporarily unavailable): The tail buffer that holds the last 1500 lines of logs is temporarily unavailable. Run `heroku logs` again.'
+
+const lineOf = (text: string, nowMs: number): Line => ({
   atUs: nowMs * 1000,
   source: 'heroku',
   process: 'logplex',
-  text: Buffer.from(
-    `Error L11 (Tail buffer overflow): ${count} messages dropped since ${new Date(since / 1000).toISOString()}.`,
-  ),
+  text: Buffer.from(text),
 })
+
+const overflow = ({ count, since }: { count: number; since: number }, nowMs: number): Line =>
+  lineOf(
+    `Error L11 (Tail buffer overflow): ${count} messages dropped since ${new Date(since / 1000).toISOString()}.`,
+    nowMs,
+  )

@@ -24,7 +24,10 @@ export const domains = [
       }
       const all = [
         own,
-        ...app.domains.map((domain) => ({ hostname: domain.hostname, body: domainBody(domain, app, edge.settings) })),
+        ...app.domains.map((domain) => ({
+          hostname: domain.hostname,
+          body: domainBody(domain, app, edge.settings),
+        })),
       ]
       const page = cut(all, request.range, {
         hostname: (domain) => domain.hostname,

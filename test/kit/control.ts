@@ -1,0 +1,225 @@
+/**
+ * The control actors as the API sees them, in memory: answers each question at once by the rules of the protocols.
+ * For tests of the API alone; the actors themselves have their own.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Edge } from '../../actors/api/edge.ts'
+import type { AppView } from '../../actors/protocols/app.ts'
+import type { BuildView } from '../../actors/protocols/build.ts'
+import type { DynoView, ProcessType, Release, Slug, Who } from '../../actors/protocols/shapes.ts'
+import type { Store } from '../../src/ports/store.ts'
+import { AskFailed } from '../../src/runtime/errors.ts'
+
+type Message = { readonly type: string } & Readonly<Record<string, unknown>>
+type Kept = { app: AppView; releases: Release[]; types: ProcessType[]; dynos: DynoView[] }
+
+const now = Date.UTC(2026, 10, 23, 6, 0, 0)
+const times = { createdAt: now, updatedAt: now }
+
+export type Control = {
+  readonly node: Pick<Edge, 'ask' | 'tell'>
+  readonly vault: Edge['vault']
+  /** Every question asked, newest last. */
+  readonly asked: Message[]
+  readonly builds: Map<string, BuildView>
+  /** The next question to `actor` fails so. */
+  readonly failNext: (actor: string, failure: ConstructorParameters<typeof AskFailed>[0]) => void
+}
+
+export const slug = (commit: string): Slug => ({
+  id: randomUUID(),
+  sha256: 'ab'.repeat(32),
+  bytes: 1234,
+  stack: 'heroku-24',
+  commit,
+  description: 'a commit',
+  processTypes: { web: 'node web.js', worker: 'node worker.js' },
+  buildpackDescription: 'Node.js',
+  createdAt: now,
+})
+
+export const control = (store: Store): Control => {
+  const apps = new Map<string, Kept>()
+  const configs = new Map<string, Record<string, string>>([['', {}]])
+  const builds = new Map<string, BuildView>()
+  const failures = new Map<string, AskFailed>()
+  const asked: Message[] = []
+  const refuse = (code: string, reason: string): never => {
+    throw new AskFailed({ kind: 'refused', code, reason }, 'the test control')
+  }
+  const claim = async (name: string, appId: string): Promise<void> => {
+    const value = Buffer.from(JSON.stringify({ appId }))
+    await store.create(`name/app/${name}`, value).catch(() => refuse('name_taken', `${name} is taken`))
+  }
+  const release = (kept: Kept, by: Who, change: Pick<Release, 'description'> & Partial<Release>): Release => {
+    const last = kept.releases.at(-1)
+    const made: Release = {
+      id: randomUUID(),
+      version: (last?.version ?? 0) + 1,
+      status: 'succeeded',
+      userId: by.id,
+      userEmail: by.email,
+      configId: last?.configId ?? '',
+      slug: last?.slug ?? null,
+      ...times,
+      ...change,
+    }
+    kept.releases.push(made)
+    return made
+  }
+  const ofApp = (key: string): Kept => apps.get(key) ?? refuse('not_found', 'no such app')
+
+  const questions: Readonly<Record<string, (key: string, m: Message) => unknown>> = {
+    async 'app.create'(id, m) {
+      await claim(m['name'] as string, id)
+      const app: AppView = {
+        id,
+        name: m['name'] as string,
+        owner: m['owner'] as Who,
+        region: m['region'] as string,
+        stack: m['stack'] as string,
+        buildStack: m['stack'] as string,
+        maintenance: false,
+        buildpacks: [],
+        buildpackDescription: null,
+        domains: [],
+        features: [],
+        repoBytes: null,
+        slugBytes: null,
+        releasedAt: null,
+        ...times,
+      }
+      const kept: Kept = { app, releases: [], types: [], dynos: [] }
+      release(kept, app.owner, { description: 'Initial release' })
+      release(kept, app.owner, { description: 'Enable Logplex' })
+      apps.set(id, kept)
+      return app
+    },
+    'app.info': (key) => ofApp(key).app,
+    'app.change'(key, { type: _type, ...change }) {
+      const kept = ofApp(key)
+      kept.app = { ...kept.app, ...change }
+      return kept.app
+    },
+    async 'app.rename'(key, m) {
+      const kept = ofApp(key)
+      await claim(m['name'] as string, key)
+      await store.remove(`name/app/${kept.app.name}`)
+      kept.app = { ...kept.app, name: m['name'] as string }
+      return kept.app
+    },
+    'app.addDomain'(key, m) {
+      const kept = ofApp(key)
+      const hostname = m['hostname'] as string
+      if (hostname === 'taken.example.com') refuse('hostname_taken', 'taken')
+      const domain = { id: randomUUID(), hostname, cname: 'x.localhost', ...times }
+      kept.app = { ...kept.app, domains: [...kept.app.domains, domain] }
+      return domain
+    },
+    'app.removeDomain'(key, m) {
+      const kept = ofApp(key)
+      const gone = kept.app.domains.find(({ hostname }) => hostname === m['hostname'])
+      kept.app = { ...kept.app, domains: kept.app.domains.filter((one) => one !== gone) }
+      return gone
+    },
+    async 'app.destroy'(key) {
+      const kept = ofApp(key)
+      await store.remove(`name/app/${kept.app.name}`)
+      apps.delete(key)
+      return kept.app
+    },
+    'releases.current': (key) => ({ release: ofApp(key).releases.at(-1) }),
+    'releases.list': (key) => ({ releases: ofApp(key).releases, currentVersion: ofApp(key).releases.length }),
+    'releases.find'(key, m) {
+      const { releases } = ofApp(key)
+      const found = releases.find(({ id, version }) => id === m['which'] || String(version) === m['which'])
+      return { release: found ?? refuse('not_found', 'no such release'), current: found === releases.at(-1) }
+    },
+    'releases.setConfig'(key, m) {
+      const kept = ofApp(key)
+      const patch = m['patch'] as Readonly<Record<string, string | null>>
+      if ('1BAD' in patch) refuse('invalid_params', 'Config var name "1BAD" is invalid')
+      const merged = { ...configs.get(kept.releases.at(-1)?.configId ?? ''), ...patch }
+      const configId = randomUUID()
+      const set = Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== null)
+      configs.set(configId, Object.fromEntries(set))
+      const made = release(kept, m['by'] as Who, { description: 'Set config vars', configId })
+      return { version: made.version, configId, changed: true }
+    },
+    'releases.deploy'(key, m) {
+      const kept = ofApp(key)
+      const built = m['slug'] as Slug
+      const type = (name: string, quantity: number): ProcessType => {
+        const command = built.processTypes[name] ?? ''
+        return { id: randomUUID(), type: name, command, quantity, size: 'Basic', ...times }
+      }
+      kept.types = [type('web', 1), type('worker', 0)]
+      kept.dynos = [dyno(kept, 'web.1', 'node web.js')]
+      return release(kept, m['by'] as Who, { description: m['description'] as string, slug: built })
+    },
+    'releases.rollback'(key, m) {
+      const kept = ofApp(key)
+      const to = kept.releases.find(({ id, version }) => id === m['to'] || String(version) === m['to'])
+      if (to === undefined) return refuse('not_found', 'no such release')
+      if (to.slug === null) return refuse('invalid_params', `Release v${to.version} has no slug`)
+      const { slug: old, configId } = to
+      return release(kept, m['by'] as Who, { description: `Rollback to v${to.version}`, slug: old, configId })
+    },
+    'formation.types': (key) => ({ types: ofApp(key).types }),
+    'formation.dynos': (key) => ({ dynos: ofApp(key).dynos }),
+    'formation.scale'(key, m) {
+      const kept = ofApp(key)
+      for (const update of m['updates'] as { type: string; quantity?: string; size?: string }[]) {
+        const known = kept.types.find(({ type }) => type === update.type)
+        if (known === undefined) refuse('invalid_params', `No such process type ${update.type}.`)
+        kept.types = kept.types.map((one) =>
+          one === known ? { ...one, quantity: Number(update.quantity ?? one.quantity) } : one,
+        )
+      }
+      return { types: kept.types }
+    },
+    'formation.restart': () => ({ restarted: 1 }),
+    'formation.stopDyno': () => ({ stopped: 1 }),
+    'formation.run'(key, m) {
+      const kept = ofApp(key)
+      const run = dyno(kept, 'run.1234', m['command'] as string)
+      kept.dynos.push(run)
+      return run
+    },
+    'build.info': (key) => builds.get(key) ?? refuse('not_found', 'no such build'),
+  }
+  const dyno = (kept: Kept, name: string, command: string): DynoView => ({
+    id: randomUUID(),
+    name,
+    type: name.split('.')[0] ?? '',
+    command,
+    size: 'Basic',
+    state: 'up',
+    releaseId: kept.releases.at(-1)?.id ?? '',
+    releaseVersion: kept.releases.length,
+    host: 'here',
+    ...times,
+  })
+
+  const node = {
+    async ask(to: { readonly to: string; readonly key: string }, message: Message): Promise<unknown> {
+      asked.push(message)
+      const failure = failures.get(to.to)
+      failures.delete(to.to)
+      if (failure !== undefined) throw failure
+      const name = `${to.to}.${message.type}`
+      const answer = questions[name]
+      if (answer === undefined) throw new Error(`nobody answers ${name}`)
+      return answer(to.key, message)
+    },
+    tell: () => undefined,
+  }
+  return {
+    // One untyped function stands for all the typed ones: the protocols' types are the caller's side.
+    node: node as unknown as Control['node'],
+    vault: { open: async (_appId, configId) => configs.get(configId) ?? {} },
+    asked,
+    builds,
+    failNext: (actor, failure) => failures.set(actor, new AskFailed(failure, 'the test')),
+  }
+}
