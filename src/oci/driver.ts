@@ -96,8 +96,9 @@ export type LogStream = 'stdout' | 'stderr'
 export type LogLine = { at: string; stream: LogStream; bytes: Buffer }
 
 /**
- * A run of lines. `cursor` resumes behind them. `lost` says that rotation took log files away before they
- * were read: the lines of this batch come after the hole, and how many it swallowed is not known.
+ * A run of lines. `cursor` resumes behind them. `lost` says that rotation may have taken log files away
+ * unread (the reader was more than one whole file behind): the lines of this batch come after the hole, whose
+ * size is not known.
  */
 export type LogBatch = { lines: readonly LogLine[]; cursor: LogCursor; lost: boolean }
 

@@ -1,0 +1,250 @@
+/**
+ * Isolation of containers, with the real runc: what one may not see, reach, use up or leave behind.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createConnection, createServer, type Server } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+
+import { bridgeName, homeHash, vethPrefix } from '../../src/oci/addresses.ts'
+import { logStart } from '../../src/oci/driver.ts'
+import { makeBench, mountsBelow, noContainers, type Bench } from '../kit/containers.ts'
+import { until } from '../kit/until.ts'
+
+t.setTimeout(120_000)
+const skip = noContainers() ?? false
+
+t.test('a container has no rights on its machine', { skip }, async (t) => {
+  const { run } = await makeBench(t, 'oci')
+  const { code, out } = await run(
+    'rights',
+    `id -u; id -un; hostname; grep -c . /proc/self/status >/dev/null
+     grep -E '^Cap(Prm|Eff|Bnd|Amb):' /proc/self/status | grep -vc 0000000000000000
+     grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'
+     touch /etc/x 2>&1 | grep -o 'Read-only file system'
+     echo x >/proc/sys/kernel/hostname && echo wrote
+     unshare -Ur true && echo unshared
+     cat /proc/kcore | head -c1 | wc -c
+     ps -A -o comm= | head -n1
+     ls /dev | tr '\\n' ' '; echo
+     cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null
+     stat -c %u /app/hello /tmp; ulimit -u; ulimit -n; pwd; nproc >/dev/null; exit 0`,
+  )
+  t.equal(code, 0)
+  const uid = Number(out[0])
+  t.ok(uid >= 100_000, `uid ${uid}`)
+  t.same(out.slice(1), [
+    `u${uid}`,
+    'test-runtime',
+    '0',
+    'NoNewPrivs:1',
+    'Seccomp:2',
+    'Read-only file system',
+    '0',
+    'init',
+    'fd full init null ptmx pts random shm stderr stdin stdout tty urandom zero ',
+    String(128 * 2 ** 20),
+    String(uid),
+    String(uid),
+    '64',
+    '1024',
+    '/app',
+  ])
+})
+
+t.test('a container uses no more than its limits', { skip }, async (t) => {
+  const { driver, run, spec } = await makeBench(t, 'oci')
+  const oom = await run('memory', `perl -e '$x = "a" x (300 * 1024 * 1024); print "had it"'`)
+  t.equal(oom.code, 137)
+  t.equal(oom.oomKilled, true)
+  t.same(oom.out, [])
+  const bomb = `perl -e 'for (1..200) { defined($pid = fork) or die "$_: $!\\n"; $pid or sleep 60 }'`
+  t.same((await run('pids', bomb)).err, ['63: Resource temporarily unavailable'], 'a fork bomb is stopped')
+  const disk = await run('tmp', 'head -c 30M /dev/zero >/tmp/big; stat -c %s /tmp/big')
+  t.equal(disk.out.at(-1), String(16 * 2 ** 20))
+  await driver.start(spec('stats', 'exec sleep 600'))
+  const { memoryBytes, pids } = await driver.stats('stats')
+  t.ok(memoryBytes > 0 && memoryBytes < 128 * 2 ** 20)
+  t.equal(pids, 2)
+})
+
+t.test('a container reaches the outside and neither its host nor another container', { skip }, async (t) => {
+  const bench = await makeBench(t, 'oci')
+  const { driver, spec } = bench
+  const outside = await makeOutside(t)
+  const server = await listen(t, '0.0.0.0')
+  const port = portOf(server)
+  const other = await driver.start(spec('other', `exec python3 -m http.server --bind 0.0.0.0 3456`))
+  await until(() => canConnect(other.address, 3456), { what: 'a connection from the host to a container' })
+  const gateway = bridgeAddress(bench)
+  const hosts = Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
+    .filter(({ family, address }) => family === 'IPv4' && !address.startsWith('127.'))
+    .map(({ address }) => address)
+  t.ok(hosts.includes(gateway))
+  const attempts = [
+    ...[...hosts, '127.0.0.1'].map((address) => [address, port] as const),
+    [other.address, 3456] as const,
+    ['169.254.169.254', outside.port] as const,
+    [outside.address, outside.port] as const,
+  ]
+  const tries = attempts.map(([address, at]) => `(${connect(address, at)}) &`).join('\n')
+  const { out } = await bench.run('reach', `${tries}\nwait`)
+  t.same(out, [`${outside.address} open`], 'only the outside answers')
+  t.equal(server.listenerCount('connection'), 1)
+  t.equal(await countOf(server), 0, 'the host saw no connection')
+  const host = await bench.run('shared', connect('127.0.0.1', port), { network: 'host' })
+  t.same(host.out, ['127.0.0.1 open'], 'with the network of the host it is another matter')
+})
+
+t.test('a second home has another network and cannot reach the first', { skip }, async (t) => {
+  const [one, two] = [await makeBench(t, 'oci'), await makeBench(t, 'oci')]
+  const server = await one.driver.start(one.spec('server', 'exec python3 -m http.server --bind 0.0.0.0 3456'))
+  await until(() => canConnect(server.address, 3456), { what: 'the server' })
+  t.same((await two.run('client', connect(server.address, 3456))).out, [])
+  t.not(bridgeAddress(one), bridgeAddress(two))
+})
+
+t.test('addresses and user ids are not used again, also after a restart', { skip }, async (t) => {
+  const { driver, spec, run, stateDir } = await makeBench(t, 'oci')
+  const { address } = await driver.start(spec('one', 'true'))
+  await driver.wait('one')
+  await driver.remove('one')
+  const next = await driver.start(spec('two', 'id -u; sleep 600'))
+  t.not(next.address, address)
+  const { openOciDriver } = await import('../../src/oci/oci.ts')
+  const again = await openOciDriver({ stateDir, now: () => Date.now() })
+  const third = await again.start(spec('three', 'true'))
+  t.notOk([address, next.address].includes(third.address))
+  await again.wait('three')
+  await again.remove('three')
+  again.close()
+  t.equal((await run('four', 'true')).code, 0)
+})
+
+t.test('removing containers leaves nothing of them', { skip }, async (t) => {
+  const { driver, spec, run, stateDir } = await makeBench(t, 'oci')
+  await run('ended', 'true')
+  await driver.start(spec('busy', 'trap "" TERM; (setsid sleep 600 &) ; sleep 600'))
+  const { pid } = (await driver.list())[0] ?? { pid: 0 }
+  await driver.remove('busy')
+  t.notOk(existsSync(`/proc/${pid}`))
+  t.same(leftovers(stateDir), ['network.json'])
+  t.same((await driver.sweep()).removed, [])
+  await driver.teardown()
+  t.notOk(existsSync(`/sys/class/net/${bridgeName(homeHash(stateDir))}`))
+  t.notMatch(execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }), homeHash(stateDir))
+  t.equal((await run('after', 'echo back')).out[0], 'back', 'the next start makes the network again')
+})
+
+t.test('what dies with its keeper is found lost, removed, and swept', { skip }, async (t) => {
+  const { driver, spec, stateDir } = await makeBench(t, 'oci')
+  const [one, two] = [
+    await driver.start(spec('one', 'sleep 600')),
+    await driver.start(spec('two', 'sleep 600')),
+  ]
+  const waited = driver.wait('one')
+  for (const { id, pid } of [one, two]) {
+    process.kill(Number(readFileSync(join(stateDir, id, 'conmon.pid'), 'utf8')), 'SIGKILL')
+    t.equal(
+      (await driver.list()).find((each) => each.id === id)?.state,
+      'running',
+      'it runs on without conmon',
+    )
+    process.kill(pid, 'SIGKILL')
+  }
+  t.match(await waited, { code: null, lost: true })
+  t.match(await driver.wait('two'), { code: null, lost: true })
+  await driver.follow('one', logStart, () => undefined).done
+  await driver.remove('one')
+  // As after power loss: a record cut off in the middle, and a directory gone while the kernel still knows
+  // it.
+  writeFileSync(join(stateDir, 'two', 'record.json'), '')
+  await driver.start(spec('three', 'sleep 600'))
+  rmSync(join(stateDir, 'three'), { recursive: true })
+  t.same(await driver.list(), [])
+  const { removed } = await driver.sweep()
+  t.same(removed.filter((name) => !name.startsWith('mv')).toSorted(), ['three', 'two'])
+  t.same(leftovers(stateDir), ['network.json'])
+})
+
+/**
+ * Everything of a state directory that the machine still has: files, mounts, groups, interfaces, runc's
+ * state.
+ */
+const leftovers = (stateDir: string): string[] => {
+  const hash = homeHash(stateDir)
+  const groups = readdirSync('/sys/fs/cgroup').map((tree) => join('/sys/fs/cgroup', tree, `manifold_${hash}`))
+  const shared = [...groups, `/sys/fs/cgroup/manifold_${hash}`].filter((path) => existsSync(path))
+  return [
+    ...readdirSync(stateDir),
+    ...mountsBelow(stateDir),
+    ...shared.flatMap((path) => readdirSync(path).filter((name) => statSync(join(path, name)).isDirectory())),
+    ...readdirSync('/sys/class/net').filter((name) => name.startsWith(vethPrefix(hash))),
+    ...readdirSync(`/run/manifold_${hash}`),
+  ]
+}
+
+/** Says `<address> open` when a connection is made; gives up soon. */
+const connect = (address: string, port: number): string =>
+  `timeout 1 bash -c 'exec 3<>/dev/tcp/${address}/${port}' 2>/dev/null && echo ${address} open`
+
+const portOf = (server: Server): number => {
+  const address = server.address()
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+const countOf = (server: Server): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count)))
+  })
+
+const listen = async (t: Test, host: string): Promise<Server> => {
+  const server = createServer((socket) => socket.on('error', () => undefined))
+  await new Promise<void>((resolve) => void server.listen(0, host, resolve))
+  t.teardown(() => server.close())
+  return server
+}
+
+const canConnect = (host: string, port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createConnection({ host, port, timeout: 500 })
+    const end = (open: boolean) => (): void => {
+      socket.destroy()
+      resolve(open)
+    }
+    socket.on('connect', end(true)).on('error', end(false)).on('timeout', end(false))
+  })
+
+const bridgeAddress = ({ stateDir }: Bench): string =>
+  networkInterfaces()[bridgeName(homeHash(stateDir))]?.find(({ family }) => family === 'IPv4')?.address ?? ''
+
+/** A network beyond the host: a namespace with a server on an outside address and on the metadata address. */
+const makeOutside = async (t: Test): Promise<{ address: string; port: number }> => {
+  const name = `mo${process.pid}`
+  const [address, near, port] = ['198.18.77.2', '198.18.77.1', 4567]
+  const ip = (...args: string[]): void => void execFileSync('ip', args)
+  ip('netns', 'add', name)
+  t.teardown(() => ip('netns', 'del', name))
+  ip('link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
+  ip('addr', 'add', `${near}/30`, 'dev', name)
+  ip('link', 'set', name, 'up')
+  ip('route', 'add', '169.254.169.254/32', 'via', address)
+  for (const each of [`${address}/30`, '169.254.169.254/32'])
+    ip('-n', name, 'addr', 'add', each, 'dev', 'eth0')
+  for (const link of ['lo', 'eth0']) ip('-n', name, 'link', 'set', link, 'up')
+  const script = `require('net').createServer((s) => s.on('error', () => {})).listen(${port}, '0.0.0.0')`
+  const child = spawn('ip', ['netns', 'exec', name, process.execPath, '-e', script], {
+    env: { PATH: process.env['PATH'] ?? '' },
+    stdio: 'ignore',
+  })
+  const gone = new Promise((resolve) => child.on('exit', resolve))
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await gone
+  })
+  await until(() => canConnect('169.254.169.254', port), { what: 'the server outside' })
+  return { address, port }
+}
