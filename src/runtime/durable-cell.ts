@@ -25,7 +25,7 @@ type Batch = {
   state: unknown
   reminders: Reminders
   stop: string | undefined
-  crash: { readonly error: unknown } | undefined
+  crash: { readonly error: unknown; readonly item: Item } | undefined
 }
 
 export class DurableCell extends Cell {
@@ -126,7 +126,7 @@ export class DurableCell extends Cell {
       if (batch.stop === undefined) batch.state = next
       batch.turns.push(turn)
     } catch (error) {
-      batch.crash = { error }
+      batch.crash = { error, item }
     }
     this.kernel.scheduler.turnEnded(this.name, item)
   }
@@ -159,7 +159,7 @@ export class DurableCell extends Cell {
     const write = this.kernel.writeName()
     let bytes: Uint8Array | undefined
     try {
-      bytes = this.#format.encode(batch.state, batch.reminders, write)
+      bytes = this.#format.encode(batch.state, batch.reminders, write, this.#journal.writes)
     } catch (error) {
       for (const item of batch.items) this.unanswered(item)
       return this.crash(error, 'save')
@@ -175,7 +175,7 @@ export class DurableCell extends Cell {
     if (dueMs !== undefined) await this.kernel.reminders.ensure(this.ref, dueMs)
     const outcome = await this.#journal.commit(bytes, write)
     if (!this.#alive()) return
-    if (outcome === 'conflict') return this.#replay(batch, conflicts + 1)
+    if (outcome === 'conflict') return this.#reload(batch, write, conflicts + 1)
     this.kernel.stats.writes += 1
     this.#writing = false
     this.closed = false
@@ -184,8 +184,8 @@ export class DurableCell extends Cell {
     this.#release(batch)
   }
 
-  /** Somebody else wrote: what the batch did is void, and its items run again on what they wrote. */
-  async #replay(batch: Batch, conflicts: number): Promise<void> {
+  /** Somebody else wrote: the state is theirs now. */
+  async #reload(batch: Batch, write: string, conflicts: number): Promise<void> {
     this.kernel.stats.conflicts += 1
     if (conflicts >= this.kernel.limits.conflictsMax) {
       throw new ActError('ACT_CONFLICT', `${conflicts} lost races for ${this.name}`)
@@ -194,19 +194,31 @@ export class DurableCell extends Cell {
     if (!this.#alive()) return
     this.#writing = false
     this.closed = false
-    if (this.stopping === 'moved') {
+    if (this.#journal.writes.includes(write)) this.#landed(batch, again)
+    else if (this.stopping === 'moved') {
       // The key has another owner: what the batch took goes there, unhandled.
       return this.die(
         'moved',
         batch.items.filter((item) => item.op === 'letter'),
       )
-    }
+    } else this.#replay(batch, again)
+    if (!this.dead) this.#commit(again, conflicts)
+  }
+
+  /** They built on this very write: it is committed, and what the batch asked for may leave. */
+  #landed(batch: Batch, again: Batch): void {
+    for (const turn of batch.turns) commitTurn(this.kernel, this, turn)
+    again.stop = batch.stop
+    again.crash = batch.crash
+  }
+
+  /** What the batch did is void, and its items run again on what they wrote. */
+  #replay(batch: Batch, again: Batch): void {
     for (const item of batch.items) {
-      if (again.stop !== undefined || again.crash !== undefined) break
+      if (again.stop !== undefined || again.crash !== undefined) return
       // A reminder that is still due fires again from the record.
       if (item.op !== 'reminder') this.#take(again, item)
     }
-    this.#commit(again, conflicts)
   }
 
   #release(batch: Batch): void {
@@ -217,9 +229,8 @@ export class DurableCell extends Cell {
     if (this.dead) return
     if (reminding) this.#armReminders()
     if (batch.crash !== undefined) {
-      const item = batch.items.at(-1)
-      this.unanswered(item)
-      return this.crash(batch.crash.error, item === undefined ? 'open' : itemType(item))
+      this.unanswered(batch.crash.item)
+      return this.crash(batch.crash.error, itemType(batch.crash.item))
     }
     if (batch.stop !== undefined) return this.lastWords(batch.stop)
     if (this.stopping !== undefined) return this.stopNow(this.stopping)

@@ -1,7 +1,7 @@
 /**
  * One actor's record in the store: loads it, and writes it by compare-and-set until the outcome is known.
  *
- *   conflict             somebody else wrote: the caller reloads and replays; unless the record is this very write
+ *   conflict             somebody else wrote: the caller reloads and replays; unless the record names this very write
  *   unavailable, no      nothing was written: tried again after a jittered back-off
  *   unavailable, unknown read back: ours -> committed; somebody else's -> conflict; unchanged -> tried again
  *
@@ -12,7 +12,7 @@ import type { Random } from '../ports/random.ts'
 import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
 import { ActError } from './errors.ts'
 import { backoffMs, type Limits } from './limits.ts'
-import { sameRecord, writeOf } from './record.ts'
+import { sameRecord, writesKept, writesOf } from './record.ts'
 
 export type JournalPorts = {
   readonly store: Store
@@ -21,11 +21,14 @@ export type JournalPorts = {
   readonly limits: Limits
 }
 
+export type Outcome = 'committed' | 'conflict'
+
 export class Journal {
   readonly #ports: JournalPorts
   readonly #key: string
   readonly #alive: () => boolean
   #last: Entry | undefined
+  #writes: readonly string[] = []
 
   /** @param alive when it turns false, what is in progress never returns */
   constructor(ports: JournalPorts, key: string, alive: () => boolean) {
@@ -39,6 +42,11 @@ export class Journal {
     return this.#last?.revision ?? 0
   }
 
+  /** Names of the writes before the next one, newest first. */
+  get writes(): readonly string[] {
+    return this.#writes
+  }
+
   /** Whether writing `bytes` would change nothing (undefined: no record). */
   says(bytes: Uint8Array | undefined): boolean {
     if (bytes === undefined || this.#last === undefined)
@@ -48,18 +56,19 @@ export class Journal {
 
   /** Reads the record through the leader. */
   async load(): Promise<Entry | undefined> {
-    this.#last = await this.#persist(() => this.#ports.store.get(this.#key))
+    this.#see(await this.#persist(() => this.#ports.store.get(this.#key)))
     return this.#last
   }
 
   /**
    * Writes the record, or removes it when `bytes` is undefined, at the revision that was last seen.
-   * @returns `conflict` when somebody else was first: load again
+   * @returns `conflict` when the record is somebody else's: load again. It may be built on this very write, which
+   * `writes` then names.
    */
-  async commit(bytes: Uint8Array | undefined, write: string): Promise<'committed' | 'conflict'> {
+  async commit(bytes: Uint8Array | undefined, write: string): Promise<Outcome> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await this.#write(bytes)
+        await this.#write(bytes, write)
         return 'committed'
       } catch (error) {
         if (!(error instanceof StoreConflict || error instanceof StoreUnavailable)) throw storeFault(error)
@@ -72,7 +81,7 @@ export class Journal {
     }
   }
 
-  async #write(bytes: Uint8Array | undefined): Promise<void> {
+  async #write(bytes: Uint8Array | undefined, write: string): Promise<void> {
     const { store } = this.#ports
     const last = this.#last
     if (bytes === undefined) {
@@ -85,6 +94,7 @@ export class Journal {
         ? await store.create(this.#key, bytes)
         : await store.update(this.#key, bytes, last.revision)
     this.#last = { key: this.#key, value: bytes, revision }
+    this.#writes = [write, ...this.#writes.slice(0, writesKept - 1)]
   }
 
   /** What became of a write whose answer was lost or was no. */
@@ -92,14 +102,18 @@ export class Journal {
     bytes: Uint8Array | undefined,
     write: string,
     refused: boolean,
-  ): Promise<'committed' | 'conflict' | 'unchanged'> {
+  ): Promise<Outcome | 'unchanged'> {
+    const before = this.#last?.revision
     const found = await this.#persist(() => this.#ports.store.get(this.#key))
-    const ours = bytes === undefined ? found === undefined : found !== undefined && isWrite(found, write)
-    if (ours) {
-      this.#last = found
-      return 'committed'
-    }
-    return !refused && found?.revision === this.#last?.revision ? 'unchanged' : 'conflict'
+    if (found?.revision === before) return refused ? 'conflict' : 'unchanged'
+    this.#see(found)
+    const ours = found === undefined ? bytes === undefined : this.#writes[0] === write
+    return ours ? 'committed' : 'conflict'
+  }
+
+  #see(entry: Entry | undefined): void {
+    this.#last = entry
+    this.#writes = entry === undefined ? [] : namesOf(entry)
   }
 
   /** Tries until the store answers. */
@@ -125,12 +139,12 @@ export class Journal {
   }
 }
 
-const isWrite = (entry: Entry, write: string): boolean => {
+/** None of a record that cannot be read: whoever loads it says so. */
+const namesOf = (entry: Entry): readonly string[] => {
   try {
-    return writeOf(entry.value) === write
+    return writesOf(entry.value)
   } catch (error) {
-    // A record that cannot be read is not ours; whoever loads it next says so.
-    if (error instanceof ActError) return false
+    if (error instanceof ActError) return []
     throw error
   }
 }

@@ -1,8 +1,9 @@
 /**
- * The durable record of one actor: msgpack of `{ v, state, reminders, write }`.
+ * The durable record of one actor: msgpack of `{ v, state, reminders, writes }`.
  *
- * `write` names the turn that wrote it, so that a write whose answer was lost can be recognised by reading it back. It
- * comes last and is always as long, so that two records say the same exactly when their bytes before it are equal.
+ * `writes` names the last few writes, newest first: one whose answer was lost is recognised by reading it back, also
+ * under what others wrote since. They come last and are always as long, so that two records say the same exactly when
+ * their bytes before are equal.
  */
 import type { Durable } from './actor.ts'
 import { decode, encode } from './codec.ts'
@@ -11,11 +12,19 @@ import type { Reminder } from './letter.ts'
 import { checker, type Check } from './schema.ts'
 
 const writeChars = 26
+export const writesKept = 4
+const noWrite = '0'.repeat(writeChars)
+/** One byte of msgpack before the list and before each name. */
+const writesBytes = 1 + writesKept * (1 + writeChars)
 
 export type Reminders = ReadonlyMap<string, Reminder>
 export const noReminders: Reminders = new Map()
 
-export type Loaded = { readonly state: unknown; readonly reminders: Reminders; readonly write: string }
+export type Loaded = {
+  readonly state: unknown
+  readonly reminders: Reminders
+  readonly writes: readonly string[]
+}
 
 /** `actor/<type>/<key>`; names in store keys hold no slash. */
 export const recordKey = (type: string, key: string): string => `actor/${type}/${escapeName(key)}`
@@ -46,14 +55,26 @@ export class RecordFormat {
     this.#bytesMax = bytesMax
   }
 
-  /** Undefined: there is nothing to keep. Throws ACT_RECORD_SCHEMA or ACT_RECORD_BYTES. */
-  encode(state: unknown, reminders: Reminders, write: string): Uint8Array | undefined {
+  /**
+   * @param writes names of the writes before, newest first
+   * @returns undefined when there is nothing to keep
+   * Throws ACT_RECORD_SCHEMA or ACT_RECORD_BYTES.
+   */
+  encode(
+    state: unknown,
+    reminders: Reminders,
+    write: string,
+    writes: readonly string[],
+  ): Uint8Array | undefined {
     const saved: unknown = this.#durable.save(state)
     if (saved === undefined) return undefined
     const fault = this.#check(saved)
     if (fault !== undefined) throw new ActError('ACT_RECORD_SCHEMA', `${fault.path} ${fault.want}`)
     const list = [...reminders.values()].map(({ name, atMs, message }) => [name, atMs, message])
-    const bytes = new Uint8Array(encode({ v: this.#durable.version, state: saved, reminders: list, write }))
+    const names = [write, ...writes, ...Array.from({ length: writesKept }, () => noWrite)]
+    const { version } = this.#durable
+    const record = { v: version, state: saved, reminders: list, writes: names.slice(0, writesKept) }
+    const bytes = new Uint8Array(encode(record))
     if (bytes.length > this.#bytesMax) throw new ActError('ACT_RECORD_BYTES', `${bytes.length} bytes`)
     return bytes
   }
@@ -64,7 +85,7 @@ export class RecordFormat {
     const saved = this.#upcast(record.state, record.v)
     const fault = this.#check(saved)
     if (fault !== undefined) throw new ActError('ACT_RECORD', `${key}: ${fault.path} ${fault.want}`)
-    return { state: this.#durable.load(saved, key), reminders: record.reminders, write: record.write }
+    return { state: this.#durable.load(saved, key), reminders: record.reminders, writes: record.writes }
   }
 
   #upcast(saved: unknown, version: number): unknown {
@@ -80,32 +101,32 @@ export class RecordFormat {
   }
 }
 
-/** Whether two records say the same: all bytes but the name of the write. */
+/** Whether two records say the same: all bytes but the names of their writes. */
 export const sameRecord = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length &&
-  Buffer.compare(a.subarray(0, a.length - writeChars), b.subarray(0, b.length - writeChars)) === 0
+  Buffer.compare(a.subarray(0, a.length - writesBytes), b.subarray(0, b.length - writesBytes)) === 0
 
-/** Only the name of the write that made a record; undefined when it is none. */
-export const writeOf = (bytes: Uint8Array): string => readRecord(bytes).write
+/** Only the names of the writes that made a record, newest first. Throws ACT_RECORD when it is none. */
+export const writesOf = (bytes: Uint8Array): readonly string[] => readRecord(bytes).writes
 
 type RawRecord = {
   readonly v: number
   readonly state: unknown
   readonly reminders: Reminders
-  readonly write: string
+  readonly writes: readonly string[]
 }
 
 const readRecord = (bytes: Uint8Array): RawRecord => {
   try {
-    const raw = decode(bytes) as { v: unknown; state: unknown; reminders: unknown; write: unknown }
-    if (!Number.isSafeInteger(raw.v) || typeof raw.write !== 'string' || !Array.isArray(raw.reminders)) {
+    const raw = decode(bytes) as Readonly<Record<'v' | 'state' | 'reminders' | 'writes', unknown>>
+    if (!Number.isSafeInteger(raw.v) || !Array.isArray(raw.writes) || !Array.isArray(raw.reminders)) {
       throw new TypeError('fields are missing')
     }
     const reminders = new Map<string, Reminder>()
     for (const [name, atMs, message] of raw.reminders as [string, number, Reminder['message']][]) {
       reminders.set(name, { name, atMs, message, queued: false })
     }
-    return { v: raw.v as number, state: raw.state, reminders, write: raw.write }
+    return { v: raw.v as number, state: raw.state, reminders, writes: raw.writes as string[] }
   } catch (error) {
     throw new ActError('ACT_RECORD', 'not a record', { cause: error })
   }
