@@ -245,7 +245,7 @@ const claimFailed = (s: State, name: Name, code: string, reason: string, ctx: Se
       : ['hostname_taken', `${name.name} is currently in use by another app.`]
   const next = { ...s.a, claiming: without(s.a.claiming, name) }
   return become(
-    settle(s, nameText(name), (caller) => ctx.refuse(caller, refusal!, text!)),
+    settle(s, nameText(name), (caller) => ctx.refuse(caller, refusal, text)),
     next,
     ctx,
   )

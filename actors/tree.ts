@@ -47,5 +47,5 @@ const dynoTree = (): TreeNode =>
 export const routerTree = (): TreeNode =>
   supervise('router', { strategy: 'one_for_one', intensity: 10, periodMs: 60_000 }, [
     // Lost: routes are cached by the process, which asks again for what it missed.
-    child('shard', shard, {}),
+    child('shard', shard, null),
   ])

@@ -39,7 +39,9 @@ export const performNames = (store: Store): Effects => ({
     } catch (error) {
       if (!(error instanceof StoreConflict)) throw asEffectFailure(error)
       const holder = await holderOf(store, kind, name)
-      if (holder?.appId !== appId)
+      // Given back in between: nobody's now, so it is worth another try.
+      if (holder === undefined) throw asEffectFailure(error)
+      if (holder.appId !== appId)
         throw new EffectFailed('taken', `${name} is held by another app`, { cause: error })
     }
   },
