@@ -18,6 +18,8 @@ export type Settings = {
   readonly sample: boolean
   /** Router shard processes on this host. */
   readonly routerShards: number
+  /** Where programs are looked for. */
+  readonly searchPath: string
   /** What build sandboxes inherit so that the npm client in them reaches what this machine reaches. */
   readonly buildEnv: Readonly<Record<string, string>>
 }
@@ -100,6 +102,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     driver,
     sample: sample === '1',
     routerShards: Math.max(1, Math.min(8, availableParallelism() - 1)),
+    searchPath: env['PATH'] ?? '',
     buildEnv,
   }
 }

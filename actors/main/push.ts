@@ -16,7 +16,10 @@ import type { OutputHub } from '../../src/output/hub.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Objects } from '../../src/ports/store.ts'
 import * as texts from '../../src/slug/texts.ts'
-import type { BuildView } from '../protocols/build.ts'
+import { ref } from '../../src/runtime/index.ts'
+import { AskFailed } from '../../src/runtime/errors.ts'
+import type { Node } from '../../src/runtime/node.ts'
+import { Build, type BuildView } from '../protocols/build.ts'
 import type { Who } from '../protocols/shapes.ts'
 
 export type PushDeps = {
@@ -178,3 +181,24 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
+
+const buildTimeoutMs = 30_000
+const waitTimeoutMs = 60_000
+
+/** Starts a build through its actor, which lives elsewhere: asked again until it has ended, told when the pusher is gone. */
+export const buildThrough =
+  (node: Pick<Node, 'ask' | 'tell'>): PushDeps['build'] =>
+  async (buildId, job, cancelled) => {
+    const build = ref(Build, buildId)
+    cancelled.addEventListener('abort', () => node.tell(build, { type: 'cancel' }), { once: true })
+    let view = await node.ask(build, { type: 'start', ...job }, { timeoutMs: buildTimeoutMs })
+    while (view.status === 'pending') {
+      try {
+        view = await node.ask(build, { type: 'finished' }, { timeoutMs: waitTimeoutMs })
+      } catch (error) {
+        // A build takes as long as it takes; only a refusal means that there is none.
+        if (!(error instanceof AskFailed) || error.kind === 'refused') throw error
+      }
+    }
+    return view
+  }

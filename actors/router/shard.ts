@@ -19,7 +19,7 @@ export const shard = actor(Shard, {
     overflow: 'latest-per-key',
     keyOf: (message) => (message.type === 'routed' ? message.route.appId : undefined),
   },
-  init: (_: Record<string, never>, ctx): State => {
+  init: (_: null, ctx): State => {
     ctx.after('revalidate', revalidateEveryMs, { type: 'revalidate' })
     return { asked: [] }
   },

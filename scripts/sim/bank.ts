@@ -13,6 +13,9 @@ import {
   ref,
   tell,
   type Ctx,
+  type Answer,
+  type QuestionName,
+  type QuestionOf,
   type Ref,
   type Static,
 } from '../../src/runtime/index.ts'
@@ -163,10 +166,7 @@ export const bank: Scenario = {
   },
 }
 
-type Client = (
-  to: Ref<never>,
-  message: { readonly type: string; readonly [field: string]: unknown },
-) => Promise<unknown>
+type Client = <P, K extends QuestionName<P>>(to: Ref<P>, message: QuestionOf<P, K>) => Promise<Answer<P, K>>
 
 /** A client that asks whichever host is up, as a load balancer would send it. */
 const anyHost =

@@ -1,0 +1,48 @@
+/**
+ * The end of a host that is stopped on purpose: its dynos get SIGTERM and their 30 s, what they said last still goes
+ * into their apps' histories, and nothing is left that the next start would take for a crash.
+ */
+import type { Effects } from '../../src/ports/effects.ts'
+import type { Driver, Found } from '../../src/oci/driver.ts'
+import { createShuttle } from '../logplex/shuttle.ts'
+import type { Line } from '../protocols/channel.ts'
+import type { Run } from '../protocols/shapes.ts'
+
+export type Ending = { readonly driver: Driver; readonly effects: Effects; readonly shippingFolder: string }
+
+const graceMs = 30_000
+
+export const endContainers = async (
+  { driver, effects, shippingFolder }: Ending,
+  progress: (text: string) => void,
+): Promise<void> => {
+  const found = await driver.list()
+  const running = found.filter(({ state }) => state === 'running')
+  if (running.length > 0) progress(`stopping ${running.length} dynos`)
+  await Promise.all(running.map(({ id }) => end(driver, id)))
+  const append = effects['history.append']
+  const appends: Promise<unknown>[] = []
+  const write = (appId: string, lines: readonly Line[]): void => {
+    const lost = new AbortController().signal
+    appends.push(Promise.resolve(append?.({ appId, lines } as never, lost)).catch(() => undefined))
+  }
+  const shuttle = createShuttle(shippingFolder, driver, write)
+  for (const container of found) {
+    const run = runOf(container)
+    if (run !== undefined && run.attach === null)
+      await shuttle.ship({ runId: run.id, appId: run.appId, process: run.name })
+    await driver.remove(container.id)
+    await shuttle.forget(container.id)
+  }
+  await Promise.all(appends)
+}
+
+const end = async (driver: Driver, id: string): Promise<void> => {
+  await driver.signal(id, 'SIGTERM', 'all')
+  const timer = setTimeout(() => void driver.signal(id, 'SIGKILL', 'all').catch(() => undefined), graceMs)
+  await driver.wait(id)
+  clearTimeout(timer)
+}
+
+const runOf = ({ labels }: Found): Run | undefined =>
+  labels['kind'] === 'dyno' && labels['run'] !== undefined ? (JSON.parse(labels['run']) as Run) : undefined

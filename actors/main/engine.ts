@@ -1,0 +1,119 @@
+/**
+ * What this host can do for its actors: the container engine, and every effect with its performer.
+ */
+import { existsSync } from 'node:fs'
+import { chmod, mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findDynoSize } from '../../config/dyno-sizes.ts'
+import type { Settings } from '../../config/load.ts'
+import { createOutputHub, type OutputHub } from '../../src/output/hub.ts'
+import type { Driver } from '../../src/oci/driver.ts'
+import { openOciDriver } from '../../src/oci/oci.ts'
+import { openProcessDriver } from '../../src/oci/process.ts'
+import type { Effects } from '../../src/ports/effects.ts'
+import type { Random } from '../../src/ports/random.ts'
+import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
+import { findNpm, platformNode } from '../../src/slug/platform-node.ts'
+import { performBuilder } from '../effects/perform/builder.ts'
+import { performCensus } from '../effects/perform/census.ts'
+import { limitsOf, performContainer } from '../effects/perform/container.ts'
+import { createSlugs } from '../effects/perform/container/slugs.ts'
+import { performHistory } from '../effects/perform/history.ts'
+import { performNames } from '../effects/perform/names.ts'
+import { performRoutes } from '../effects/perform/routes.ts'
+import { containerSandbox } from '../effects/perform/sandbox.ts'
+import type { Vault } from '../effects/perform/vault.ts'
+import { createShuttle, type Shuttle } from '../logplex/shuttle.ts'
+import type { Line } from '../protocols/channel.ts'
+import type { Bus } from './bus.ts'
+import type { HomePaths } from './paths.ts'
+
+export type Engine = {
+  readonly driver: Driver
+  readonly hub: OutputHub
+  readonly shuttle: Shuttle
+  readonly effects: Effects
+}
+
+export type EngineDeps = {
+  readonly settings: Settings
+  readonly paths: HomePaths
+  readonly bus: Bus
+  readonly vault: Vault
+  readonly rendezvous: Rendezvous
+  readonly random: Random
+  readonly now: () => number
+  readonly appUrl: (appName: string) => string
+  /** Hands lines to an app's channel. */
+  readonly write: (appId: string, lines: readonly Line[]) => void
+}
+
+/** Buildpacks that ship with the platform, in the order in which they are asked. */
+export const builtinNames = ['heroku/nodejs', 'heroku/procfile'] as const
+
+const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const outputBytesMax = 10 * 1024 * 1024
+/** Heroku builds on a large dyno, whatever the app runs on. */
+const buildSize = 'Performance-M'
+
+/** `oci` where it can be: Linux, root, and runc installed. */
+export const chooseDriver = (settings: Settings): 'oci' | 'process' =>
+  settings.driver ??
+  (process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/usr/sbin/runc')
+    ? 'oci'
+    : 'process')
+
+export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
+  const { settings, paths, bus, vault, random, now } = deps
+  const stateDir = paths.containers
+  const driver =
+    chooseDriver(settings) === 'oci'
+      ? await openOciDriver({ stateDir, now })
+      : await openProcessDriver({ stateDir, now })
+  await driver.sweep()
+  // Dynos' own users walk through these folders; they can list none of them.
+  for (const folder of [settings.home, paths.slugs]) {
+    await mkdir(folder, { recursive: true })
+    await chmod(folder, 0o711)
+  }
+  const hub = createOutputHub(paths.output, outputBytesMax)
+  const shuttle = createShuttle(paths.shipping, driver, deps.write)
+  const rootOf = (stack: string): string => join(paths.stacks, stack)
+  const size = findDynoSize(buildSize)
+  if (size === undefined) throw new RangeError(`${buildSize} is no dyno size`)
+  const newId = (): string => `build-${random.uuid()}`
+  const sandbox = containerSandbox({ driver, root: rootOf('heroku-24'), limits: limitsOf(size), newId })
+  const npm = await findNpm(settings.searchPath)
+  const ownNode = await platformNode(paths.buildNode, { node: process.execPath, npm })
+  const platform = { env: { ...settings.buildEnv, ...ownNode.env }, mounts: ownNode.mounts }
+  const builtins = Object.fromEntries(
+    builtinNames.map((name) => [name, join(project, 'config/buildpacks', name.slice('heroku/'.length))]),
+  )
+  const slugs = createSlugs(paths.slugs, bus.objects)
+  const { store, objects, transport } = bus
+  return {
+    driver,
+    hub,
+    shuttle,
+    effects: {
+      ...vault.effects,
+      ...performNames(store),
+      ...performCensus(store),
+      ...performRoutes(transport),
+      ...performHistory(bus.history),
+      ...performContainer({ ...deps, driver, slugs, shuttle, rootOf }),
+      ...performBuilder({
+        ...deps,
+        home: settings.home,
+        sandbox,
+        builtins,
+        platform,
+        objects,
+        store,
+        hub,
+        uuid: () => random.uuid(),
+      }),
+    },
+  }
+}
