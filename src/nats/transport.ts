@@ -68,6 +68,15 @@ export const openTransport = (connection: Connection, options: TransportOptions)
   const inboxes = cached((host) => `act.v1.${cluster}.${toToken(host)}.${self}`)
   const topics = cached((topic) => `top.v1.${cluster}.${toToken(topic)}`)
   const senders = cached((subject) => fromToken(subject.slice(subject.lastIndexOf('.') + 1)))
+  /** Batches of one sender mostly come in a row. */
+  let lastSubject = ''
+  let lastSender = ''
+  const senderOf = (subject: string): string => {
+    if (subject === lastSubject) return lastSender
+    lastSubject = subject
+    lastSender = senders(subject)
+    return lastSender
+  }
 
   /** @returns false when it was dropped */
   const publish = (subject: string, bytes: Uint8Array, reply: string | undefined): boolean => {
@@ -99,7 +108,7 @@ export const openTransport = (connection: Connection, options: TransportOptions)
     },
     listen(host, onBatch) {
       subscribe(`act.v1.${cluster}.${toToken(host)}.*`, (message) =>
-        onBatch(message.data, senders(message.subject)),
+        onBatch(message.data, senderOf(message.subject)),
       )
     },
     publish(topic, body) {
@@ -160,48 +169,59 @@ const openBacklog = (connection: Connection, counts: TransportCounts, bytesMax: 
   }
 }
 
-/** Batches whose sender wants to know that nobody was there; kept in two generations, so forgetting costs nothing. */
+/**
+ * Batches whose sender wants to know that nobody was there. A ring: this is on the way of every batch. What the
+ * server has not refused within a tick or two of the timer was delivered, and is forgotten.
+ */
 const openAwaited = (connection: Connection, counts: TransportCounts) => {
   const root = `${createInbox(connection.inbox)}.`
-  let young = new Map<string, () => void>()
-  let old = new Map<string, () => void>()
-  let turnedMs = performance.now()
+  const ring: (Awaited | undefined)[] = []
   let count = 0
-  const take = (reply: string): (() => void) | undefined => {
-    const found = young.get(reply) ?? old.get(reply)
-    if (!young.delete(reply)) old.delete(reply)
+  let forgotten = 0
+  let seen = 0
+  let timer: NodeJS.Timeout | undefined
+  const take = (reply: string): Awaited | undefined => {
+    const number = Number(reply.slice(root.length))
+    const found = ring[number % awaitedMax]
+    if (found?.number !== number) return undefined
+    ring[number % awaitedMax] = undefined
     return found
+  }
+  const forget = (): void => {
+    for (; forgotten < seen; forgotten += 1) {
+      const at = forgotten % awaitedMax
+      if ((ring[at]?.number ?? 0) <= forgotten) ring[at] = undefined
+    }
+    timer = forgotten === count ? undefined : setTimeout(forget, awaitedMs).unref()
+    seen = count
   }
   connection.client.subscribe(`${root}*`, {
     callback(error, message) {
       if (error !== null || !isNoResponders(message)) return
-      const unreachable = take(message.subject)
-      if (unreachable === undefined) return
+      const found = take(message.subject)
+      if (found === undefined) return
       counts.unreachable += 1
-      guarded(unreachable)
+      guarded(found.unreachable)
     },
   })
   return {
     /** @returns the reply subject */
     add(unreachable: () => void): string {
-      const nowMs = performance.now()
-      if (nowMs - turnedMs > awaitedMs || young.size >= awaitedMax) {
-        old = young
-        young = new Map()
-        turnedMs = nowMs
-      }
+      const number = count
       count += 1
-      const reply = root + count.toString(36)
-      young.set(reply, unreachable)
-      return reply
+      ring[number % awaitedMax] = { number, unreachable }
+      timer ??= setTimeout(forget, awaitedMs).unref()
+      return root + String(number)
     },
     /** It never left: nobody received it. Told later, as the server's answer would be. */
     fail(reply: string): void {
-      const unreachable = take(reply)
-      if (unreachable !== undefined) queueMicrotask(unreachable)
+      const found = take(reply)
+      if (found !== undefined) queueMicrotask(found.unreachable)
     },
   }
 }
+
+type Awaited = { readonly number: number; readonly unreachable: () => void }
 
 const openLosses = (counts: TransportCounts) => {
   let listener: ((counts: Readonly<TransportCounts>) => void) | undefined
