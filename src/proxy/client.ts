@@ -50,6 +50,7 @@ export class Client {
   #state: 'open' | 'lingering' | 'closed' = 'open'
   #lingered = 0
   #reading = false
+  #bodyPaused = false
 
   constructor(core: Core, socket: Socket, listener: Listener, begin: BeginExchange) {
     this.core = core
@@ -128,10 +129,12 @@ export class Client {
 
   /** Stops reading until `resumeBody`: the target can't take more. */
   pauseBody(): void {
+    this.#bodyPaused = true
     this.socket.pause()
   }
 
   resumeBody(): void {
+    this.#bodyPaused = false
     this.flush()
     this.#resume()
   }
@@ -139,6 +142,7 @@ export class Client {
   /** The exchange is over and the connection stays: on to the next request, which may be here already. */
   next(): void {
     this.#exchange = null
+    this.#bodyPaused = false
     this.parser.reset()
     if (this.#state !== 'open') return
     this.deadlineMs = this.core.tickMs + this.core.limits.keepAliveMs
@@ -272,7 +276,7 @@ export class Client {
 
   #resume(): void {
     const early = this.#early === null ? 0 : this.#early.length
-    if (early < this.core.limits.earlyBytesMax) this.socket.resume()
+    if (!this.#bodyPaused && early < this.core.limits.earlyBytesMax) this.socket.resume()
   }
 
   #refuse(status: number): void {
