@@ -33,7 +33,10 @@ const pingIntervalMs = 1_000
 const pingMax = 2
 const account = 'MANIFOLD'
 
-/** @returns the whole of nats.conf; port and address are given on the command line, where a running server shows them */
+/**
+ * @returns the whole of nats.conf; port and address are given on the command line, where a running server
+ * shows them
+ */
 export const natsConf = (conf: NatsConf): string => `# Written by manifold at each start; edits are lost.
 server_name: ${quote(conf.name)}
 pid_file: ${quote(conf.pidFile)}

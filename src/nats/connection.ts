@@ -1,8 +1,9 @@
 /**
  * One connection to the bus: it reconnects for ever, notices a silent server, and says when it is up or down.
  *
- * The client drops what is published while it is down without a word, so everything above asks `connected()` first
- * and does not publish then. Each host has its own inbox prefix, so that users of the bus cannot read its answers.
+ * The client drops what is published while it is down without a word, so everything above asks `connected()`
+ * first and does not publish then. Each host has its own inbox prefix, so that users of the bus cannot read
+ * its answers.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect as dial, DebugEvents, Events, NatsError, type NatsConnection } from 'nats'
@@ -33,7 +34,10 @@ export type Connection = {
   readonly connected: () => boolean
   /** `down` and `up` come in turns; `leaving`: the server will stop soon; `closed` comes last, once. */
   readonly onEvent: (happened: (event: ConnectionEvent) => void) => { readonly close: () => void }
-  /** Sends what is queued, waits for the handlers of what has come, and closes; at the latest after `withinMs`. */
+  /**
+   * Sends what is queued, waits for the handlers of what has come, and closes; at the latest after
+   * `withinMs`.
+   */
   readonly close: (withinMs?: number) => Promise<void>
 }
 
@@ -108,7 +112,8 @@ const dialUntil = async (options: ConnectOptions, inbox: string): Promise<NatsCo
         maxReconnectAttempts: -1,
         reconnectTimeWait: reconnectMs,
         reconnectJitter: reconnectMs,
-        // Refused twice is refused for ever by default: a server that restarts with other users would lose us.
+        // Refused twice is refused for ever by default: a server that restarts with other users would lose
+        // us.
         ignoreAuthErrorAbort: true,
         noAsyncTraces: true,
       })

@@ -10,7 +10,9 @@ export const isConflict = (error: unknown): boolean =>
   error instanceof JetStreamRefused &&
   (error.serverCode === refusal.wrongLastSequence || error.serverCode === refusal.wrongLastSequenceBusy)
 
-/** @returns StoreConflict or StoreUnavailable with `error` as their cause; `error` itself when it is neither's */
+/**
+ * @returns StoreConflict or StoreUnavailable with `error` as their cause; `error` itself when it is neither's
+ */
 export const portError = (what: string, error: unknown): unknown => {
   if (isConflict(error)) return new StoreConflict(`${what}: somebody else was first`, { cause: error })
   if (!(error instanceof RequestFailed || error instanceof JetStreamRefused)) return error

@@ -1,8 +1,8 @@
 /**
  * JetStream's request API, as far as the record, objects and histories need it, with failures told exactly.
  *
- * The client library's own calls retry and wait in ways that blur whether a write was applied; these are single
- * requests. Error codes are the server's (nats-server, server/errors.json).
+ * The client library's own calls retry and wait in ways that blur whether a write was applied; these are
+ * single requests. Error codes are the server's (nats-server, server/errors.json).
  */
 import type { Connection } from './connection.ts'
 import { RequestFailed, requestsOf, type Headers } from './requests.ts'
@@ -31,7 +31,10 @@ export const refusal = {
   wrongLastSequenceBusy: 10_164,
 } as const
 
-/** Nothing was written: no room, no leader here, or JetStream is off. Any other refusal of a write leaves it open. */
+/**
+ * Nothing was written: no room, no leader here, or JetStream is off. Any other refusal of a write leaves it
+ * open.
+ */
 const unwritten = new Set([10_002, 10_008, 10_009, 10_023, 10_035, 10_039, 10_054, 10_076])
 
 /** Whether a failed call certainly changed nothing. */

@@ -1,9 +1,9 @@
 /**
  * Keys of the record and the subjects they are kept under: `app/my-app` is `$KV.<bucket>.app.<shard>.my-app`.
  *
- * The shard (two hex digits of the first name's hash) keeps the server's subject tree broad and shallow: with flat
- * keys a get among 3 M takes 20 times as long. It depends on the first name alone, so all that belongs to one name
- * lies together and is listed without a scan.
+ * The shard (two hex digits of the first name's hash) keeps the server's subject tree broad and shallow: with
+ * flat keys a get among 3 M takes 20 times as long. It depends on the first name alone, so all that belongs
+ * to one name lies together and is listed without a scan.
  */
 import assert from 'node:assert/strict'
 import { fromToken, toToken } from './names.ts'
@@ -27,8 +27,8 @@ export const keyOf = (root: string, subject: string): string => {
 }
 
 /**
- * The narrowest subject filter that holds every key with this prefix. It may hold more where the prefix ends inside
- * a name: the reader compares.
+ * The narrowest subject filter that holds every key with this prefix. It may hold more where the prefix ends
+ * inside a name: the reader compares.
  */
 export const filterOf = (root: string, prefix: string): string => {
   const [kind, name, ...more] = prefix.split('/').slice(0, -1)

@@ -1,7 +1,7 @@
 /**
- * Any text as one subject token and back, without loss: letters, digits, `-` and `_` stay, every other UTF-16 code
- * unit becomes `=hh` or `=uhhhh`, and the empty text is a lone `=`. (`.`, `*`, `>` and blanks mean something in
- * subjects; `=` is allowed in KV keys, so other tools can read ours.)
+ * Any text as one subject token and back, without loss: letters, digits, `-` and `_` stay, every other UTF-16
+ * code unit becomes `=hh` or `=uhhhh`, and the empty text is a lone `=`. (`.`, `*`, `>` and blanks mean
+ * something in subjects; `=` is allowed in KV keys, so other tools can read ours.)
  */
 const plain = /^[A-Za-z0-9_-]+$/
 const special = /[^A-Za-z0-9_-]/g

@@ -1,9 +1,11 @@
 /**
- * Large objects (ports/store.ts) on JetStream, in NATS' own object store layout: chunks under one subject of their
- * own, then one meta message under the name. What was not finished has no meta message, so nobody sees it.
+ * Large objects (ports/store.ts) on JetStream, in NATS' own object store layout: chunks under one subject of
+ * their own, then one meta message under the name. What was not finished has no meta message, so nobody sees
+ * it.
  *
- * Memory is bounded both ways: a few chunks on their way to the server when putting, a few chunks asked for when
- * getting. The sum is checked while the bytes pass, and what is missing or changed fails at the end of the stream.
+ * Memory is bounded both ways: a few chunks on their way to the server when putting, a few chunks asked for
+ * when getting. The sum is checked while the bytes pass, and what is missing or changed fails at the end of
+ * the stream.
  */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
@@ -21,7 +23,8 @@ export type ObjectsOptions = {
 }
 export type NatsObjects = Objects & {
   /**
-   * Removes the chunks of puts that were never finished and whose last chunk is older than `beforeMs` (wall clock).
+   * Removes the chunks of puts that were never finished and whose last chunk is older than `beforeMs` (wall
+   * clock).
    * @returns how many
    */
   readonly sweep: (beforeMs: number) => Promise<number>
@@ -129,7 +132,8 @@ const put = async (place: Place, name: string, source: AsyncIterable<Uint8Array>
     return { sha256: sum.toString('hex'), bytes: size }
   } catch (error) {
     await Promise.all(underWay)
-    // Unless the meta message may have been written, the chunks are nobody's. What cannot be removed now, `sweep` finds.
+    // Unless the meta message may have been written, the chunks are nobody's. What cannot be removed now,
+    // `sweep` finds.
     const failed = portError(name, error)
     if (!(failed instanceof StoreUnavailable) || failed.applied === 'no')
       await purge(place, id).catch(() => undefined)

@@ -1,9 +1,10 @@
 /**
- * Reading a stream in order with bounded memory: an ephemeral consumer, one bounded batch at a time, asked for when
- * the last has been taken. (The client's own readers push as fast as the server sends: a 500 MB object took 651 MB.)
+ * Reading a stream in order with bounded memory: an ephemeral consumer, one bounded batch at a time, asked
+ * for when the last has been taken. (The client's own readers push as fast as the server sends: a 500 MB
+ * object took 651 MB.)
  *
- * A lost batch, a lost consumer or a broken connection is read again from the last message that was taken, so what
- * the reader sees has no gap and no duplicate.
+ * A lost batch, a lost consumer or a broken connection is read again from the last message that was taken, so
+ * what the reader sees has no gap and no duplicate.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { createInbox, type Msg } from 'nats'
@@ -169,7 +170,10 @@ const openBatches = (js: JetStream, options: PullOptions, consumer: string, inbo
   }
 }
 
-/** What the server says in the reply subject: `$JS.ACK.[domain.account.]stream.consumer.tries.seq.seq.time.left[.x]`. */
+/**
+ * What the server says in the reply subject:
+ * `$JS.ACK.[domain.account.]stream.consumer.tries.seq.seq.time.left[.x]`.
+ */
 const parse = (message: Msg): Pulled | undefined => {
   const words = message.reply?.split('.') ?? []
   if (words[0] !== '$JS' || words[1] !== 'ACK') return undefined

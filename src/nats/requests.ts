@@ -1,8 +1,8 @@
 /**
  * Requests over one inbox subscription, with failures that tell "it was not done" from "nobody knows".
  *
- * The client's own requests wait out their time-out when the connection breaks; here the break itself ends them, and
- * what is asked while there is no connection is refused without being sent.
+ * The client's own requests wait out their time-out when the connection breaks; here the break itself ends
+ * them, and what is asked while there is no connection is refused without being sent.
  */
 import { createInbox, headers as newHeaders, type Msg } from 'nats'
 import type { Connection } from './connection.ts'
@@ -45,7 +45,9 @@ type Waiting = {
 
 const opened = new WeakMap<Connection, Requests>()
 
-/** The requests of a connection: one inbox subscription, made when first asked for, gone with the connection. */
+/**
+ * The requests of a connection: one inbox subscription, made when first asked for, gone with the connection.
+ */
 export const requestsOf = (connection: Connection): Requests => {
   const known = opened.get(connection)
   if (known !== undefined) return known

@@ -1,7 +1,8 @@
 /**
  * The embedded server's folder: where its files are, its passwords and its port, made once and then kept.
  *
- * Two parents may do this at the same time: what is made once is linked into place, and the second takes the first's.
+ * Two parents may do this at the same time: what is made once is linked into place, and the second takes the
+ * first's.
  */
 import { randomUUID } from 'node:crypto'
 import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -42,8 +43,8 @@ export const loadLogins = (paths: Paths, random: Random): Logins => {
 }
 
 /**
- * The port to listen on: the one asked for, else the one it had before while nobody else has it, else a free one.
- * The choice is kept, so that clients find the server again where it was.
+ * The port to listen on: the one asked for, else the one it had before while nobody else has it, else a free
+ * one. The choice is kept, so that clients find the server again where it was.
  */
 export const choosePort = async (
   paths: Paths,

@@ -1,9 +1,9 @@
 /**
  * The embedded nats-server: a child that outlives its parent and is found again by the next one.
  *
- * Whether one runs on a home is told by a kernel lock (flock) that the server itself holds for as long as it lives,
- * so two parents never start two, and no stale file ever blocks a start. Which process it is follows from the pid
- * file and is believed only when that process' own command line names this home's nats.conf.
+ * Whether one runs on a home is told by a kernel lock (flock) that the server itself holds for as long as it
+ * lives, so two parents never start two, and no stale file ever blocks a start. Which process it is follows
+ * from the pid file and is believed only when that process' own command line names this home's nats.conf.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -81,7 +81,8 @@ const lockedExitCode = 75
 const bindTriesMax = 3
 
 /**
- * Starts the server of this home, or adopts the one that runs. Resolves when clients can connect and JetStream is up.
+ * Starts the server of this home, or adopts the one that runs. Resolves when clients can connect and
+ * JetStream is up.
  * @throws ServerFailed
  */
 export const startServer = async (options: ServerOptions): Promise<Server> => {

@@ -1,12 +1,14 @@
 /**
- * NATS micro services (ADR-32): endpoints that `nats micro ls` finds, each with a bound on what it does at once.
+ * NATS micro services (ADR-32): endpoints that `nats micro ls` finds, each with a bound on what it does at
+ * once.
  *
- * Own code because the client library's service measures only the synchronous part of a handler and bounds nothing.
+ * Own code because the client library's service measures only the synchronous part of a handler and bounds
+ * nothing.
  */
 import { headers as newHeaders, Match, nuid, type Msg, type MsgHdrs, type Subscription } from 'nats'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection } from './connection.ts'
-import { RequestFailed, requestsOf, type Headers } from './requests.ts'
+import { requestsOf, type Headers } from './requests.ts'
 
 export type Request = {
   readonly subject: string
@@ -19,7 +21,9 @@ export type Endpoint = {
   /** Letters, digits, `-` and `_`. */
   readonly name: string
   readonly subject: string
-  /** Throws `ServiceError` to refuse; anything else it throws is a fault and answered 500 without its text. */
+  /**
+   * Throws `ServiceError` to refuse; anything else it throws is a fault and answered 500 without its text.
+   */
   readonly handler: (request: Request) => Promise<Reply>
   readonly metadata?: Readonly<Record<string, string>>
 }
@@ -195,7 +199,8 @@ const openEndpoint = (connection: Connection, endpoint: Endpoint, options: Servi
 
 /**
  * Asks a service.
- * @throws ServiceError what it refused with; RequestFailed `no_responders` when there is none, `timeout` and the like
+ * @throws ServiceError what it refused with; RequestFailed `no_responders` when there is none, `timeout` and
+ *   the like when nobody knows
  */
 export const request = async (
   connection: Connection,
@@ -208,7 +213,6 @@ export const request = async (
   if (code === undefined) return answer
   throw new ServiceError(Number(code), answer.header(errorHeader) ?? '', answer.bytes)
 }
-export { RequestFailed }
 
 const requestOf = (message: Msg): Request => ({
   subject: message.subject,

@@ -1,12 +1,14 @@
 /**
  * Histories: an append-only stream with a bound on each key, read back in order and followed live.
  *
- * Live followers listen to the server's republished copies on core NATS, which resume with the first write after a
- * leader's death where a consumer may hang for a minute. Each copy carries the sequence before it under its key, so a
- * follower sees a gap at once and fills it from the stream: history, then live, no gap, no duplicate.
+ * Live followers listen to the server's republished copies on core NATS, which resume with the first write
+ * after a leader's death where a consumer may hang for a minute. Each copy carries the sequence before it
+ * under its key, so a follower sees a gap at once and fills it from the stream: history, then live, no gap,
+ * no duplicate.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { NatsError, type Msg } from 'nats'
+import type { Following, Recorded, Stream } from '../ports/stream.ts'
 import { guarded, type Connection } from './connection.ts'
 import { inPortWords } from './failures.ts'
 import { jetStream, JetStreamRefused, type JetStream } from './jetstream.ts'
@@ -27,23 +29,7 @@ export type StreamOptions = {
   readonly maxBytes: number
 }
 
-export type Recorded = { readonly sequence: number; readonly bytes: Uint8Array }
-export type Following = { readonly close: () => void }
-export type Stream = {
-  /** @returns its sequence, once it is stored. @throws StoreUnavailable */
-  readonly append: (key: string, bytes: Uint8Array) => Promise<number>
-  /** What is kept under a key from a sequence on (the first there is when left out), oldest first. */
-  readonly read: (key: string, fromSequence?: number) => Promise<readonly Recorded[]>
-  /**
-   * Calls back with each message from `fromSequence` on (left out: those still to come), in order and once each,
-   * until closed. What was trimmed before it could be read is skipped: sequences of a key need not be consecutive.
-   */
-  readonly follow: (key: string, onMessage: (message: Recorded) => void, fromSequence?: number) => Following
-  /** Forgets what stands under a key before a sequence. */
-  readonly trim: (key: string, belowSequence: number) => Promise<void>
-  /** Forgets everything under a key. */
-  readonly remove: (key: string) => Promise<void>
-}
+export type { Recorded, Stream }
 
 /** Live messages held back while history is read. */
 const heldMax = 256

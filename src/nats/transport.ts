@@ -1,9 +1,11 @@
 /**
- * Bytes between hosts (ports/transport.ts) over core NATS: `act.v1.<cluster>.<to>.<from>` is one host's inbox by
- * sender, `top.v1.<cluster>.<topic>` an announcement. Nothing is kept or sent twice: a loss is counted, not repaired.
+ * Bytes between hosts (ports/transport.ts) over core NATS: `act.v1.<cluster>.<to>.<from>` is one host's inbox
+ * by sender, `top.v1.<cluster>.<topic>` an announcement. Nothing is kept or sent twice: a loss is counted,
+ * not repaired.
  *
- * The client queues without bound when the server is slow and drops silently when it is away. So what it has not yet
- * handed over is bounded here: bytes count as handed over when the server answers a ping sent after them.
+ * The client queues without bound when the server is slow and drops silently when it is away. So what it has
+ * not yet handed over is bounded here: bytes count as handed over when the server answers a ping sent after
+ * them.
  */
 import { createInbox, type Msg } from 'nats'
 import type { Transport } from '../ports/transport.ts'
@@ -170,8 +172,8 @@ const openBacklog = (connection: Connection, counts: TransportCounts, bytesMax: 
 }
 
 /**
- * Batches whose sender wants to know that nobody was there. A ring: this is on the way of every batch. What the
- * server has not refused within a tick or two of the timer was delivered, and is forgotten.
+ * Batches whose sender wants to know that nobody was there. A ring: this is on the way of every batch. What
+ * the server has not refused within a tick or two of the timer was delivered, and is forgotten.
  */
 const openAwaited = (connection: Connection, counts: TransportCounts) => {
   const root = `${createInbox(connection.inbox)}.`

@@ -1,8 +1,9 @@
 /**
  * The log: one logfmt line for each call (ports/log.ts), `at=crash name="a b" wait_ms=0`.
  *
- * A value is quoted when it is empty or holds a blank, a quote, `=` or a control character, so that a line is one
- * line and splits into what went in. A reader that is too slow costs lines, not memory; how many is said in the next.
+ * A value is quoted when it is empty or holds a blank, a quote, `=` or a control character, so that a line is
+ * one line and splits into what went in. A reader that is too slow costs lines, not memory; how many is said
+ * in the next.
  */
 import type { Writable } from 'node:stream'
 import type { Log } from '../ports/log.ts'

@@ -1,6 +1,6 @@
 /**
- * A nats-server of a test's own: its own folder and port, gone with the test; and a client that is not ours, which
- * speaks the protocol on a bare socket.
+ * A nats-server of a test's own: its own folder and port, gone with the test; and a client that is not ours,
+ * which speaks the protocol on a bare socket.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect as dial, type Socket } from 'node:net'

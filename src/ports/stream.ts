@@ -1,0 +1,21 @@
+/**
+ * A history: messages under keys, appended for good, bounded for each key, read back in order and followed live.
+ */
+export type Recorded = { readonly sequence: number; readonly bytes: Uint8Array }
+export type Following = { readonly close: () => void }
+export type Stream = {
+  /** @returns its sequence, once it is stored. @throws StoreUnavailable */
+  readonly append: (key: string, bytes: Uint8Array) => Promise<number>
+  /** What is kept under a key from a sequence on (the first there is when left out), oldest first. */
+  readonly read: (key: string, fromSequence?: number) => Promise<readonly Recorded[]>
+  /**
+   * Calls back with each message from `fromSequence` on (left out: those still to come), in order and once
+   * each, until closed. What was trimmed before it could be read is skipped: sequences of a key need not be
+   * consecutive.
+   */
+  readonly follow: (key: string, onMessage: (message: Recorded) => void, fromSequence?: number) => Following
+  /** Forgets what stands under a key before a sequence. */
+  readonly trim: (key: string, belowSequence: number) => Promise<void>
+  /** Forgets everything under a key. */
+  readonly remove: (key: string) => Promise<void>
+}
