@@ -12,7 +12,7 @@ import { link, open, rename, rm, stat, writeFile, type FileHandle } from 'node:f
 import { join } from 'node:path'
 
 import type { Follower, LogBatch, LogCursor, LogLine } from './driver.ts'
-import { isErrno } from './errors.ts'
+import { isErrno, OciError } from './errors.ts'
 import { logReader, type LogReader } from './log-line.ts'
 
 /** The writer starts a new file above this. */
@@ -103,11 +103,12 @@ export const followLog = (
     state.exited = true
     bell.ring()
   }
-  exited.then(end, end)
   const close = (): void => {
     state.closed = true
     bell.ring()
   }
+  // A driver that is closed does not know whether more will come: what is pending is not the end of a line.
+  exited.then(end, (error) => (error instanceof OciError && error.code === 'OCI_CLOSED' ? close() : end()))
   const run = async (): Promise<void> => {
     const watcher = watch(dir, () => bell.ring())
     // A directory that is removed under the watch ends the log like an exit does.

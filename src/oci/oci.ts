@@ -15,7 +15,7 @@ import { openLeases } from './lease.ts'
 import { followLog } from './log-file.ts'
 import { findNetwork, openNetwork } from './network.ts'
 import { prepare, type Preparation } from './prepare.ts'
-import { checkId, openRecords, readIfAny, type ContainerRecord } from './record.ts'
+import { checkId, openRecords, readIfAny, unlessRemoved, type ContainerRecord } from './record.ts'
 import {
   deleteContainer,
   MountRefused,
@@ -155,7 +155,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       stdin,
       output,
       exit,
-      hangup: () => void signal(id, 'SIGHUP', 'all'),
+      hangup: () => void unlessRemoved(signal(id, 'SIGHUP', 'all')),
     }
   }
 
@@ -279,7 +279,8 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       await network.detachNamed(veth)
       removed.push(veth)
     }
-    if (ready) await network.ensure(leases.range)
+    // Somebody may have flushed the firewall under running containers.
+    if (ready || all.some((each) => each.network === 'own')) await network.ensure(leases.range)
     return { removed: [...new Set(removed)] }
   }
 
@@ -345,16 +346,6 @@ const checkSpec = (spec: ContainerSpec): void => {
   if (spec.argv.length === 0) throw new OciError('OCI_SPEC', `${spec.id}: nothing to run`)
   const text = [...spec.argv, spec.cwd, ...Object.entries(spec.env).flat()]
   if (text.some((each) => each.includes('\0'))) throw new OciError('OCI_SPEC', `${spec.id}: a NUL byte`)
-}
-
-/** undefined for a container that is gone. */
-const unlessRemoved = async <T>(promise: Promise<T>): Promise<T | undefined> => {
-  try {
-    return await promise
-  } catch (error) {
-    if (error instanceof OciError && error.code === 'OCI_UNKNOWN') return undefined
-    throw error
-  }
 }
 
 const namesIn = async (path: string): Promise<string[]> => {

@@ -15,6 +15,7 @@ import type { ContainerSpec } from './driver.ts'
 import { OciError } from './errors.ts'
 import { createLog } from './log-file.ts'
 import type { ShimSpec } from './shim.ts'
+import { killAll } from './signal.ts'
 import { inTerminal } from './terminal.ts'
 
 type Paths = Readonly<Record<string, string>>
@@ -113,7 +114,12 @@ export const startAttached = async (spec: ContainerSpec, shim: ShimSpec): Promis
   child.stdin.on('error', () => undefined)
   const ended = new Promise<number>((resolve) => {
     child.on('error', () => resolve(127))
-    child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
+    child.on('exit', (code, signal) => {
+      // The first process's end is the end of all, as in a container; else a straggler would hold the
+      // streams.
+      if (child.pid !== undefined) killAll([-child.pid], 'SIGKILL')
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0))
+    })
   })
   if (child.pid !== undefined) return { pid: child.pid, child, ended }
   await ended

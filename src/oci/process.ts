@@ -14,7 +14,7 @@ import { isErrno, OciError } from './errors.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
 import { followLog } from './log-file.ts'
 import { makePaths, shimPath, startAttached, startShim, translate } from './process-start.ts'
-import { checkId, openRecords, readIfAny, type ContainerRecord } from './record.ts'
+import { checkId, openRecords, readIfAny, unlessRemoved, type ContainerRecord } from './record.ts'
 import { commandLineOf, familyOf, residentBytesOf, stampOf } from './session.ts'
 import type { ShimSpec } from './shim.ts'
 import { killAll } from './signal.ts'
@@ -82,7 +82,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
       stdin: result.child.stdin,
       output: result.child.stdout,
       exit,
-      hangup: () => void signal(id, 'SIGHUP', 'all'),
+      hangup: () => void unlessRemoved(signal(id, 'SIGHUP', 'all')),
     }
   }
 
@@ -151,7 +151,11 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     await records.forget(id)
   }
 
-  const list = async (): Promise<Found[]> => Promise.all((await records.all()).map(found))
+  const list = async (): Promise<Found[]> => {
+    const all = await records.all()
+    const seen = await Promise.all(all.map((record) => unlessRemoved(found(record))))
+    return seen.filter((each) => each !== undefined)
+  }
 
   return {
     kind: 'process',

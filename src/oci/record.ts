@@ -129,3 +129,13 @@ export const readIfAny = (path: string): string | undefined => {
     throw error
   }
 }
+
+/** What `promise` gives; undefined when it rejects because the container is not there any more. */
+export const unlessRemoved = async <T>(promise: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await promise
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'OCI_UNKNOWN') return undefined
+    throw error
+  }
+}

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 
 import { lineBytesMax, logStart, type LogBatch, type LogCursor, type LogLine } from '../../src/oci/driver.ts'
+import { OciError } from '../../src/oci/errors.ts'
 import { createLog, followLog, logFileBytesMax } from '../../src/oci/log-file.ts'
 import { logReader } from '../../src/oci/log-line.ts'
 import { makeBench, noContainers, readAll } from '../kit/containers.ts'
@@ -168,6 +169,30 @@ t.test(
     t.ok((await readAll(driver, 'flood')).length > 0)
   },
 )
+
+t.test('a driver that is closed takes no half line for a whole one', async (t) => {
+  const log = await makeLog(t)
+  const closed = Promise.withResolvers<void>()
+  const batches: LogBatch[] = []
+  const follower = followLog(log.dir, logStart, closed.promise, (batch) => void batches.push(batch))
+  log.write(record('whole') + record('half', 'stdout', 'P'))
+  await until(() => batches.length > 0, { what: 'the whole line' })
+  closed.reject(new OciError('OCI_CLOSED', 'test'))
+  await follower.done
+  t.same(
+    batches.flatMap(({ lines }) => lines.map(show)),
+    ['stdout:whole'],
+  )
+  log.write(record(' and half'))
+  const rest: LogBatch[] = []
+  log.exit()
+  const cursor = batches.at(-1)?.cursor ?? logStart
+  await followLog(log.dir, cursor, log.exited, (batch) => void rest.push(batch)).done
+  t.same(
+    rest.flatMap(({ lines }) => lines.map(show)),
+    ['stdout:half and half'],
+  )
+})
 
 type FakeLog = {
   dir: string

@@ -134,6 +134,7 @@ for (const kind of ['oci', 'process'] as const) {
       t.match(await collect(hung), 'hup')
       t.equal((await hung.exit).code, 6)
       await driver.remove('hung')
+      hung.hangup()
       await t.rejects(driver.attach(spec('nowhere', 'true', { cwd: '/proc/none' })), { code: 'OCI_START' })
       t.same(await driver.list(), [])
     },
