@@ -30,10 +30,13 @@ type ConfigChange = {
   readonly by: Who
   readonly baseId: string
 }
+type Owed = { readonly caller: Caller; readonly value: unknown }
 type State = {
   readonly ledger: Ledger | null
   /** The first one is being sealed. */
   readonly changes: readonly ConfigChange[]
+  /** Callers whose release is made, and who are answered when the formation has it or is late. */
+  readonly owed: readonly Owed[]
   /** How often the formation was told of the current release in vain. */
   readonly tries: number
 }
@@ -52,16 +55,16 @@ export const releases = actor(Releases, {
     version: 1,
     schema: ledgerSchema,
     save: (s: State) => s.ledger ?? undefined,
-    load: (ledger): State => ({ ledger, changes: [], tries: 0 }),
+    load: (ledger): State => ({ ledger, changes: [], owed: [], tries: 0 }),
   },
-  init: (): State => ({ ledger: null, changes: [], tries: 0 }),
+  init: (): State => ({ ledger: null, changes: [], owed: [], tries: 0 }),
   awake: (s, ctx) => repeat(s, ctx),
   receive: {
     open(s, { appName, by }, ctx) {
       ctx.reply({})
       if (s.ledger !== null) return s
       const first = release(emptyLedger(appName), 'Initial release', '', null, by, ctx)
-      return publish({ ...s, ledger: release(first, 'Enable Logplex', '', null, by, ctx) }, ctx)
+      return publish(s, release(first, 'Enable Logplex', '', null, by, ctx), ctx)
     },
     renamed: (s, { appName }) => (s.ledger === null ? s : { ...s, ledger: { ...s.ledger, appName } }),
     setConfig(s, { patch, by }, ctx) {
@@ -79,9 +82,12 @@ export const releases = actor(Releases, {
       const current = currentOf(s.ledger)
       // Asked again after an unknown outcome: it is made already.
       const again = current.slug?.id === slug.id && current.description === description
-      const ledger = again ? s.ledger : release(s.ledger, description, current.configId, slug, by, ctx)
-      ctx.reply(currentOf(ledger))
-      return again ? s : publish({ ...s, ledger }, ctx)
+      if (again) {
+        ctx.reply(current)
+        return s
+      }
+      const ledger = release(s.ledger, description, current.configId, slug, by, ctx)
+      return publish(owe(s, ctx.caller, currentOf(ledger)), ledger, ctx)
     },
     rollback(s, { to, by }, ctx) {
       if (s.ledger === null) return gone(s, ctx)
@@ -94,8 +100,7 @@ export const releases = actor(Releases, {
       }
       const text = `Rollback to v${target.version}`
       const ledger = release(s.ledger, text, target.configId, target.slug, by, ctx)
-      ctx.reply(currentOf(ledger))
-      return publish({ ...s, ledger }, ctx)
+      return publish(owe(s, ctx.caller, currentOf(ledger)), ledger, ctx)
     },
     list(s, _, ctx) {
       if (s.ledger === null) return gone(s, ctx)
@@ -119,15 +124,15 @@ export const releases = actor(Releases, {
       for (const { caller } of s.changes) ctx.refuse(caller, 'not_found', notFound)
       ctx.cancel('formation')
       if (s.ledger !== null) ctx.forget('formation')
-      return { ledger: null, changes: [], tries: 0 }
+      return { ledger: null, changes: [], owed: [], tries: 0 }
     },
     received(s, { version }, ctx) {
       if (s.ledger === null || version <= s.ledger.heard) return s
-      if (version >= currentOf(s.ledger).version) {
-        ctx.cancel('formation')
-        ctx.forget('formation')
-      }
-      return { ...s, ledger: { ...s.ledger, heard: version }, tries: 0 }
+      const heard = { ...s, ledger: { ...s.ledger, heard: version }, tries: 0 }
+      if (version < currentOf(s.ledger).version) return heard
+      ctx.cancel('formation')
+      ctx.forget('formation')
+      return settle(heard, ctx)
     },
     sealed: (s, m, ctx) => sealed(s, m, ctx),
     sealFailed(s, { op, code, reason }, ctx) {
@@ -166,7 +171,20 @@ const release = (
   return next
 }
 
-const publish = (s: State, ctx: Self): State => repeat({ ...s, tries: 0 }, ctx)
+const owe = (s: State, caller: Caller, value: unknown): State => ({
+  ...s,
+  owed: [...s.owed, { caller, value }],
+})
+
+const settle = (s: State, ctx: Self): State => {
+  for (const { caller, value } of s.owed) ctx.answer(caller, value)
+  return { ...s, owed: [] }
+}
+
+const publish = (s: State, ledger: Ledger, ctx: Self): State => {
+  const bounded = s.owed.length > changesMax ? settle(s, ctx) : s
+  return repeat({ ...bounded, ledger, tries: 0 }, ctx)
+}
 
 /** Until the formation has heard. */
 const repeat = (s: State, ctx: Self): State => {
@@ -179,7 +197,9 @@ const repeat = (s: State, ctx: Self): State => {
   const waitMs = Math.min(repeatMsMax, repeatMsMin * 2 ** Math.min(s.tries, 10))
   ctx.after('formation', waitMs, { type: 'remindFormation' })
   ctx.remind('formation', ctx.now + remindMs, { type: 'remindFormation' })
-  return { ...s, tries: s.tries + 1 }
+  // Who asks the formation right after a release finds it there; a formation that is late makes no release fail.
+  const settled = s.tries > 0 ? settle(s, ctx) : s
+  return { ...settled, tries: s.tries + 1 }
 }
 
 const sealNext = (s: State, ctx: Self): State => {
@@ -215,6 +235,6 @@ const sealed = (s: State, { op, configId, changed, set, removed }: Sealed, ctx: 
     return sealNext(rest, ctx)
   }
   const ledger = release(s.ledger, configText(set, removed), configId, current.slug, change.by, ctx)
-  ctx.answer(change.caller, { version: currentOf(ledger).version, configId, changed })
-  return sealNext(publish({ ...rest, ledger }, ctx), ctx)
+  const owing = owe(rest, change.caller, { version: currentOf(ledger).version, configId, changed })
+  return sealNext(publish(owing, ledger, ctx), ctx)
 }
