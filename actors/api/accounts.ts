@@ -15,7 +15,10 @@ export type User = {
 }
 
 export type Accounts = {
-  /** Undefined: nobody has that token. @param authorization the header: `Bearer <token>` or `Basic <base64 of x:token>` */
+  /**
+   * Undefined: nobody has that token. @param authorization the header: `Bearer <token>` or `Basic
+   * <base64 of x:token>`
+   */
   readonly authenticate: (authorization: string) => Promise<User | undefined>
   readonly owner: () => User
 }
@@ -55,7 +58,10 @@ const ensureOwner = async (store: Store, random: Random, now: () => number, emai
   return renamed
 }
 
-/** The record under `key`, made from `fresh` when there is none; whoever comes second takes what the first made. */
+/**
+ * The record under `key`, made from `fresh` when there is none; whoever comes second takes what the
+ * first made.
+ */
 const ensure = async <T>(store: Store, key: string, fresh: T): Promise<{ value: T; revision: number }> => {
   const found = await store.get(key)
   if (found !== undefined) return { value: decode<T>(found.value), revision: found.revision }

@@ -2,7 +2,7 @@
  * Call: one request as it comes over NATS, taken apart. Pure.
  *
  *   {"params":{"app":"hello"},"body":{"maintenance":true},"query":{},"range":"version ..; max=1"}
- *   {"app":"hello","maintenance":true}             the same, flat: path params are picked out, the rest is the body
+ *   {"app":"hello","maintenance":true}     the same, flat: path params are picked out, the rest is the body
  */
 import { checker, type Check } from '../../src/runtime/index.ts'
 import { paramNames, type Endpoint } from './endpoint.ts'
@@ -19,7 +19,10 @@ const structured = new Set(['params', 'body', 'query', 'range'])
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Reads calls of one endpoint; its body schema is compiled once. Throws `bad_request` and `invalid_params`. */
+/**
+ * Reads calls of one endpoint; its body schema is compiled once. Throws `bad_request` and
+ * `invalid_params`.
+ */
 export const callReader = (endpoint: Endpoint): ((bytes: Uint8Array) => Call) => {
   const names = paramNames(endpoint.http.path)
   const check = endpoint.body === undefined ? undefined : checker(endpoint.body)

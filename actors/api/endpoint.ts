@@ -1,6 +1,6 @@
 /**
- * Endpoints: each verb of Heroku's API, as data. One is a NATS service endpoint (`manifold.v1.api.<name>`) and, by its
- * `http` part, an HTTP route: both run the same function.
+ * Endpoints: each verb of Heroku's API, as data. One is a NATS service endpoint (`manifold.v1.api.<name>`)
+ * and, by its `http` part, an HTTP route: both run the same function.
  */
 import type {
   Answer,
@@ -74,7 +74,7 @@ export type Endpoint = {
 const timeoutMsDefault = 15_000
 
 /**
- * @param definition.http.also other paths of the same call (`/users/:user/apps`); their params are not passed on
+ * @param definition.http.also other paths of the same call; their params are not passed on
  * @param definition.body what the body must be; unknown fields are let through
  */
 export const endpoint = <const Path extends string, S extends TSchema = TSchema>(definition: {

@@ -1,6 +1,6 @@
 /**
- * The user's environment: `$MANIFOLD_HOME/env`, a shell file to source so that the stock `heroku` CLI and git talk to
- * this platform and to nothing else; and the owner's API token that it shows.
+ * The user's environment: `$MANIFOLD_HOME/env`, a shell file to source so that the stock `heroku` CLI and
+ * git talk to this platform and to nothing else; and the owner's API token that it shows.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import type { Random } from '../../src/ports/random.ts'
@@ -84,8 +84,14 @@ if [ "\${MANIFOLD_GIT_KEY:-}" != "$manifold_key" ]; then
   export GIT_CONFIG_COUNT=$((manifold_n + 1)) MANIFOLD_GIT_KEY=$manifold_key
 fi
 # A proxy must not see what goes to this machine.
-case ",\${NO_PROXY:-}," in *,localhost,*) ;; *) export NO_PROXY="\${NO_PROXY:+$NO_PROXY,}localhost,127.0.0.1" ;; esac
-case ",\${no_proxy:-}," in *,localhost,*) ;; *) export no_proxy="\${no_proxy:+$no_proxy,}localhost,127.0.0.1" ;; esac
+case ",\${NO_PROXY:-}," in
+  *,localhost,*) ;;
+  *) export NO_PROXY="\${NO_PROXY:+$NO_PROXY,}localhost,127.0.0.1" ;;
+esac
+case ",\${no_proxy:-}," in
+  *,localhost,*) ;;
+  *) export no_proxy="\${no_proxy:+$no_proxy,}localhost,127.0.0.1" ;;
+esac
 unset manifold_ca manifold_bundle manifold_key manifold_n
 `
 }

@@ -54,7 +54,8 @@ export const unauthorized = (): ApiError => new ApiError('unauthorized', 'Invali
 export const noEndpoint = (): ApiError =>
   new ApiError(
     'not_found',
-    'The requested API endpoint was not found. Are you using the right HTTP verb (i.e. `GET` vs. `POST`), and did you specify your intended version with the `Accept` header?',
+    'The requested API endpoint was not found. Are you using the right HTTP verb (i.e. `GET` vs. `POST`), ' +
+      'and did you specify your intended version with the `Accept` header?',
   )
 
 /** What actors refuse with, as Heroku's ids. */

@@ -1,5 +1,6 @@
 /**
- * Name index: which app a name leads to, read from the record (the names that apps claimed, effects/names.ts).
+ * Name index: which app a name leads to, read from the record (the names that apps claimed,
+ * effects/names.ts).
  *
  * And what may be an app's name at all; the actor only knows whether it is taken.
  */
@@ -30,7 +31,8 @@ export const checkAppName = (name: string): string => {
   if (name.length > 30) throw invalid('Name is too long (maximum is 30 characters)')
   if (appName.test(name)) return name
   throw invalid(
-    'Name must start with a letter, end with a letter or digit and can only contain lowercase letters, digits, and dashes.',
+    'Name must start with a letter, end with a letter or digit ' +
+      'and can only contain lowercase letters, digits, and dashes.',
   )
 }
 

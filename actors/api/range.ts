@@ -1,9 +1,11 @@
 /**
  * Ranges: how Heroku pages its lists. Pure.
  *
- *   Range: version ]12..; max=15, order=desc      →  206, Content-Range: version 11..3; max=15, Next-Range: version ]3..; …
+ *   Range: version ]19..; max=15, order=desc
+ *   206, Content-Range: version 18..4; max=15,order=desc, Next-Range: version ]4..; max=15,order=desc
  *
- * Both `,` and `;` separate; `]` before the start and `[` after the end exclude. An empty or unreadable range is no range.
+ * Both `,` and `;` separate; `]` before the start and `[` after the end exclude. An empty or unreadable
+ * range is no range.
  */
 import { ApiError } from './errors.ts'
 import type { Reply } from './endpoint.ts'
@@ -46,7 +48,10 @@ export const parseRange = (header: string | undefined): Range | undefined => {
   }
 }
 
-/** A property by which a list may be sorted and cut, e.g. `{ id: (app) => app.id }`. Numbers sort as numbers. */
+/**
+ * A property by which a list may be sorted and cut, e.g. `{ id: (app) => app.id }`. Numbers sort as
+ * numbers.
+ */
 export type Sortable<T> = Readonly<Record<string, (item: T) => string | number>>
 
 export type Page<T> = {
@@ -73,9 +78,8 @@ export const cut = <T>(items: readonly T[], header: string | undefined, fields: 
   const [first, last] = [page.at(0), page.at(-1)]
   if (first !== undefined && last !== undefined) {
     headers['Content-Range'] = `${by} ${valueOf(first)}..${valueOf(last)}; max=${max}${order}`
-    if (partial)
-      headers['Next-Range'] =
-        `${by} ]${valueOf(last)}..${range?.to ?? ''}${range?.toExclusive === true ? '[' : ''}; max=${max}${order}`
+    const end = `${range?.to ?? ''}${range?.toExclusive === true ? '[' : ''}`
+    if (partial) headers['Next-Range'] = `${by} ]${valueOf(last)}..${end}; max=${max}${order}`
   }
   return { items: page, headers, partial }
 }

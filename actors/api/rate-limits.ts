@@ -1,4 +1,7 @@
-/** Rate limits: Heroku's pool of requests for each account, refilled all the time. In memory, as cheap as it must be. */
+/**
+ * Rate limits: Heroku's pool of requests for each account, refilled all the time. In memory, as cheap
+ * as it must be.
+ */
 
 export type RateLimits = {
   /** Takes one request out; false when the pool is empty. */

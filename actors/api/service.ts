@@ -1,8 +1,8 @@
 /**
  * Service: the endpoints as handlers of requests over NATS, and the only place where a call is authenticated.
  *
- * Without an `Authorization` header a call is the operator's: the server lets only authenticated connections publish on
- * these subjects. The HTTP face always sends one.
+ * Without an `Authorization` header a call is the operator's: the server lets only authenticated
+ * connections publish on these subjects. The HTTP face always sends one.
  */
 import { callReader } from './call.ts'
 import type { Edge } from './edge.ts'
@@ -114,7 +114,10 @@ const answer = (
   headers: { ...headers, ...limits, [statusHeader]: String(status) },
 })
 
-/** What is not an answer of ours is a fault of ours, or of the store: the record could not be read or written. */
+/**
+ * What is not an answer of ours is a fault of ours, or of the store: the record could not be read or
+ * written.
+ */
 const asApiError = (error: unknown): ApiError => {
   if (error instanceof ApiError) return error
   if (error instanceof Error && 'code' in error && error.code === 'store_unavailable') {

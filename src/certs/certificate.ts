@@ -1,8 +1,9 @@
 /**
  * Certificates for this machine: an authority of its own, and a server certificate signed by it.
  *
- * X.509 v3 with ECDSA P-256 and SHA-256 (RFC 5280). The client of an attached run checks the name it dials and sends no
- * SNI, so every name has to be in the one certificate; Node accepts no wildcard below `localhost`, so names are listed.
+ * X.509 v3 with ECDSA P-256 and SHA-256 (RFC 5280). The client of an attached run checks the name it dials
+ * and sends no SNI, so every name has to be in the one certificate; Node accepts no wildcard below
+ * `localhost`, so names are listed.
  */
 import {
   createHash,

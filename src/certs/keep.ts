@@ -1,5 +1,6 @@
 /**
- * Keeps this machine's authority and server certificate in a directory: made once, renewed before they expire.
+ * Keeps this machine's authority and server certificate in a directory: made once, renewed before they
+ * expire.
  *
  * Keys are readable by their owner alone. The authority is made once for all, because users trust its file;
  * the server certificate is made again when its names change or its end is near.

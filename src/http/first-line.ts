@@ -1,5 +1,6 @@
 /**
- * What a client wants, told by its first line: an HTTP request line has a space before its end, a rendezvous token none.
+ * What a client wants, told by its first line: an HTTP request line has a space before its end, a
+ * rendezvous token none.
  *
  * Pure; called again with more bytes until it knows.
  */

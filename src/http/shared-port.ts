@@ -4,8 +4,9 @@
  *   0x16 (a TLS handshake record)   TLS; inside it, an HTTP request line or `<token>\r\n`
  *   anything else                   plain HTTP
  *
- * The stock client wants all three on one port: it makes `https` git addresses from an `http` API address, and dials
- * the same host and port for an attached run. Bytes read to decide are put back, so nobody misses any.
+ * The stock client wants all three on one port: it makes `https` git addresses from an `http` API address,
+ * and dials the same host and port for an attached run. Bytes read to decide are put back, so nobody
+ * misses any.
  */
 import type { EventEmitter } from 'node:events'
 import type { Server as HttpServer } from 'node:http'

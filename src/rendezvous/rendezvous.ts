@@ -1,9 +1,10 @@
 /**
  * Rendezvous: where a client and the process it attaches to meet, by a token that only those two know.
  *
- * Either may come first, within the token's time to live. A client is told `rendezvous\r\n` once its peer is here: the
- * stock client throws the first chunk away whatever it holds, so the greeting is a write of its own and has left
- * before the peer may write. What the client sends early stays in its paused socket (bounded by its window).
+ * Either may come first, within the token's time to live. A client is told `rendezvous\r\n` once its peer
+ * is here: the stock client throws the first chunk away whatever it holds, so the greeting is a write of
+ * its own and has left before the peer may write. What the client sends early stays in its paused socket
+ * (bounded by its window).
  */
 import type { Duplex } from 'node:stream'
 

@@ -1,6 +1,6 @@
 /**
- * The control actors as the API sees them, in memory: answers each question at once by the rules of the protocols.
- * For tests of the API alone; the actors themselves have their own.
+ * The control actors as the API sees them, in memory: answers each question at once by the rules of the
+ * protocols. For tests of the API alone; the actors themselves have their own.
  */
 import { randomUUID } from 'node:crypto'
 import type { Edge } from '../../actors/api/edge.ts'

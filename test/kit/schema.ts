@@ -1,9 +1,10 @@
 /**
- * Validates answers against Heroku's published API schema (test/data/platform-api-schema.json, a draft-4 hyper-schema).
+ * Validates answers against Heroku's published API schema (test/data/platform-api-schema.json, a draft-4
+ * hyper-schema).
  *
- * Stricter than the draft where the schema says `strictProperties`: then every property it lists must be there and no
- * other, but for those that the stock CLI needs and the schema lacks. Patterns that pin Heroku's own host names are not
- * held against us.
+ * Stricter than the draft where the schema says `strictProperties`: then every property it lists must be
+ * there and no other, but for those that the stock CLI needs and the schema lacks. Patterns that pin
+ * Heroku's own host names are not held against us.
  */
 import { readFileSync } from 'node:fs'
 
@@ -33,8 +34,8 @@ const formats: Readonly<Record<string, RegExp>> = {
 }
 
 /**
- * What is wrong with `value` as the resource of that name (`app`, `release`), one line each; an empty list when nothing
- * is. A list is checked item by item.
+ * What is wrong with `value` as the resource of that name (`app`, `release`), one line each; an empty list
+ * when nothing is. A list is checked item by item.
  */
 export const schemaFaults = (resource: string, value: unknown): string[] => {
   const schema = root.definitions?.[resource]

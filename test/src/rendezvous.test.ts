@@ -88,16 +88,16 @@ t.test('bytes that come with the first ones are not lost, however they are split
     return seen.text
   }
   t.match(await exchange(plainConnect(port, '127.0.0.1'), [request]), /POST \/p 5 plain/)
-  t.match(await exchange(plainConnect(port, '127.0.0.1'), [...request]), /POST \/p 5 plain/)
+  t.match(await exchange(plainConnect(port, '127.0.0.1'), request.split('')), /POST \/p 5 plain/)
   t.match(await exchange(secure(), [request]), /POST \/p 5 tls/)
-  t.match(await exchange(secure(), [...request]), /POST \/p 5 tls/)
+  t.match(await exchange(secure(), request.split('')), /POST \/p 5 tls/)
 })
 
 t.test('a client that says nothing or nonsense is dropped', async (t) => {
   const { port, secure } = await open(t)
   const silent = plainConnect(port, '127.0.0.1')
   await once(silent, 'close')
-  for (const line of ['short\r\n', `${'x'.repeat(600)}`, `${token}\r\n`]) {
+  for (const line of ['short\r\n', 'x'.repeat(600), `${token}\r\n`]) {
     const socket = secure()
     const seen = received(socket)
     socket.write(line)
@@ -170,7 +170,7 @@ t.test('certificates are made once, kept private, and made again for new names',
 
 t.test('the first line tells a request from a token at every split', async (t) => {
   const kinds = (text: string): (string | undefined)[] =>
-    [...text].map((_, at) => firstLine(Buffer.from(text.slice(0, at + 1)), 64)?.kind)
+    text.split('').map((_, at) => firstLine(Buffer.from(text.slice(0, at + 1)), 64)?.kind)
   t.same(new Set(kinds('GET /')), new Set([undefined, 'http']))
   t.equal(kinds(`${token}\r\n`).at(-1), 'token')
   t.same(new Set(kinds(`${token}\r`)), new Set([undefined]))

@@ -1,8 +1,9 @@
 /**
- * Face: the HTTP side of the API. It maps method and path to a NATS request and its answer back, and nothing else.
+ * Face: the HTTP side of the API. It maps method and path to a NATS request and its answer back, and
+ * nothing else.
  *
- * The only importer of fastify. Every request carries an `Authorization` to the service: one without is sent on as
- * `anonymous`, which is nobody's, so that no one at the HTTP door is taken for an operator.
+ * The only importer of fastify. Every request carries an `Authorization` to the service: one without is
+ * sent on as `anonymous`, which is nobody's, so that no one at the HTTP door is taken for an operator.
  */
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -15,7 +16,10 @@ import { ApiError, noEndpoint } from '../errors.ts'
 import { statusHeader, subjectOf } from '../service.ts'
 import { sayText, type Mount } from './mount.ts'
 
-/** Requests over NATS, as src/nats/requests.ts makes them. Rejects with `undone` true when surely nothing was done. */
+/**
+ * Requests over NATS, as src/nats/requests.ts makes them. Rejects with `undone` true when surely
+ * nothing was done.
+ */
 export type ApiRequests = {
   readonly ask: (
     subject: string,
@@ -153,7 +157,10 @@ const refuse = (reply: FastifyReply, error: ApiError): FastifyReply =>
     .type('application/json; charset=utf-8')
     .send(Buffer.from(JSON.stringify(error.body())))
 
-/** Fastify's own errors (a body too large, a broken request) have a status; a request's failure says if it was done. */
+/**
+ * Fastify's own errors (a body too large, a broken request) have a status; a request's failure says if
+ * it was done.
+ */
 const asApiError = (error: unknown, log: Log): ApiError => {
   if (error instanceof ApiError) return error
   const { statusCode, undone, message } = error as { statusCode?: number; undone?: boolean; message?: string }

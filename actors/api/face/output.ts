@@ -1,4 +1,7 @@
-/** Output: `GET /streams/<id>`, what a build says, from its start until its end; and `GET /slugs/<sha256>.tgz`. */
+/**
+ * Output: `GET /streams/<id>`, what a build says, from its start until its end; and `GET
+ * /slugs/<sha256>.tgz`.
+ */
 import { once } from 'node:events'
 import type { OutputStreams } from '../edge.ts'
 import { sayText, type Mount } from './mount.ts'

@@ -1,8 +1,10 @@
 /**
- * Tail: `GET /logs/<token>`, a log session as Server-Sent Events or as plain text, whichever the client accepts.
+ * Tail: `GET /logs/<token>`, a log session as Server-Sent Events or as plain text, whichever the client
+ * accepts.
  *
- * A client that reconnects says the last event it has, and goes on after it. One that reads too slowly loses lines and
- * is told how many (L11); an end is always a clean one, because the stock client takes a reset for a failure.
+ * A client that reconnects says the last event it has, and goes on after it. One that reads too slowly
+ * loses lines and is told how many (L11); an end is always a clean one, because the stock client takes a
+ * reset for a failure.
  */
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../../../src/ports/clock.ts'
@@ -115,7 +117,8 @@ const stream = (res: ServerResponse, session: LogSession, options: Options, tail
 }
 
 const unavailable =
-  'Error L15 (Tail buffer temporarily unavailable): The tail buffer that holds the last 1500 lines of logs is temporarily unavailable. Run `heroku logs` again.'
+  'Error L15 (Tail buffer temporarily unavailable): The tail buffer that holds the last 1500 lines of logs ' +
+  'is temporarily unavailable. Run `heroku logs` again.'
 
 const lineOf = (text: string, nowMs: number): Line => ({
   atUs: nowMs * 1000,
@@ -124,8 +127,7 @@ const lineOf = (text: string, nowMs: number): Line => ({
   text: Buffer.from(text),
 })
 
-const overflow = ({ count, since }: { count: number; since: number }, nowMs: number): Line =>
-  lineOf(
-    `Error L11 (Tail buffer overflow): ${count} messages dropped since ${new Date(since / 1000).toISOString()}.`,
-    nowMs,
-  )
+const overflow = ({ count, since }: { count: number; since: number }, nowMs: number): Line => {
+  const sinceText = new Date(since / 1000).toISOString()
+  return lineOf(`Error L11 (Tail buffer overflow): ${count} messages dropped since ${sinceText}.`, nowMs)
+}

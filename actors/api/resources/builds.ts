@@ -93,7 +93,10 @@ const infoOf = async (request: Request, id: string): Promise<BuildView | undefin
   }
 }
 
-/** The short name or the address. The CLI sends nothing at all for a short name that its registry does not know. */
+/**
+ * The short name or the address. The CLI sends nothing at all for a short name that its registry does
+ * not know.
+ */
 const known = (buildpack: string | undefined, edge: Edge): string => {
   if (buildpack === undefined || buildpack === '') throw invalid('Buildpack is invalid: no such buildpack.')
   const match = registryForms
@@ -102,7 +105,8 @@ const known = (buildpack: string | undefined, edge: Edge): string => {
   const name = match ?? buildpack
   if (shortName.test(name) ? edge.settings.buildpacks.includes(name) : address.test(name)) return name
   throw invalid(
-    `Buildpack ${buildpack.slice(0, 200)} is invalid: use one of ${edge.settings.buildpacks.join(', ')} or the address of a git repository or a tgz file.`,
+    `Buildpack ${buildpack.slice(0, 200)} is invalid: use one of ${edge.settings.buildpacks.join(', ')} ` +
+      'or the address of a git repository or a tgz file.',
   )
 }
 

@@ -1,4 +1,7 @@
-/** The catalogue: regions, stacks, dyno sizes, generations. What there is to choose from; no app of its own. */
+/**
+ * The catalogue: regions, stacks, dyno sizes, generations. What there is to choose from; no app of its
+ * own.
+ */
 import { dynoSizes, findDynoSize } from '../../../config/dyno-sizes.ts'
 import { endpoint, ok } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
@@ -24,7 +27,10 @@ const stacks = [
 ]
 const generations = [{ ...dated, ...generation }]
 
-/** The name of what `wanted` (a name, an id, or an object with either) points to; the default when it is left out. */
+/**
+ * The name of what `wanted` (a name, an id, or an object with either) points to; the default when it
+ * is left out.
+ */
 const chosen = (
   among: readonly { readonly id: string; readonly name: string }[],
   wanted: unknown,

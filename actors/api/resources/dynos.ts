@@ -51,7 +51,7 @@ export const dynos = [
         Object.entries(body.env ?? {}).map(([name, value]) => [name, String(value)]),
       )
       const attachToken = body.attach === true ? edge.random.token(tokenLength) : null
-      // Known before the dyno starts: the client dials as soon as it has this answer, the dyno's side comes later.
+      // Known before the dyno starts: the client dials as soon as it has this answer.
       if (attachToken !== null)
         edge.rendezvous.reserve(attachToken, heroku.bootTimeoutMs + heroku.attachTimeoutMs)
       const dyno = await request.ask(ref(Formation, app.id), {

@@ -1,4 +1,7 @@
-/** Log sessions: an address at which the log can be read. Drains come with their own issue: there are none. */
+/**
+ * Log sessions: an address at which the log can be read. Drains come with their own issue: there are
+ * none.
+ */
 import { is } from '../../../src/runtime/index.ts'
 import { created, endpoint, ok } from '../endpoint.ts'
 import { timeText } from '../shapes/common.ts'
@@ -36,7 +39,8 @@ export const logs = [
         },
       })
       const at = timeText(session.createdAt)
-      const address = `${edge.settings.apiUrl}/logs/${session.token}?srv=${Math.floor(session.createdAt / 1000)}`
+      const second = Math.floor(session.createdAt / 1000)
+      const address = `${edge.settings.apiUrl}/logs/${session.token}?srv=${second}`
       return created({ created_at: at, id: session.id, logplex_url: address, updated_at: at })
     },
   }),

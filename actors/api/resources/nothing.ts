@@ -1,6 +1,6 @@
 /**
- * What this platform truly has none of yet: add-ons, features, pipelines. Lists are empty, single things are not found;
- * the CLI asks for them beside what it is told to do.
+ * What this platform truly has none of yet: add-ons, features, pipelines. Lists are empty, single things
+ * are not found; the CLI asks for them beside what it is told to do.
  */
 import { endpoint, ok, type Endpoint } from '../endpoint.ts'
 import { notFound } from '../errors.ts'

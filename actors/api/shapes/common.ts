@@ -10,12 +10,13 @@ export type Named = { readonly id: string; readonly name: string }
 export const named = ({ id, name }: Named): Named => ({ id, name })
 
 /**
- * A UUID that is always the same for the same words (RFC 9562 version 8): for things that have a name and no record
- * of their own, such as the built-in domain of an app.
+ * A UUID that is always the same for the same words (RFC 9562 version 8): for things that have a name and
+ * no record of their own, such as the built-in domain of an app.
  */
 export const idFor = (...words: readonly string[]): string => {
   const hex = createHash('sha256').update(words.join('\0')).digest('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`]
+  return [...parts, hex.slice(20, 32)].join('-')
 }
 
 /** The one generation: without it the CLI guesses from the app's name. */

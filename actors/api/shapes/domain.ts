@@ -1,4 +1,7 @@
-/** Domains of an app, as the Platform API shows them: its own below the platform's domain, and custom ones. */
+/**
+ * Domains of an app, as the Platform API shows them: its own below the platform's domain, and custom
+ * ones.
+ */
 import type { AppView } from '../../protocols/app.ts'
 import type { ApiSettings } from '../edge.ts'
 import { idFor, named, timeText } from './common.ts'

@@ -1,0 +1,238 @@
+/** The doors of the API: NATS requests, HTTP and its headers, streams beside the JSON, the file to source. */
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect as tlsConnect } from 'node:tls'
+import t from 'tap'
+import { envText, keepToken, writeEnvFile } from '../../actors/api/env-file.ts'
+import { systemRandom } from '../../src/system/random.ts'
+import { apiToken, openApi, type Json } from '../kit/api.ts'
+import { until } from '../kit/until.ts'
+
+t.test('whoever has no valid token is told so, and only at the HTTP door', async (t) => {
+  const { http, call } = await openApi(t)
+  const unauthorized = { id: 'unauthorized', message: 'Invalid credentials provided.' }
+  for (const authorization of [
+    '',
+    'Bearer undefined',
+    'Bearer wrong',
+    'Basic Zm9vOmJhcg==',
+    'Digest x',
+    'nonsense',
+  ]) {
+    const { status, body } = await http('GET', '/account', undefined, { authorization })
+    t.same({ status, body }, { status: 401, body: unauthorized }, authorization)
+  }
+  const basic = (user: string): string => `Basic ${Buffer.from(`${user}:${apiToken}`).toString('base64')}`
+  for (const authorization of [`bearer ${apiToken}`, basic(''), basic('heroku')]) {
+    t.equal(
+      (await http('GET', '/account', undefined, { authorization })).status,
+      200,
+      authorization.slice(0, 8),
+    )
+  }
+  t.equal((await call('account.info', {})).json['email'], 'owner@example.com', 'the operator on NATS')
+  t.equal((await call('account.info', {}, { Authorization: 'Bearer wrong' })).error?.code, 401)
+})
+
+t.test('a request over NATS may be flat or structured and answers as HTTP does', async (t) => {
+  const { call, service } = await openApi(t)
+  t.match(await call('apps.list', {}), { json: [], headers: { 'Manifold-Status': '200' } })
+  t.match(await call('apps.create', { name: 'flat-app' }), {
+    json: { name: 'flat-app' },
+    headers: { 'Manifold-Status': '201' },
+  })
+  t.match(await call('apps.info', { app: 'flat-app' }), { json: { name: 'flat-app' } })
+  t.match(await call('apps.info', { params: { app: 'flat-app' } }), { json: { name: 'flat-app' } })
+  t.match(await call('config-vars.update', { app: 'flat-app', FOO: 'bar' }), { json: { FOO: 'bar' } })
+  const wanted = { params: { app: 'flat-app' }, range: 'version ..; max=1, order=desc' }
+  t.match(await call('releases.list', wanted), {
+    json: [{ version: 3 }],
+    headers: { 'Manifold-Status': '206', 'Next-Range': 'version ]3..; max=1,order=desc' },
+  })
+  const lost = await call('apps.info', { app: 'nope' })
+  t.same(lost.error, { code: 404, description: "Couldn't find that app." })
+  t.same(lost.json, { id: 'not_found', message: "Couldn't find that app.", resource: 'app' })
+  t.match(await call('apps.info', {}), { json: { id: 'invalid_params', message: 'Require params: app.' } })
+  t.match(await call('apps.list', 'not json'), { error: { code: 400 }, json: { id: 'bad_request' } })
+  t.match(await call('apps.list', '[1]'), { error: { code: 400 } })
+  for (const { name, subject } of service.values()) {
+    t.match(name, /^[A-Za-z0-9_-]+$/)
+    t.match(subject, /^manifold\.v1\.api\.[a-z-]+\.[a-z-]+$/)
+  }
+})
+
+t.test('lists page by ranges, and answers carry the headers of Heroku', async (t) => {
+  const opened = await openApi(t)
+  const { http } = opened
+  for (const name of ['aaa', 'bbb', 'ccc']) await http('POST', '/apps', { name })
+  const names = ({ body }: { body: Json }): string[] => (body as unknown as Json[]).map((app) => app['name'])
+  const first = await http('GET', '/apps', undefined, { range: 'name ..; max=2' })
+  t.same([first.status, names(first)], [206, ['aaa', 'bbb']])
+  t.equal(first.headers.get('content-range'), 'name aaa..bbb; max=2')
+  t.equal(first.headers.get('accept-ranges'), 'name, id')
+  const second = await http('GET', '/apps', undefined, { range: first.headers.get('next-range') ?? '' })
+  t.same([second.status, names(second), second.headers.get('next-range')], [200, ['ccc'], null])
+  t.same(names(await http('GET', '/apps', undefined, { range: 'name bbb..; order=desc' })), ['bbb', 'aaa'])
+  t.same(names(await http('GET', '/apps', undefined, { range: 'name ]aaa..ccc[' })), ['bbb'])
+  t.same(names(await http('GET', '/apps', undefined, { range: 'updated_at ..; max=1000' })).length, 3)
+  t.equal((await http('GET', '/apps', undefined, { range: 'colour ..' })).status, 416)
+  t.equal((await http('GET', '/apps', undefined, { range: '' })).status, 200)
+  t.match(first.headers.get('request-id'), /^[0-9a-f-]{36}$/)
+  t.match(first.headers.get('cache-control'), 'private, no-cache')
+  t.ok(Number(first.headers.get('ratelimit-remaining')) < 4500)
+  const etag = (await http('GET', '/apps/aaa')).headers.get('etag') ?? ''
+  t.equal((await http('GET', '/apps/aaa', undefined, { 'if-none-match': etag })).status, 304)
+  t.equal((await http('GET', '/apps/bbb', undefined, { 'if-none-match': etag })).status, 200)
+})
+
+t.test('a log session streams events with ids, resumes after one, and ends cleanly', async (t) => {
+  const { http, readers, api } = await openApi(t)
+  await http('POST', '/apps', { name: 'logs' })
+  const session = await http('POST', '/apps/logs/log-sessions', {
+    dyno: 'web',
+    source: 'app',
+    lines: 9999,
+    tail: true,
+  })
+  t.equal(session.status, 201)
+  const url = new URL(session.body['logplex_url'])
+  t.match(url.search, /^\?srv=\d+$/)
+  const address = `http://127.0.0.1:${api.port}${url.pathname}${url.search}`
+  const line = (text: string) => ({ atUs: 1, source: 'app', process: 'web.1', text: Buffer.from(text) })
+
+  const events = await fetch(address, { headers: { accept: 'text/event-stream', 'last-event-id': '41' } })
+  t.match(events.headers.get('content-type'), /^text\/event-stream/)
+  const reader = await until(() => readers[0], { what: 'the tail' })
+  t.match(reader.wanted, { lines: 1500, tail: true, filter: { source: 'app', process: 'web' }, afterId: 41 })
+  reader.reader.onLine(42, line('one'))
+  reader.reader.onLine(43, line('two'))
+  reader.reader.onEnd()
+  t.equal(await events.text(), 'id: 42\ndata: T app[web.1]: one\n\nid: 43\ndata: T app[web.1]: two\n\n')
+  await until(() => !reader.open, { what: 'the tail to be closed' })
+
+  const plain = await fetch(address)
+  t.match(plain.headers.get('content-type'), /^text\/plain/)
+  const second = await until(() => readers[1], { what: 'the second tail' })
+  t.notOk('afterId' in second.wanted)
+  second.reader.onLine(1, line('one'))
+  second.reader.onFailure('no history')
+  t.match(await plain.text(), /^T app\[web\.1\]: one\nT heroku\[logplex\]: Error L15 /)
+
+  const gone = new AbortController()
+  await fetch(address, { signal: gone.signal })
+  const third = await until(() => readers[2], { what: 'the third tail' })
+  gone.abort()
+  await until(() => !third.open, { what: 'an abandoned tail to be closed' })
+  t.equal((await fetch(`http://127.0.0.1:${api.port}/logs/${'x'.repeat(40)}`)).status, 404)
+})
+
+t.test('git, build output and slugs are served beside the JSON', async (t) => {
+  const { http } = await openApi(t)
+  await http('POST', '/apps', { name: 'gitapp' })
+  const refs = '/gitapp.git/info/refs?service=git-receive-pack'
+  const asked = await http('GET', refs, undefined, { authorization: '' })
+  t.equal(asked.status, 401)
+  t.match(asked.headers.get('www-authenticate'), /^Basic realm="/)
+  t.equal((await http('GET', refs)).text, 'git gitapp owner@example.com /info/refs')
+  const missing = await http('GET', '/x.git/info/refs')
+  t.same([missing.status, missing.text], [404, 'No such app as x.\n'])
+  t.equal((await http('GET', `/streams/${'b'.repeat(36)}`)).text, '-----> Building\n')
+  t.equal((await http('GET', `/streams/${'c'.repeat(36)}`)).status, 404)
+  t.equal((await http('GET', `/slugs/${'ab'.repeat(32)}.tgz`)).text, 'packed')
+  t.equal((await http('GET', `/slugs/${'cd'.repeat(32)}.tgz`)).status, 404)
+})
+
+t.test('heroku-client and an attached client work over the one port', async (t) => {
+  const { api, world, rendezvous, certificates, http } = await openApi(t)
+  const Heroku = createRequire(import.meta.url)('heroku-client') as new (options: Json) => Json
+  const client = new Heroku({ token: apiToken, host: `http://127.0.0.1:${api.port}` })
+  const app = (await client['post']('/apps', { body: { name: 'client-app' } })) as Json
+  t.equal(app['name'], 'client-app')
+  t.same(await client['patch']('/apps/client-app/config-vars', { body: { A: 'b' } }), { A: 'b' })
+  t.equal((await client['get']('/apps/client-app/releases')).length, 3)
+  const failure = await client['get']('/apps/nope').catch((error: Json) => error)
+  t.match(failure, { statusCode: 404, body: { id: 'not_found' } })
+
+  const run = await http('POST', '/apps/client-app/dynos', { command: 'cat', attach: true })
+  const { attachToken } = world.asked.at(-1) as Json
+  t.match(run.body['attach_url'], /^rendezvous:\/\/localhost:5000\//)
+  const socket = tlsConnect({ port: api.port, host: '127.0.0.1', ca: certificates.authority })
+  socket.write(`${attachToken}\r\ninput`)
+  const dyno = await rendezvous.expect(attachToken, 5_000)
+  const [greeting] = (await once(socket, 'data')) as [Buffer]
+  t.equal(greeting.toString(), 'rendezvous\r\n')
+  const arrived = once(dyno, 'data')
+  dyno.resume()
+  const [input] = (await arrived) as [Buffer]
+  t.equal(input.toString(), 'input')
+  dyno.end('output')
+  const [output] = (await once(socket, 'data')) as [Buffer]
+  t.equal(output.toString(), 'output')
+  await once(socket, 'close')
+})
+
+t.test('the rate limit answers 429 once the pool is empty', async (t) => {
+  const { call } = await openApi(t)
+  const headers = { Authorization: `Bearer ${apiToken}` }
+  let refused: Awaited<ReturnType<typeof call>> | undefined
+  for (let n = 0; n < 4600 && refused === undefined; n += 1) {
+    const answer = await call('account.info', {}, headers)
+    if (answer.error !== undefined) refused = answer
+  }
+  t.match(refused, { error: { code: 429 }, json: { id: 'rate_limit' } })
+  t.match(await call('account.rate-limits', {}, headers), { json: { remaining: 0 } })
+  t.equal((await call('account.info', {})).error, undefined, 'the operator is not limited')
+})
+
+t.test('the file to source sets what the CLI needs and keeps what the user had', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "manifold-env-it's-"))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const path = join(directory, 'env')
+  const own = join(directory, 'own.pem')
+  const ca = join(directory, 'ca.pem')
+  writeFileSync(own, 'OWN\n')
+  writeFileSync(ca, 'CA\n')
+  const secret = await keepToken(join(directory, 'token'), systemRandom)
+  t.equal(await keepToken(join(directory, 'token'), systemRandom), secret)
+  const env = {
+    apiUrl: 'http://localhost:5000',
+    secureHost: 'localhost:5000',
+    token: secret,
+    authorityPath: ca,
+    bundlePath: join(directory, 'bundle.pem'),
+    home: directory,
+    more: { NATS_URL: 'nats://127.0.0.1:4222' },
+  }
+  await writeEnvFile(path, env)
+  t.equal(statSync(path).mode & 0o777, 0o600)
+  t.equal(statSync(join(directory, 'token')).mode & 0o777, 0o600)
+  const source = (before: string, after: string): string =>
+    execFileSync(
+      '/usr/bin/env',
+      ['-i', 'PATH=/usr/bin:/bin', 'sh', '-ec', `${before}\n. "$1"\n. "$1"\n${after}`, 'sh', path],
+      {
+        encoding: 'utf8',
+      },
+    ).trim()
+  t.equal(
+    source('', 'echo $HEROKU_HOST $HEROKU_API_KEY $NATS_URL'),
+    `http://localhost:5000 ${secret} nats://127.0.0.1:4222`,
+  )
+  t.equal(source('', 'echo "$NODE_EXTRA_CA_CERTS"'), ca)
+  t.equal(
+    source(`NODE_EXTRA_CA_CERTS='${own.replaceAll("'", "'\\''")}'`, 'cat "$NODE_EXTRA_CA_CERTS"'),
+    'OWN\nCA',
+  )
+  const git =
+    'git config --get http.https://localhost:5000/.sslCAInfo; echo ${GIT_SSL_CAINFO-unset} $GIT_CONFIG_COUNT'
+  t.equal(source('export GIT_SSL_CAINFO=/x HOME=/nowhere', git), `${ca}\nunset 1`)
+  t.equal(
+    source('export NO_PROXY=a.example', 'echo $NO_PROXY $no_proxy'),
+    'a.example,localhost,127.0.0.1 localhost,127.0.0.1',
+  )
+  t.notMatch(envText(env), /undefined/)
+})

@@ -1,0 +1,141 @@
+/**
+ * The API of a test's own: real sockets, TLS, HTTP; actors are answered for by control.ts, NATS by a table of
+ * handlers, logs and builds by what the test says.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import type { Tails } from '../../actors/api/face/tail.ts'
+import type { ServiceEndpoint } from '../../actors/api/service.ts'
+import { startApi } from '../../actors/api/start.ts'
+import { keepCertificates } from '../../src/certs/keep.ts'
+import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { systemRandom } from '../../src/system/random.ts'
+import { control, slug } from './control.ts'
+import { memoryStore } from './memory-store.ts'
+
+/** An answer, looked into by name; what it must be is what the tests say. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Json = Record<string, any>
+export const apiToken = 'HRKU-0123456789abcdef'
+export const by = { id: systemRandom.uuid(), email: 'a@b.c' }
+
+export const openApi = async (t: Test) => {
+  const directory = mkdtempSync(join(tmpdir(), 'manifold-api-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const certificates = await keepCertificates(directory, ['localhost', '127.0.0.1'], Date.now())
+  const store = memoryStore()
+  const world = control(store)
+  const rendezvous = createRendezvous({ tokensMax: 100 })
+  const service = new Map<string, ServiceEndpoint>()
+  const readers: {
+    wanted: Parameters<Tails['open']>[0]
+    reader: Parameters<Tails['open']>[1]
+    open: boolean
+  }[] = []
+  const settings = {
+    apiUrl: 'http://localhost:5000',
+    secureHost: 'localhost:5000',
+    appDomain: 'localhost',
+    routerPort: 8080,
+    buildpacks: ['heroku/nodejs', 'heroku/procfile'],
+  }
+  const call = async (name: string, body: unknown, headers: Readonly<Record<string, string>> = {}) => {
+    const endpoint = service.get(`manifold.v1.api.${name}`)
+    if (endpoint === undefined) throw Object.assign(new Error('no responders'), { undone: true })
+    const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.from(JSON.stringify(body))
+    const answer = await endpoint.handle(bytes, (header) => headers[header])
+    return { ...answer, json: JSON.parse(Buffer.from(answer.bytes).toString()) as Json }
+  }
+  const api = await startApi({
+    node: world.node,
+    store,
+    random: systemRandom,
+    clock: systemClock,
+    log: () => undefined,
+    vault: world.vault,
+    rendezvous,
+    streams: {
+      watch: (id, { onText, onEnd }) => {
+        if (id !== 'b'.repeat(36)) return undefined
+        onText('-----> Building\n')
+        onEnd()
+        return { close: () => undefined }
+      },
+    },
+    slugs: {
+      get: async (sha256) =>
+        sha256 === 'ab'.repeat(32)
+          ? (async function* () {
+              yield Buffer.from('packed')
+            })()
+          : undefined,
+    },
+    tails: {
+      open(wanted, reader) {
+        const entry = { wanted, reader, open: true }
+        readers.push(entry)
+        return { close: () => (entry.open = false) }
+      },
+      format: (line) => `T ${line.source}[${line.process}]: ${Buffer.from(line.text).toString()}`,
+    },
+    git: (_req, res, { app, user, pathInfo }) => void res.end(`git ${app.name} ${user.email} ${pathInfo}`),
+    requests: {
+      async ask(subject, bytes, _timeoutMs, headers) {
+        const { headers: back, bytes: answer } = await call(
+          subject.replace('manifold.v1.api.', ''),
+          Buffer.from(bytes).toString(),
+          headers,
+        )
+        return { bytes: answer, header: (name) => back[name] }
+      },
+    },
+    async serve(endpoints) {
+      for (const endpoint of endpoints) service.set(endpoint.subject, endpoint)
+      return { close: async () => service.clear() }
+    },
+    certificates,
+    settings,
+    owner: { email: 'owner@example.com', token: apiToken },
+    listen: { host: '127.0.0.1', port: 0 },
+  })
+  t.teardown(() => api.close())
+  const http = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ) => {
+    const response = await fetch(`http://127.0.0.1:${api.port}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${apiToken}`,
+        accept: 'application/vnd.heroku+json; version=3',
+        'content-type': 'application/json',
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.startsWith('application/json') === true
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: (isJson && text ? JSON.parse(text) : {}) as Json,
+    }
+  }
+  return { api, world, store, rendezvous, readers, service, call, http, certificates, directory }
+}
+export type OpenedApi = Awaited<ReturnType<typeof openApi>>
+
+/** An app with one deploy. */
+export const deployed = async ({ http, world }: OpenedApi, name: string): Promise<Json> => {
+  const { body: app } = await http('POST', '/apps', { name })
+  const to = { to: 'releases', key: app['id'] as string }
+  const deploy = { type: 'deploy', slug: slug('60a874b3ff'), description: 'Deploy 60a874b3', by } as const
+  await world.node.ask(to, deploy as never, { timeoutMs: 1000 })
+  return app
+}
