@@ -5,6 +5,7 @@
  * under what others wrote since. They come last and are always as long, so that two records say the same exactly when
  * their bytes before are equal.
  */
+import assert from 'node:assert/strict'
 import type { Durable } from './actor.ts'
 import { decode, encode } from './codec.ts'
 import { ActError } from './errors.ts'
@@ -33,10 +34,11 @@ export const unescapeName = (name: string): string => name.replaceAll('%2F', '/'
 
 /** Makes the names of this node's writes: unique in the cluster, all of one length. */
 export const writeNames = (life: string): (() => string) => {
+  assert(life.length > 0 && life.length <= writeChars / 2)
   let count = 0
   return () => {
     count += 1
-    return (life + count.toString(36).padStart(writeChars, '0')).slice(-writeChars)
+    return life + count.toString(36).padStart(writeChars - life.length, '0')
   }
 }
 
