@@ -60,6 +60,8 @@ export type JetStream = {
   readonly append: (subject: string, bytes: Uint8Array, headers?: Headers) => Promise<number>
   /** The last message under a subject, read through the stream's leader. */
   readonly last: (stream: string, subject: string) => Promise<StoredMessage | undefined>
+  /** The first message under a filter from a sequence on, read through the stream's leader. */
+  readonly next: (stream: string, filter: string, fromSequence: number) => Promise<StoredMessage | undefined>
   /** Makes the stream, or brings the one there is to this configuration. */
   readonly ensure: (config: StreamConfig) => Promise<void>
 }
@@ -74,6 +76,15 @@ export const jetStream = (connection: Connection, timeoutMs = timeoutMsDefault):
     const answer = await requests.ask(`$JS.API.${verb}`, bytes, timeoutMs)
     return parse<T>(verb, answer.bytes)
   }
+  const message = async (stream: string, which: object): Promise<StoredMessage | undefined> => {
+    try {
+      const answer = await call<{ message: RawMessage }>(`STREAM.MSG.GET.${stream}`, which)
+      return stored(answer.message)
+    } catch (error) {
+      if (error instanceof JetStreamRefused && error.serverCode === refusal.noMessage) return undefined
+      throw error
+    }
+  }
   return {
     connection,
     call,
@@ -82,17 +93,8 @@ export const jetStream = (connection: Connection, timeoutMs = timeoutMsDefault):
       const { seq } = parse<{ seq: number }>(subject, answer.bytes)
       return seq
     },
-    async last(stream, subject) {
-      try {
-        const answer = await call<{ message: RawMessage }>(`STREAM.MSG.GET.${stream}`, {
-          last_by_subj: subject,
-        })
-        return stored(answer.message)
-      } catch (error) {
-        if (error instanceof JetStreamRefused && error.serverCode === refusal.noMessage) return undefined
-        throw error
-      }
-    },
+    last: (stream, subject) => message(stream, { last_by_subj: subject }),
+    next: (stream, filter, fromSequence) => message(stream, { next_by_subj: filter, seq: fromSequence }),
     async ensure(config) {
       try {
         await call(`STREAM.CREATE.${config.name}`, config)

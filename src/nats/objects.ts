@@ -168,6 +168,7 @@ async function* read(place: Place, meta: Meta): AsyncGenerator<Uint8Array, void,
     for await (const { bytes } of pull(place.js, {
       stream: place.stream,
       filter,
+      bulk: true,
       batchMessagesMax: chunksAskedMax,
     })) {
       hash.update(bytes)

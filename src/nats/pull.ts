@@ -17,6 +17,8 @@ export type PullOptions = {
   readonly filter: string
   /** First sequence to read; the first there is when left out. */
   readonly fromSequence?: number
+  /** Many or large messages are expected. */
+  readonly bulk?: boolean
   readonly batchMessagesMax?: number
   readonly batchBytesMax?: number
 }
@@ -25,11 +27,14 @@ const batchMessagesMaxDefault = 500
 const batchBytesMaxDefault = 8 * 1024 * 1024
 const batchMsMax = 5_000
 const triesMax = 5
+/** Messages asked of the leader one by one before a consumer is worth its cost. */
+const asksMax = 4
 const retryMs = 200
 const idleNs = 30e9
 
 /**
- * Every message under `filter` from `fromSequence` until there is none left.
+ * Every message under `filter` from `fromSequence` until the stream's leader says that there is none left: all
+ * that was acknowledged before the call is seen, in order.
  * @throws RequestFailed, JetStreamRefused when it cannot go on after some tries
  */
 export async function* pull(
@@ -38,30 +43,44 @@ export async function* pull(
 ): AsyncGenerator<StoredMessage, void, undefined> {
   let next = options.fromSequence ?? 1
   let tries = 0
+  // A few messages are quicker asked for one by one; and a consumer may end early, for it may live on a replica
+  // that is behind, or look while a message is being replaced.
+  let asks = options.bulk === true ? 0 : asksMax
   while (true) {
-    const reader = await open(js, options, next).catch(async (error: unknown) => {
-      tries += 1
-      if (tries >= triesMax || !mayPass(error)) throw error
-      await pause(retryMs * tries)
-      return undefined
-    })
-    if (reader === undefined) continue
     try {
-      while (reader.left > 0) {
-        for (const message of await reader.batch()) {
+      if (asks === 0) {
+        for await (const message of scan(js, options, next)) {
           yield message
           next = message.sequence + 1
           tries = 0
         }
+        asks = asksMax
       }
-      return
+      for (; asks > 0; asks -= 1) {
+        const message = await js.next(options.stream, options.filter, next)
+        if (message === undefined) return
+        yield message
+        next = message.sequence + 1
+        tries = 0
+      }
     } catch (error) {
       tries += 1
-      if (!(error instanceof RequestFailed) || tries >= triesMax) throw error
+      if (!mayPass(error) || tries >= triesMax) throw error
       await pause(retryMs * tries)
-    } finally {
-      reader.close()
     }
+  }
+}
+
+async function* scan(
+  js: JetStream,
+  options: PullOptions,
+  fromSequence: number,
+): AsyncGenerator<StoredMessage, void, undefined> {
+  const reader = await open(js, options, fromSequence)
+  try {
+    while (reader.left > 0) yield* await reader.batch()
+  } finally {
+    reader.close()
   }
 }
 
