@@ -1,0 +1,120 @@
+/**
+ * Nothing acknowledged is lost: the host process killed, everything killed at once, a clean stop; each followed by a start.
+ * The platform's first start deploys the sample app by a real push, as a newcomer's does.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { startPlatform } from '../kit/platform.ts'
+import { until } from '../kit/until.ts'
+
+t.setTimeout(420_000)
+const platform = await startPlatform({ MANIFOLD_SAMPLE: '1' })
+t.teardown(() => platform.dispose())
+const { heroku } = platform
+const app = ['-a', 'hello']
+
+const ok = async (args: readonly string[]): Promise<string> => {
+  const { code, stdout, stderr } = await heroku(args)
+  if (code !== 0) throw new Error(`heroku ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`)
+  return stdout + stderr
+}
+const answers = async (): Promise<boolean> => (await platform.get('hello.localhost')).status === 200
+
+const readProc = (pid: string, file: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+/** Every process of this platform: by the home in its command line or environment, or by its container. */
+const allProcesses = (): number[] => {
+  const containers = readdirSync(join(platform.home, 'containers'))
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      const words = readProc(pid, 'cmdline')
+      const isOurs =
+        words.includes(platform.home) || readProc(pid, 'environ').includes(`MANIFOLD_HOME=${platform.home}`)
+      return isOurs || containers.some((id) => readProc(pid, 'cgroup').includes(`/${id}`))
+    })
+    .map(Number)
+}
+
+await t.test('the first start deploys the sample app and says in one line where everything is', async (t) => {
+  t.match(
+    platform.output(),
+    /^manifold ready api=http:\/\/localhost:\d+ apps=http:\/\/<app>\.localhost:\d+ home=\S+$/m,
+  )
+  await until(answers, { what: 'the sample', timeoutMs: 60_000 })
+  t.match(await ok(['releases', ...app]), /v3 +Deploy [0-9a-f]{8}/)
+})
+
+await t.test(
+  'killing the host process stops neither dynos nor routing, and it finds them again',
+  async (t) => {
+    await ok(['ps:scale', 'web=2', ...app])
+    await ok(['config:set', 'KEPT=one', ...app])
+    const before = await until(
+      async () => {
+        const text = await ok(['ps', ...app])
+        return /web\.1: up/.test(text) && /web\.2: up/.test(text) && text
+      },
+      { what: 'both up', timeoutMs: 60_000 },
+    )
+    await platform.kill()
+    for (let i = 0; i < 20; i++)
+      t.equal((await platform.get('hello.localhost', `/while-away-${i}-`)).status, 200)
+    await platform.restart()
+    t.equal(
+      await ok(['ps', ...app]).then((text) => text.replaceAll(/\(~.*\)/g, '')),
+      before.replaceAll(/\(~.*\)/g, ''),
+      'the same runs, since the same time',
+    )
+    t.equal((await ok(['config:get', 'KEPT', ...app])).trim(), 'one')
+    const logs = await until(
+      async () => {
+        const text = await ok(['logs', '-n', '1500', ...app])
+        return text.includes('path="/while-away-19-"') && text
+      },
+      { what: 'the log of the time away', timeoutMs: 20_000 },
+    )
+    for (let i = 0; i < 20; i++) {
+      t.equal(logs.split(`path="/while-away-${i}-"`).length, 2, `the router's line ${i} is there once`)
+    }
+  },
+)
+
+await t.test('killing every process at once loses nothing that was acknowledged', async (t) => {
+  await ok(['config:set', 'KEPT=two', ...app])
+  await ok(['ps:scale', 'web=1', ...app])
+  const releases = (await ok(['releases', ...app])).replaceAll(/\(~.*\)/g, '')
+  for (const pid of allProcesses()) process.kill(pid, 'SIGKILL')
+  await until(() => allProcesses().length === 0, { what: 'everything dead' })
+  await platform.restart()
+  await until(answers, { what: 'the app after the crash of everything', timeoutMs: 60_000 })
+  t.equal((await ok(['releases', ...app])).replaceAll(/\(~.*\)/g, ''), releases)
+  t.equal((await ok(['config:get', 'KEPT', ...app])).trim(), 'two')
+  t.match(await ok(['ps:scale', ...app]), /web=1:/)
+  t.match(await ok(['logs', '-n', '1500', ...app]), /while-away-19-/)
+})
+
+await t.test('a clean stop ends every process, and a start finds everything as it was', async (t) => {
+  t.equal(await platform.stop(), 0)
+  t.same(allProcesses(), [])
+  await platform.restart()
+  await until(answers, { what: 'the app after a clean stop', timeoutMs: 60_000 })
+  t.match(
+    await until(
+      async () => {
+        const text = await ok(['ps', ...app])
+        return /web\.1: up/.test(text) && text
+      },
+      { what: 'web.1 up', timeoutMs: 30_000 },
+    ),
+    /web\.1: up/,
+  )
+  t.notMatch(await ok(['logs', '-n', '50', ...app]), /crashed/)
+})
