@@ -109,7 +109,9 @@ const watchOver = (s: State, ctx: Self): State => {
   if (s.run.timeToLiveMs !== null) {
     ctx.after('expired', Math.max(0, s.run.timeToLiveMs - sinceMs), { type: 'expired' })
   }
-  if (s.run.type !== 'web' || s.address === null || s.port === null) return up(s, ctx)
+  // A one-off may be of type web, but serves nobody.
+  const serves = s.run.type === 'web' && s.run.timeToLiveMs === null
+  if (!serves || s.address === null || s.port === null) return up(s, ctx)
   ctx.run(Container.bound({ runId, address: s.address, port: s.port }), () => ({ type: 'bound' }))
   ctx.after('boot', Math.max(againMs, heroku.bootTimeoutMs - sinceMs), { type: 'bootTimeout' })
   return enter('starting', s, ctx)
