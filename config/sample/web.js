@@ -13,7 +13,7 @@ const server = createServer((req, res) => {
   )
 })
 
-server.listen(Number(PORT), () => console.log(`listening on ${PORT}`))
+server.listen(Number(PORT), () => console.log(`listening on ${server.address().port}`))
 
 process.on('SIGTERM', () => {
   console.log('stopping')

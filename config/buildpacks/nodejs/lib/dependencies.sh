@@ -46,7 +46,7 @@ install_locked() {
 }
 
 npm_install() {
-  npm "$1" --include=dev --no-audit --no-fund --no-update-notifier --cache "$cache/npm" 2>&1 | indent \
+  npm "$1" --include=dev --no-audit --no-fund --cache "$cache/npm" 2>&1 | indent \
     || fail "npm $1 failed: see its messages above."
   # A cache that only grows would outgrow the app.
   [ "$(du -sm "$cache/npm" | cut -f 1)" -lt "$npm_cache_mb_max" ] || rm -rf "$cache/npm"

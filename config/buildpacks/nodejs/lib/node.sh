@@ -61,8 +61,9 @@ fetch_node() {
     line "Downloading and installing node $node_version..."
     platform_npm pack --silent --pack-destination "$part" "$node_package@$node_version" > /dev/null 2> "$part/log" \
       || fail "Unable to fetch $node_package@$node_version:" "$(tail -n 5 "$part/log")"
-    tar -xzf "$part"/*.tgz -C "$part" --strip-components=1 package/bin package/include 2> /dev/null \
-      || tar -xzf "$part"/*.tgz -C "$part" --strip-components=1 package/bin
+    # The headers are thousands of files: only for who compiles against them.
+    tar -xzf "$part"/*.tgz -C "$part" --strip-components=1 package/bin/node
+    [ -z "$plan_native" ] || tar -xzf "$part"/*.tgz -C "$part" --strip-components=1 package/include/node || true
     rm -f "$part"/*.tgz "$part/log"
   fi
   # Debugging symbols are a fifth of the binary, and of every slug.
