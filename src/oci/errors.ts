@@ -29,3 +29,10 @@ export class OciError extends Error {
 /** Whether `error` is the system's error `code`, such as ENOENT. */
 export const isErrno = (error: unknown, ...codes: readonly string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code))
+
+/** Whatever stopped a start, as an error of ours. */
+export const asStartError = (id: string, error: unknown): OciError => {
+  if (error instanceof OciError) return error
+  const why = error instanceof Error ? error.message : String(error)
+  return new OciError('OCI_START', `${id}: ${why}`, { cause: error })
+}

@@ -41,9 +41,6 @@ sub id_maps {
 my ($top, $none, $overlay) = ('/', '', 'overlay');
 syscall(${numbers.unshare}, 0x20000) == 0 or refuse('namespace');
 syscall(${numbers.mount}, $none, $top, $none, 0x84000, 0) == 0 or refuse('/');
-if ($root ne '') {
-  syscall(${numbers.mount}, $overlay, $root, $overlay, 0, $options) == 0 or refuse($root);
-}
 if ($count > 0) {
   my $ns = id_maps();
   while (my ($source, $target) = splice(@pairs, 0, 2)) {
@@ -53,6 +50,10 @@ if ($count > 0) {
     syscall(442, $tree, $none, 0x1000, $attributes, 32) == 0 or refuse($source);
     syscall(429, $tree, $none, -100, $target, 4) == 0 or refuse($target);
   }
+}
+# Last: a volatile overlay cannot be mounted again on the same directories.
+if ($root ne '') {
+  syscall(${numbers.mount}, $overlay, $root, $overlay, 0, $options) == 0 or refuse($root);
 }
 exec { $ARGV[0] } @ARGV or refuse($ARGV[0]);
 `

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { homeHash, type Identity } from './addresses.ts'
 import { openCgroups } from './cgroup.ts'
 import type { Attached, ContainerSpec, Driver, Exit, Found, Started } from './driver.ts'
-import { isErrno, OciError } from './errors.ts'
+import { asStartError, isErrno, OciError } from './errors.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
 import { openLeases } from './lease.ts'
 import { followLog } from './log-file.ts'
@@ -89,7 +89,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       return { record: started, result }
     } catch (error) {
       await remove(spec.id)
-      throw error instanceof OciError ? error : new OciError('OCI_START', spec.id, { cause: error })
+      throw asStartError(spec.id, error)
     } finally {
       starting.delete(spec.id)
     }

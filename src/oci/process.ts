@@ -10,7 +10,7 @@ import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Attached, ContainerSpec, Driver, Exit, Found, Started } from './driver.ts'
-import { isErrno, OciError } from './errors.ts'
+import { asStartError, isErrno, OciError } from './errors.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
 import { followLog } from './log-file.ts'
 import { makePaths, shimPath, startAttached, startShim, translate } from './process-start.ts'
@@ -51,7 +51,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
       return { record: started, result }
     } catch (error) {
       await remove(spec.id)
-      throw error instanceof OciError ? error : new OciError('OCI_START', spec.id, { cause: error })
+      throw asStartError(spec.id, error)
     } finally {
       starting.delete(spec.id)
     }

@@ -2,7 +2,7 @@
  * Isolation of containers, with the real runc: what one may not see, reach, use up or leave behind.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
@@ -122,6 +122,23 @@ t.test('addresses and user ids are not used again, also after a restart', { skip
   await again.remove('three')
   again.close()
   t.equal((await run('four', 'true')).code, 0)
+})
+
+t.test('layers are copied where the file system knows no id-mapped mounts', { skip }, async (t) => {
+  const { driver, run, slug, stateDir } = await makeBench(t, 'oci')
+  const [other, upper, work] = ['other', 'upper', 'work'].map((name) => join(stateDir, '..', name))
+  for (const path of [other, upper, work]) mkdirSync(path ?? '')
+  const options = `lowerdir=${slug},upperdir=${upper},workdir=${work}`
+  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options, other ?? ''])
+  t.teardown(() => execFileSync('umount', [other ?? '']))
+  const layers = [{ source: other ?? '', target: '/app', mode: 'overlay' as const }]
+  const script = 'echo more >>hello; cat hello; chmod 600 bin/run; stat -c %u bin/run; id -u'
+  const { out } = await run('copied', script, { layers })
+  t.same(out.slice(0, 2), ['hello', 'more'])
+  t.equal(out[2], out[3], 'its own user owns it')
+  t.equal(readFileSync(join(slug, 'hello'), 'utf8'), 'hello\n')
+  t.equal((await run('mapped', 'stat -c %u hello; id -u')).code, 0, 'others are mapped as before')
+  t.same(await driver.list(), [])
 })
 
 t.test('removing containers leaves nothing of them', { skip }, async (t) => {
