@@ -20,6 +20,8 @@ import { bareClient, busOptions, openBus } from '../kit/bus.ts'
 import { until } from '../kit/until.ts'
 
 t.jobs = 2
+// Every write here waits for the disk, which other tests share.
+t.setTimeout(120_000)
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const text = (value: Uint8Array | undefined): string | undefined =>
   value === undefined ? undefined : Buffer.from(value).toString()
