@@ -14,7 +14,7 @@ import { isErrno, OciError } from './errors.ts'
 import { readIfAny } from './record.ts'
 
 /** The watch tells at once; this finds a keeper that died without a word. */
-const pollMs = 1_000
+const pollMs = 3_000
 
 /** The code in the exit file of the container in `dir`; undefined while there is none. */
 export const exitCode = (dir: string, id: string): number | undefined => {

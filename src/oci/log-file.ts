@@ -20,7 +20,7 @@ export const logFileBytesMax = 16 * 1024 * 1024
 
 const readBytes = 256 * 1024
 /** The watch tells at once; this is for file systems that do not. */
-const pollMs = 1_000
+const pollMs = 3_000
 
 /** Makes the log of a new container: an empty file, the link to it, and its successor. */
 export const createLog = async (dir: string): Promise<void> => {
