@@ -33,8 +33,8 @@ const retryMs = 200
 const idleNs = 30e9
 
 /**
- * Every message under `filter` from `fromSequence` until the stream's leader says that there is none left: all
- * that was acknowledged before the call is seen, in order.
+ * Every message under `filter` from `fromSequence` until the stream's leader says that there is none left:
+ * all that was acknowledged before the call is seen, in order.
  * @throws RequestFailed, JetStreamRefused when it cannot go on after some tries
  */
 export async function* pull(
@@ -43,8 +43,8 @@ export async function* pull(
 ): AsyncGenerator<StoredMessage, void, undefined> {
   let next = options.fromSequence ?? 1
   let tries = 0
-  // A few messages are quicker asked for one by one; and a consumer may end early, for it may live on a replica
-  // that is behind, or look while a message is being replaced.
+  // A few messages are quicker asked for one by one; and a consumer may end early, for it may live on a
+  // replica that is behind, or look while a message is being replaced.
   let asks = options.bulk === true ? 0 : asksMax
   while (true) {
     try {
