@@ -13,17 +13,21 @@ const allOfIt = /^/
 const runtimeOnly = /^src\/(?:runtime|ports)\//
 const compositionRoots = /^(?:actors\/main|scripts|test|bin)\//
 
+type Arrow = {
+  readonly what: string
+  readonly files: RegExp
+  readonly may: RegExp
+  readonly not?: RegExp
+  /** What it may know the shapes of, and nothing more. */
+  readonly types?: RegExp
+}
+
 /**
  * The first row whose `files` fits says what such a file may import of ours. What is left of the arrow is
  * lower: runtime <- nats, sim, system; engines stand alone; actors above the runtime and, through effects,
  * the engines.
  */
-const arrows: readonly {
-  readonly what: string
-  readonly files: RegExp
-  readonly may: RegExp
-  readonly not?: RegExp
-}[] = [
+const arrows: readonly Arrow[] = [
   { what: 'the runtime', files: runtimeOnly, may: runtimeOnly },
   { what: 'an adapter', files: /^src\/(?:nats|system)\//, may: /^src\/(?:runtime|ports|nats|system)\// },
   { what: 'the simulation', files: /^src\/sim\//, may: /^src\/(?:runtime|ports|sim)\// },
@@ -40,43 +44,66 @@ const arrows: readonly {
     files: /^actors\/api\//,
     may: /^(?:src|config|actors\/(?:api|protocols|effects)|actors\/[\w-]+\.ts$)/,
     not: /^(?:src\/(?:nats|sim|system)\/|config\/load\.ts|actors\/effects\/perform\/(?!names\.ts))/,
+    types: /^src\/nats\//,
   },
   {
     what: 'an actor',
     files: /^actors\//,
     may: /^(?:src\/(?:runtime|ports)|actors|config)\//,
     not: /^(?:config\/load\.ts|actors\/(?:api|main|effects\/perform)\/)/,
+    types: /^src\//,
   },
   { what: 'configuration', files: /^config\//, may: /^(?:config\/|src\/runtime\/)/ },
 ]
 
+/** The data paths that run beside their actors: requests through a shard, lines through the log sessions. */
+const besideActor: Arrow = {
+  what: 'a data path',
+  files: /^actors\/(?:router|logplex)\//,
+  may: /^(?:src|actors|config)\//,
+  not: /^(?:config\/load\.ts|actors\/(?:api|main)\/|src\/(?:nats|sim|system)\/)/,
+  types: /^src\//,
+}
+
+const behaviourPattern = /^export const (\w+)[^=\n]*= actor\(/gm
+const behavioursIn = ({ text }: Source): readonly string[] =>
+  [...text.matchAll(behaviourPattern)].map((match) => match[1] ?? '')
+
+const arrowOf = (source: Source): Arrow | undefined =>
+  besideActor.files.test(source.path) && behavioursIn(source).length === 0
+    ? besideActor
+    : arrows.find(({ files }) => files.test(source.path))
+
 export const arrowBreaches = (sources: readonly Source[]): readonly Breach[] =>
   sources.flatMap((source) => {
-    const rule = arrows.find(({ files }) => files.test(source.path))
-    if (rule === undefined) return []
-    return importsOf(source)
-      .filter(({ file }) => file !== undefined && (!rule.may.test(file) || rule.not?.test(file) === true))
-      .map(({ file, line }) => `${source.path}:${line}: ${rule.what} may not import ${file}`)
+    const arrow = arrowOf(source)
+    if (arrow === undefined) return []
+    return importsOf(source).flatMap(({ file, values, line }) => {
+      if (file === undefined) return []
+      if (arrow.may.test(file) && arrow.not?.test(file) !== true) return []
+      if (values.length === 0 && arrow.types?.test(file) === true) return []
+      return [`${source.path}:${line}: ${arrow.what} may not import ${file}`]
+    })
   })
 
 /**
- * The API knows other actors by their messages alone: from actors/*.ts it may take protocols, types and plain
- * helpers, never an actor's behaviour (a value that `actor(...)` made).
+ * The API knows other actors by their messages alone: it may take protocols, types and plain helpers from
+ * actors/*.ts, never an actor's behaviour (a value that `actor(...)` made).
  */
 export const behaviourBreaches = (sources: readonly Source[]): readonly Breach[] => {
-  const behaviours = new Map<string, ReadonlySet<string>>()
-  for (const { path, text } of sources) {
-    if (!path.startsWith('actors/')) continue
-    const names = [...text.matchAll(/^export const (\w+)[^=\n]*= actor\(/gm)].map((match) => match[1] ?? '')
-    if (names.length > 0) behaviours.set(path, new Set(names))
-  }
-  const mayHold = /^(?:actors\/main\/|actors\/(?:[^/]+\/)?tree\.ts|scripts\/|test\/|bin\/)/
+  const behaviours = new Map(
+    sources
+      .filter(({ path }) => path.startsWith('actors/'))
+      .map((source) => [source.path, behavioursIn(source)]),
+  )
   return sources
-    .filter(({ path }) => !mayHold.test(path))
+    .filter(({ path }) => /^(?:actors\/api|config|src)\//.test(path))
     .flatMap((source) =>
       importsOf(source)
-        .filter(({ file, values }) => values.some((name) => behaviours.get(file ?? '')?.has(name)))
-        .map(({ file, line }) => `${source.path}:${line}: only a tree may import the behaviour in ${file}`),
+        .filter(({ file, values }) => values.some((name) => behaviours.get(file ?? '')?.includes(name)))
+        .map(
+          ({ file, line }) => `${source.path}:${line}: asks ${file} by messages, and imports no behaviour`,
+        ),
     )
 }
 

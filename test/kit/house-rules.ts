@@ -153,7 +153,7 @@ export const titleBreaches = (sources: readonly Source[]): readonly Breach[] =>
       return [...short, ...only.map(({ line }) => `${source.path}:${line}: leaves the other tests out`)]
     })
 
-const machinePaths = /(?<![\w.$}~-])\/(?:work|root|home\/[a-z]\w*|Users\/\w+)\/[\w.]/g
+const machinePaths = /(?<![\w.$}~-])\/(?:work|root)\/[\w.]/g
 
 /**
  * No path of somebody's machine, no package registry or mirror: they are read from the machine's own
