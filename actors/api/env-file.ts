@@ -41,6 +41,10 @@ export const keepToken = async (path: string, random: Random): Promise<string> =
   return token
 }
 
+/** Git runs it by sh and adds the operation. */
+const credentialHelper =
+  '!f() { test "$1" = get && echo username=heroku && echo "password=$HEROKU_API_KEY"; }; f'
+
 /** The shell text; spec/cli-api.md §0.1 says why each variable is there. */
 export const envText = (env: EnvFile): string => {
   const set = (name: string, value: string): string => `export ${name}=${quote(value)}`
@@ -75,13 +79,17 @@ case "\${NODE_EXTRA_CA_CERTS:-}" in
     ;;
 esac
 export NODE_EXTRA_CA_CERTS
-# git trusts it for this address alone; GIT_SSL_CAINFO would override that.
+# git trusts it and logs in for this address alone; GIT_SSL_CAINFO would override the first.
 unset GIT_SSL_CAINFO
-manifold_key=${quote(`http.https://${env.secureHost}/.sslCAInfo`)}
-if [ "\${MANIFOLD_GIT_KEY:-}" != "$manifold_key" ]; then
+manifold_git=${quote(`https://${env.secureHost}`)}
+manifold_helper=${quote(credentialHelper)}
+if [ "\${MANIFOLD_GIT:-}" != "$manifold_git" ]; then
   manifold_n=\${GIT_CONFIG_COUNT:-0}
-  export "GIT_CONFIG_KEY_$manifold_n=$manifold_key" "GIT_CONFIG_VALUE_$manifold_n=$manifold_ca"
-  export GIT_CONFIG_COUNT=$((manifold_n + 1)) MANIFOLD_GIT_KEY=$manifold_key
+  manifold_m=$((manifold_n + 1))
+  export "GIT_CONFIG_KEY_$manifold_n=http.$manifold_git/.sslCAInfo" "GIT_CONFIG_VALUE_$manifold_n=$manifold_ca"
+  export "GIT_CONFIG_KEY_$manifold_m=credential.$manifold_git.helper"
+  export "GIT_CONFIG_VALUE_$manifold_m=$manifold_helper"
+  export GIT_CONFIG_COUNT=$((manifold_n + 2)) MANIFOLD_GIT=$manifold_git
 fi
 # A proxy must not see what goes to this machine.
 case ",\${NO_PROXY:-}," in
@@ -92,7 +100,7 @@ case ",\${no_proxy:-}," in
   *,localhost,*) ;;
   *) export no_proxy="\${no_proxy:+$no_proxy,}localhost,127.0.0.1" ;;
 esac
-unset manifold_ca manifold_bundle manifold_key manifold_n
+unset manifold_ca manifold_bundle manifold_git manifold_helper manifold_n manifold_m
 `
 }
 

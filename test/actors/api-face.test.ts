@@ -229,7 +229,10 @@ t.test('the file to source sets what the CLI needs and keeps what the user had',
   )
   const git =
     'git config --get http.https://localhost:5000/.sslCAInfo; echo ${GIT_SSL_CAINFO-unset} $GIT_CONFIG_COUNT'
-  t.equal(source('export GIT_SSL_CAINFO=/x HOME=/nowhere', git), `${ca}\nunset 1`)
+  t.equal(source('export GIT_SSL_CAINFO=/x HOME=/nowhere', git), `${ca}\nunset 2`)
+  const fill =
+    'printf "protocol=https\\nhost=localhost:5000\\n\\n" | GIT_TERMINAL_PROMPT=0 git credential fill'
+  t.match(source('export HOME=/nowhere', fill), new RegExp(`username=heroku\npassword=${secret}$`))
   t.equal(
     source('export NO_PROXY=a.example', 'echo $NO_PROXY $no_proxy'),
     'a.example,localhost,127.0.0.1 localhost,127.0.0.1',
