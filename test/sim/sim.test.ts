@@ -1,0 +1,38 @@
+/**
+ * The simulation: a bounded number of seeds must hold every invariant, a seed must replay exactly, and bugs that are
+ * planted must be found. `npm run sim -- --seeds 500` runs more.
+ */
+import t from 'tap'
+import { bank } from '../../scripts/sim/bank.ts'
+import { platform } from '../../scripts/sim/platform.ts'
+import { acknowledgesBeforeItStores } from '../kit/plants.ts'
+
+t.setTimeout(300_000)
+
+for (const [scenario, seeds] of [
+  [bank, 40],
+  [platform, 25],
+] as const) {
+  await t.test(`the ${scenario.name} keeps its invariants on ${seeds} seeds`, async (t) => {
+    for (let seed = 1; seed <= seeds; seed++) {
+      const { violations } = await scenario.run(seed)
+      t.same(violations, [], `replay: npm run sim -- --scenario ${scenario.name} --seed ${seed}`)
+    }
+  })
+
+  await t.test(`a seed of the ${scenario.name} replays to the same trace, another does not`, async (t) => {
+    const [first, again, other] = [await scenario.run(7), await scenario.run(7), await scenario.run(8)]
+    t.equal(again.hash, first.hash)
+    t.equal(again.events, first.events)
+    t.not(other.hash, first.hash)
+  })
+}
+
+await t.test('a record that acknowledges before it stores is found out', async (t) => {
+  const found: number[] = []
+  for (let seed = 1; seed <= 60 && found.length === 0; seed++) {
+    const { violations } = await bank.run(seed, { plant: acknowledgesBeforeItStores })
+    if (violations.length > 0) found.push(seed)
+  }
+  t.equal(found.length, 1, 'within 60 seeds')
+})
