@@ -5,8 +5,10 @@
  *   -----------------                          ----------------
  *   init(args, ctx) -> state                   starts it under its supervisor, with its args
  *   receive[type](state, message, ctx)         takes one message at a time, checked against the protocol
- *     -> state | stop(reason)                  commits the turn whole: state, tells, timers, effects; or none of it
- *   durable: { save, load, version }           stores the state by compare-and-set BEFORE the turn's tells leave;
+ *     -> state | stop(reason)                  commits the turn whole: state, tells, timers, effects; or none
+ *     of it
+ *   durable: { save, load, version }           stores the state by compare-and-set BEFORE the turn's tells
+ *   leave;
  *                                              a lost race reloads the state and replays the message
  *   down(state, { ref, reason }, ctx)          exactly one for each watch
  *   lost(state, { count, sinceMs }, ctx)       the mailbox overflowed: what was lost is told in-band
@@ -75,13 +77,19 @@ export type Ctx<P = Protocol> = {
     done: (answer: Answer<Q, K>) => Message<P>,
     failed: (failure: AskFailure) => Message<P>,
   ): void
-  /** Answers an ask whose `caller` was kept. A second answer, or one past the deadline, is dropped and counted. */
+  /**
+   * Answers an ask whose `caller` was kept. A second answer, or one past the deadline, is dropped and
+   * counted.
+   */
   answer(caller: Caller, value: unknown): void
   refuse(caller: Caller, code: string, reason: string): void
   /** (Re)starts the named timer; it dies with the activation. */
   after(timer: string, ms: number, message: Message<P>): void
   cancel(timer: string): void
-  /** A durable timer: survives everything; wakes the actor by delivering `message` at or after `atMs`. Durable actors only. */
+  /**
+   * A durable timer: survives everything; wakes the actor by delivering `message` at or after `atMs`. Durable
+   * actors only.
+   */
   remind(timer: string, atMs: number, message: Message<P>): void
   forget(timer: string): void
   /** Exactly one `down` follows, also when the target is already gone (`noproc`). */
@@ -147,7 +155,9 @@ export type Behaviour<Args, State, N extends string, S extends Spec, Saved exten
   readonly receive: Receive<State, Protocol<N, S>, S>
   /** Keyed actors only. */
   readonly durable?: Durable<State, Saved>
-  /** Called once after a durable state was loaded (or found absent, after init): re-arm timers, re-announce. */
+  /**
+   * Called once after a durable state was loaded (or found absent, after init): re-arm timers, re-announce.
+   */
   readonly awake?: (state: State, ctx: Ctx<Protocol<N, S>>) => State
   readonly down?: (state: State, down: Down, ctx: Ctx<Protocol<N, S>>) => State | Stop
   readonly lost?: (state: State, lost: Lost, ctx: Ctx<Protocol<N, S>>) => State | Stop

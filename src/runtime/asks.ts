@@ -93,7 +93,7 @@ export class Asks {
 
   /** The node ends: edges get to know, actors are gone already. */
   failAll(reason: string): void {
-    for (const id of [...this.#pending.keys()]) this.#end(id, { kind: 'unknown', reason }, undefined)
+    for (const id of this.#pending.keys()) this.#end(id, { kind: 'unknown', reason }, undefined)
   }
 
   /** As a crash: nobody is told. */
@@ -120,7 +120,7 @@ export class Asks {
     }
     waiter.subject.deliver({
       op: 'result',
-      make: failure === undefined ? waiter.done : (waiter.failed as Make),
+      make: failure === undefined ? waiter.done : waiter.failed,
       value: failure ?? value,
       trace: waiter.trace,
     })

@@ -65,8 +65,7 @@ export class Cell implements Runnable, Subject {
     this.timers = new Timers(kernel.clock, this)
     this.activeMs = kernel.clock.monotonicMs()
     const { capacity, overflow, keyOf } = def.behaviour.mailbox
-    const keyOfItem =
-      keyOf === undefined ? undefined : (item: Item) => keyOf((item as Letter).message as never)
+    const keyOfItem = keyOf === undefined ? undefined : (item: Item) => keyOf((item as Letter).message)
     this.#mailbox = new Mailbox(capacity, overflow, keyOfItem)
     this.env = {
       self: ref,
@@ -154,6 +153,9 @@ export class Cell implements Runnable, Subject {
     this.stopping = reason
     this.stopNow(reason)
   }
+
+  /** Somebody else may have changed what it is about: it looks before it takes the next message. */
+  doubt(): void {}
 
   /** Forgets it now. */
   kill(reason: string): void {

@@ -1,8 +1,8 @@
 /**
  * Bytes: plain msgpack in and out. The only door to msgpackr.
  *
- * `useRecords: false`: msgpackr's shared structures cannot be read by another process, and plain msgpack can be read by
- * any tool (config/decisions/004-wire.md).
+ * `useRecords: false`: msgpackr's shared structures cannot be read by another process, and plain msgpack can
+ * be read by any tool (config/decisions/004-wire.md).
  */
 import { Packr } from 'msgpackr'
 

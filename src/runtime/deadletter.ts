@@ -9,8 +9,8 @@ import type { Limits } from './limits.ts'
 import { Ring } from './ring.ts'
 
 /**
- * noproc: no such actor. stopped: it ended with the message still queued. expired: an ask past its deadline, dropped
- * unread. late_reply, late_answer, late_result: nobody waits any more.
+ * noproc: no such actor. stopped: it ended with the message still queued. expired: an ask past its deadline,
+ * dropped unread. late_reply, late_answer, late_result: nobody waits any more.
  * superseded: an ask replaced by a newer one of its key.
  */
 export type DeadReason =

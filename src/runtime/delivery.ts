@@ -1,6 +1,6 @@
 /**
- * Where a message goes: to an activation here, to the shard that activates it, or to the host that has it; what is done
- * with what arrives from other hosts; and with what nobody takes.
+ * Where a message goes: to an activation here, to the shard that activates it, or to the host that has it;
+ * what is done with what arrives from other hosts; and with what nobody takes.
  */
 import { decode, encode } from './codec.ts'
 import type { DeadReason } from './deadletter.ts'

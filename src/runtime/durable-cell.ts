@@ -35,6 +35,8 @@ export class DurableCell extends Cell {
   #reminders: Reminders = noReminders
   #reminderTimer: Timer | undefined
   #writing = false
+  /** The index of reminders was told what the record says. */
+  #indexed = false
 
   constructor(
     kernel: Kernel,
@@ -63,6 +65,10 @@ export class DurableCell extends Cell {
 
   override run(turnsMax: number): number {
     if (this.closed) return 0
+    if (this.#journal.stale()) {
+      this.#refresh()
+      return 0
+    }
     this.activeMs = this.kernel.clock.monotonicMs()
     const batch = this.#batch()
     while (batch.items.length < turnsMax && batch.stop === undefined && batch.crash === undefined) {
@@ -73,6 +79,10 @@ export class DurableCell extends Cell {
     const taken = batch.items.length
     if (taken > 0) this.#commit(batch, 0)
     return taken
+  }
+
+  override doubt(): void {
+    this.#journal.doubt()
   }
 
   override vanish(): void {
@@ -112,6 +122,23 @@ export class DurableCell extends Cell {
       stop: undefined,
       crash: undefined,
     }
+  }
+
+  /**
+   * Looks whether the record is still the one it has: while views differ, another host may own the key too, and an
+   * actor that only answers questions would never find out.
+   */
+  #refresh(): void {
+    this.closed = true
+    this.#writing = true
+    void this.#guarded('refresh', async () => {
+      const changed = await this.#journal.changed()
+      const batch = changed && this.#alive() ? await this.#load() : this.#batch()
+      if (!this.#alive()) return
+      this.#writing = false
+      this.closed = false
+      this.#commit(batch, 0)
+    })
   }
 
   /** Runs one item on what the batch has come to. */
@@ -227,7 +254,7 @@ export class DurableCell extends Cell {
     this.#reminders = batch.reminders
     for (const turn of batch.turns) commitTurn(this.kernel, this, turn)
     if (this.dead) return
-    if (reminding) this.#armReminders()
+    if (reminding || !this.#indexed) this.#armReminders()
     if (batch.crash !== undefined) {
       this.unanswered(batch.crash.item)
       return this.crash(batch.crash.error, itemType(batch.crash.item))
@@ -240,6 +267,7 @@ export class DurableCell extends Cell {
   #armReminders(): void {
     this.#reminderTimer?.cancel()
     this.#reminderTimer = undefined
+    this.#indexed = true
     this.kernel.reminders.settle(this.ref, earliestMs(this.#reminders))
     const waiting = [...this.#reminders.values()].filter(({ queued }) => !queued)
     if (waiting.length === 0) return

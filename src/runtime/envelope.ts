@@ -4,12 +4,13 @@
  *   0 v        1                             6 remainingMs  of an ask, from when it was sent (clocks differ)
  *   1 kind     index in `kinds`              7 traceparent  or empty
  *   2 to       type of actor                 8 type         of the message, or empty
- *   3 key                                    9 version      of the receiver's protocol as the sender knows it; 0: unknown
- *   4 from     host that asks or watches    10 body         the message, the answer, the failure, [incarnation, reason]
- *   5 id       of the ask or the watch      11 hops         how often it was sent on
+ *   3 key                                    9 version      of the receiver's protocol as the sender knows
+ *   it; 0: unknown 4 from     host that asks or watches    10 body         the message, the answer, the
+ *   failure, [incarnation, reason] 5 id       of the ask or the watch      11 hops         how often it was
+ *   sent on
  *
- * New fields append; readers ignore what they do not know. A published `v` is frozen: test/src/fixtures holds one batch
- * of each, decoded by every later build.
+ * New fields append; readers ignore what they do not know. A published `v` is frozen: test/src/fixtures holds
+ * one batch of each, decoded by every later build.
  */
 import type { AskFailure } from './actor.ts'
 import { Letter, type AnyMessage, type Reply, type Signal } from './letter.ts'

@@ -1,7 +1,8 @@
 /**
  * A supervisor at work: starts its children left to right, stops them right to left, restarts what failed.
  *
- *   a child fails      within the intensity: the affected ones stop (right to left), and after the failed child's back-off
+ *   a child fails      within the intensity: the affected ones stop (right to left), and after the failed
+ *   child's back-off
  *                      they start again (left to right)
  *   beyond it          everything stops and the failure is the parent's
  *
@@ -15,7 +16,10 @@ import { backoffMs } from './limits.ts'
 import { affected, RestartWindow, wantsRestart, type Restart } from './supervise.ts'
 import { shutdownMsOf, type Policy, type TreeNode } from './tree.ts'
 
-/** Starts what a tree node says. `failed` tells this supervisor that it ended by itself. Throws: it did not start. */
+/**
+ * Starts what a tree node says. `failed` tells this supervisor that it ended by itself. Throws: it did not
+ * start.
+ */
 export type Starter = (node: TreeNode, group: Group, exited: (reason: string) => void) => Running
 
 type Slot = {

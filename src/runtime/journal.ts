@@ -29,6 +29,7 @@ export class Journal {
   readonly #alive: () => boolean
   #last: Entry | undefined
   #writes: readonly string[] = []
+  #seenMs = Number.NEGATIVE_INFINITY
 
   /** @param alive when it turns false, what is in progress never returns */
   constructor(ports: JournalPorts, key: string, alive: () => boolean) {
@@ -52,6 +53,22 @@ export class Journal {
     if (bytes === undefined || this.#last === undefined)
       return bytes === undefined && this.#last === undefined
     return sameRecord(bytes, this.#last.value)
+  }
+
+  /** Nothing was heard of the record for long enough that somebody else may have written it. */
+  stale(): boolean {
+    const { clock, limits } = this.#ports
+    return clock.monotonicMs() - this.#seenMs > limits.freshMs
+  }
+  doubt(): void {
+    this.#seenMs = Number.NEGATIVE_INFINITY
+  }
+
+  /** Looks once whether somebody else wrote. A store that does not answer cannot say so: then it goes on as it is. */
+  async changed(): Promise<boolean> {
+    const found = await this.#once(() => this.#ports.store.get(this.#key))
+    this.#seenMs = this.#ports.clock.monotonicMs()
+    return found !== 'unavailable' && found?.revision !== this.#last?.revision
   }
 
   /** Reads the record through the leader. */
@@ -95,6 +112,7 @@ export class Journal {
         : await store.update(this.#key, bytes, last.revision)
     this.#last = { key: this.#key, value: bytes, revision }
     this.#writes = [write, ...this.#writes.slice(0, writesKept - 1)]
+    this.#seenMs = this.#ports.clock.monotonicMs()
   }
 
   /** What became of a write whose answer was lost or was no. */
@@ -113,18 +131,25 @@ export class Journal {
 
   #see(entry: Entry | undefined): void {
     this.#last = entry
+    this.#seenMs = this.#ports.clock.monotonicMs()
     this.#writes = entry === undefined ? [] : namesOf(entry)
   }
 
   /** Tries until the store answers. */
   async #persist<T>(read: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await read()
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw storeFault(error)
-      }
+      const answer = await this.#once(read)
+      if (answer !== 'unavailable') return answer
       await this.#pause(attempt)
+    }
+  }
+
+  async #once<T>(read: () => Promise<T>): Promise<T | 'unavailable'> {
+    try {
+      return await read()
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return 'unavailable'
+      throw storeFault(error)
     }
   }
 

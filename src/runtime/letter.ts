@@ -1,5 +1,6 @@
 /**
- * What moves inside a node: letters between actors, replies to asks, and what a cell finds in its own mailbox.
+ * What moves inside a node: letters between actors, replies to asks, and what a cell finds in its own
+ * mailbox.
  *
  * Letters are one object a message and hold the message by reference; only the wire (envelope.ts) copies.
  */

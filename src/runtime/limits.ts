@@ -36,6 +36,8 @@ export type Limits = {
   readonly activeMax: number
   readonly dynamicMax: number
   readonly recordBytesMax: number
+  /** A durable actor that heard nothing of its record for this long looks at it before it takes the next message. */
+  readonly freshMs: number
   /** Lost races for one record in a row before the actor crashes. */
   readonly conflictsMax: number
   readonly storeBackoffMs: number
@@ -72,6 +74,7 @@ export const limitsDefault: Limits = {
   activeMax: 100_000,
   dynamicMax: 10_000,
   recordBytesMax: 524_288,
+  freshMs: 5_000,
   conflictsMax: 8,
   storeBackoffMs: 25,
   storeBackoffMsMax: 2_000,

@@ -1,8 +1,8 @@
 /**
  * A mailbox: two bounded lanes, and an exact account of what did not fit. Pure.
  *
- * The system lane (downs, timers, results, answers) goes first and is bounded by what the actor itself asked for;
- * the user lane is bounded by its declared capacity, with the declared overflow:
+ * The system lane (downs, timers, results, answers) goes first and is bounded by what the actor itself asked
+ * for; the user lane is bounded by its declared capacity, with the declared overflow:
  *
  *   reject           the newcomer is turned away
  *   drop-oldest      the oldest goes
@@ -41,7 +41,8 @@ export class Mailbox<T> {
 
   /**
    * Queues a message.
-   * @returns what did not stay: undefined, the message itself (rejected), an older one (dropped or superseded)
+   * @returns what did not stay: undefined, the message itself (rejected), an older one (dropped or
+   * superseded)
    */
   offer(item: T, nowMs: () => number): T | undefined {
     const key = this.#keyOf?.(item)

@@ -125,7 +125,7 @@ export const createNode = (given: NodePorts, config: NodeConfig): Node => {
     },
     tell: (to, message, options) => {
       const trace = acceptTraceparent(options?.traceparent, ports.random)
-      const letter = new Letter(to, message as { type: string }, undefined, trace, 0)
+      const letter = new Letter(to, message, undefined, trace, 0)
       if (phase === 'running') delivery.post(letter)
       else delivery.bounce(letter, 'stopped')
     },
@@ -146,7 +146,7 @@ export const createNode = (given: NodePorts, config: NodeConfig): Node => {
           resolve: resolve as (value: unknown) => void,
           reject: (failure) => reject(new AskFailed(failure, what)),
         })
-        delivery.post(new Letter(to, message as { type: string }, caller, trace, 0))
+        delivery.post(new Letter(to, message, caller, trace, 0))
       })
     },
     report: () => reportOf(kernel, homes),

@@ -1,8 +1,8 @@
 /**
  * What leaves for other hosts: one batch per host per tick, in the order it was sent.
  *
- * A batch is bounded in messages and in bytes (the transport's bound); a larger one is split, and one message that alone
- * is too large goes nowhere.
+ * A batch is bounded in messages and in bytes (the transport's bound); a larger one is split, and one message
+ * that alone is too large goes nowhere.
  */
 import type { Clock } from '../ports/clock.ts'
 import type { Transport } from '../ports/transport.ts'

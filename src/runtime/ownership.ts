@@ -1,8 +1,9 @@
 /**
  * Who owns a keyed actor: rendezvous hashing over the live view. Pure.
  *
- * Every host computes the same from the same view, and a host that comes or goes moves only the keys it owns. It is a
- * routing hint: two hosts with different views may both think they own a key; the record's revision makes that safe.
+ * Every host computes the same from the same view, and a host that comes or goes moves only the keys it owns.
+ * It is a routing hint: two hosts with different views may both think they own a key; the record's revision
+ * makes that safe.
  */
 import type { HostInfo, View } from '../ports/directory.ts'
 

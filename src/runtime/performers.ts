@@ -45,7 +45,7 @@ export class Performers {
   }
 
   #failed(subject: Subject, op: RunOp, error: EffectError, trace: string): void {
-    this.#back(subject, op, op.failed as Make | undefined, error, trace)
+    this.#back(subject, op, op.failed, error, trace)
   }
 
   #back(subject: Subject, op: RunOp, make: Make | undefined, value: unknown, trace: string): void {

@@ -1,8 +1,8 @@
 /**
  * The children of a `dynamic` node: spawned by actors of this host, each restarted on its own.
  *
- * A restart counts in the window of the supervisor the node belongs to. A child that is waiting to be restarted is not
- * there: what is sent to it is a dead letter, as in OTP.
+ * A restart counts in the window of the supervisor the node belongs to. A child that is waiting to be
+ * restarted is not there: what is sent to it is a dead letter, as in OTP.
  */
 import type { Timer } from '../ports/clock.ts'
 import type { Cell, CellOwner } from './cell.ts'

@@ -1,8 +1,9 @@
 /**
  * Protocols: the messages an actor understands, as data, with a version.
  *
- * A published version is frozen (its fixture under test/src/fixtures is decoded by every later build); a change makes a
- * new version. Message names: commands are imperatives, facts are past participles, questions are nouns.
+ * A published version is frozen (its fixture under test/src/fixtures is decoded by every later build); a
+ * change makes a new version. Message names: commands are imperatives, facts are past participles, questions
+ * are nouns.
  */
 import { is, type Static, type TProperties, type TSchema } from './schema.ts'
 

@@ -1,9 +1,9 @@
 /**
  * The durable record of one actor: msgpack of `{ v, state, reminders, writes }`.
  *
- * `writes` names the last few writes, newest first: one whose answer was lost is recognised by reading it back, also
- * under what others wrote since. They come last and are always as long, so that two records say the same exactly when
- * their bytes before are equal.
+ * `writes` names the last few writes, newest first: one whose answer was lost is recognised by reading it
+ * back, also under what others wrote since. They come last and are always as long, so that two records say
+ * the same exactly when their bytes before are equal.
  */
 import assert from 'node:assert/strict'
 import type { Durable } from './actor.ts'

@@ -1,9 +1,10 @@
 /**
- * Where the durable timers of actors that are not active are found: small records `remind/<type>/<key>` = [next due ms].
+ * Where the durable timers of actors that are not active are found: small records `remind/<type>/<key>` =
+ * [next due ms].
  *
- * The truth is in the actor's own record. An index record is written BEFORE a record whose next reminder is due earlier
- * than the index says, and corrected after: so at any moment a crash leaves the index due too early or just right, and
- * too early only means that the actor is woken in vain and corrects it.
+ * The truth is in the actor's own record. An index record is written BEFORE a record whose next reminder is
+ * due earlier than the index says, and corrected after: so at any moment a crash leaves the index due too
+ * early or just right, and too early only means that the actor is woken in vain and corrects it.
  *
  * The owner of a key scans the index when the node starts and whenever the view changes.
  */

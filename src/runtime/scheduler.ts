@@ -1,9 +1,9 @@
 /**
  * The run queue: ready cells take turns in slices, then the event loop gets its own.
  *
- * A slice ends after so many messages or milliseconds. Nothing runs a receiver on a sender's stack: senders only queue
- * and mark ready. The watchdog measures every turn and names the actor and message that blocked the loop, right after
- * (a turn that blocks now cannot be seen from inside the same thread).
+ * A slice ends after so many messages or milliseconds. Nothing runs a receiver on a sender's stack: senders
+ * only queue and mark ready. The watchdog measures every turn and names the actor and message that blocked
+ * the loop, right after (a turn that blocks now cannot be seen from inside the same thread).
  */
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'

@@ -41,7 +41,10 @@ export const is = {
 /** A union of string literals, with the literal types kept. */
 export type TOneOf<V extends readonly string[]> = Type.TUnsafe<V[number]>
 
-/** Undefined when `value` fits; else where and why it does not, without quoting the value (it may be a secret). */
+/**
+ * Undefined when `value` fits; else where and why it does not, without quoting the value (it may be a
+ * secret).
+ */
 export type Check = (value: unknown) => { readonly path: string; readonly want: string } | undefined
 
 /** Compiles a schema once into a check that is called for each arrival. */

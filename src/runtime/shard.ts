@@ -69,7 +69,8 @@ export class KeyedShard implements Shard, Running, CellOwner {
 
   viewChanged(): void {
     for (const [key, { cell }] of this.#entries) {
-      if (!this.#owns(key)) cell.stop('moved', () => {})
+      if (this.#owns(key)) cell.doubt()
+      else cell.stop('moved', () => {})
     }
   }
 
@@ -82,7 +83,7 @@ export class KeyedShard implements Shard, Running, CellOwner {
 
   kill(reason: string): void {
     this.#close()
-    for (const { cell } of [...this.#entries.values()]) cell.kill(reason)
+    for (const { cell } of this.#entries.values()) cell.kill(reason)
     this.#entries.clear()
   }
 

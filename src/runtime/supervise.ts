@@ -42,7 +42,9 @@ export class RestartWindow {
     this.#periodMs = periodMs
   }
 
-  /** Notes one restart at a monotonic time. @returns false when there were more than `intensity` in the period */
+  /**
+   * Notes one restart at a monotonic time. @returns false when there were more than `intensity` in the period
+   */
   add(nowMs: number): boolean {
     this.#times = this.#times.filter((timeMs) => nowMs - timeMs <= this.#periodMs)
     this.#times.push(nowMs)

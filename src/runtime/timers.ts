@@ -1,8 +1,8 @@
 /**
  * The named timers of one activation: replaced by name, gone with the activation.
  *
- * A timer that fired is a message in the system lane; when its name was cancelled or set again before that message was
- * taken, it is recognised as stale by its sequence number and skipped.
+ * A timer that fired is a message in the system lane; when its name was cancelled or set again before that
+ * message was taken, it is recognised as stale by its sequence number and skipped.
  */
 import type { Clock, Timer } from '../ports/clock.ts'
 import type { AnyMessage, Item } from './letter.ts'

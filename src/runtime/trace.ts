@@ -1,6 +1,6 @@
 /**
- * W3C trace context (https://www.w3.org/TR/trace-context/): one `traceparent` is accepted at an edge, or made there,
- * and copied to everything the turns behind it emit.
+ * W3C trace context (https://www.w3.org/TR/trace-context/): one `traceparent` is accepted at an edge, or made
+ * there, and copied to everything the turns behind it emit.
  */
 import type { Random } from '../ports/random.ts'
 

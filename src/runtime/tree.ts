@@ -73,8 +73,8 @@ export const child = <A>(
 ): TreeNode => ({ kind: 'child', id, actor, args, options })
 
 /**
- * Where `ctx.spawn(actor, key, args)` puts its children: `refAt(protocol, key, host)`. A child's failure restarts that
- * child alone, and counts in the supervisor's window.
+ * Where `ctx.spawn(actor, key, args)` puts its children: `refAt(protocol, key, host)`. A child's failure
+ * restarts that child alone, and counts in the supervisor's window.
  */
 export const dynamic = <A>(actor: ActorDef<A>, options: DynamicOptions = {}): TreeNode => ({
   kind: 'dynamic',
@@ -83,8 +83,8 @@ export const dynamic = <A>(actor: ActorDef<A>, options: DynamicOptions = {}): Tr
 })
 
 /**
- * Actors by key, each activated by its first message on the host that owns the key: `ref(protocol, key)`. A failed one
- * is activated again after a back-off; that does not count in the supervisor's window.
+ * Actors by key, each activated by its first message on the host that owns the key: `ref(protocol, key)`. A
+ * failed one is activated again after a back-off; that does not count in the supervisor's window.
  */
 export const keyed = <A>(actor: ActorDef<A>, options: KeyedOptions<NoInfer<A>> = {}): TreeNode => ({
   kind: 'keyed',

@@ -1,8 +1,8 @@
 /**
  * One turn: runs a handler with a ctx that only records what is asked for. Pure.
  *
- * The recorded operations are the turn's outbox: whoever runs the turn does them when it commits and drops them when it
- * does not. A handler that throws therefore did nothing.
+ * The recorded operations are the turn's outbox: whoever runs the turn does them when it commits and drops
+ * them when it does not. A handler that throws therefore did nothing.
  */
 import type { Random } from '../ports/random.ts'
 import type { ActorDef, AskCtx, AskFailure, Behaviour, Caller, Effect, EffectError, Fields } from './actor.ts'

@@ -1,12 +1,14 @@
 /**
  * Watches: exactly one `down` for each, local or remote.
  *
- * A watch is of one activation: its end (stop, crash, moved to another host) is the down; `noproc` when there was none.
- * Between hosts the watch is asserted again and again until its down has arrived, so a lost signal is healed; the
- * target answers `noproc` for an activation it does not have (any more). A host that left the view: `host_down`.
+ * A watch is of one activation: its end (stop, crash, moved to another host) is the down; `noproc` when there
+ * was none. Between hosts the watch is asserted again and again until its down has arrived, so a lost signal
+ * is healed; the target answers `noproc` for an activation it does not have (any more). A host that left the
+ * view: `host_down`.
  *
  *   out   watches of this node's actors, by id; an actor watches another at most once at a time
- *   in    who watches this node's actors; each entry dies with the target, by unwatch, or when no longer asserted
+ *   in    who watches this node's actors; each entry dies with the target, by unwatch, or when no longer
+ *   asserted
  */
 import type { Clock, Timer } from '../ports/clock.ts'
 import type { Signal } from './letter.ts'

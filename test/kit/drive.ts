@@ -85,7 +85,7 @@ export class Driver<State, P extends Protocol, SavedState> {
     assert(fault === undefined, `${type}${fault?.path}: ${fault?.want}`)
     const before = this.replies.length
     const caller = spec.kind === 'ask' ? this.#caller(type) : undefined
-    this.#turn(new Letter(this.self, message as AnyMessage, caller, '', 0))
+    this.#turn(new Letter(this.self, message, caller, '', 0))
     return this.replies[before]
   }
 
@@ -227,7 +227,7 @@ export class Driver<State, P extends Protocol, SavedState> {
         return void this.told.push({ to: op.ref, message: op.message })
       case 'ask': {
         const { ref, message, timeoutMs, done, failed } = op
-        return void this.asked.push({ to: ref, message, timeoutMs, done, failed: failed as Make })
+        return void this.asked.push({ to: ref, message, timeoutMs, done, failed })
       }
       case 'answer':
         return this.#replied(op.caller.id, { value: op.value })
@@ -251,7 +251,7 @@ export class Driver<State, P extends Protocol, SavedState> {
         return void this.halted.push(refText(op.ref))
       case 'run': {
         const { effect, done, failed } = op
-        return void this.ran.push({ ...effect, done, failed: failed as Make | undefined })
+        return void this.ran.push({ ...effect, done, failed })
       }
       case 'log':
         return void this.logs.push(op.fields)
