@@ -1,8 +1,8 @@
 /**
  * App: the identity and settings of one app, and the order in which an app comes and goes.
  *
- * Names are unique because they are claimed in the store, whoever decides. A claim is on record before it is made, and a
- * name stays on record until it is free again, so that no crash leaves a name without an owner.
+ * Names are unique because they are claimed in the store, whoever decides. A claim is on record before it is
+ * made, and a name stays on record until it is free again, so that no crash leaves a name without an owner.
  * Lost with the activation: who waits for an answer. What they wait for is finished all the same.
  */
 import { heroku } from '../config/heroku.ts'
@@ -22,7 +22,10 @@ import {
 import * as saga from './app/saga.ts'
 import { App } from './protocols/app.ts'
 
-/** `a` null: no such app. Waiting callers by what they wait for: `create`, `destroy`, or the name being claimed. */
+/**
+ * `a` null: no such app. Waiting callers by what they wait for: `create`, `destroy`, or the name being
+ * claimed.
+ */
 type State = {
   readonly a: AppRecord | null
   readonly waiting: ReadonlyMap<string, readonly Caller[]>

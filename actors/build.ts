@@ -2,8 +2,8 @@
  * Build: one compilation of one app's source, from the push to the release it makes.
  *
  * Owns its own record: pending until the release is in the ledger or something failed; both are final.
- * The compilation itself lives and dies with this activation: a build found pending by a new one was lost with its
- * host, and says so rather than leave a push hanging.
+ * The compilation itself lives and dies with this activation: a build found pending by a new one was lost
+ * with its host, and says so rather than leave a push hanging.
  */
 import { actor, is, ref, type Caller, type Ctx, type Static } from '../src/runtime/index.ts'
 import { Builder } from './effects/builder.ts'

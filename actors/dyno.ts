@@ -1,9 +1,10 @@
 /**
  * Dyno: one run of one process on this host, from the unpacked slug to its exit status.
  *
- * The container engine owns the process, which outlives this actor: an adopted dyno takes up where the last one stopped.
- * Each change is told to the Formation and to the Host at once; both are told again in the host's announcements.
- * Failure policy: none of its own. A run is never started twice; what follows an exit is the Formation's to decide.
+ * The container engine owns the process, which outlives this actor: an adopted dyno takes up where the last
+ * one stopped. Each change is told to the Formation and to the Host at once; both are told again in the
+ * host's announcements. Failure policy: none of its own. A run is never started twice; what follows an exit
+ * is the Formation's to decide.
  */
 import { actor, ref, refAt, stop, type Ctx, type Stop } from '../src/runtime/index.ts'
 import { heroku } from '../config/heroku.ts'

@@ -117,7 +117,10 @@ export const formation = actor(Formation, {
       if (s.f === null) for (const run of runs) if (run.phase !== 'exited') halt(host, run.id, run.name, ctx)
       return change(s, ctx, (f) => observeAll(f, host, since, runs, ctx))
     },
-    reconcile: (s, _, ctx) => change(s, ctx, (f) => reconcile(f, ctx)),
+    reconcile(s, _, ctx) {
+      if (s.f !== null) lookAgain(s.f, ctx)
+      return change(s, ctx, (f) => reconcile(f, ctx))
+    },
     publish(s, _, ctx) {
       if (s.f !== null) publish(s.f, ctx)
       return s
@@ -168,15 +171,20 @@ const settle = (before: State, after: State, ctx: Self): State => {
     return { f: null, callers: [] }
   }
   const f = reroute(before.f, after.f, ctx)
-  const lookMs = nextLookMs(f, ctx.now)
-  if (lookMs === undefined) ctx.cancel('reconcile')
-  else ctx.after('reconcile', lookMs, { type: 'reconcile' })
+  lookAgain(f, ctx)
   const coolOff = coolOffEnd(f)
   if (before.f === null || coolOff !== coolOffEnd(before.f)) {
     if (coolOff === 0) ctx.forget('coolOff')
     else ctx.remind('coolOff', coolOff, { type: 'reconcile' })
   }
   return { ...after, f }
+}
+
+/** As long as anything is open, also when the last look changed nothing. */
+const lookAgain = (f: Formed, ctx: Self): void => {
+  const lookMs = nextLookMs(f, ctx.now)
+  if (lookMs === undefined) ctx.cancel('reconcile')
+  else ctx.after('reconcile', lookMs, { type: 'reconcile' })
 }
 
 const versionAfter = (f: Formed, ctx: Self): number => Math.max(f.routeVersion + 1, ctx.now)

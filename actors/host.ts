@@ -1,9 +1,9 @@
 /**
- * Host: the dynos of this machine. Starts a Dyno for each run it is told to launch, adopts what still runs when it comes up,
- * and announces what is here to every formation concerned, again and again.
+ * Host: the dynos of this machine. Starts a Dyno for each run it is told to launch, adopts what still runs
+ * when it comes up, and announces what is here to every formation concerned, again and again.
  *
- * It owns nothing that cannot be found again in the container engine. Launches wait until that was asked once.
- * Failure policy: restarted at once under a new incarnation (`since`); dynos run on meanwhile.
+ * It owns nothing that cannot be found again in the container engine. Launches wait until that was asked
+ * once. Failure policy: restarted at once under a new incarnation (`since`); dynos run on meanwhile.
  */
 import { dynoSizeDefault, memoryBytesOf } from '../config/dyno-sizes.ts'
 import { actor, ref, refAt, type Ctx } from '../src/runtime/index.ts'
@@ -128,7 +128,9 @@ const find = (ctx: Self): void => {
 const measure = (ctx: Self): void =>
   ctx.run(Container.capacity({}), ({ memoryBytes }) => ({ type: 'measured', memoryBytes }))
 
-/** Idempotent by run id. An older decision for a slot than one already here is refused, and reported as over. */
+/**
+ * Idempotent by run id. An older decision for a slot than one already here is refused, and reported as over.
+ */
 const launch = (s: State, run: Run, ctx: Self): State => {
   if (s.runs.has(run.id)) {
     announce(s, run.appId, ctx)

@@ -1,8 +1,8 @@
 /**
  * Placement: where a run goes. Spread over hosts first, then where most memory is free.
  *
- * It holds no truth: what it knows are the hosts' own announcements and what it promised since. Losing it costs a few
- * seconds in which nothing new is placed.
+ * It holds no truth: what it knows are the hosts' own announcements and what it promised since. Losing it
+ * costs a few seconds in which nothing new is placed.
  */
 import { actor } from '../src/runtime/index.ts'
 import { Placement } from './protocols/placement.ts'
@@ -49,7 +49,10 @@ export const placement = actor(Placement, {
   },
 })
 
-/** Fewest runs of the same kind, then most free memory, then by name so that equals are chosen alike everywhere. */
+/**
+ * Fewest runs of the same kind, then most free memory, then by name so that equals are chosen alike
+ * everywhere.
+ */
 export const choose = (
   hosts: readonly (readonly [string, HostState])[],
   promised: ReadonlyMap<string, Promised>,

@@ -1,9 +1,11 @@
 /**
- * Releases: the ledger of one app. A release is a slug and config vars; each change makes a new one, none is ever changed.
+ * Releases: the ledger of one app. A release is a slug and config vars; each change makes a new one, none is
+ * ever changed.
  *
- * Config changes happen one after the other, each against the config that is current when it is sealed. Their plain values
- * pass through here and are kept nowhere. The formation is told of the current release until it says that it has it.
- * Lost with the activation: waiting config changes, whose callers then do not know the outcome.
+ * Config changes happen one after the other, each against the config that is current when it is sealed. Their
+ * plain values pass through here and are kept nowhere. The formation is told of the current release until it
+ * says that it has it. Lost with the activation: waiting config changes, whose callers then do not know the
+ * outcome.
  */
 import { actor, ref, type Caller, type Ctx } from '../src/runtime/index.ts'
 import { Vault } from './effects/vault.ts'
@@ -197,7 +199,8 @@ const repeat = (s: State, ctx: Self): State => {
   const waitMs = Math.min(repeatMsMax, repeatMsMin * 2 ** Math.min(s.tries, 10))
   ctx.after('formation', waitMs, { type: 'remindFormation' })
   ctx.remind('formation', ctx.now + remindMs, { type: 'remindFormation' })
-  // Who asks the formation right after a release finds it there; a formation that is late makes no release fail.
+  // Who asks the formation right after a release finds it there; a formation that is late makes no release
+  // fail.
   const settled = s.tries > 0 ? settle(s, ctx) : s
   return { ...settled, tries: s.tries + 1 }
 }

@@ -35,7 +35,8 @@ export const hostTree = (roles: HostRoles = ['control', 'dyno']): TreeNode =>
   ])
 
 const dynoTree = (): TreeNode =>
-  // The host goes first: a new one must not meet dynos that it did not start. They are all found again in the engine.
+  // The host goes first: a new one must not meet dynos that it did not start. They are all found again in the
+  // engine.
   supervise('dynos', { strategy: 'rest_for_one', intensity: 10, periodMs: 60_000 }, [
     // Lost: launches under way; formations repeat them.
     child('host', host, null),

@@ -1,7 +1,8 @@
 /**
  * The dyno sizes of Heroku's Common Runtime (spec/dyno.md §1.9), as everything that sizes a dyno needs them.
  *
- * `processesMax` becomes RLIMIT_NPROC: buildpacks read `ulimit -u` to choose WEB_CONCURRENCY, so it must equal the table.
+ * `processesMax` becomes RLIMIT_NPROC: buildpacks read `ulimit -u` to choose WEB_CONCURRENCY, so it must
+ * equal the table.
  */
 export type DynoSize = {
   /** Stable id for the API: never changes, for clients keep it. */

@@ -1,5 +1,6 @@
 /**
- * Heroku's numbers, in one place (spec/dyno.md §1; where its pages are silent the value chosen here is the platform's own).
+ * Heroku's numbers, in one place (spec/dyno.md §1; where its pages are silent the value chosen here is the
+ * platform's own).
  *
  * Milliseconds unless the name says otherwise.
  */
@@ -18,9 +19,15 @@ export const heroku = {
   attachTimeoutMs: 30 * second,
   /** A crash after this long up is not a boot crash: the count starts anew. */
   steadyMs: 10 * minute,
-  /** Upper bounds of the cool-off after the 2nd, 3rd, … crash in a row; the last one repeats. The first restarts at once. */
+  /**
+   * Upper bounds of the cool-off after the 2nd, 3rd, … crash in a row; the last one repeats. The first
+   * restarts at once.
+   */
   coolOffMsMax: [20 * minute, 40 * minute, 60 * minute, 180 * minute, 320 * minute],
-  /** When the platform itself failed to start a dyno (R99, R17): the app is not to blame, it is tried again soon. */
+  /**
+   * When the platform itself failed to start a dyno (R99, R17): the app is not to blame, it is tried again
+   * soon.
+   */
   platformRetryMs: 10 * second,
   /** Of all types together: what one record holds with ease. */
   dynosPerAppMax: 500,

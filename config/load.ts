@@ -1,6 +1,6 @@
 /**
- * Settings from the environment: the only module that reads it. A wrong value stops the start with one line that names
- * the variable, the value and what is allowed.
+ * Settings from the environment: the only module that reads it. A wrong value stops the start with one line
+ * that names the variable, the value and what is allowed.
  */
 import { availableParallelism, homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'

@@ -42,7 +42,9 @@ export const deploySample = async ({ settings, host, project, progress }: Sample
   }
 }
 
-/** By way of the environment: neither the token nor the authority is written into anybody's git configuration. */
+/**
+ * By way of the environment: neither the token nor the authority is written into anybody's git configuration.
+ */
 const push = async (folder: string, settings: Settings, host: SampleDeps['host']): Promise<void> => {
   const secure = `https://localhost:${settings.port}/`
   const basic = Buffer.from(`heroku:${host.token}`).toString('base64')

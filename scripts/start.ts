@@ -1,6 +1,6 @@
 /**
- * `npm start`: a whole platform in the foreground, until SIGINT or SIGTERM. On the first start the sample app is
- * deployed by a real push before the ready line is printed.
+ * `npm start`: a whole platform in the foreground, until SIGINT or SIGTERM. On the first start the sample app
+ * is deployed by a real push before the ready line is printed.
  */
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'

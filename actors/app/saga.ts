@@ -1,8 +1,8 @@
 /**
  * The ways of an app that take several steps: coming to be, changing its names, going.
  *
- * Every step may be done twice. What must still happen is read from the record, so an activation that finds something
- * unfinished just does it again, whoever waits for it.
+ * Every step may be done twice. What must still happen is read from the record, so an activation that finds
+ * something unfinished just does it again, whoever waits for it.
  */
 import { ref, type Ctx, type EffectError } from '../../src/runtime/index.ts'
 import { Builder } from '../effects/builder.ts'
@@ -18,7 +18,9 @@ import { nameText, namesOf, sameName, unfinished, type AppRecord, type Name } fr
 export type Self = Ctx<typeof App>
 
 export const createSteps = ['releases', 'formation'] as const
-/** Dynos first: nothing may run without a record. The names go last, when nobody else could meet what is left. */
+/**
+ * Dynos first: nothing may run without a record. The names go last, when nobody else could meet what is left.
+ */
 export const destroySteps = ['formation', 'releases', 'builder', 'vault', 'history'] as const
 
 const stepTimeoutMs = 10_000

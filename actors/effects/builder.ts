@@ -4,8 +4,8 @@ import type { Slug } from '../protocols/shapes.ts'
 
 export const Builder = {
   /**
-   * Compiles what lies in `sourceDir` and keeps the slug in the object store. Output goes to the build's output stream.
-   * Fails with the code of the failed step; its text has been shown already.
+   * Compiles what lies in `sourceDir` and keeps the slug in the object store. Output goes to the build's
+   * output stream. Fails with the code of the failed step; its text has been shown already.
    */
   compile: effect<
     {

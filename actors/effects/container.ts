@@ -10,7 +10,10 @@ export type Found = {
 }
 
 export const Container = {
-  /** Brings the slug to this host and unpacks it. Fails with `R17` when its sum is wrong, `slug_missing` when it is nowhere. */
+  /**
+   * Brings the slug to this host and unpacks it. Fails with `R17` when its sum is wrong, `slug_missing` when
+   * it is nowhere.
+   */
   prepare: effect<{ slug: Slug }, void>('container.prepare'),
   /** Starts it detached, or attached once its client has come (`attach_timeout` → R13). */
   start: effect<{ run: Run }, { address: string; port: number; startedAt: number }>('container.start'),
@@ -19,7 +22,10 @@ export const Container = {
   /** Resolves with the exit status, also for an adopted run. 128+signal when a signal ended it. */
   wait: effect<{ runId: string }, { code: number; oomKilled: boolean }>('container.wait'),
   signal: effect<{ runId: string; signal: 'SIGTERM' | 'SIGKILL' | 'SIGHUP' }, void>('container.signal'),
-  /** Ships its output to the app's channel from where shipping stood; resolves when the run has ended and all is shipped. */
+  /**
+   * Ships its output to the app's channel from where shipping stood; resolves when the run has ended and all
+   * is shipped.
+   */
   ship: effect<{ run: Run }, void>('container.ship'),
   /** Frees everything of it. */
   remove: effect<{ runId: string }, void>('container.remove'),

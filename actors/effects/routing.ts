@@ -1,4 +1,7 @@
-/** What a shard's actor may ask of its process: the route table and the proxy, which serve requests by themselves. */
+/**
+ * What a shard's actor may ask of its process: the route table and the proxy, which serve requests by
+ * themselves.
+ */
 import { effect } from '../../src/runtime/index.ts'
 import type { Route } from '../protocols/shapes.ts'
 

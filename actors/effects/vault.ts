@@ -1,4 +1,7 @@
-/** Config vars, sealed at rest: an immutable encrypted record for each set of vars, named by a keyed hash of its content. */
+/**
+ * Config vars, sealed at rest: an immutable encrypted record for each set of vars, named by a keyed hash of
+ * its content.
+ */
 import { effect } from '../../src/runtime/index.ts'
 
 export const Vault = {

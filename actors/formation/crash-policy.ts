@@ -1,5 +1,6 @@
 /**
- * When a process that ended by itself is started again (spec/dyno.md §1.5; Dev Center "Dyno crash restart policy").
+ * When a process that ended by itself is started again (spec/dyno.md §1.5; Dev Center "Dyno crash restart
+ * policy").
  *
  * The first crash restarts at once, the next ones cool off for a random time under a growing bound. Pure.
  */

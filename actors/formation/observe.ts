@@ -1,8 +1,8 @@
 /**
  * What hosts say, taken into the record: a run came up, ended, or is not there any more.
  *
- * The host is right about what runs on it; the record is right about what should. Reports may be lost, doubled or late,
- * so a phase only moves forward, and a run unknown to the record is told to end.
+ * The host is right about what runs on it; the record is right about what should. Reports may be lost,
+ * doubled or late, so a phase only moves forward, and a run unknown to the record is told to end.
  */
 import type { RunReport } from '../protocols/shapes.ts'
 import { crashPolicy } from './crash-policy.ts'

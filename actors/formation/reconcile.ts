@@ -1,8 +1,8 @@
 /**
  * What a formation says again until it is true, and when it looks next.
  *
- * Nothing here decides anything new but the end of waiting: a cool-off, a launch that no host ever reported, a one-off
- * that was shown long enough.
+ * Nothing here decides anything new but the end of waiting: a cool-off, a launch that no host ever reported,
+ * a one-off that was shown long enough.
  */
 import type { Formed, Slot } from './record.ts'
 import { withSlot } from './record.ts'
@@ -10,7 +10,10 @@ import { end, halt, launch, place, send, type Self } from './rollout.ts'
 import { complete, wakeUp } from './observe.ts'
 
 const repeatMs = 2_000
-/** A host that has not reported a launch after this long is taken for lost: the run goes elsewhere, under a new id. */
+/**
+ * A host that has not reported a launch after this long is taken for lost: the run goes elsewhere, under a
+ * new id.
+ */
 const launchLostMs = 30_000
 /** An unreachable host keeps its run; when it is back it announces it, and is told then. */
 const endingKeptMs = 600_000
@@ -55,7 +58,10 @@ export const nextLookMs = (f: Formed, now: number): number | undefined => {
   return due.length === 0 ? undefined : Math.min(...due)
 }
 
-/** The earliest end of a cool-off: kept as a durable reminder, for nothing else may wake the actor by then. 0: none. */
+/**
+ * The earliest end of a cool-off: kept as a durable reminder, for nothing else may wake the actor by then. 0:
+ * none.
+ */
 export const coolOffEnd = (f: Formed): number =>
   f.slots.reduce((at, slot) => {
     if (slot.state !== 'crashed' || slot.dueAt === 0) return at

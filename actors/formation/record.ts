@@ -1,8 +1,9 @@
 /**
  * What a formation keeps: the types it wants, the slots that hold them, and the runs it must still see end.
  *
- * A slot (`web.1`) outlives its runs. A run is one life of one process on one host; its epoch is larger than that of any
- * run decided before it, also after the record was rolled back to an older state (epochs start from the wall clock).
+ * A slot (`web.1`) outlives its runs. A run is one life of one process on one host; its epoch is larger than
+ * that of any run decided before it, also after the record was rolled back to an older state (epochs start
+ * from the wall clock).
  */
 import { is, type Static } from '../../src/runtime/index.ts'
 import { attachShape, dynoState, processTypeShape, releaseShape } from '../protocols/shapes.ts'

@@ -1,8 +1,9 @@
 /**
  * Moving an app's slots towards what it wants: starting runs, replacing them, ending them.
  *
- * Each function takes the record and gives the next one; what must be told leaves through `ctx` when the turn commits.
- * A replaced run serves until its successor is up. A lost tell costs time only: reconcile.ts says it again.
+ * Each function takes the record and gives the next one; what must be told leaves through `ctx` when the turn
+ * commits. A replaced run serves until its successor is up. A lost tell costs time only: reconcile.ts says it
+ * again.
  */
 import { memoryBytesOf } from '../../config/dyno-sizes.ts'
 import { ref, refAt, type Ctx } from '../../src/runtime/index.ts'
@@ -88,7 +89,10 @@ export const send = (f: Formed, slot: Slot, run: RunState, ctx: Self): void => {
 export const halt = (host: string, runId: string, name: string, ctx: Self): void =>
   ctx.tell(refAt(Host, 'host', host), { type: 'halt', runId, appId: ctx.self.key, name })
 
-/** Ends a run that the slot no longer counts on. One that serves web requests goes when routers have let go of it. */
+/**
+ * Ends a run that the slot no longer counts on. One that serves web requests goes when routers have let go of
+ * it.
+ */
 export const end = (f: Formed, slot: Slot, run: RunState | null, ctx: Self): Formed => {
   if (run === null || run.host === null) return f
   const waitMs = slot.type === 'web' && run.phase === 'up' ? drainMs : 0

@@ -1,8 +1,8 @@
 /**
  * The route of an app, derived from its formation: what router shards need, and nothing else. Pure.
  *
- * The version grows with each change of content; it starts from the wall clock, so that routers take the route of a record
- * that was rolled back as well.
+ * The version grows with each change of content; it starts from the wall clock, so that routers take the
+ * route of a record that was rolled back as well.
  */
 import type { Route } from '../protocols/shapes.ts'
 import type { Formed, RunState, Slot } from './record.ts'

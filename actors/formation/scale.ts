@@ -1,5 +1,6 @@
 /**
- * Scaling as a calculation: what was asked of which types, to the types that follow or Heroku's reason against. Pure.
+ * Scaling as a calculation: what was asked of which types, to the types that follow or Heroku's reason
+ * against. Pure.
  */
 import { dynoSizeDefault, dynoSizes, findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'

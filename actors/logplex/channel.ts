@@ -1,9 +1,9 @@
 /**
  * Channel: the log stream of one app, in the order in which its lines arrived here.
  *
- * Owns what is between its sources and the kept history: a bounded buffer, and one append in flight at a time so that
- * order is kept. A line is either in the history (and so with every tail), in that buffer, or counted as dropped and
- * said in-band as L10. Losing the activation loses the buffer; the history is the store's.
+ * Owns what is between its sources and the kept history: a bounded buffer, and one append in flight at a time
+ * so that order is kept. A line is either in the history (and so with every tail), in that buffer, or counted
+ * as dropped and said in-band as L10. Losing the activation loses the buffer; the history is the store's.
  */
 import { actor, type Ctx } from '../../src/runtime/index.ts'
 import { History } from '../effects/history.ts'
@@ -22,7 +22,8 @@ type State = {
 }
 type Self = Ctx<typeof Channel>
 
-// Logplex's drain buffer holds 1,024 messages; the channel's holds what an outage of the store of some seconds brings.
+// Logplex's drain buffer holds 1,024 messages; the channel's holds what an outage of the store of some
+// seconds brings.
 const bufferLinesMax = 5_000
 const bufferBytesMax = 4 * 1024 * 1024
 const batchLinesMax = 500

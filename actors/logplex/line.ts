@@ -1,4 +1,7 @@
-/** One log line as people and the stock CLI read it: `2026-11-23T02:53:10.425123+00:00 app[web.1]: text`. Pure. */
+/**
+ * One log line as people and the stock CLI read it: `2026-11-23T02:53:10.425123+00:00 app[web.1]: text`.
+ * Pure.
+ */
 import type { Line } from '../protocols/channel.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: false })
@@ -6,7 +9,10 @@ const decoder = new TextDecoder('utf-8', { fatal: false })
 let cachedMs = -1
 let cachedText = ''
 
-/** `2026-11-23T02:53:10.425123+00:00`: exact microseconds. The millisecond's text is kept: lines come in bursts. */
+/**
+ * `2026-11-23T02:53:10.425123+00:00`: exact microseconds. The millisecond's text is kept: lines come in
+ * bursts.
+ */
 export const formatTime = (atUs: number): string => {
   const ms = Math.floor(atUs / 1000)
   if (ms !== cachedMs) {

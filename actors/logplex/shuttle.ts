@@ -1,8 +1,9 @@
 /**
  * Shuttle: carries what a container's log keeps to its app's channel, in order, from where it stood.
  *
- * The log file is the buffer: while nobody carries, nothing is lost but what rotation takes, and that is said (L12, as
- * log-shuttle says it). Where it stands is kept in a file, so that the next life of this process goes on behind it.
+ * The log file is the buffer: while nobody carries, nothing is lost but what rotation takes, and that is said
+ * (L12, as log-shuttle says it). Where it stands is kept in a file, so that the next life of this process
+ * goes on behind it.
  */
 import { mkdirSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -42,7 +43,8 @@ export const createShuttle = (
     try {
       return JSON.parse(await readFile(cursorFile(runId), 'utf8')) as LogCursor
     } catch {
-      // None yet, or half a file after a power cut: the log's own beginning is right then, at worst doubled, never lost.
+      // None yet, or half a file after a power cut: the log's own beginning is right then, at worst doubled,
+      // never lost.
       return logStart
     }
   }

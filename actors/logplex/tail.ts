@@ -1,8 +1,9 @@
 /**
- * A tail: the kept lines of an app and then those that come, each once, in order, with ids that a reader can resume from.
+ * A tail: the kept lines of an app and then those that come, each once, in order, with ids that a reader can
+ * resume from.
  *
- * An id names a line for ever: its batch's sequence and its place in the batch. The stream underneath joins history and
- * live without gap or double; filters and counts are applied here.
+ * An id names a line for ever: its batch's sequence and its place in the batch. The stream underneath joins
+ * history and live without gap or double; filters and counts are applied here.
  */
 import type { Stream } from '../../src/nats/streams.ts'
 import { historyLinesMax, unpackLines } from '../effects/perform/history.ts'

@@ -1,6 +1,6 @@
 /**
- * The bus of a host: the embedded nats-server (or the one that MANIFOLD_NATS_URL names), a connection to it, and what
- * is kept in it. How to reach it is written down for the host's other processes.
+ * The bus of a host: the embedded nats-server (or the one that MANIFOLD_NATS_URL names), a connection to it,
+ * and what is kept in it. How to reach it is written down for the host's other processes.
  */
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { connect, type Connection } from '../../src/nats/connection.ts'

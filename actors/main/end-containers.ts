@@ -1,6 +1,6 @@
 /**
- * The end of a host that is stopped on purpose: its dynos get SIGTERM and their 30 s, what they said last still goes
- * into their apps' histories, and nothing is left that the next start would take for a crash.
+ * The end of a host that is stopped on purpose: its dynos get SIGTERM and their 30 s, what they said last
+ * still goes into their apps' histories, and nothing is left that the next start would take for a crash.
  */
 import type { Effects } from '../../src/ports/effects.ts'
 import type { Driver, Found } from '../../src/oci/driver.ts'

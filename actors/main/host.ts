@@ -1,6 +1,6 @@
 /**
- * The host process, put together: bus, engine, actors, routers, API. Opened in this order and closed in the reverse;
- * whoever serves users comes last up and first down.
+ * The host process, put together: bus, engine, actors, routers, API. Opened in this order and closed in the
+ * reverse; whoever serves users comes last up and first down.
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'

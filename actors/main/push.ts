@@ -1,6 +1,6 @@
 /**
- * A push, from git's request to its last word: which app and repository, the build that its hook waits for, and the durable
- * copy of the repository that is made before git is told that its push was taken.
+ * A push, from git's request to its last word: which app and repository, the build that its hook waits for,
+ * and the durable copy of the repository that is made before git is told that its push was taken.
  */
 import { createReadStream, createWriteStream, existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -37,7 +37,10 @@ export type PushDeps = {
 }
 export type GitApp = { readonly id: string; readonly name: string }
 export type GitFace = {
-  /** One request of a git client, for an app that the user may push to. `pathInfo` is what follows `<app>.git`. */
+  /**
+   * One request of a git client, for an app that the user may push to. `pathInfo` is what follows
+   * `<app>.git`.
+   */
   serve(
     request: IncomingMessage,
     response: ServerResponse,
@@ -185,7 +188,10 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 const buildTimeoutMs = 30_000
 const waitTimeoutMs = 60_000
 
-/** Starts a build through its actor, which lives elsewhere: asked again until it has ended, told when the pusher is gone. */
+/**
+ * Starts a build through its actor, which lives elsewhere: asked again until it has ended, told when the
+ * pusher is gone.
+ */
 export const buildThrough =
   (node: Pick<Node, 'ask' | 'tell'>): PushDeps['build'] =>
   async (buildId, job, cancelled) => {

@@ -1,8 +1,8 @@
 /**
  * The router shards of this host: processes of their own that serve whatever becomes of this one.
  *
- * A shard is known by the file it writes (pid and start time); one that runs is adopted, one that is missing is started,
- * one that dies while this process lives is started again, with back-off.
+ * A shard is known by the file it writes (pid and start time); one that runs is adopted, one that is missing
+ * is started, one that dies while this process lives is started again, with back-off.
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs'

@@ -1,4 +1,7 @@
-/** The API's endpoints as a NATS micro service: `nats micro ls` finds it, `nats req manifold.v1.api.apps.list '{}'` asks it. */
+/**
+ * The API's endpoints as a NATS micro service: `nats micro ls` finds it, `nats req manifold.v1.api.apps.list
+ * '{}'` asks it.
+ */
 import type { Connection } from '../../src/nats/connection.ts'
 import { serve, ServiceError } from '../../src/nats/services.ts'
 import type { Log } from '../../src/ports/log.ts'

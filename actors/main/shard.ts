@@ -1,5 +1,6 @@
 /**
- * A router shard's process: its proxy and route table, its connection to the bus, and the actor that keeps the table true.
+ * A router shard's process: its proxy and route table, its connection to the bus, and the actor that keeps
+ * the table true.
  *
  * It needs nobody to go on serving what it knows. SIGTERM drains it.
  */

@@ -38,7 +38,10 @@ export type AppView = Static<typeof appShape>
  * Names and hostnames are claimed by `create` in the store, so they are unique whoever decides.
  */
 export const App = protocol('app', 1, {
-  /** Claims the name, then opens Releases and Formation. An app that exists answers as it is (idempotent by id). */
+  /**
+   * Claims the name, then opens Releases and Formation. An app that exists answers as it is (idempotent by
+   * id).
+   */
   create: ask({ name: is.str, owner: actorShape, region: is.str, stack: is.str }, appShape),
   info: ask({}, appShape),
   rename: ask({ name: is.str }, appShape),

@@ -20,7 +20,9 @@ export const buildShape = is.obj({
 export type BuildView = Static<typeof buildShape>
 
 export const Build = protocol('build', 1, {
-  /** The source lies unpacked in `sourceDir` on this host. Output goes to the output stream of the build's id. */
+  /**
+   * The source lies unpacked in `sourceDir` on this host. Output goes to the output stream of the build's id.
+   */
   start: ask(
     { appId: is.str, appName: is.str, version: is.str, sourceDir: is.str, by: actorShape },
     buildShape,

@@ -1,7 +1,10 @@
 /** Channel: the log stream of one app. Keyed by app id. */
 import { is, protocol, tell, type Static } from '../../src/runtime/index.ts'
 
-/** One line without its LF. `at` is microseconds since 1970 (as text keeps them); bytes as the source wrote them. */
+/**
+ * One line without its LF. `at` is microseconds since 1970 (as text keeps them); bytes as the source wrote
+ * them.
+ */
 export const lineShape = is.obj({
   atUs: is.int,
   /** `app` or `heroku`. */

@@ -1,4 +1,7 @@
-/** Dyno: one run of one process on this host. Bound to its host, keyed by run id; a child of the host's `dynos` node. */
+/**
+ * Dyno: one run of one process on this host. Bound to its host, keyed by run id; a child of the host's
+ * `dynos` node.
+ */
 import { is, protocol, tell } from '../../src/runtime/index.ts'
 
 export const Dyno = protocol('dyno', 1, {

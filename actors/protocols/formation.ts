@@ -1,4 +1,7 @@
-/** Formation: which processes an app wants, which run hold its slots, and what became of them. Keyed by app id, durable. */
+/**
+ * Formation: which processes an app wants, which run hold its slots, and what became of them. Keyed by app
+ * id, durable.
+ */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
 import {
   actorShape,
@@ -12,7 +15,9 @@ import {
 /** Refusal codes: `not_found`, `invalid_params`. */
 export const Formation = protocol('formation', 1, {
   open: ask({ appName: is.str }, is.obj({})),
-  /** From App: name, hostnames or maintenance changed (a part of the route). Answered when it is on record. */
+  /**
+   * From App: name, hostnames or maintenance changed (a part of the route). Answered when it is on record.
+   */
   appChanged: ask(
     { appName: is.str, hostnames: is.arr(is.str), maintenance: is.bool, at: is.int },
     is.obj({}),
@@ -62,7 +67,10 @@ export const Formation = protocol('formation', 1, {
   placeFailed: tell({ runId: is.str, reason: is.str, full: is.bool }),
   /** From a Dyno, at once on each change; at-most-once, so it is said again in `announced`. */
   dynoChanged: tell({ host: is.str, report: runReportShape }),
-  /** From a Host: everything of this app that lives there, in full: what is missing is gone. `since` is the host's incarnation. */
+  /**
+   * From a Host: everything of this app that lives there, in full: what is missing is gone. `since` is the
+   * host's incarnation.
+   */
   announced: tell({ host: is.str, since: is.int, runs: is.arr(runReportShape) }),
   /** Own timers. */
   reconcile: tell({}),

@@ -1,9 +1,14 @@
-/** Host: this machine's dynos. Bound to its host (key `host`). Starts Dyno children, adopts what still runs, announces. */
+/**
+ * Host: this machine's dynos. Bound to its host (key `host`). Starts Dyno children, adopts what still runs,
+ * announces.
+ */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
 import { runReportShape, runShape } from './shapes.ts'
 
 export const Host = protocol('host', 1, {
-  /** Start this run here. Idempotent by run id; an epoch older than the slot's newest is refused and reported. */
+  /**
+   * Start this run here. Idempotent by run id; an epoch older than the slot's newest is refused and reported.
+   */
   launch: tell({ run: runShape }),
   /** Stop it: SIGTERM, 30 s, SIGKILL. `gone` runs are reported as exited. */
   halt: tell({ runId: is.str, appId: is.str, name: is.str }),

@@ -1,4 +1,7 @@
-/** Releases: the ledger of one app. A release is slug + config vars; each change makes a new one. Keyed by app id, durable. */
+/**
+ * Releases: the ledger of one app. A release is slug + config vars; each change makes a new one. Keyed by app
+ * id, durable.
+ */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
 import { actorShape, releaseShape, slugShape } from './shapes.ts'
 
@@ -8,7 +11,10 @@ export const Releases = protocol('releases', 1, {
   open: ask({ appName: is.str, by: actorShape }, is.obj({})),
   /** New name for the texts and dynos to come. */
   renamed: tell({ appName: is.str }),
-  /** null removes a var. No change makes no release. Answers the version that holds and the sealed config's id. */
+  /**
+   * null removes a var. No change makes no release. Answers the version that holds and the sealed config's
+   * id.
+   */
   setConfig: ask(
     { patch: is.map(is.orNull(is.str)), by: actorShape },
     is.obj({ version: is.int, configId: is.str, changed: is.bool }),

@@ -70,7 +70,10 @@ export const attachShape = is.obj({
   terminal: is.orNull(is.obj({ columns: is.int, rows: is.int })),
 })
 
-/** Everything a host must know to run one process once. Config vars are not in it: the host unseals `configId`. */
+/**
+ * Everything a host must know to run one process once. Config vars are not in it: the host unseals
+ * `configId`.
+ */
 export const runShape = is.obj({
   /** Unique for ever: the container's name. */
   id: is.str,

@@ -2,7 +2,10 @@
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
 import { routeShape } from './shapes.ts'
 
-/** Topic on which every change of a route is published, encoded as one `routeShape` (see src/runtime codec `pack`). */
+/**
+ * Topic on which every change of a route is published, encoded as one `routeShape` (see src/runtime codec
+ * `pack`).
+ */
 export const routesTopic = 'routes'
 
 export const Shard = protocol('shard', 1, {

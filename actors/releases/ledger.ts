@@ -1,7 +1,8 @@
 /**
  * The ledger of an app's releases, as it is kept and as it is read. Pure.
  *
- * Versions count from 1 without gaps and are never used twice. A slug is kept once, however many releases run it.
+ * Versions count from 1 without gaps and are never used twice. A slug is kept once, however many releases run
+ * it.
  */
 import { heroku } from '../../config/heroku.ts'
 import { is, type Static } from '../../src/runtime/index.ts'

@@ -1,6 +1,6 @@
 /**
- * The router's lines in the apps' logs: collected for a moment, then handed to each app's channel in one message.
- * Bounded: what comes too fast is dropped and said in-band, as log-shuttle says it (L12).
+ * The router's lines in the apps' logs: collected for a moment, then handed to each app's channel in one
+ * message. Bounded: what comes too fast is dropped and said in-band, as log-shuttle says it (L12).
  */
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
 import type { AccessRecord } from '../../src/proxy/contract.ts'

@@ -1,4 +1,7 @@
-/** From an app's route to what becomes of a request for it. Pure. Codes and texts are Heroku's ("Error Codes"). */
+/**
+ * From an app's route to what becomes of a request for it. Pure. Codes and texts are Heroku's ("Error
+ * Codes").
+ */
 import type { Decision, Refusal } from '../../src/proxy/contract.ts'
 import type { Route } from '../protocols/shapes.ts'
 

@@ -1,8 +1,9 @@
 /**
  * The routes that one shard knows: the working set, not all apps. The only door to lru-cache.
  *
- * Two bounded maps: hostname to app, app to route. A hostname counts only while the app's own route says that it leads
- * there, so a renamed app or a removed domain ends with the route's next version, whoever heard of it first.
+ * Two bounded maps: hostname to app, app to route. A hostname counts only while the app's own route says that
+ * it leads there, so a renamed app or a removed domain ends with the route's next version, whoever heard of
+ * it first.
  */
 import { LRUCache } from 'lru-cache'
 import type { Route } from '../protocols/shapes.ts'
@@ -14,7 +15,10 @@ export type RouteCache = {
   ofApp(appId: string): Route | undefined
   /** Takes a route that answers `hostname`; an older version than the known one is ignored. */
   learn(hostname: string, route: Route): void
-  /** An announcement: counts for apps that are cached, and only if it is newer. @returns whether it changed anything */
+  /**
+   * An announcement: counts for apps that are cached, and only if it is newer. @returns whether it changed
+   * anything
+   */
   update(route: Route): boolean
   /** Apps that are cached, most recently used first, at most `count`. */
   apps(count: number): readonly string[]
@@ -31,7 +35,10 @@ export const leadsTo = (route: Route, hostname: string, appDomain: string): bool
 /** `*.example.com` for `www.example.com`. */
 export const wildcardOf = (hostname: string): string => `*${hostname.slice(hostname.indexOf('.'))}`
 
-/** @param appsMax bound of both maps: a shard's working set (spec sheet router-perf: the pause of the collector grows with it) */
+/**
+ * @param appsMax bound of both maps: a shard's working set (spec sheet router-perf: the pause of the
+ * collector grows with it)
+ */
 export const createRouteCache = (appDomain: string, appsMax: number): RouteCache => {
   const names = new LRUCache<string, string>({ max: appsMax })
   const routes = new LRUCache<string, Route>({ max: appsMax })

@@ -1,8 +1,9 @@
 /**
- * The route table of one shard: answers from its cache, asks the formation on a miss, holds requests while dynos boot.
+ * The route table of one shard: answers from its cache, asks the formation on a miss, holds requests while
+ * dynos boot.
  *
- * Static stability: what is cached is served whatever happens to NATS or the control plane; only what was never
- * asked for here cannot be answered then. Concurrent misses of one host share one question.
+ * Static stability: what is cached is served whatever happens to NATS or the control plane; only what was
+ * never asked for here cannot be answered then. Concurrent misses of one host share one question.
  */
 import type { Decision } from '../../src/proxy/contract.ts'
 import type { Route } from '../protocols/shapes.ts'

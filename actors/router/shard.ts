@@ -1,8 +1,9 @@
 /**
- * Shard: one router process. Its table and proxy serve requests by themselves; the actor keeps the table true.
+ * Shard: one router process. Its table and proxy serve requests by themselves; the actor keeps the table
+ * true.
  *
- * Announcements come on a topic and may be missed, so the most used routes are asked for again from time to time and after each
- * reconnection. Losing this actor costs freshness, never a request.
+ * Announcements come on a topic and may be missed, so the most used routes are asked for again from time to
+ * time and after each reconnection. Losing this actor costs freshness, never a request.
  */
 import { actor, type Caller } from '../../src/runtime/index.ts'
 import { Routing } from '../effects/routing.ts'

@@ -11,12 +11,12 @@ import { formatJson, formatTable } from './report.ts'
 
 const notBenches = new Set(['main.ts', 'report.ts'])
 const names = readdirSync(import.meta.dirname, { withFileTypes: true })
-  .filter(entry => entry.isFile() && entry.name.endsWith('.ts') && !notBenches.has(entry.name))
-  .map(entry => entry.name.slice(0, -'.ts'.length))
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !notBenches.has(entry.name))
+  .map((entry) => entry.name.slice(0, -'.ts'.length))
 
 const words = process.argv.slice(2)
-const flags: ReadonlySet<string> = new Set(words.filter(word => word === '--json' || word === '--quick'))
-const [name, ...args] = words.filter(word => !flags.has(word))
+const flags: ReadonlySet<string> = new Set(words.filter((word) => word === '--json' || word === '--quick'))
+const [name, ...args] = words.filter((word) => !flags.has(word))
 
 if (name === undefined || !names.includes(name)) {
   process.stderr.write(`usage: npm run bench -- <${names.join('|')}> [--json] [--quick]\n`)
@@ -31,7 +31,7 @@ process.stderr.write(`bench ${name} on ${machine}\n`)
 const rows = await bench.run({
   quick: flags.has('--quick'),
   args,
-  log: line => process.stderr.write(`${line}\n`),
+  log: (line) => process.stderr.write(`${line}\n`),
 })
 process.stdout.write(`${formatTable(rows)}\n`)
 if (flags.has('--json')) process.stdout.write(`${formatJson(name, machine, rows)}\n`)

@@ -71,26 +71,26 @@ export function formatJson(bench: string, machine: string, rows: readonly Row[])
 
 /** A table for people, one line a row. */
 export function formatTable(rows: readonly Row[]): string {
-  const names = [...new Set(rows.flatMap(r => Object.keys(r.peers)))]
+  const names = [...new Set(rows.flatMap((r) => Object.keys(r.peers)))]
   const head = ['what', 'unit', 'ours', ...names, 'ratio', 'goal', 'met']
-  const lines = rows.map(r => [
+  const lines = rows.map((r) => [
     r.what,
     r.unit,
     cell(r.ours),
-    ...names.map(name => (name in r.peers ? cell(r.peers[name] ?? null) : '')),
+    ...names.map((name) => (name in r.peers ? cell(r.peers[name] ?? null) : '')),
     r.ratio === null ? '' : String(r.ratio),
     r.goal,
     r.met === null ? '' : r.met ? 'yes' : 'no',
   ])
-  const widths = head.map((h, i) => Math.max(h.length, ...lines.map(l => (l[i] ?? '').length)))
+  const widths = head.map((h, i) => Math.max(h.length, ...lines.map((l) => (l[i] ?? '').length)))
   return [head, ...lines]
-    .map(l => l.map((text, i) => pad(text, widths[i] ?? 0, i > 1)).join('  '))
-    .map(line => line.trimEnd())
+    .map((l) => l.map((text, i) => pad(text, widths[i] ?? 0, i > 1)).join('  '))
+    .map((line) => line.trimEnd())
     .join('\n')
 }
 
 function best(peers: Readonly<Record<string, number | null>>, better: 'lower' | 'higher'): number | null {
-  const values = Object.values(peers).filter(v => v !== null)
+  const values = Object.values(peers).filter((v) => v !== null)
   if (values.length === 0) return null
   return better === 'lower' ? Math.min(...values) : Math.max(...values)
 }

@@ -1,5 +1,6 @@
 /**
- * A cluster of simulated hosts that run the platform's own actors over simulated machines: for scenarios and for tests.
+ * A cluster of simulated hosts that run the platform's own actors over simulated machines: for scenarios and
+ * for tests.
  */
 import type { QuestionName, QuestionOf, Answer, Ref } from '../../src/runtime/index.ts'
 import type { Store } from '../../src/ports/store.ts'
@@ -17,7 +18,9 @@ export type Cluster = {
   readonly outside: Outside
   engineFaults: EngineFaults
   outsideFaults: OutsideFaults
-  /** Asks any host that is up, as a load balancer would. Rejects when it failed; the world must run meanwhile. */
+  /**
+   * Asks any host that is up, as a load balancer would. Rejects when it failed; the world must run meanwhile.
+   */
   ask<P, K extends QuestionName<P>>(
     to: Ref<P>,
     message: QuestionOf<P, K>,

@@ -1,8 +1,9 @@
 /**
  * A simulated machine: what runs on it outlives the host process, as containers do.
  *
- * What a process does follows from its command: `web`, `worker` (run on), `crash` (ends after a second), `slow` (binds
- * late), `never` (never binds), `stubborn` (ignores SIGTERM), `exit N` (soon ends with that status).
+ * What a process does follows from its command: `web`, `worker` (run on), `crash` (ends after a second),
+ * `slow` (binds late), `never` (never binds), `stubborn` (ignores SIGTERM), `exit N` (soon ends with that
+ * status).
  */
 import { EffectFailed, type Effects } from '../../src/ports/effects.ts'
 import type { Clock } from '../../src/ports/clock.ts'

@@ -1,6 +1,6 @@
 /**
- * The fault mix of one seed: each seed draws which kinds of trouble it has and how much of each (swarm testing: Groce et
- * al., ISSTA 2012), so that faults that hide each other are met apart as well as together.
+ * The fault mix of one seed: each seed draws which kinds of trouble it has and how much of each (swarm
+ * testing: Groce et al., ISSTA 2012), so that faults that hide each other are met apart as well as together.
  */
 import type { SeededRandom } from '../../src/sim/random.ts'
 import type { World } from '../../src/sim/world.ts'

@@ -1,5 +1,6 @@
 /**
- * What the platform's actors need of the outside besides machines and the record: sealed config, routes, histories.
+ * What the platform's actors need of the outside besides machines and the record: sealed config, routes,
+ * histories.
  *
  * One of each for the whole world, outliving every host, as their real counterparts do.
  */

@@ -1,8 +1,8 @@
 /**
  * Output streams: what a long job says, kept in a file and passed on live to any number of watchers.
  *
- * A watcher gets everything from the start, once, in order, then what comes, then the end. Bounded: past `bytesMax` the
- * rest is counted and said in one line.
+ * A watcher gets everything from the start, once, in order, then what comes, then the end. Bounded: past
+ * `bytesMax` the rest is counted and said in one line.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,6 @@
 /**
- * A history: messages under keys, appended for good, bounded for each key, read back in order and followed live.
+ * A history: messages under keys, appended for good, bounded for each key, read back in order and followed
+ * live.
  */
 export type Recorded = { readonly sequence: number; readonly bytes: Uint8Array }
 export type Following = { readonly close: () => void }

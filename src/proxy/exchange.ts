@@ -180,6 +180,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   // ---- back to the client ----
 
   linkBytes(bytes: Buffer): void {
+    this.#reply.heard = true
     this.#wait(this.#core.tickMs)
     this.#reply.bytes(bytes, this.#link as Link)
   }

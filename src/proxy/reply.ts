@@ -43,7 +43,6 @@ export class Reply {
   }
 
   bytes(bytes: Buffer, link: Link): void {
-    this.heard = true
     if (this.stage === 'relaying') this.#relay(bytes, link)
     else if (this.stage === 'piped') this.outlet.write(bytes, link.socket)
     else this.#heads(bytes, link)

@@ -1,6 +1,7 @@
 /**
- * Virtual time: a queue of what happens next. Nothing happens between two events, so hours pass in milliseconds and the
- * order is the same each time. Starts above zero: caches that treat 0 as "no time" must not be fooled.
+ * Virtual time: a queue of what happens next. Nothing happens between two events, so hours pass in
+ * milliseconds and the order is the same each time. Starts above zero: caches that treat 0 as "no time" must
+ * not be fooled.
  */
 import type { Clock, Timer } from '../ports/clock.ts'
 

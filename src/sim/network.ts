@@ -1,6 +1,6 @@
 /**
- * The simulated network: each batch may be lost, late, doubled or overtaken; links can be cut, one way or both.
- * Everything that crosses it goes into the trace, so that two runs can be compared byte by byte.
+ * The simulated network: each batch may be lost, late, doubled or overtaken; links can be cut, one way or
+ * both. Everything that crosses it goes into the trace, so that two runs can be compared byte by byte.
  */
 import type { Transport } from '../ports/transport.ts'
 import type { VirtualClock } from './clock.ts'
@@ -71,7 +71,8 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
           if (!life.alive) return
           const copy = batch.slice()
           const target = lives.get(to)
-          // Like a broker's "no responders": known only when nobody listens and the sender is not itself cut off.
+          // Like a broker's "no responders": known only when nobody listens and the sender is not itself cut
+          // off.
           if ((target === undefined || !target.alive || target.onBatch === undefined) && !isCut(host, to)) {
             if (unreachable !== undefined) clock.after(faults.delayMsMin, () => life.alive && unreachable())
             return

@@ -1,6 +1,7 @@
 /**
- * Chance from a seed: the same seed gives the same run (xoshiro128** seeded by splitmix32; Blackman & Vigna, public domain
- * algorithms). Forks are independent streams, so that one part's appetite for chance does not shift another's.
+ * Chance from a seed: the same seed gives the same run (xoshiro128** seeded by splitmix32; Blackman & Vigna,
+ * public domain algorithms). Forks are independent streams, so that one part's appetite for chance does not
+ * shift another's.
  */
 import type { Random } from '../ports/random.ts'
 

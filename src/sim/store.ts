@@ -1,6 +1,7 @@
 /**
- * The simulated record: one truth for all hosts, reached through faults. Writes take time; an answer may be lost after
- * the write was applied (`unknown`), the store may be away, a read may be stale, a compare-and-set may lose for no visible reason.
+ * The simulated record: one truth for all hosts, reached through faults. Writes take time; an answer may be
+ * lost after the write was applied (`unknown`), the store may be away, a read may be stale, a compare-and-set
+ * may lose for no visible reason.
  */
 import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
 import type { VirtualClock } from './clock.ts'

@@ -1,6 +1,6 @@
 /**
- * A whole cluster in one process: virtual time, a lossy network, a faulty record, hosts that crash and come back.
- * The same actors run here as in production; only the ports differ. Everything follows from the seed.
+ * A whole cluster in one process: virtual time, a lossy network, a faulty record, hosts that crash and come
+ * back. The same actors run here as in production; only the ports differ. Everything follows from the seed.
  */
 import type { Directory, HostInfo, View } from '../ports/directory.ts'
 import type { Effects } from '../ports/effects.ts'

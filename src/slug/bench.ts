@@ -80,6 +80,8 @@ export const scriptEnvironment = (options: BenchOptions): Record<string, string>
 export async function makeBench(options: BenchOptions): Promise<Bench> {
   const { workDir, token } = options
   const buildDir = join(workDir, 'app')
+  // Config vars lie in it: nobody else on this machine looks in (mounts need no way through).
+  await mkdir(workDir, { recursive: true, mode: 0o700 })
   const dirs = { home: join(workDir, 'home'), env: join(workDir, 'env'), packs: join(workDir, 'packs') }
   for (const dir of [buildDir, dirs.home, dirs.env, dirs.packs, options.cacheDir])
     await mkdir(dir, { recursive: true })

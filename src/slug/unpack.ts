@@ -33,9 +33,9 @@ const extract = 'gzip -dc "$1" | head -c "$2" | tar -x --no-same-owner -C "$3"'
 const outputCharsMax = 4096
 
 /**
- * Verifies and unpacks. Everything becomes writable by all: dynos run as users of their own, on private
- * copies (overlays) of these files, and may change them as on Heroku. The directory is a cache: after a
- * power cut it may be torn, so keep it where it goes with the boot.
+ * Verifies and unpacks. Everything becomes writable by its owner, this process's user, and no more: containers
+ * see it as their own by id-mapped mounts or private copies. The directory is a cache: after a power cut it
+ * may be torn, so keep it where it goes with the boot.
  * Throws SLUG_CHECKSUM (Heroku's R17, with its text), SLUG_UNSAFE or SLUG_DAMAGED.
  */
 export async function unpack(options: UnpackOptions): Promise<void> {
@@ -75,7 +75,7 @@ async function settle(app: string, into: string, signal: AbortSignal | undefined
   const odd = await run('find', [app, ...kinds], signal)
   if (odd.output !== '')
     throw new SlugError('SLUG_UNSAFE', `not a file, directory or link: ${odd.output.trim()}`)
-  await run('chmod', ['-R', 'a+rwX,ug-s', app], signal)
+  await run('chmod', ['-R', 'u+rwX,ug-s', app], signal)
   await rename(app, into).catch(async (cause: unknown) => {
     // Another unpacking of the same slug was first: its result is as good.
     if (!(await isDirectory(into))) throw new SlugError('SLUG_DAMAGED', `cannot move into ${into}`, { cause })

@@ -1,6 +1,7 @@
 /**
- * Nothing acknowledged is lost: the host process killed, everything killed at once, a clean stop; each followed by a start.
- * The platform's first start deploys the sample app by a real push, as a newcomer's does.
+ * Nothing acknowledged is lost: the host process killed, everything killed at once, a clean stop; each
+ * followed by a start. The platform's first start deploys the sample app by a real push, as a newcomer's
+ * does.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,7 @@
 /**
- * A whole Manifold of a test's own: its own home, ports and NATS, started as `npm start` starts it, used through the
- * stock CLI and git. What setup fetched once (nats-server, the stack) is borrowed from the machine's own home.
+ * A whole Manifold of a test's own: its own home, ports and NATS, started as `npm start` starts it, used
+ * through the stock CLI and git. What setup fetched once (nats-server, the stack) is borrowed from the
+ * machine's own home.
  */
 import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

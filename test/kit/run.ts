@@ -1,6 +1,6 @@
 /**
- * Runs programs for tests with exactly the environment given: the test runner's own injections (NODE_OPTIONS, preload
- * files) must reach neither the product nor what users run, so everything starts through `env -i`.
+ * Runs programs for tests with exactly the environment given: the test runner's own injections (NODE_OPTIONS,
+ * preload files) must reach neither the product nor what users run, so everything starts through `env -i`.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 

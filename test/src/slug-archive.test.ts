@@ -13,7 +13,7 @@ import { files, scratch } from '../kit/files.ts'
 const exec = promisify(execFile)
 
 t.test(
-  'a slug packs under ./app, owned by root, and unpacks to the same tree, writable by all',
+  'a slug packs under ./app, owned by root, and unpacks to the same tree',
   async (t) => {
     const dir = await scratch(t)
     await files(join(dir, 'in/app'), {
@@ -40,11 +40,11 @@ t.test(
     const into = join(dir, 'slugs/one')
     await unpack({ file, sha256: packed.sha256, into })
     t.equal(await readFile(join(into, 'link'), 'utf8'), '#!/bin/sh\n')
-    t.equal((await stat(join(into, 'Procfile'))).mode & 0o777, 0o666)
-    t.equal((await stat(join(into, 'bin'))).mode & 0o777, 0o777)
+    t.equal((await stat(join(into, 'Procfile'))).mode & 0o777, 0o644)
+    t.equal((await stat(join(into, 'bin'))).mode & 0o777, 0o755)
     await unpack({ file, sha256: packed.sha256, into })
     await adopt(join(dir, 'in/app'), join(dir, 'slugs/two'))
-    t.equal((await stat(join(dir, 'slugs/two/bin/run'))).mode & 0o7777, 0o777)
+    t.equal((await stat(join(dir, 'slugs/two/bin/run'))).mode & 0o7777, 0o755)
     t.same((await readdir(join(dir, 'slugs'))).toSorted(), ['one', 'two'])
 
     await t.rejects(unpack({ file, sha256: '0'.repeat(64), into: join(dir, 'slugs/bad') }), {

@@ -1,6 +1,6 @@
 /**
- * Performs Builder: compiles in the sandbox, keeps the slug in the object store by its sum, and says everything to the
- * build's output stream in Heroku's words.
+ * Performs Builder: compiles in the sandbox, keeps the slug in the object store by its sum, and says
+ * everything to the build's output stream in Heroku's words.
  */
 import { createReadStream } from 'node:fs'
 import { cp, rm } from 'node:fs/promises'

@@ -1,8 +1,10 @@
 /**
- * Performs History over an append stream: one message a batch of lines, kept so that an app's last lines are always there.
+ * Performs History over an append stream: one message a batch of lines, kept so that an app's last lines are
+ * always there.
  *
- * Batches differ in size, so the bound on lines is kept here: what stands before the last `historyLinesMax` lines is
- * trimmed, seldom, once it is as much again. How many lines a batch has is remembered for the apps that log now.
+ * Batches differ in size, so the bound on lines is kept here: what stands before the last `historyLinesMax`
+ * lines is trimmed, seldom, once it is as much again. How many lines a batch has is remembered for the apps
+ * that log now.
  */
 import type { Effects } from '../../../src/ports/effects.ts'
 import type { Stream } from '../../../src/nats/streams.ts'

@@ -1,6 +1,7 @@
 /**
- * The build sandbox: one command in a container of its own, isolated like what it builds will be, its mounts shown where
- * the slug compiler says. The `process` driver has no mounts: there the paths in the command are put in their place.
+ * The build sandbox: one command in a container of its own, isolated like what it builds will be, its mounts
+ * shown where the slug compiler says. The `process` driver has no mounts: there the paths in the command are
+ * put in their place.
  */
 import type { Driver, Limits } from '../../../src/oci/driver.ts'
 import type { Job, Sandbox } from '../../../src/slug/sandbox.ts'
@@ -16,7 +17,9 @@ export type SandboxDeps = {
 
 type Placed = Pick<Job, 'argv' | 'cwd' | 'env'>
 
-/** Targets replaced by their sources wherever they stand: the longest first, so that /app does not cut /app/x. */
+/**
+ * Targets replaced by their sources wherever they stand: the longest first, so that /app does not cut /app/x.
+ */
 const placeOnHost = (job: Job): Placed => {
   const mounts = job.mounts.toSorted((a, b) => b.target.length - a.target.length)
   const place = (text: string): string =>

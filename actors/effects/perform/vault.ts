@@ -1,8 +1,8 @@
 /**
  * Performs Vault: config vars encrypted at rest (AES-256-GCM) under a key that is not in the store.
  *
- * A sealed set of vars is immutable and named by a keyed hash of its content: equal vars have equal names, which tells
- * "no change" without opening anything, and nothing about the content to who lacks the key.
+ * A sealed set of vars is immutable and named by a keyed hash of its content: equal vars have equal names,
+ * which tells "no change" without opening anything, and nothing about the content to who lacks the key.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'

@@ -1,8 +1,9 @@
 /**
  * An attached one-off: the client's socket on one side, the process on the other (spec sheet cli-api §2.5).
  *
- * Raw bytes both ways with back-pressure. Without a terminal the client ends its input by one 0x04. The line by which the
- * CLI learns the exit status is never split over two writes, and is written for a process that died without it.
+ * Raw bytes both ways with back-pressure. Without a terminal the client ends its input by one 0x04. The line
+ * by which the CLI learns the exit status is never split over two writes, and is written for a process that
+ * died without it.
  */
 import { Transform, type Duplex, type TransformCallback } from 'node:stream'
 import type { Attached } from '../../../../src/oci/driver.ts'

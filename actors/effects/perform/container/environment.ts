@@ -12,7 +12,10 @@ export type Place = {
 
 const searchPath = '/usr/local/bin:/usr/bin:/bin'
 
-/** Config vars first, a one-off's own over them; what the platform says last, but for PATH, which an app may set. */
+/**
+ * Config vars first, a one-off's own over them; what the platform says last, but for PATH, which an app may
+ * set.
+ */
 export const processEnv = (
   run: Run,
   vars: Readonly<Record<string, string>>,
