@@ -69,7 +69,7 @@ export type Target = {
   readonly peers: Peer[]
   /** The connection with this number, from 0. */
   readonly peer: (index: number) => Promise<Peer>
-  readonly close: () => void
+  readonly close: () => Promise<void>
 }
 
 export async function startTarget(onPeer: (peer: Peer) => void = () => {}): Promise<Target> {
@@ -86,9 +86,10 @@ export async function startTarget(onPeer: (peer: Peer) => void = () => {}): Prom
     peers,
     peer: (index) =>
       until(() => peers[index], { what: `connection ${index} at the target`, timeoutMs: 5000 }),
-    close: () => {
-      server.close()
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const peer of peers) peer.socket.destroy()
+      await closed
     },
   }
 }
