@@ -9,7 +9,8 @@ import type { Scenario, Verdict } from './sim/scenario.ts'
 
 const scenarios: readonly Scenario[] = [bank, platform]
 
-const usage = `usage: npm run sim -- [--seeds N] [--seed S] [--scenario ${scenarios.map((s) => s.name).join('|')}] [--json]`
+const names = scenarios.map((s) => s.name).join('|')
+const usage = `usage: npm run sim -- [--seeds N] [--seed S] [--scenario ${names}] [--json]`
 
 const number = (name: string, text: string): number => {
   if (/^\d{1,9}$/.test(text)) return Number(text)

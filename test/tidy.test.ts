@@ -213,10 +213,13 @@ const cases: readonly Case[] = [
     bad: [
       [plant('src/a.ts', ...Array.from({ length: 401 }, () => '// line'))],
       [plant('scripts/setup', '#!/usr/bin/env bash', `# ${'x'.repeat(109)}`)],
+      [plant('src/a.ts', `/** ${'x'.repeat(109)} */`)],
+      [plant('src/a.ts', `const x = '${'x'.repeat(109)}'`)],
     ],
     good: [
       plant('src/a.ts', ...Array.from({ length: 400 }, () => `//${'x'.repeat(108)}`)),
       plant('a.md', 'x'.repeat(200)),
+      plant('src/a.ts', `  '${'x'.repeat(109)}',`),
     ],
     real: everything.filter(({ path }) => !/^(?:test\/.*fixtures|config\/sample)\//.test(path)),
   },

@@ -91,7 +91,7 @@ export const refAt = <P extends Protocol>(p: P, key: string, host: string): Ref<
 })
 export const sameRef = (a: Ref<unknown>, b: Ref<unknown>): boolean =>
   a.to === b.to && a.key === b.key && a.host === b.host
-/** `app/my-app` or `dyno/web.1@host`: for logs and maps. */
+/** `account/ada` or `worker/w.1@host`: for logs and maps. */
 export const refText = (r: Ref<unknown>): string =>
   `${r.to}/${r.key}${r.host === undefined ? '' : `@${r.host}`}`
 /** The schema of a ref inside a message. */

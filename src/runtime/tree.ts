@@ -124,7 +124,8 @@ const describe = (node: TreeNode): string => {
     case 'keyed': {
       const kind = node.actor.behaviour.durable === undefined ? 'keyed' : 'keyed durable'
       const idleMs = node.options.idleMs ?? limitsDefault.idleMs
-      return `${node.actor.protocol.name}/*  ${kind} @${node.options.role ?? 'control'} idle ${idleMs}ms ${stopMs}`
+      const role = node.options.role ?? 'control'
+      return `${node.actor.protocol.name}/*  ${kind} @${role} idle ${idleMs}ms ${stopMs}`
     }
   }
 }

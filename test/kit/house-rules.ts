@@ -94,11 +94,20 @@ export const sleepBreaches = (sources: readonly Source[]): readonly Breach[] =>
       ]
     })
 
+/** A line that is one literal (a text quoted whole, an expression) is not torn. */
+const isLiteral = (source: Source, at: number): boolean =>
+  isCode(source) && /^[\s,;:+()[\]]*$/.test(bareCode(source).split('\n')[at] ?? '') && !isComment(source, at)
+const isComment = (source: Source, at: number): boolean =>
+  (uncommented(source).split('\n')[at] ?? '').trim() === ''
+
 export const sizeBreaches = (sources: readonly Source[]): readonly Breach[] =>
-  sources.filter(isScript).flatMap(({ path, text }) => {
+  sources.filter(isScript).flatMap((source) => {
+    const { path, text } = source
     const lines = text.split('\n')
     const long = lines.flatMap((line, at) =>
-      line.length > columnsMax ? [`${path}:${at + 1}: ${line.length} columns, ${columnsMax} at most`] : [],
+      line.length > columnsMax && !isLiteral(source, at)
+        ? [`${path}:${at + 1}: ${line.length} columns, ${columnsMax} at most`]
+        : [],
     )
     const count = lines.length - 1
     return count > linesMax ? [`${path}: ${count} lines, ${linesMax} at most`, ...long] : long

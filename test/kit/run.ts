@@ -7,7 +7,8 @@ import { spawn, type ChildProcess } from 'node:child_process'
 export type Ran = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 export type Env = Readonly<Record<string, string>>
 
-const ownPath = `${process.cwd()}/node_modules/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
+const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const ownPath = `${process.cwd()}/node_modules/node/bin:${systemPath}`
 /** What of the machine a child needs to reach the package registry and nothing more. */
 export const machineEnv = (): Env => {
   const names = ['SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS', 'npm_config_registry', 'NPM_CONFIG_REGISTRY', 'LANG']

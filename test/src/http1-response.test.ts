@@ -27,7 +27,8 @@ function parseResponse(pieces: readonly Buffer[], method = 'GET', closed = true)
       at = parser.consumed
       body.begin(head.framing)
       const next = rewriteResponse(parser, head, 'Via: us\r\n', { unchunked: false, room: 0 })
-      out = `${head.status} ${head.framing} close=${head.close}\n${next.buffer.toString('latin1', 0, next.length)}`
+      const rewritten = next.buffer.toString('latin1', 0, next.length)
+      out = `${head.status} ${head.framing} close=${head.close}\n${rewritten}`
     }
     if (!body.done && at < piece.length) {
       relayed += body.take(piece, at).toString('latin1')
