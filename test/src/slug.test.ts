@@ -10,7 +10,7 @@ import { buildpackName, parseBuildpack } from '../../src/slug/buildpack.ts'
 import { compile, type Compiled, type CompileOptions } from '../../src/slug/compile.ts'
 import { parseProcfile } from '../../src/slug/procfile.ts'
 import { parseRelease } from '../../src/slug/release-yaml.ts'
-import { passEnv } from '../../src/slug/sandbox.ts'
+import { passEnv, placer } from '../../src/slug/sandbox.ts'
 import { slugignored } from '../../src/slug/slugignore.ts'
 import { readInside } from '../../src/slug/source.ts'
 import * as texts from '../../src/slug/texts.ts'
@@ -185,6 +185,16 @@ async function build(
   )
   return { output, result, failure, dir: workDir }
 }
+
+t.test('a sandbox without mounts puts sources in the place of whole targets, once', async (t) => {
+  const place = placer([
+    { source: '/build/1/app', target: '/tmp/build_1', mode: 'rw' },
+    { source: '/build/1/home', target: '/app', mode: 'rw' },
+  ])
+  t.equal(place('/tmp/build_1/x:/app/bin:/app'), '/build/1/app/x:/build/1/home/bin:/build/1/home')
+  t.equal(place('/tmp/build_12 /apple /my/app'), '/tmp/build_12 /apple /my/app')
+  t.equal(placer([])('/app'), '/app')
+})
 
 t.test('compile detects, builds, reads types and packs, with the words of a push', async (t) => {
   const dir = await scratch(t)
