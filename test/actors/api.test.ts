@@ -228,6 +228,9 @@ t.test('process commands reach the formation as the CLI means them', async (t) =
     processType: 'worker',
     timeToLiveMs: 60_000,
   })
+  const sizeless = { COLUMNS: 0, LINES: 0 }
+  await http('POST', '/apps/ps-app/dynos', { command: 'bash', attach: true, env: sizeless })
+  t.match(last(), { terminal: { columns: 80, rows: 24 } })
   await http('POST', '/apps/ps-app/dynos', { command: 'bash', attach: true, env, force_no_tty: true })
   t.equal(last()['terminal'], null)
   await http('POST', '/apps/ps-app/dynos', { command: 'bash', attach: false, env: {} })

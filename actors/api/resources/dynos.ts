@@ -139,10 +139,13 @@ const dynoOf = async (request: Request<{ readonly dyno: string }>, appId: string
   return found
 }
 
-/** The CLI sends the size of its terminal only when it has one. */
+/** The CLI sends the size of its terminal, as numbers, only when it has one; 0 when the terminal does not know it. */
 const terminalOf = (env: Readonly<Record<string, unknown>>): { columns: number; rows: number } | null => {
-  const [columns, rows] = [Number(env['COLUMNS']), Number(env['LINES'])]
-  return columns > 0 && rows > 0 ? { columns: Math.trunc(columns), rows: Math.trunc(rows) } : null
+  const { COLUMNS: columns, LINES: rows } = env
+  if (typeof columns !== 'number' || typeof rows !== 'number') return null
+  return { columns: sizeOr(columns, 80), rows: sizeOr(rows, 24) }
 }
+const sizeOr = (size: number, fallback: number): number =>
+  size >= 1 && size <= 65_535 ? Math.trunc(size) : fallback
 
 const attachUrl = (edge: Edge, token: string): string => `rendezvous://${edge.settings.secureHost}/${token}`
