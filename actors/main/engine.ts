@@ -110,6 +110,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
         builtins,
         platform,
         objects,
+        seed: slugs.seed,
         store,
         hub,
         uuid: () => random.uuid(),

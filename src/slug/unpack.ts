@@ -62,11 +62,15 @@ export async function unpack(options: UnpackOptions): Promise<void> {
 
 /**
  * Makes a tree that this host compiled what `unpack` would make of its slug: the same rights, owned by
- * root, moved into place. The tree must lie on the same file system as `into`.
+ * root, moved into place. The tree must lie on the same file system as `into`, and nobody may write to it any
+ * more; a file with a second name (a hard link) could be written through that, so it is refused.
  */
 export async function adopt(app: string, into: string, signal?: AbortSignal): Promise<void> {
   await mkdir(dirname(into), { recursive: true })
-  if (process.getuid?.() === 0) await run('chown', ['-R', '-h', '0:0', app], signal)
+  const shared = await run('find', [app, '-type', 'f', '-links', '+1', '-print', '-quit'], signal)
+  if (shared.output !== '')
+    throw new SlugError('SLUG_UNSAFE', `has another name too: ${shared.output.trim()}`)
+  if (process.getuid?.() === 0) await must('chown', ['-R', '-h', '0:0', app], signal)
   await settle(app, into, signal)
 }
 
@@ -75,11 +79,20 @@ async function settle(app: string, into: string, signal: AbortSignal | undefined
   const odd = await run('find', [app, ...kinds], signal)
   if (odd.output !== '')
     throw new SlugError('SLUG_UNSAFE', `not a file, directory or link: ${odd.output.trim()}`)
-  await run('chmod', ['-R', 'u+rwX,ug-s', app], signal)
+  await must('chmod', ['-R', 'a+rX,u+w,ug-s', app], signal)
   await rename(app, into).catch(async (cause: unknown) => {
     // Another unpacking of the same slug was first: its result is as good.
     if (!(await isDirectory(into))) throw new SlugError('SLUG_DAMAGED', `cannot move into ${into}`, { cause })
   })
+}
+
+async function must(
+  command: string,
+  argv: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { code, output } = await run(command, argv, signal)
+  if (code !== 0) throw new SlugError('SLUG_DAMAGED', `${command}: ${output.trim()}`)
 }
 
 /** SHA-256 of a file, in hex. */

@@ -3,7 +3,7 @@
  * everything to the build's output stream in Heroku's words.
  */
 import { createReadStream } from 'node:fs'
-import { cp, rm } from 'node:fs/promises'
+import { chmod, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import type { Objects, Store } from '../../../src/ports/store.ts'
@@ -18,13 +18,15 @@ import { asEffectFailure } from './names.ts'
 import type { Vault } from './vault.ts'
 
 export type BuilderDeps = {
-  /** Folders: `builds/` for work, `cache/<appId>/`, `buildpacks/`, `git/<appId>.git`. Absolute. */
+  /** Folders: `builds/` for work, `cache/<appId>/`, `blocks/`, `buildpacks/`, `git/<appId>.git`. Absolute. */
   readonly home: string
   readonly sandbox: Sandbox
   readonly builtins: Builtins
   readonly platform: { readonly env: Readonly<Record<string, string>>; readonly mounts: readonly Mount[] }
   readonly vault: Vault
   readonly objects: Objects
+  /** Takes over the compiled tree as the unpacked slug of that sum on this host; false when it cannot. */
+  readonly seed: (sha256: string, tree: string) => Promise<boolean>
   readonly store: Store
   readonly hub: OutputHub
   readonly appUrl: (appName: string) => string
@@ -69,14 +71,18 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         config: await deps.vault.open(appId, args.configId),
         platform: deps.platform,
         onOutput: (text) => hub.write(buildId, text),
-        checkout: (into) => cp(args.sourceDir, into, { recursive: true, verbatimSymlinks: true }),
+        checkout: (into) => moveSource(args.sourceDir, into),
         slugFile,
+        blockCache: join(home, 'blocks'),
         buildpacks: args.buildpacks,
         builtins: deps.builtins,
         buildpackStore: join(home, 'buildpacks'),
         signal: cancelled,
       })
-      const kept = await objects.put(slugObject(compiled.sha256), createReadStream(slugFile))
+      const seeded = deps.seed(compiled.sha256, compiled.appDir)
+      // Over before the folder is cleared away: a tree half cleared must not be moved into place.
+      const put = objects.put(slugObject(compiled.sha256), createReadStream(slugFile))
+      const kept = await put.finally(() => seeded)
       if (kept.sha256 !== compiled.sha256)
         throw new EffectFailed('slug_changed', 'the slug changed while it was stored')
       if (compiled.bytes > compileLimits.slugBytesSoft)
@@ -159,6 +165,12 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
       }
     },
   }
+}
+
+/** Both lie under `builds/`: a move costs nothing, whatever the size. */
+const moveSource = async (from: string, into: string): Promise<void> => {
+  await rename(from, into)
+  await chmod(into, 0o755)
 }
 
 /** The codes whose text the compiler has shown itself. */

@@ -1,5 +1,6 @@
 /**
- * Slugs on this host: each is fetched and unpacked once, verified, shared read-only by all that run it.
+ * Slugs on this host: each is fetched and unpacked once, verified, shared read-only by all that run it. One
+ * that was compiled here is taken over as it lies in the build's folder.
  */
 import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
@@ -8,7 +9,7 @@ import { pipeline } from 'node:stream/promises'
 import { EffectFailed } from '../../../../src/ports/effects.ts'
 import { ObjectCorrupt, type Objects } from '../../../../src/ports/store.ts'
 import { SlugError } from '../../../../src/slug/failure.ts'
-import { unpack } from '../../../../src/slug/unpack.ts'
+import { adopt, unpack } from '../../../../src/slug/unpack.ts'
 import type { Slug } from '../../../protocols/shapes.ts'
 import { slugObject } from '../builder.ts'
 import { asEffectFailure } from '../names.ts'
@@ -17,6 +18,11 @@ export type Slugs = {
   /** The folder of the unpacked slug. Fails with `R17` or `slug_missing`. */
   prepare(slug: Slug): Promise<string>
   folderOf(slug: Slug): string
+  /**
+   * Takes over the tree that a slug was packed from just now, so that it need not be fetched. The object
+   * store's copy stays the durable one. Never rejects. @returns false when it could not: `prepare` fetches then
+   */
+  seed(sha256: string, tree: string): Promise<boolean>
 }
 
 /** @param folder absolute; unpacked slugs lie in it by their sum */
@@ -46,6 +52,16 @@ export const createSlugs = (folder: string, objects: Objects): Slugs => {
 
   return {
     folderOf,
+    seed: async (sha256, tree) => {
+      try {
+        await mkdir(folder, { recursive: true, mode: 0o711 })
+        await adopt(tree, join(folder, sha256))
+        return true
+      } catch {
+        // Whatever the reason: it is fetched and unpacked as a slug from elsewhere is, and fails there if it must.
+        return false
+      }
+    },
     prepare: (slug) => {
       const known = preparing.get(slug.sha256)
       if (known !== undefined) return known
