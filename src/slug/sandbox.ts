@@ -51,3 +51,19 @@ export const passEnv = (env: Readonly<Record<string, string | undefined>>): Reco
       return value === undefined || value === '' ? [] : [[name, value]]
     }),
   )
+
+/**
+ * For a sandbox without mounts: a text (argument, directory, variable) with every mount's target replaced by
+ * its source. One pass, so that a source that happens to contain a target's name is left alone; only whole
+ * path components count.
+ */
+export function placer(mounts: readonly Mount[]): (text: string) => string {
+  const sources = new Map(mounts.map(({ source, target }) => [target, source]))
+  // The longest first: of /app and /app/x the more special one is meant.
+  const targets = [...sources.keys()]
+    .toSorted((a, b) => b.length - a.length)
+    .map((each) => RegExp.escape(each))
+  if (targets.length === 0) return (text) => text
+  const pattern = new RegExp(`(?<![\\w/.-])(?:${targets.join('|')})(?![\\w.-])`, 'g')
+  return (text) => text.replaceAll(pattern, (target) => sources.get(target) ?? target)
+}

@@ -1,10 +1,11 @@
 /**
- * A build sandbox without isolation: plain processes, with the mounts' sources put in the place of their targets.
+ * A build sandbox without isolation: plain processes, with the mounts' sources put in the place of their
+ * targets.
  *
  * Starts children through `env -i`, so that nothing of the test runner's environment gets into them.
  */
 import { spawn } from 'node:child_process'
-import type { Mount, Sandbox } from '../../src/slug/sandbox.ts'
+import { placer, type Sandbox } from '../../src/slug/sandbox.ts'
 
 export const localSandbox: Sandbox = (job) =>
   new Promise((resolve, reject) => {
@@ -33,14 +34,3 @@ export const localSandbox: Sandbox = (job) =>
       resolve({ code: code ?? 1, timedOut })
     })
   })
-
-/** Replaces every target in a text by its source; the longest first, as `/app` may begin another's name. */
-function placer(mounts: readonly Mount[]): (text: string) => string {
-  const longest = mounts.toSorted((a, b) => b.target.length - a.target.length)
-  return (text) =>
-    longest.reduce(
-      (all, { source, target }) =>
-        all === target ? source : all.replaceAll(new RegExp(`(?<![\\w/.-])${target}(?=/|$)`, 'g'), source),
-      text,
-    )
-}

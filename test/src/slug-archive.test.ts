@@ -12,56 +12,53 @@ import { files, scratch } from '../kit/files.ts'
 
 const exec = promisify(execFile)
 
-t.test(
-  'a slug packs under ./app, owned by root, and unpacks to the same tree',
-  async (t) => {
-    const dir = await scratch(t)
-    await files(join(dir, 'in/app'), {
-      Procfile: 'web: x\n',
-      'bin/run*': '#!/bin/sh\n',
-      'big.bin': 'x'.repeat(3_000_000),
-    })
-    await symlink('bin/run', join(dir, 'in/app/link'))
-    await chmod(join(dir, 'in/app/Procfile'), 0o600)
-    await chmod(join(dir, 'in/app/bin/run'), 0o4755)
-    const file = join(dir, 'slug.tgz')
-    const packed = await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') })
-    t.equal(packed.bytes, (await stat(file)).size)
-    const { stdout } = await exec('tar', ['-tvzf', file])
-    t.match(stdout, /^drwxr-xr-x 0\/0 .* \.\/app\/\n/)
-    t.match(stdout, /-rw-r--r-- 0\/0 .* \.\/app\/Procfile\n/)
-    t.match(stdout, /-rwxr-xr-x 0\/0 .* \.\/app\/bin\/run\n/, 'no set-id bit')
+t.test('a slug packs under ./app, owned by root, and unpacks to the same tree', async (t) => {
+  const dir = await scratch(t)
+  await files(join(dir, 'in/app'), {
+    Procfile: 'web: x\n',
+    'bin/run*': '#!/bin/sh\n',
+    'big.bin': 'x'.repeat(3_000_000),
+  })
+  await symlink('bin/run', join(dir, 'in/app/link'))
+  await chmod(join(dir, 'in/app/Procfile'), 0o600)
+  await chmod(join(dir, 'in/app/bin/run'), 0o4755)
+  const file = join(dir, 'slug.tgz')
+  const packed = await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') })
+  t.equal(packed.bytes, (await stat(file)).size)
+  const { stdout } = await exec('tar', ['-tvzf', file])
+  t.match(stdout, /^drwxr-xr-x 0\/0 .* \.\/app\/\n/)
+  t.match(stdout, /-rw-r--r-- 0\/0 .* \.\/app\/Procfile\n/)
+  t.match(stdout, /-rwxr-xr-x 0\/0 .* \.\/app\/bin\/run\n/, 'no set-id bit')
 
-    const again = await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') })
-    t.same(again, packed, 'from kept blocks, the same bytes')
-    for (const name of await readdir(join(dir, 'blocks'))) await appendFile(join(dir, 'blocks', name), 'torn')
-    t.same(await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') }), packed)
+  const again = await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') })
+  t.same(again, packed, 'from kept blocks, the same bytes')
+  for (const name of await readdir(join(dir, 'blocks'))) await appendFile(join(dir, 'blocks', name), 'torn')
+  t.same(await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') }), packed)
 
-    const into = join(dir, 'slugs/one')
-    await unpack({ file, sha256: packed.sha256, into })
-    t.equal(await readFile(join(into, 'link'), 'utf8'), '#!/bin/sh\n')
-    t.equal((await stat(join(into, 'Procfile'))).mode & 0o777, 0o644)
-    t.equal((await stat(join(into, 'bin'))).mode & 0o777, 0o755)
-    await unpack({ file, sha256: packed.sha256, into })
-    await adopt(join(dir, 'in/app'), join(dir, 'slugs/two'))
-    t.equal((await stat(join(dir, 'slugs/two/bin/run'))).mode & 0o7777, 0o755)
-    t.same((await readdir(join(dir, 'slugs'))).toSorted(), ['one', 'two'])
+  const into = join(dir, 'slugs/one')
+  await unpack({ file, sha256: packed.sha256, into })
+  t.equal(await readFile(join(into, 'link'), 'utf8'), '#!/bin/sh\n')
+  t.equal((await stat(join(into, 'Procfile'))).mode & 0o777, 0o644)
+  t.equal((await stat(join(into, 'bin'))).mode & 0o777, 0o755)
+  await unpack({ file, sha256: packed.sha256, into })
+  await adopt(join(dir, 'in/app'), join(dir, 'slugs/two'))
+  t.equal((await stat(join(dir, 'slugs/two/bin/run'))).mode & 0o7777, 0o755)
+  t.same((await readdir(join(dir, 'slugs'))).toSorted(), ['one', 'two'])
 
-    await t.rejects(unpack({ file, sha256: '0'.repeat(64), into: join(dir, 'slugs/bad') }), {
-      code: 'SLUG_CHECKSUM',
-      message:
-        `Checksum does match expected value. Expected: SHA256:${'0'.repeat(64)} ` +
-        `Actual: SHA256:${packed.sha256}`,
-    })
-    await t.rejects(unpack({ file, ...packed, into: join(dir, 'slugs/bomb'), unpackedBytesMax: 1e6 }), {
-      code: 'SLUG_DAMAGED',
-    })
-    const large = await pack(join(dir, 'slugs').replace('slugs', 'one'), { file, bytesMax: 1 }).catch(
-      (e: unknown) => e,
-    )
-    t.match(large, { code: 'SLUG_NOT_PACKED' })
-  },
-)
+  await t.rejects(unpack({ file, sha256: '0'.repeat(64), into: join(dir, 'slugs/bad') }), {
+    code: 'SLUG_CHECKSUM',
+    message:
+      `Checksum does match expected value. Expected: SHA256:${'0'.repeat(64)} ` +
+      `Actual: SHA256:${packed.sha256}`,
+  })
+  await t.rejects(unpack({ file, ...packed, into: join(dir, 'slugs/bomb'), unpackedBytesMax: 1e6 }), {
+    code: 'SLUG_DAMAGED',
+  })
+  const large = await pack(join(dir, 'slugs').replace('slugs', 'one'), { file, bytesMax: 1 }).catch(
+    (e: unknown) => e,
+  )
+  t.match(large, { code: 'SLUG_NOT_PACKED' })
+})
 
 t.test('a hostile slug leaves nothing outside its directory and is refused', async (t) => {
   const dir = await scratch(t)

@@ -4,7 +4,7 @@
  * put in their place.
  */
 import type { Driver, Limits } from '../../../src/oci/driver.ts'
-import type { Job, Sandbox } from '../../../src/slug/sandbox.ts'
+import { placer, type Job, type Sandbox } from '../../../src/slug/sandbox.ts'
 
 export type SandboxDeps = {
   readonly driver: Driver
@@ -17,13 +17,9 @@ export type SandboxDeps = {
 
 type Placed = Pick<Job, 'argv' | 'cwd' | 'env'>
 
-/**
- * Targets replaced by their sources wherever they stand: the longest first, so that /app does not cut /app/x.
- */
+/** Targets replaced by their sources wherever they stand. */
 const placeOnHost = (job: Job): Placed => {
-  const mounts = job.mounts.toSorted((a, b) => b.target.length - a.target.length)
-  const place = (text: string): string =>
-    mounts.reduce((out, { source, target }) => out.replaceAll(target, source), text)
+  const place = placer(job.mounts)
   const env = Object.fromEntries(Object.entries(job.env).map(([name, value]) => [name, place(value)]))
   return { argv: job.argv.map(place), cwd: place(job.cwd), env }
 }
