@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import t from 'tap'
+import { serveEndpoints } from '../../actors/main/serve-endpoints.ts'
+import { requestsOf } from '../../src/nats/requests.ts'
+import { bareClient, openBus } from '../kit/bus.ts'
 import { envText, keepToken, writeEnvFile } from '../../actors/api/env-file.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { apiToken, openApi, type Json } from '../kit/api.ts'
@@ -63,6 +66,24 @@ t.test('a request over NATS may be flat or structured and answers as HTTP does',
     t.match(name, /^[A-Za-z0-9_-]+$/)
     t.match(subject, /^manifold\.v1\.api\.[a-z-]+\.[a-z-]+$/)
   }
+})
+
+t.test('over real NATS the operator needs no token and the HTTP door does', async (t) => {
+  const bus = await openBus(t)
+  const connection = await bus.join('api')
+  const { http } = await openApi(t, {
+    requests: requestsOf(connection),
+    serve: (endpoints) => serveEndpoints(connection, endpoints, () => undefined),
+  })
+  t.equal((await http('POST', '/apps', { name: 'over-nats' })).status, 201)
+  t.equal((await http('GET', '/account', undefined, { authorization: '' })).status, 401)
+  const ranged = await http('GET', '/apps/over-nats/releases', undefined, { range: 'version ..; max=1' })
+  t.same([ranged.status, ranged.headers.get('next-range')], [206, 'version ]1..; max=1'])
+  t.match((await http('GET', '/apps/nope')).body, { id: 'not_found', resource: 'app' })
+  const operator = await bareClient(t, bus.server().port, bus.server().logins.operator)
+  t.match(await operator.ask('manifold.v1.api.apps.list', '{}'), /Manifold-Status: 200[^]*"name":"over-nats"/)
+  t.match(await operator.ask('manifold.v1.api.apps.info', '{"app":"nope"}'), /Nats-Service-Error-Code: 404/)
+  t.match(await operator.ask('$SRV.INFO.manifold'), /"subject":"manifold\.v1\.api\.apps\.create"/)
 })
 
 t.test('lists page by ranges, and answers carry the headers of Heroku', async (t) => {

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { Tails } from '../../actors/api/face/tail.ts'
 import type { ServiceEndpoint } from '../../actors/api/service.ts'
-import { startApi } from '../../actors/api/start.ts'
+import { startApi, type ApiParts } from '../../actors/api/start.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { systemClock } from '../../src/system/clock.ts'
@@ -22,7 +22,10 @@ export type Json = Record<string, any>
 export const apiToken = 'HRKU-0123456789abcdef'
 export const by = { id: systemRandom.uuid(), email: 'a@b.c' }
 
-export const openApi = async (t: Test) => {
+/** Where requests go in place of the table of handlers. */
+export type Wire = Pick<ApiParts, 'requests' | 'serve'>
+
+export const openApi = async (t: Test, wire?: Wire) => {
   const directory = mkdtempSync(join(tmpdir(), 'manifold-api-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const certificates = await keepCertificates(directory, ['localhost', '127.0.0.1'], Date.now())
@@ -82,7 +85,7 @@ export const openApi = async (t: Test) => {
       format: (line) => `T ${line.source}[${line.process}]: ${Buffer.from(line.text).toString()}`,
     },
     git: (_req, res, { app, user, pathInfo }) => void res.end(`git ${app.name} ${user.email} ${pathInfo}`),
-    requests: {
+    requests: wire?.requests ?? {
       async ask(subject, bytes, _timeoutMs, headers) {
         const { headers: back, bytes: answer } = await call(
           subject.replace('manifold.v1.api.', ''),
@@ -94,7 +97,7 @@ export const openApi = async (t: Test) => {
     },
     async serve(endpoints) {
       for (const endpoint of endpoints) service.set(endpoint.subject, endpoint)
-      return { close: async () => service.clear() }
+      return (await wire?.serve(endpoints)) ?? { close: async () => service.clear() }
     },
     certificates,
     settings,
