@@ -8,7 +8,7 @@ import { actor, stop, stopReason } from '../../src/runtime/actor.ts'
 import { decode, encode } from '../../src/runtime/codec.ts'
 import { fromWire, toWire, type Outgoing } from '../../src/runtime/envelope.ts'
 import { ActError, AskFailed, errorCodes } from '../../src/runtime/errors.ts'
-import { Letter, type Op } from '../../src/runtime/letter.ts'
+import { Letter, type Item, type Op } from '../../src/runtime/letter.ts'
 import { backoffMs, checkLimits, limitsDefault } from '../../src/runtime/limits.ts'
 import { Mailbox } from '../../src/runtime/mailbox.ts'
 import { Ownership } from '../../src/runtime/ownership.ts'
@@ -16,10 +16,13 @@ import { ask, protocol, ref, refAt, tell } from '../../src/runtime/protocol.ts'
 import { RecordFormat, noReminders, recordKey, sameRecord, writeNames } from '../../src/runtime/record.ts'
 import { earliestMs, withReminders } from '../../src/runtime/remind.ts'
 import { is } from '../../src/runtime/schema.ts'
+import type { Subject } from '../../src/runtime/subject.ts'
 import { affected, isFailure, RestartWindow, wantsRestart } from '../../src/runtime/supervise.ts'
+import { Timers } from '../../src/runtime/timers.ts'
 import { acceptTraceparent, validTraceparent } from '../../src/runtime/trace.ts'
 import { check, child, dynamic, each, format, keyed, supervise } from '../../src/runtime/tree.ts'
 import { runTurn, Turn } from '../../src/runtime/turn.ts'
+import { virtualClock } from '../../src/sim/clock.ts'
 import { seededRandom } from '../../src/sim/random.ts'
 import { drive } from '../kit/drive.ts'
 
@@ -201,6 +204,22 @@ t.test('drive runs an actor turn by turn and records what it asked for', async (
   driver.send({ type: 'flip', times: 0 })
   t.equal(driver.stopped, 'normal')
   t.throws(() => driver.send({ type: 'flip', times: 1 }), 'it has stopped')
+})
+
+t.test('a timer that fired is stale once its name was cancelled or set again', async (t) => {
+  const clock = virtualClock()
+  const delivered: Item[] = []
+  const timers = new Timers(clock, { deliver: (item: Item) => void delivered.push(item) } as Subject)
+  const taken = (): readonly boolean[] => delivered.map((item) => item.op === 'timer' && timers.take(item))
+  timers.set('x', 5, { type: 'flip' }, '')
+  timers.set('y', 5, { type: 'flip' }, '')
+  timers.set('z', 5, { type: 'flip' }, '')
+  while (clock.step(clock.now() + 10));
+  t.equal(delivered.length, 3, 'all fired; their messages wait in the mailbox')
+  timers.cancel('x')
+  timers.set('y', 50, { type: 'flip' }, '')
+  t.same(taken(), [false, false, true])
+  t.equal(timers.size, 1)
 })
 
 t.test('supervision affects the children that its strategy names', async (t) => {
