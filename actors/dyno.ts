@@ -60,6 +60,7 @@ export const dyno = actor(Dyno, {
     removed: () => stop('normal'),
     removeFailed: (s, { reason }, ctx) => retry(s, 'remove', reason, ctx),
     bootTimeout: (s, _, ctx) => (s.phase === 'starting' ? bootTimeout(s, ctx) : s),
+    signalDue: (s, _, ctx) => (s.phase === 'stopping' ? sendTerm(s, ctx) : s),
     exitTimeout: (s, _, ctx) => (s.phase === 'stopping' ? exitTimeout(s, ctx) : s),
     expired: (s, _, ctx) => terminate(s, ctx),
     again: (s, { what }, ctx) => again(s, what, ctx),
@@ -153,14 +154,22 @@ const exited = (s: State, code: number, oomKilled: boolean, ctx: Self): State =>
 /** The engine forgets the run only when its last line is on its way. */
 const clearWhenDone = (s: State, ctx: Self): State => (s.phase === 'exited' && s.shipped ? clear(s, ctx) : s)
 
+/** A web dyno that serves is taken out of the routers' tables first: what they send meanwhile is still answered. */
 const terminate = (s: State, ctx: Self): State => {
   if (s.phase === 'launching') return { ...s, unwanted: true }
   if (s.phase === 'stopping' || s.phase === 'exited') return s
+  ctx.cancel('boot')
+  const serves = s.phase === 'up' && s.run.type === 'web' && s.port !== null
+  if (serves) ctx.after('signal', heroku.routersFirstMs, { type: 'signalDue' })
+  const stopping = enter('stopping', s, ctx)
+  return serves ? stopping : sendTerm(stopping, ctx)
+}
+
+const sendTerm = (s: State, ctx: Self): State => {
   tellLog(s, 'Stopping all processes with SIGTERM', ctx)
   ctx.run(Container.signal({ runId: s.run.id, signal: 'SIGTERM' }))
-  ctx.cancel('boot')
   ctx.after('exit', heroku.exitTimeoutMs, { type: 'exitTimeout' })
-  return enter('stopping', s, ctx)
+  return s
 }
 
 const exitTimeout = (s: State, ctx: Self): State => {

@@ -13,6 +13,8 @@ const hour = 60 * minute
 export const heroku = {
   /** A web process binds $PORT within this, or R10. */
   bootTimeoutMs: 60 * second,
+  /** Between a web dyno's leaving the routers' tables and its SIGTERM: about what Heroku's logs show. */
+  routersFirstMs: 700,
   /** SIGTERM to SIGKILL, with R12. */
   exitTimeoutMs: 30 * second,
   /** An attached one-off waits this long for its client, or R13. */

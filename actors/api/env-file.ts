@@ -86,7 +86,8 @@ manifold_helper=${quote(credentialHelper)}
 if [ "\${MANIFOLD_GIT:-}" != "$manifold_git" ]; then
   manifold_n=\${GIT_CONFIG_COUNT:-0}
   manifold_m=$((manifold_n + 1))
-  export "GIT_CONFIG_KEY_$manifold_n=http.$manifold_git/.sslCAInfo" "GIT_CONFIG_VALUE_$manifold_n=$manifold_ca"
+  export "GIT_CONFIG_KEY_$manifold_n=http.$manifold_git/.sslCAInfo"
+  export "GIT_CONFIG_VALUE_$manifold_n=$manifold_ca"
   export "GIT_CONFIG_KEY_$manifold_m=credential.$manifold_git.helper"
   export "GIT_CONFIG_VALUE_$manifold_m=$manifold_helper"
   export GIT_CONFIG_COUNT=$((manifold_n + 2)) MANIFOLD_GIT=$manifold_git

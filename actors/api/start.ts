@@ -43,6 +43,8 @@ export type ApiParts = {
 
 export type Api = { readonly port: number; readonly close: () => Promise<void> }
 
+/** What is under way may finish within this; it needs the service, which closes after. */
+const closeGraceMs = 3_000
 const limits = { firstBytesMs: 30_000, firstLineBytesMax: 8192, connectionsMax: 4096 }
 
 export const startApi = async (parts: ApiParts): Promise<Api> => {
@@ -64,15 +66,11 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     settings,
   }
   const service = await parts.serve(apiService(endpoints, edge))
+  const logStreams = tailMount(edge.sessions, parts.tails, clock)
   const http = await createFace({
     endpoints,
     requests: parts.requests,
-    mounts: [
-      gitMount(edge, parts.git),
-      tailMount(edge.sessions, parts.tails, clock),
-      outputMount(parts.streams),
-      slugMount(parts.slugs),
-    ],
+    mounts: [gitMount(edge, parts.git), logStreams, outputMount(parts.streams), slugMount(parts.slugs)],
     random,
     log,
   })
@@ -86,7 +84,9 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
   return {
     port: shared.port,
     async close() {
-      await shared.close()
+      // Clean ends first: the stock client takes a reset stream for a failure.
+      logStreams.close()
+      await shared.close(closeGraceMs)
       await service.close()
       rendezvous.close()
     },

@@ -5,7 +5,7 @@
  * An id names a line for ever: its batch's sequence and its place in the batch. The stream underneath joins
  * history and live without gap or double; filters and counts are applied here.
  */
-import type { Stream } from '../../src/nats/streams.ts'
+import type { Stream } from '../../src/ports/stream.ts'
 import { historyLinesMax, unpackLines } from '../effects/perform/history.ts'
 import type { Line } from '../protocols/channel.ts'
 import { lineMatches, type LineFilter } from './line.ts'

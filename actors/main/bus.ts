@@ -7,7 +7,8 @@ import { connect, type Connection } from '../../src/nats/connection.ts'
 import { openObjects, type NatsObjects } from '../../src/nats/objects.ts'
 import { startServer, type Server } from '../../src/nats/server.ts'
 import { openStore } from '../../src/nats/store.ts'
-import { openStream, type Stream } from '../../src/nats/streams.ts'
+import { openStream } from '../../src/nats/streams.ts'
+import type { Stream } from '../../src/ports/stream.ts'
 import { openTransport, type NatsTransport } from '../../src/nats/transport.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
@@ -16,8 +17,6 @@ import { historyLinesMax } from '../effects/perform/history.ts'
 import type { BusFile, HomePaths } from './paths.ts'
 
 export type Bus = {
-  /** Undefined: somebody else's server. */
-  readonly server: Server | undefined
   readonly connection: Connection
   readonly transport: NatsTransport
   readonly store: Store
@@ -25,6 +24,8 @@ export type Bus = {
   readonly history: Stream
   /** Login of the operator's tools on the embedded server. */
   readonly operator: { readonly url: string; readonly user: string; readonly password: string } | undefined
+  /** Closes the connection, then ends the embedded server. */
+  readonly close: () => Promise<void>
 }
 
 export type BusDeps = {
@@ -32,18 +33,23 @@ export type BusDeps = {
   readonly host: string
   readonly natsUrl: string | undefined
   readonly random: Random
+  readonly now: () => number
   readonly log: Log
   readonly progress: (text: string) => void
 }
 
 /** What the operator's login may ask for: the API and the discovery of services. */
 const operatorSubjects = ['manifold.v1.api.>', '$SRV.>']
+const restartMsMin = 200
+const restartMsMax = 10_000
+const dayMs = 24 * 3_600_000
 const weekMs = 7 * 24 * 3_600_000
 const historyBytesMax = 8 * 1024 ** 3
 
 export const openBus = async (deps: BusDeps): Promise<Bus> => {
   const { paths, host } = deps
-  const server = deps.natsUrl === undefined ? await embedded(deps) : undefined
+  const guard = deps.natsUrl === undefined ? await guardServer(deps) : undefined
+  const server = guard?.first
   const login = server === undefined ? {} : server.logins.platform
   const urls = [deps.natsUrl ?? server?.url ?? '']
   const busFile: BusFile = { urls, ...login, host }
@@ -63,8 +69,48 @@ export const openBus = async (deps: BusDeps): Promise<Bus> => {
     maxAgeMs: weekMs,
     maxBytes: historyBytesMax,
   })
+  await objects.sweep(deps.now() - dayMs)
   const operator = server && { url: server.url, ...server.logins.operator }
-  return { server, connection, transport, store, objects, history, operator }
+  const close = async (): Promise<void> => {
+    await connection.close()
+    await guard?.stop()
+  }
+  return { connection, transport, store, objects, history, operator, close }
+}
+
+/** The embedded server, started again on its own port whenever it ends unasked; clients reconnect by themselves. */
+const guardServer = async (
+  deps: BusDeps,
+): Promise<{ readonly first: Server; readonly stop: () => Promise<void> }> => {
+  const first = await embedded(deps)
+  let current = first
+  let stopping = false
+  const watch = (server: Server): void =>
+    server.onExit(() => {
+      if (stopping) return
+      deps.log({ at: 'nats-server-ended', pid: server.pid })
+      void again()
+    })
+  const again = async (): Promise<void> => {
+    for (let waitMs = restartMsMin; !stopping; waitMs = Math.min(restartMsMax, 2 * waitMs)) {
+      try {
+        current = await embedded(deps)
+        watch(current)
+        return
+      } catch (error) {
+        deps.log({ at: 'nats-server-failed', reason: error instanceof Error ? error.message : 'unknown' })
+        await new Promise((resolve) => setTimeout(resolve, waitMs))
+      }
+    }
+  }
+  watch(first)
+  return {
+    first,
+    stop: async () => {
+      stopping = true
+      await current.stop()
+    },
+  }
 }
 
 const embedded = ({ paths, host, random, progress }: BusDeps): Promise<Server> =>

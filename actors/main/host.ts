@@ -72,7 +72,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const appUrl = (app: string): string => `http://${app}.${settings.appDomain}:${settings.routerPort}/`
 
   progress('starting NATS')
-  const bus = await openBus({ paths, host: name, natsUrl: settings.natsUrl, random, log, progress })
+  const bus = await openBus({ paths, host: name, natsUrl: settings.natsUrl, random, now, log, progress })
   const vault = createVault(bus.store, keepVaultKey(paths.keys))
   const rendezvous = createRendezvous({ tokensMax })
   progress('opening the container engine')
@@ -177,9 +177,9 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       await routers.stop()
       await node.stop()
       await endContainers({ ...engine, shippingFolder: paths.shipping }, progress)
+      await engine.driver.teardown()
       engine.driver.close()
-      await bus.connection.close()
-      await bus.server?.stop()
+      await bus.close()
     },
   }
 }

@@ -20,6 +20,7 @@ export const Dyno = protocol('dyno', 1, {
   removeFailed: tell({ reason: is.str }),
   /** Own timers. */
   bootTimeout: tell({}),
+  signalDue: tell({}),
   exitTimeout: tell({}),
   expired: tell({}),
   again: tell({ what: is.oneOf('wait', 'ship', 'remove') }),

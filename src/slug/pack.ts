@@ -36,6 +36,8 @@ const stderrCharsMax = 4096
 export async function pack(parent: string, options: PackOptions): Promise<Packed> {
   const argv = ['--create', '--file=-', '--format=gnu', '--sort=name', '--hard-dereference']
   const owner = ['--owner=0', '--group=0', '--numeric-owner', '--mode=a+rX,ug-s']
+  // Before tar starts: when a child ends, Node throws away what nobody reads from it yet.
+  const out = await open(options.file, 'w', 0o600)
   const tar = spawn('tar', [...argv, ...owner, '-C', parent, './app'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     signal: options.signal,
@@ -49,7 +51,6 @@ export async function pack(parent: string, options: PackOptions): Promise<Packed
     tar.once('close', (code) => resolve(code ?? 1))
   })
   ended.catch(() => undefined)
-  const out = await open(options.file, 'w', 0o600)
   const sink: Sink = { out, hash: createHash('sha256'), bytes: 0, bytesMax: options.bytesMax }
   try {
     await compress(tar.stdout, sink, options.blockCache)

@@ -17,6 +17,9 @@ const app = 'shop'
 const inApp = { cwd: folder }
 const { heroku, git } = platform
 
+/** The CLI wraps its errors at 80 columns behind a mark. */
+const flat = (text: string): string => text.replaceAll(/[\s›]+/g, ' ')
+
 /** The CLI's own success, its output given back. */
 const ok = async (args: readonly string[], options = {}): Promise<string> => {
   const { code, stdout, stderr } = await heroku(args, { ...inApp, ...options })
@@ -218,7 +221,7 @@ await t.test('mistakes get the errors that Heroku gives', async (t) => {
   t.match(wrongApp.stderr, /Couldn't find that app/)
   const badName = await heroku(['create', 'Bad_Name', '--no-remote'], inApp)
   t.match(
-    badName.stderr,
+    flat(badName.stderr),
     /Name must start with a letter, end with a letter or digit and can only contain lowercase letters, digits, and dashes/,
   )
   const taken = await heroku(['create', app, '--no-remote'], inApp)

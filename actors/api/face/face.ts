@@ -37,6 +37,8 @@ export type FaceOptions = {
   readonly log: Log
 }
 
+/** A large push over a slow line takes its time; a client that dawdles over its head does not get it. */
+const timeouts = { requestTimeout: 30 * 60_000, headersTimeout: 60_000, keepAliveTimeout: 65_000 }
 const bodyBytesMax = 1024 * 1024
 /** The service's own answer to a slow actor must win over ours. */
 const graceMs = 5_000
@@ -48,7 +50,7 @@ const passedBack = ['Accept-Ranges', 'Content-Range', 'Next-Range', 'RateLimit-R
 /** An HTTP server that listens nowhere: connections are handed to it (src/http/shared-port.ts). */
 export const createFace = async (options: FaceOptions): Promise<Server> => {
   let route: (req: IncomingMessage, res: ServerResponse) => void = () => undefined
-  const server = createServer((req, res) => void mounted(req, res, options, route))
+  const server = createServer(timeouts, (req, res) => void mounted(req, res, options, route))
   const app = fastify({
     serverFactory: (handler) => {
       route = handler

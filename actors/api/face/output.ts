@@ -2,7 +2,8 @@
  * Output: `GET /streams/<id>`, what a build says, from its start until its end; and `GET
  * /slugs/<sha256>.tgz`.
  */
-import { once } from 'node:events'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { OutputStreams } from '../edge.ts'
 import { sayText, type Mount } from './mount.ts'
 
@@ -52,11 +53,7 @@ export const slugMount = (slugs: {
         return
       }
       res.writeHead(200, { 'content-type': 'application/gzip' })
-      for await (const chunk of source) {
-        if (res.destroyed) return
-        if (!res.write(chunk)) await Promise.race([once(res, 'drain'), once(res, 'close')])
-      }
-      res.end()
+      await pipeline(Readable.from(source, { objectMode: false }), res)
     }
   },
 })

@@ -39,10 +39,18 @@ export type Tails = {
 const path = /^\/logs\/([A-Za-z0-9_-]{16,128})$/
 // Below the 300 s that the client's own fetch waits for the next byte, and proxies' usual minute.
 const heartbeatMs = 25_000
+/** How far a reader of live lines may fall behind; the history before them has its own bound of lines. */
 const bufferBytesMax = 1024 * 1024
+const historyLinesMax = 1500
 
-export const tailMount = (sessions: LogSessions, tails: Tails, clock: Clock): Mount => ({
-  at(method, pathname) {
+/** With `close`, which ends every stream cleanly: their clients come back on their own. */
+export const tailMount = (
+  sessions: LogSessions,
+  tails: Tails,
+  clock: Clock,
+): Mount & { readonly close: () => void } => {
+  const live = new Set<ServerResponse>()
+  const at: Mount['at'] = (method, pathname) => {
     const token = path.exec(pathname)?.[1]
     if (token === undefined || method !== 'GET') return undefined
     return (req, res) => {
@@ -54,10 +62,18 @@ export const tailMount = (sessions: LogSessions, tails: Tails, clock: Clock): Mo
       const events = /\btext\/event-stream\b/.test(req.headers.accept ?? '')
       const last = Number(req.headers['last-event-id'])
       const afterId = Number.isSafeInteger(last) && last > 0 ? last : undefined
+      live.add(res)
+      res.once('close', () => live.delete(res))
       stream(res, session, { events, afterId, endAt: session.createdAt + sessionMsMax, clock }, tails)
     }
-  },
-})
+  }
+  return {
+    at,
+    close() {
+      for (const res of live) res.end()
+    },
+  }
+}
 
 type Options = {
   readonly events: boolean
@@ -74,12 +90,15 @@ const stream = (res: ServerResponse, session: LogSession, options: Options, tail
   })
   res.flushHeaders()
   let dropped = { count: 0, since: 0 }
+  let given = 0
   const send = (id: number | undefined, text: string): void => {
+    if (res.writableEnded) return
     const head = id === undefined ? '' : `id: ${id}\n`
     res.write(events ? `${head}data: ${text}\n\n` : `${text}\n`)
   }
   const onLine = (id: number, line: Line): void => {
-    if (res.writableLength > bufferBytesMax) {
+    given += 1
+    if (given > historyLinesMax && res.writableLength > bufferBytesMax) {
       if (dropped.count === 0) dropped = { count: 0, since: line.atUs }
       dropped.count += 1
       return
@@ -107,7 +126,7 @@ const stream = (res: ServerResponse, session: LogSession, options: Options, tail
   let beat = clock.after(heartbeatMs, heartbeat)
   function heartbeat(): void {
     if (clock.now() >= options.endAt) res.end()
-    else if (events && res.writableLength === 0) res.write(':\n\n')
+    else if (events && !res.writableEnded && res.writableLength === 0) res.write(':\n\n')
     beat = clock.after(heartbeatMs, heartbeat)
   }
   res.once('close', () => {

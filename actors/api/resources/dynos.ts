@@ -139,7 +139,7 @@ const dynoOf = async (request: Request<{ readonly dyno: string }>, appId: string
   return found
 }
 
-/** The CLI sends the size of its terminal, as numbers, only when it has one; 0 when the terminal does not know it. */
+/** The CLI sends the size of its terminal, as numbers, when it has one; 0 when the terminal does not know. */
 const terminalOf = (env: Readonly<Record<string, unknown>>): { columns: number; rows: number } | null => {
   const { COLUMNS: columns, LINES: rows } = env
   if (typeof columns !== 'number' || typeof rows !== 'number') return null

@@ -33,7 +33,8 @@ export type ContainerDeps = {
 }
 
 const attachTimeoutMs = 30_000
-const probeEveryMs = 50
+const probeMsMin = 5
+const probeMsMax = 50
 const probeTimeoutMs = 1_000
 const gb = 1024 ** 3
 const openFilesMax = 10_000
@@ -123,10 +124,10 @@ export const performContainer = (deps: ContainerDeps): Effects => {
         () => ended.abort(),
         () => ended.abort(),
       )
-      while (!(await accepts(at.address, at.port))) {
+      for (let pauseMs = probeMsMin; !(await accepts(at.address, at.port)); pauseMs *= 2) {
         if (ended.signal.aborted || cancelled.aborted)
           throw new EffectFailed('exited', 'it ended before it listened')
-        await new Promise((resolve) => setTimeout(resolve, probeEveryMs))
+        await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, probeMsMax)))
       }
     },
 

@@ -7,7 +7,7 @@
  * that log now.
  */
 import type { Effects } from '../../../src/ports/effects.ts'
-import type { Stream } from '../../../src/nats/streams.ts'
+import type { Stream } from '../../../src/ports/stream.ts'
 import { decode, encode } from '../../../src/runtime/codec.ts'
 import type { Line } from '../../protocols/channel.ts'
 import { asEffectFailure } from './names.ts'
