@@ -31,11 +31,12 @@ export type SharedPortOptions = {
 
 export type SharedPort = {
   readonly port: number
-  /** Stops accepting, then closes every connection. */
-  readonly close: () => Promise<void>
+  /** Stops accepting; what is under way may finish within `graceMs`, then every connection is closed. */
+  readonly close: (graceMs: number) => Promise<void>
 }
 
 const tlsHandshake = 0x16
+const idlePollMs = 50
 
 /** Listens; rejects when the port is taken. */
 export const listenShared = (
@@ -43,6 +44,8 @@ export const listenShared = (
   options: SharedPortOptions,
 ): Promise<SharedPort> => {
   const { http, limits } = options
+  // It never listens itself; without this event it would neither time out slow clients nor know idle ones.
+  http.emit('listening')
   const sockets = new Set<Duplex>()
   const hold = (socket: Duplex): void => {
     sockets.add(socket)
@@ -84,10 +87,16 @@ export const listenShared = (
       server.off('error', reject)
       resolve({
         port: (server.address() as AddressInfo).port,
-        close: () =>
+        close: (graceMs) =>
           new Promise((closed) => {
-            server.close(() => closed())
-            for (const socket of sockets) socket.destroy()
+            const idle = setInterval(() => http.closeIdleConnections(), idlePollMs)
+            const grace = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs)
+            server.close(() => {
+              clearInterval(idle)
+              clearTimeout(grace)
+              http.close()
+              closed()
+            })
           }),
       })
     })

@@ -151,6 +151,28 @@ t.test('a log session streams events with ids, resumes after one, and ends clean
   t.equal((await fetch(`http://127.0.0.1:${api.port}/logs/${'x'.repeat(40)}`)).status, 404)
 })
 
+t.test('a long history reaches its reader whole, and a closing host ends streams cleanly', async (t) => {
+  const { http, readers, api } = await openApi(t)
+  await http('POST', '/apps', { name: 'logs' })
+  const session = await http('POST', '/apps/logs/log-sessions', { lines: 1500, tail: true })
+  const { pathname } = new URL(session.body['logplex_url'])
+  const events = await fetch(`http://127.0.0.1:${api.port}${pathname}`, {
+    headers: { accept: 'text/event-stream' },
+  })
+  const reader = await until(() => readers[0], { what: 'the tail' })
+  const text = Buffer.from('x'.repeat(4000))
+  for (let id = 1; id <= 1500; id += 1) {
+    reader.reader.onLine(id, { atUs: 1, source: 'app', process: 'web.1', text })
+  }
+  const closed = api.close()
+  const whole = await events.text()
+  t.equal(whole.split('\n\n').length - 1, 1500)
+  t.notMatch(whole, /L11/)
+  reader.reader.onLine(1501, { atUs: 1, source: 'app', process: 'web.1', text })
+  await closed
+  t.notOk(reader.open)
+})
+
 t.test('git, build output and slugs are served beside the JSON', async (t) => {
   const { http } = await openApi(t)
   await http('POST', '/apps', { name: 'gitapp' })

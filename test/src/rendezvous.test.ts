@@ -40,7 +40,7 @@ const open = async (t: Test) => {
   )
   t.teardown(async () => {
     rendezvous.close()
-    await port.close()
+    await port.close(0)
   })
   const secure = (ca = certificates.authority) => tlsConnect({ port: port.port, host: '127.0.0.1', ca })
   return { port: port.port, rendezvous, certificates, directory, secure }
