@@ -49,6 +49,8 @@ export class Client {
   #address: string | null = null
   #state: 'open' | 'lingering' | 'closed' = 'open'
   #lingered = 0
+  /** What the client had not taken of its last answer when we last looked. */
+  #unsentBytes = 0
   #reading = false
   #bodyPaused = false
 
@@ -157,16 +159,23 @@ export class Client {
   /**
    * The exchange is over, and so is the connection: what was written goes out, then FIN. Closing with
    * unread bytes would make the kernel send RST, which can take the response away from the client before
-   * it read it (RFC 9112 §9.6): so we half close, and read a while.
+   * it read it (RFC 9112 §9.6): so we half close, and read a while. `orderly`: the client has sent all it
+   * had and said so, and there is nothing to read.
    */
-  close(): void {
+  close(orderly = false): void {
     this.#exchange = null
     if (this.#state !== 'open') return
     this.#state = 'lingering'
+    this.#unsentBytes = this.socket.writableLength
+    if (orderly && this.#early === null && this.#unsentBytes === 0) {
+      this.socket.destroy()
+      return
+    }
+    const { idleMs, lingerMs } = this.core.limits
+    this.deadlineMs = this.core.nowMs() + (this.#unsentBytes > 0 ? idleMs : lingerMs)
     this.#early = null
     this.socket.end()
     this.socket.resume()
-    this.deadlineMs = this.core.nowMs() + this.core.limits.lingerMs
   }
 
   /** Ends the connection so that the client can't take what it got for the whole. */
@@ -180,8 +189,21 @@ export class Client {
     if (nowMs < this.deadlineMs) return
     this.deadlineMs = never
     if (this.#exchange !== null) this.#exchange.deadline(nowMs)
+    else if (this.#state === 'lingering') this.#linger(nowMs)
     else if (this.#state === 'open' && !this.parser.idle) this.#refuse(408)
     else this.socket.destroy()
+  }
+
+  /** The rest of an answer may take a slow client longer than we would wait for its FIN. */
+  #linger(nowMs: number): void {
+    const { idleMs, lingerMs } = this.core.limits
+    const unsent = this.socket.writableLength
+    if (unsent >= this.#unsentBytes) {
+      this.socket.destroy()
+      return
+    }
+    this.#unsentBytes = unsent
+    this.deadlineMs = nowMs + (unsent > 0 ? idleMs : lingerMs)
   }
 
   /** Ends an idle connection at once and marks a busy one to be its last request. */

@@ -214,7 +214,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     } else this.#dropLink('close')
     this.#end(answered(head?.status ?? 0))
     if (keepClient) this.#client.next()
-    else this.#client.close()
+    else this.#client.close(this.#body.done && !this.#head.keepAlive)
   }
 
   // ---- the ways it can go wrong ----
