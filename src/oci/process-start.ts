@@ -7,7 +7,7 @@ import { constants as files } from 'node:fs'
 import { cp, mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { PassThrough, type Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 import { toolEnv } from './command.ts'
@@ -103,6 +103,7 @@ export const startShim = async (dir: string, id: string, shim: ShimSpec): Promis
 export type AttachedProcess = {
   pid: number
   child: ChildProcessWithoutNullStreams
+  output: Readable
   ended: Promise<number>
 }
 
@@ -111,6 +112,8 @@ export const startAttached = async (spec: ContainerSpec, shim: ShimSpec): Promis
   const argv = spec.terminal ? inTerminal(shim.attachedArgv, spec.terminal, false) : shim.attachedArgv
   const [file = '', ...args] = argv
   const child = spawn(file, args, { cwd: shim.cwd, env: { ...shim.env }, detached: true, stdio: 'pipe' })
+  // Read from the start: what nobody reads when a process exits, Node throws away.
+  const output = child.stdout.pipe(new PassThrough())
   child.stdin.on('error', () => undefined)
   const ended = new Promise<number>((resolve) => {
     child.on('error', () => resolve(127))
@@ -121,7 +124,7 @@ export const startAttached = async (spec: ContainerSpec, shim: ShimSpec): Promis
       resolve(code ?? 128 + (signal ? constants.signals[signal] : 0))
     })
   })
-  if (child.pid !== undefined) return { pid: child.pid, child, ended }
+  if (child.pid !== undefined) return { pid: child.pid, child, output, ended }
   await ended
   throw new OciError('OCI_START', `${spec.id}: ${file} in ${shim.cwd}`)
 }

@@ -80,7 +80,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
       id,
       address,
       stdin: result.child.stdin,
-      output: result.child.stdout,
+      output: result.output,
       exit,
       hangup: () => void unlessRemoved(signal(id, 'SIGHUP', 'all')),
     }

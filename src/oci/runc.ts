@@ -8,7 +8,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { watch } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable, Writable } from 'node:stream'
+import { PassThrough, type Readable, type Writable } from 'node:stream'
 
 import { command, toolEnv } from './command.ts'
 import { OciError } from './errors.ts'
@@ -139,6 +139,8 @@ export const startAttached = async (
   const run = [runc.runcPath, '--root', runc.root, 'run', '--bundle', dir, '--pid-file', join(dir, 'pid'), id]
   const argv = launcherArgv(launch.uid, launch.mounts, terminal ? inTerminal(run, terminal, true) : run)
   const child = spawn('perl', argv, { cwd: dir, detached: true, env: toolEnv, stdio: 'pipe' })
+  // Read from the start: what nobody reads when a process exits, Node throws away.
+  const output = child.stdout.pipe(new PassThrough())
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => {
     if (errors.length < 4_096) errors += chunk.toString()
@@ -151,10 +153,10 @@ export const startAttached = async (
   })
   const pid = await Promise.race([pidFile(dir, ended), ended.then(() => undefined)])
   const seen = pid ?? Number(readIfAny(join(dir, 'pid')) ?? 0)
-  if (seen > 0) return { pid: seen, stdin: child.stdin, output: child.stdout, ended }
+  if (seen > 0) return { pid: seen, stdin: child.stdin, output, ended }
   const code = await ended
   if (code === mountRefusedCode) throw new MountRefused(errors)
-  const shown: unknown = child.stdout.read()
+  const shown: unknown = output.read()
   const text = `${errors} ${Buffer.isBuffer(shown) ? shown.toString() : ''}`.trim()
   throw new OciError('OCI_START', `${id}: ${text.slice(0, 2_000)}`)
 }

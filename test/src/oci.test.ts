@@ -118,6 +118,11 @@ for (const kind of ['oci', 'process'] as const) {
       t.equal((await driver.wait('plain')).code, 4)
       await driver.remove('plain')
 
+      const brief = await driver.attach(spec('brief', 'echo brief'))
+      await brief.exit
+      t.equal(await collect(brief), 'brief\n', 'read only after its end')
+      await driver.remove('brief')
+
       const terminal = { columns: 97, rows: 31 }
       const tty = await driver.attach(spec('tty', 'stty size; read x; echo got $x; exit 5', { terminal }))
       tty.stdin.write('line\r')
