@@ -1,0 +1,156 @@
+/**
+ * `npm run bench -- deploy`: the platform's own share of a push of a 50 MB slug, from git's request to the
+ * answer and to the first dyno that is up, and the start of one more dyno of a slug that is on the host.
+ *
+ * The buildpack is `procfile`, which does nothing: what its two containers cost is the platform's share too.
+ * Peers: git pushing the same commit into a bare repository, and `runc run` of the same stack and slug.
+ */
+import { readdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { runBare } from './deploy/bare-runc.ts'
+import { startOwnPlatform, type OwnPlatform } from './deploy/platform.ts'
+import { commitAll, gitEnvironment, pushApp, pushBare, writeBigApp, type PushTimes } from './deploy/push.ts'
+import { row, type BenchOptions, type Row } from './report.ts'
+
+type Dyno = { readonly name: string; readonly state: string; readonly release: { readonly version: number } }
+
+const slugBytes = 50 * 1024 * 1024
+const stack = 'heroku-24'
+const pollEveryMs = 5
+const upMsMax = 60_000
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+export const run = async ({ quick, log }: BenchOptions): Promise<readonly Row[]> => {
+  const platform = await startOwnPlatform()
+  try {
+    const pushes = await measurePushes(platform, quick ? 1 : 3, log)
+    const starts = await measureStarts(platform, quick ? 3 : 9, log)
+    return [...pushRows(pushes), ...startRows(starts)]
+  } finally {
+    await platform.dispose()
+  }
+}
+
+type Push = { readonly times: PushTimes; readonly startMs: number; readonly bareMs: number }
+
+/** Each push is a new app's first: nothing of its slug is known anywhere. */
+const measurePushes = async (
+  platform: OwnPlatform,
+  count: number,
+  log: (line: string) => void,
+): Promise<readonly Push[]> => {
+  const pushes: Push[] = []
+  for (let at = 1; at <= count; at++) {
+    const app = `big-${at}`
+    const folder = join(platform.user, app)
+    writeBigApp(folder, slugBytes)
+    const env = gitEnvironment(platform)
+    await commitAll(folder, env)
+    const bareMs = await pushBare(folder, env)
+    await platform.api('POST', '/apps', { name: app })
+    const { times, answeredAtMs } = await pushApp(platform, app, folder)
+    const startMs = (await upAt(platform, app, 'web.1')) - answeredAtMs
+    pushes.push({ times, startMs, bareMs })
+    const parts = Object.entries(times).map(([name, ms]) => `${name} ${Math.round(ms)}`)
+    log(
+      `push ${at}: ${parts.join(', ')}, then up after ${Math.round(startMs)} ms; bare git ${Math.round(bareMs)}`,
+    )
+  }
+  return pushes
+}
+
+/** When the dyno is seen up, as `performance.now()` says it. */
+const upAt = async (platform: OwnPlatform, app: string, name: string): Promise<number> => {
+  const began = performance.now()
+  while (performance.now() - began < upMsMax) {
+    const dynos = await platform.api<readonly Dyno[]>('GET', `/apps/${app}/dynos`)
+    if (dynos.some((dyno) => dyno.name === name && dyno.state === 'up')) return performance.now()
+    await pause(pollEveryMs)
+  }
+  throw new Error(`${name} of ${app} is not up:\n${platform.output()}`)
+}
+
+type Start = { readonly fromRequestMs: number; readonly fromAnswerMs: number; readonly bareMs: number }
+
+/** One more web dyno of the first app, again and again; the app binds its port as soon as it runs. */
+const measureStarts = async (
+  platform: OwnPlatform,
+  count: number,
+  log: (line: string) => void,
+): Promise<readonly Start[]> => {
+  const app = 'big-1'
+  const slugs = join(platform.home, 'slugs')
+  const [slug] = readdirSync(slugs)
+  if (slug === undefined) throw new Error('no slug is unpacked on this host')
+  const bare = {
+    folder: join(platform.user, 'bundle'),
+    root: realpathSync(join(platform.home, 'stacks', stack)),
+    slug: join(slugs, slug),
+  }
+  const starts: Start[] = []
+  for (let at = 1; at <= count; at++) {
+    const bareMs = await runBare(bare, `bare-${at}`)
+    const quantity = at + 1
+    const beganMs = performance.now()
+    await platform.api('PATCH', `/apps/${app}/formation/web`, { quantity })
+    const answeredMs = performance.now()
+    const upMs = await upAt(platform, app, `web.${quantity}`)
+    starts.push({ fromRequestMs: upMs - beganMs, fromAnswerMs: upMs - answeredMs, bareMs })
+    const [whole, fromAnswer, peer] = [upMs - beganMs, upMs - answeredMs, bareMs].map(Math.round)
+    log(`start ${at}: ${fromAnswer} ms from the answer, ${whole} from the request; bare runc ${peer}`)
+  }
+  return starts
+}
+
+const parts: Readonly<Record<keyof Omit<PushTimes, 'whole'>, string>> = {
+  receive: 'receive the pack',
+  checkout: 'check the source out',
+  buildpack: "the buildpack's two containers",
+  pack: 'pack the slug',
+  storeAndRelease: 'store the slug, make the release',
+  repository: 'keep the repository',
+}
+
+const pushRows = (pushes: readonly Push[]): readonly Row[] => {
+  const of = (pick: (push: Push) => number): number => median(pushes.map(pick))
+  return [
+    row({
+      what: 'push of a 50 MB slug, request to answer',
+      unit: 'ms',
+      ours: of(({ times }) => times.whole),
+      goal: '<=2000',
+    }),
+    row({
+      what: 'the same beside git alone',
+      unit: 'ms',
+      ours: of(({ times }) => times.whole),
+      peers: { 'git push, bare': of(({ bareMs }) => bareMs) },
+    }),
+    ...Object.entries(parts).map(([part, what]) =>
+      row({ what: `  ${what}`, unit: 'ms', ours: of(({ times }) => times[part as keyof PushTimes]) }),
+    ),
+    row({ what: 'first web dyno up after the answer', unit: 'ms', ours: of(({ startMs }) => startMs) }),
+  ]
+}
+
+const startRows = (starts: readonly Start[]): readonly Row[] => {
+  const of = (pick: (start: Start) => number): number => median(starts.map(pick))
+  const bare = { 'runc run': of(({ bareMs }) => bareMs) }
+  return [
+    row({
+      what: 'one more dyno of a cached slug, from the answer',
+      unit: 'ms',
+      ours: of(({ fromAnswerMs }) => fromAnswerMs),
+      goal: '<=200',
+    }),
+    row({
+      what: 'the same, from the request',
+      unit: 'ms',
+      ours: of(({ fromRequestMs }) => fromRequestMs),
+      peers: bare,
+    }),
+  ]
+}
