@@ -33,9 +33,9 @@ const extract = 'gzip -dc "$1" | head -c "$2" | tar -x --no-same-owner -C "$3"'
 const outputCharsMax = 4096
 
 /**
- * Verifies and unpacks. Everything becomes writable by its owner, this process's user, and no more: containers
- * see it as their own by id-mapped mounts or private copies. The directory is a cache: after a power cut it
- * may be torn, so keep it where it goes with the boot.
+ * Verifies and unpacks. Everything becomes writable by its owner, this process's user, and no more:
+ * containers see it as their own by id-mapped mounts or private copies. The directory is a cache: after a
+ * power cut it may be torn, so keep it where it goes with the boot.
  * Throws SLUG_CHECKSUM (Heroku's R17, with its text), SLUG_UNSAFE or SLUG_DAMAGED.
  */
 export async function unpack(options: UnpackOptions): Promise<void> {
