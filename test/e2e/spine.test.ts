@@ -2,11 +2,13 @@
  * The spine, end to end: the stock heroku CLI, git and HTTP against a whole platform with real containers.
  * One platform for the file; its parts build on each other, as a user's first hour does.
  */
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import t from 'tap'
 import { commitApp, procfileApp, webApp, writeApp } from '../kit/apps.ts'
-import { startPlatform } from '../kit/platform.ts'
+import { homeFile, startPlatform } from '../kit/platform.ts'
 import { start } from '../kit/run.ts'
+import { schemaFaults } from '../kit/schema.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(600_000)
@@ -68,6 +70,42 @@ await t.test('git push builds, releases and serves the app', async (t) => {
   t.equal(answer.headers['x-forwarded-proto'], 'http')
   t.match(answer.headers['x-forwarded-for'], '127.0.0.1')
 })
+
+await t.test(
+  "heroku-client reads everything the commands read, each answer of Heroku's schema",
+  async (t) => {
+    const token = /HEROKU_API_KEY='([^']+)'/.exec(homeFile(platform, 'env'))?.[1]
+    type Client = {
+      get(path: string): Promise<unknown>
+      patch(path: string, options: object): Promise<unknown>
+    }
+    const Heroku = createRequire(import.meta.url)('heroku-client') as new (options: object) => Client
+    const client = new Heroku({ token, host: `http://127.0.0.1:${platform.port}` })
+    const answers: Readonly<Record<string, string>> = {
+      '/account': 'account',
+      '/apps': 'app',
+      [`/apps/${app}`]: 'app',
+      [`/apps/${app}/config-vars`]: 'config-var',
+      [`/apps/${app}/releases`]: 'release',
+      [`/apps/${app}/releases/3`]: 'release',
+      [`/apps/${app}/formation`]: 'formation',
+      [`/apps/${app}/dynos`]: 'dyno',
+      [`/apps/${app}/domains`]: 'domain',
+      [`/apps/${app}/builds`]: 'build',
+      [`/apps/${app}/collaborators`]: 'collaborator',
+      [`/apps/${app}/buildpack-installations`]: 'buildpack-installation',
+      '/stacks': 'stack',
+      '/regions': 'region',
+      '/dyno-sizes': 'dyno-size',
+    }
+    for (const [path, resource] of Object.entries(answers))
+      t.same(schemaFaults(resource, await client.get(path)), [], `GET ${path}`)
+    t.match(await client.patch(`/apps/${app}`, { body: { maintenance: true } }), { maintenance: true })
+    await until(async () => (await platform.get(`${app}.localhost`)).status === 503, { what: 'maintenance' })
+    t.match(await client.patch(`/apps/${app}`, { body: { maintenance: false } }), { maintenance: false })
+    await until(() => greeting(), { what: 'the end of maintenance' })
+  },
+)
 
 await t.test('heroku ps and ps:scale show and change the formation', async (t) => {
   t.match(await ok(['ps']), /=== web \(\w+\): npm start \(1\)\n+web\.1: up /)

@@ -129,8 +129,11 @@ const halt = async (request: AppRequest, edge: Edge, which: Which) => {
   return accepted()
 }
 
-const dynosOf = async (request: Request, appId: string): Promise<readonly DynoView[]> =>
-  (await request.ask(ref(Formation, appId), { type: 'dynos' })).dynos
+/** A one-off that has ended is none of an app's dynos any more. */
+const dynosOf = async (request: Request, appId: string): Promise<readonly DynoView[]> => {
+  const { dynos } = await request.ask(ref(Formation, appId), { type: 'dynos' })
+  return dynos.filter(({ state }) => state !== 'complete')
+}
 
 const dynoOf = async (request: Request<{ readonly dyno: string }>, appId: string): Promise<DynoView> => {
   const which = request.params.dyno
