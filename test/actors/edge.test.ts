@@ -1,0 +1,310 @@
+/**
+ * The router's side of the edge: what a shard knows of routes, what becomes of a request, what its lines say.
+ * Time is virtual and questions to the control plane are answered by hand.
+ */
+import t from 'tap'
+import { createAccessLog } from '../../actors/router/access-log.ts'
+import { createRouteCache } from '../../actors/router/route-cache.ts'
+import { createRouteTable, normalHost, routeTableLimits } from '../../actors/router/route-table.ts'
+import { shard } from '../../actors/router/shard.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
+import type { Route } from '../../actors/protocols/shapes.ts'
+import type { AccessRecord, Decision } from '../../src/proxy/contract.ts'
+import { drive } from '../kit/drive.ts'
+import { until } from '../kit/until.ts'
+
+const target = { runId: 'r1', dyno: 'web.1', address: '10.0.0.1', port: 4000, epoch: 1, host: 'h' }
+const route = (change: Partial<Route> = {}): Route => ({
+  appId: 'a1',
+  appName: 'shop',
+  version: 1,
+  maintenance: false,
+  gone: false,
+  hostnames: [],
+  web: 'up',
+  targets: [target],
+  ...change,
+})
+const routed: Decision = {
+  kind: 'route',
+  app: 'a1',
+  targets: [{ id: 'web.1', address: '10.0.0.1', port: 4000, epoch: 1 }],
+}
+
+const accessRecord: AccessRecord = {
+  app: 'a1',
+  at: 'info',
+  code: '',
+  description: '',
+  cause: '',
+  sock: '',
+  method: 'GET',
+  path: '/',
+  host: 'shop.localhost',
+  requestId: 'id',
+  fwd: '127.0.0.1',
+  target: 'web.1',
+  connectMs: 1,
+  serviceMs: 2,
+  status: 200,
+  bytes: 3,
+  protocol: 'http',
+  epochMs: 1,
+}
+
+type Names = Readonly<Record<string, string>>
+
+/** A table whose control plane is two maps, with a count of what it was asked; `isAway` makes it reject. */
+const world = (names: Names, routes: readonly Route[], limits: Partial<typeof routeTableLimits> = {}) => {
+  const plane = { names: { ...names } as Record<string, string>, routes: new Map<string, Route>() }
+  for (const each of routes) plane.routes.set(each.appId, each)
+  const asked: string[] = []
+  const timers = new Set<{ readonly atMs: number; readonly run: () => void }>()
+  const state = { nowMs: 1_000, isAway: false }
+  const answer = async <T>(question: string, value: () => T): Promise<T> => {
+    asked.push(question)
+    if (state.isAway) throw new Error('away')
+    return value()
+  }
+  const table = createRouteTable({
+    appDomain: 'localhost',
+    holderOf: (kind, name) => answer(`${kind} ${name}`, () => plane.names[`${kind} ${name}`]),
+    routeOf: (appId) => answer(`route ${appId}`, () => plane.routes.get(appId)),
+    now: () => state.nowMs,
+    after: (ms, run) => {
+      const timer = { atMs: state.nowMs + ms, run }
+      timers.add(timer)
+      return () => timers.delete(timer)
+    },
+    limits: { ...routeTableLimits, ...limits },
+  })
+  const advance = (ms: number): void => {
+    state.nowMs += ms
+    for (const timer of timers) {
+      if (timer.atMs > state.nowMs) continue
+      timers.delete(timer)
+      timer.run()
+    }
+  }
+  return { table, plane, asked, state, advance, timers }
+}
+const code = async (decision: Decision | Promise<Decision>): Promise<string> => {
+  const made = await decision
+  return made.kind === 'refuse' ? `${made.status} ${made.code} ${made.description}` : made.kind
+}
+
+t.test('a host is asked for once, then answered from the cache without a promise', async (t) => {
+  const { table, asked } = world({ 'app shop': 'a1' }, [route()])
+  t.strictSame(await table.resolve('Shop.LOCALHOST.:8080'), routed)
+  t.strictSame(asked, ['app shop', 'route a1'])
+  t.strictSame(table.resolve('shop.localhost'), routed, 'at once')
+  t.equal(asked.length, 2)
+  t.strictSame(table.stats(), { cached: 1, hits: 1, misses: 1 })
+  t.equal(normalHost('[::1]:8080'), '[::1]')
+})
+
+t.test('concurrent misses of one host share one question', async (t) => {
+  const { table, asked } = world({ 'app shop': 'a1' }, [route()])
+  const all = await Promise.all(Array.from({ length: 5 }, () => table.resolve('shop.localhost')))
+  t.strictSame(
+    all,
+    Array.from({ length: 5 }, () => routed),
+  )
+  t.equal(asked.length, 2)
+})
+
+t.test('nobody is believed for a moment, and not after an announcement', async (t) => {
+  const { table, plane, asked, advance } = world({}, [route()])
+  t.equal(await code(table.resolve('shop.localhost')), '404  No such app')
+  const questions = asked.length
+  t.equal(await code(table.resolve('shop.localhost')), '404  No such app')
+  t.equal(asked.length, questions, 'not asked again')
+  plane.names['app shop'] = 'a1'
+  advance(routeTableLimits.nobodyMs)
+  t.equal(await code(table.resolve('shop.localhost')), 'route', 'asked again after its time')
+  plane.names['host www.example.com'] = 'a1'
+  plane.routes.set('a1', route({ hostnames: ['www.example.com'], version: 2 }))
+  t.equal(await code(table.resolve('other.example.com')), '404  No such app')
+  plane.names['host other.example.com'] = 'a1'
+  plane.routes.set('a1', route({ hostnames: ['other.example.com'], version: 3 }))
+  table.update(route({ appId: 'another' }))
+  t.equal(await code(table.resolve('other.example.com')), 'route', 'a new word may be of this name')
+})
+
+t.test('names lead where the newest route says: custom, wildcard, renamed, removed, gone', async (t) => {
+  const { table, plane } = world(
+    { 'app shop': 'a1', 'host www.example.com': 'a1', 'host *.wild.example': 'a1' },
+    [route({ hostnames: ['www.example.com', '*.wild.example'] })],
+  )
+  for (const host of ['shop.localhost', 'www.example.com', 'a.wild.example', 'b.wild.example'])
+    t.equal(await code(table.resolve(host)), 'route', host)
+  t.equal(await code(table.resolve('a.b.wild.example')), '404  No such app', 'one label only')
+
+  plane.names = { 'app store': 'a1' }
+  const renamed = route({ appName: 'store', version: 2 })
+  plane.routes.set('a1', renamed)
+  table.update(renamed)
+  t.equal(await code(table.resolve('store.localhost')), 'route')
+  for (const host of ['shop.localhost', 'www.example.com', 'a.wild.example'])
+    t.equal(await code(table.resolve(host)), '404  No such app', `${host} after the rename`)
+
+  table.update(route({ appName: 'older', version: 1, web: 'none' }))
+  t.equal(await code(table.resolve('store.localhost')), 'route', 'an older announcement changes nothing')
+  plane.names = {}
+  table.update(route({ appName: 'store', version: 3, gone: true }))
+  t.equal(await code(table.resolve('store.localhost')), '404  No such app')
+  t.equal(table.stats().cached, 0)
+})
+
+t.test('a name that its app no longer claims is not served, whatever the names say', async (t) => {
+  const { table } = world({ 'host www.example.com': 'a1' }, [route()])
+  t.equal(await code(table.resolve('www.example.com')), '404  No such app')
+})
+
+t.test('what cannot be served is refused with its code', async (t) => {
+  const cases: readonly (readonly [Partial<Route>, string])[] = [
+    [{ web: 'none', targets: [] }, '503 H14 No web processes running'],
+    [{ web: 'crashed', targets: [] }, '503 H10 App crashed'],
+    [{ web: 'blank', targets: [] }, '503 H81 Blank app'],
+    [{ maintenance: true }, '503 H80 Maintenance mode'],
+  ]
+  for (const [change, want] of cases) {
+    const { table } = world({ 'app shop': 'a1' }, [route(change)])
+    const made = await table.resolve('shop.localhost')
+    t.equal(await code(made), want)
+    t.equal(made.kind === 'refuse' && made.app, 'a1', 'it is in the app its log')
+  }
+})
+
+t.test('requests for a booting app are held until it is up, or their time is up', async (t) => {
+  const booting = route({ web: 'booting', targets: [] })
+  const { table, advance, timers } = world({ 'app shop': 'a1' }, [booting], { waitingPerAppMax: 2 })
+  const first = table.resolve('shop.localhost')
+  await until(() => timers.size === 1, { what: 'the first to be held' })
+  advance(30_000)
+  const second = table.resolve('shop.localhost')
+  t.equal(await code(table.resolve('shop.localhost')), '503 H11 Backlog too deep')
+  advance(routeTableLimits.bootWaitMs - 30_000)
+  t.equal(await code(first), '503 H20 App boot timeout', 'after 75 s')
+  table.update({ ...booting, version: 2 })
+  t.equal(timers.size, 1, 'the second is still held')
+  table.update(route({ version: 3 }))
+  t.strictSame(await second, routed)
+  t.equal(timers.size, 0, 'no timer is left')
+
+  table.update({ ...booting, version: 4 })
+  const third = table.resolve('shop.localhost')
+  table.update(route({ version: 5, gone: true }))
+  t.equal(await code(third), '404  No such app')
+  t.equal(timers.size, 0)
+})
+
+t.test('without the control plane what is cached is served and the rest is H99', async (t) => {
+  const { table, state, asked } = world({ 'app shop': 'a1', 'app other': 'a2' }, [
+    route(),
+    route({ appId: 'a2', appName: 'other' }),
+  ])
+  await table.resolve('shop.localhost')
+  state.isAway = true
+  t.strictSame(table.resolve('shop.localhost'), routed)
+  t.equal(await code(table.resolve('other.localhost')), '503 H99 Platform error')
+  await t.rejects(table.revalidate(10), 'revalidation says that it failed')
+  t.strictSame(table.resolve('shop.localhost'), routed, 'and takes nothing away')
+  state.isAway = false
+  const before = asked.length
+  t.equal(await code(table.resolve('other.localhost')), 'route', 'a failure is not remembered')
+  t.ok(asked.length > before)
+})
+
+t.test('revalidation heals what an announcement missed, the most used first', async (t) => {
+  const booting = route({ web: 'booting', targets: [] })
+  const second = route({ appId: 'a2', appName: 'other' })
+  const { table, plane, asked } = world({ 'app shop': 'a1', 'app other': 'a2' }, [booting, second])
+  await table.resolve('other.localhost')
+  const held = table.resolve('shop.localhost')
+  await until(() => asked.includes('route a1'), { what: 'the question' })
+  plane.routes.set('a1', route({ version: 2 }))
+  asked.length = 0
+  await table.revalidate(1)
+  t.strictSame(asked, ['route a1'], 'a bounded number')
+  t.strictSame(await held, routed, 'who waited is released')
+  plane.routes.clear()
+  plane.names = {}
+  await table.revalidate(10)
+  t.equal(await code(table.resolve('shop.localhost')), '404  No such app', 'what is gone is let go')
+})
+
+t.test('the cache is bounded, and forgets what was used longest ago', async (t) => {
+  const cache = createRouteCache('localhost', 2)
+  const app = (id: string): Route => route({ appId: id, appName: id })
+  for (const id of ['one', 'two']) cache.learn(`${id}.localhost`, app(id))
+  t.ok(cache.find('one.localhost'))
+  cache.learn('three.localhost', app('three'))
+  t.equal(cache.size(), 2)
+  t.ok(cache.find('one.localhost'))
+  t.notOk(cache.find('two.localhost'))
+  t.strictSame(cache.apps(1), ['one'])
+  t.notOk(cache.update(app('two')), 'an announcement counts for what is cached')
+  t.notOk(cache.update(app('one')), 'and only if it is newer')
+})
+
+t.test('access lines go to their apps, bounded, with what was dropped said in-band', async (t) => {
+  const written: [string, readonly Line[]][] = []
+  const log = createAccessLog(
+    () => 1_700_000_000_000.25,
+    (appId, lines) => written.push([appId, lines]),
+  )
+  const record = (app: string | null, path: string): AccessRecord => ({
+    ...accessRecord,
+    app,
+    path,
+  })
+  log.flush()
+  t.strictSame(written, [], 'nothing to say')
+  log.add(record(null, '/'))
+  log.add(record('a2', '/x'))
+  for (let at = 0; at < 2_005; at++) log.add(record('a1', `/${at}`))
+  log.flush()
+  log.flush()
+  t.strictSame(
+    written.map(([appId, lines]) => [appId, lines.length]),
+    [
+      ['a2', 1],
+      ['a1', 2_001],
+    ],
+  )
+  const lines = written[1]?.[1] ?? []
+  const text = (line: Line | undefined): string => Buffer.from(line?.text ?? []).toString()
+  t.match(text(lines[0]), /^at=info method=GET path="\/0" host=shop\.localhost /)
+  t.equal(text(lines.at(-1)), 'Error L12: 5 messages dropped')
+  t.match(lines[0], { source: 'heroku', process: 'router', atUs: 1_700_000_000_000_250 })
+})
+
+t.test('the shard applies announcements, revalidates in time, counts and drains', async (t) => {
+  const driven = drive(shard, { key: 'shard', args: null })
+  driven.send({ type: 'routed', route: route() })
+  t.match(driven.ran, [{ name: 'routing.apply', args: { route: { appId: 'a1' } } }])
+  driven.done('routing.apply')
+  driven.fire('revalidate')
+  t.match(driven.ran, [{ name: 'routing.revalidate' }])
+  driven.failed('routing.revalidate', 'platform')
+  driven.fire('revalidate')
+  driven.done('routing.revalidate')
+  t.equal(driven.timers.get('revalidate')?.ms, 60_000, 'armed again, also after a failure')
+
+  t.equal(driven.send({ type: 'stats' }), undefined)
+  t.equal(driven.send({ type: 'stats' }), undefined)
+  const counts = { cached: 1, hits: 2, misses: 3, inFlight: 4 }
+  driven.done('routing.stats', counts)
+  driven.done('routing.stats', counts)
+  t.strictSame(
+    driven.replies.map(({ value }) => value),
+    [counts, counts],
+    'each is answered once',
+  )
+  driven.send({ type: 'drain' })
+  t.match(driven.ran, [{ name: 'routing.drain' }])
+  const { keyOf } = shard.behaviour.mailbox as { keyOf: (message: object) => string | undefined }
+  t.equal(keyOf({ type: 'routed', route: route() }), 'a1', 'only the newest word on an app counts')
+  t.equal(keyOf({ type: 'drain' }), undefined)
+})
