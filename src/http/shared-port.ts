@@ -36,7 +36,6 @@ export type SharedPort = {
 }
 
 const tlsHandshake = 0x16
-const idlePollMs = 50
 
 /** Listens; rejects when the port is taken. */
 export const listenShared = (
@@ -46,6 +45,7 @@ export const listenShared = (
   const { http, limits } = options
   // It never listens itself; without this event it would neither time out slow clients nor know idle ones.
   http.emit('listening')
+  const quiet = quietCloser(http)
   const sockets = new Set<Duplex>()
   const hold = (socket: Duplex): void => {
     sockets.add(socket)
@@ -89,18 +89,43 @@ export const listenShared = (
         port: (server.address() as AddressInfo).port,
         close: (graceMs) =>
           new Promise((closed) => {
-            const idle = setInterval(() => http.closeIdleConnections(), idlePollMs)
             const grace = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs)
             server.close(() => {
-              clearInterval(idle)
               clearTimeout(grace)
               http.close()
               closed()
             })
+            quiet.close()
           }),
       })
     })
   })
+}
+
+/**
+ * Closes connections as soon as they have nothing under way. Node's own way to do that takes a response for
+ * done when its end was asked for, with megabytes still to be sent.
+ */
+const quietCloser = (http: HttpServer): { readonly close: () => void } => {
+  const idle = new Set<Duplex>()
+  let closing = false
+  http.on('connection', (socket) => {
+    idle.add(socket)
+    socket.once('close', () => idle.delete(socket))
+  })
+  http.on('request', ({ socket }, response) => {
+    idle.delete(socket)
+    response.once('close', () => {
+      if (closing) socket.end()
+      else if (!socket.destroyed) idle.add(socket)
+    })
+  })
+  return {
+    close() {
+      closing = true
+      for (const socket of idle) socket.destroy()
+    },
+  }
 }
 
 /** Gives a socket with bytes put back to a server: it reads them first, then the rest as they come. */

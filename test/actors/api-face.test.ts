@@ -2,10 +2,10 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
+import Heroku from 'heroku-client'
 import t from 'tap'
 import { serveEndpoints } from '../../actors/main/serve-endpoints.ts'
 import { requestsOf } from '../../src/nats/requests.ts'
@@ -191,13 +191,11 @@ t.test('git, build output and slugs are served beside the JSON', async (t) => {
 
 t.test('heroku-client and an attached client work over the one port', async (t) => {
   const { api, world, rendezvous, certificates, http } = await openApi(t)
-  const Heroku = createRequire(import.meta.url)('heroku-client') as new (options: Json) => Json
   const client = new Heroku({ token: apiToken, host: `http://127.0.0.1:${api.port}` })
-  const app = (await client['post']('/apps', { body: { name: 'client-app' } })) as Json
-  t.equal(app['name'], 'client-app')
-  t.same(await client['patch']('/apps/client-app/config-vars', { body: { A: 'b' } }), { A: 'b' })
-  t.equal((await client['get']('/apps/client-app/releases')).length, 3)
-  const failure = await client['get']('/apps/nope').catch((error: Json) => error)
+  t.match(await client.post('/apps', { body: { name: 'client-app' } }), { name: 'client-app' })
+  t.same(await client.patch('/apps/client-app/config-vars', { body: { A: 'b' } }), { A: 'b' })
+  t.equal(((await client.get('/apps/client-app/releases')) as Json[]).length, 3)
+  const failure = await client.get('/apps/nope').catch((error: unknown) => error)
   t.match(failure, { statusCode: 404, body: { id: 'not_found' } })
 
   const run = await http('POST', '/apps/client-app/dynos', { command: 'cat', attach: true })
