@@ -1,0 +1,314 @@
+/**
+ * Logplex's first form: the text of a line, the order and the losses of a channel, tails over a real
+ * nats-server, and the shuttle from a container's log.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { performHistory, packLines } from '../../actors/effects/perform/history.ts'
+import { channel } from '../../actors/logplex/channel.ts'
+import { formatLine, formatTime, lineMatches } from '../../actors/logplex/line.ts'
+import { createShuttle, microseconds } from '../../actors/logplex/shuttle.ts'
+import { openTail, type TailOptions } from '../../actors/logplex/tail.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
+import { openStream } from '../../src/nats/streams.ts'
+import { logStart, type Driver, type LogBatch, type LogCursor } from '../../src/oci/driver.ts'
+import { openBus } from '../kit/bus.ts'
+import { drive } from '../kit/drive.ts'
+import { scratch } from '../kit/files.ts'
+import { until } from '../kit/until.ts'
+
+t.setTimeout(120_000)
+const atUs = 1_700_000_000_123_456
+const line = (text: string, change: Partial<Line> = {}): Line => ({
+  atUs,
+  source: 'app',
+  process: 'web.1',
+  text: Buffer.from(text),
+  ...change,
+})
+const textOf = ({ text }: Line): string => Buffer.from(text).toString()
+
+t.test('a line reads as Heroku writes it, to the microsecond', async (t) => {
+  t.equal(formatTime(atUs), '2023-11-14T22:13:20.123456+00:00')
+  t.equal(formatTime(atUs + 1), '2023-11-14T22:13:20.123457+00:00', 'the same millisecond')
+  t.equal(formatTime(1_700_000_001_000_007), '2023-11-14T22:13:21.000007+00:00')
+  t.equal(formatLine(line('hé')), '2023-11-14T22:13:20.123456+00:00 app[web.1]: hé')
+  const odd = line('', { text: Buffer.from([0x61, 0xff, 0x62]) })
+  t.equal(formatLine(odd), '2023-11-14T22:13:20.123456+00:00 app[web.1]: a\ufffdb')
+  t.equal(microseconds('2023-11-14T22:13:20.123456789+00:00'), atUs, 'cut, not rounded')
+  t.equal(microseconds('2023-11-14T23:13:20.1+01:00'), 1_700_000_000_100_000)
+  t.equal(microseconds('2023-11-14T22:13:20Z'), 1_700_000_000_000_000)
+})
+
+t.test('a filter takes a type or one process, never a name that only begins alike', async (t) => {
+  const web = line('x')
+  t.ok(lineMatches(web, {}))
+  t.ok(lineMatches(web, { process: 'web' }))
+  t.ok(lineMatches(web, { process: 'web.1', source: 'app' }))
+  t.notOk(lineMatches(web, { source: 'heroku' }))
+  for (const process of ['website.1', 'web.10', 'worker.1'])
+    t.notOk(lineMatches(line('x', { process }), { process: 'web.1' }), process)
+  t.notOk(lineMatches(line('x', { process: 'website.1' }), { process: 'web' }))
+})
+
+type Appended = { readonly args: { readonly lines: readonly Line[] } }
+
+t.test('a channel appends one batch at a time, in order, and tries again until it is kept', async (t) => {
+  const driven = drive(channel, { key: 'a1', args: null as never })
+  const open = (): readonly string[][] => driven.ran.map((ran) => (ran as Appended).args.lines.map(textOf))
+  driven.send({ type: 'write', lines: [line('1')] })
+  driven.send({ type: 'write', lines: [line('2'), line('3')] })
+  driven.send({ type: 'write', lines: [line('4')] })
+  t.strictSame(open(), [['1']])
+  driven.failed('history.append', 'store_unavailable')
+  t.strictSame(open(), [], 'not at once')
+  driven.send({ type: 'write', lines: [line('5')] })
+  t.strictSame(open(), [], 'nothing overtakes it')
+  const waits: number[] = []
+  for (let tries = 0; tries < 8; tries++) {
+    waits.push(driven.timers.get('retry')?.ms ?? 0)
+    driven.fire('retry')
+    t.strictSame(open(), [['1']], 'the same batch')
+    driven.failed('history.append', 'store_unavailable')
+  }
+  t.strictSame(
+    waits,
+    waits.toSorted((a, b) => a - b),
+  )
+  t.equal(waits.at(-1), 5_000, 'back-off has an end')
+  t.equal(driven.logs.length, 1, 'said once an outage')
+  driven.fire('retry')
+  driven.done('history.append', { seq: 1 })
+  t.strictSame(open(), [['2', '3', '4', '5']])
+  driven.send({ type: 'retry', batch: 1 })
+  driven.send({ type: 'appended', batch: 1 })
+  t.equal(open().length, 1, 'late words on an earlier batch change nothing')
+  driven.send({ type: 'drop' })
+  t.match(driven.ran.at(-1), { name: 'history.drop', args: { appId: 'a1' } })
+})
+
+const lossOf = (text: string): number =>
+  Number(/^Error L10 \(output buffer overflow\): (\d+) messages dropped since \S+\.$/.exec(text)?.[1] ?? 0)
+
+t.test('a channel accounts for every line: kept, said to be dropped, or still here', async (t) => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('write' as const), count: fc.integer({ min: 1, max: 2_500 }) }),
+    fc.record({ do: fc.constant('lost' as const), count: fc.integer({ min: 0, max: 9 }) }),
+    fc.record({ do: fc.constantFrom('done' as const, 'failed' as const), count: fc.constant(0) }),
+  )
+  const check = (steps: readonly { do: 'write' | 'lost' | 'done' | 'failed'; count: number }[]): boolean => {
+    const driven = drive(channel, { key: 'a1', args: null as never })
+    let [accepted, reported, next] = [0, 0, 0]
+    const kept: number[] = []
+    const end = (): void => {
+      const ran = driven.ran[0] as Appended | undefined
+      for (const text of ran?.args.lines.map(textOf) ?? [])
+        if (lossOf(text) > 0) reported += lossOf(text)
+        else kept.push(Number(text))
+      if (ran !== undefined) driven.done('history.append', { seq: 1 })
+    }
+    const fail = (): void => {
+      if (driven.ran.length === 0) return
+      driven.failed('history.append', 'store_unavailable')
+      driven.fire('retry')
+    }
+    for (const { do: what, count } of steps) {
+      if (what === 'write') {
+        driven.send({ type: 'write', lines: Array.from({ length: count }, () => line(String(next++))) })
+        accepted += count
+      } else if (what === 'lost') {
+        driven.lost(count)
+        accepted += count
+      } else if (what === 'done') end()
+      else fail()
+      if (driven.ran.length > 1 || driven.state.buffer.length > 5_000) return false
+    }
+    const waiting = driven.state.buffer.length + driven.state.dropped
+    const inFlight = driven.state.inFlight.reduce((sum, one) => sum + (lossOf(textOf(one)) || 1), 0)
+    if (accepted !== kept.length + reported + waiting + inFlight) return false
+    // Whatever came before, once the store is well it all gets out.
+    driven.send({ type: 'write', lines: [line(String(next++))] })
+    for (let tries = 0; driven.ran.length > 0 && tries < 100; tries++) end()
+    const inOrder = kept.every((value, at) => at === 0 || value > (kept[at - 1] ?? 0))
+    return inOrder && accepted + 1 === kept.length + reported
+  }
+  fc.assert(fc.property(fc.array(step, { maxLength: 12 }), check), { numRuns: 60 })
+  const written = (count: number) => ({ do: 'write' as const, count })
+  t.ok(check([written(1), written(2_500), written(2_500), written(2_500)]), 'with an overflow for sure')
+})
+
+t.test('a buffer full of bytes drops its oldest lines and says so where they were', async (t) => {
+  const driven = drive(channel, { key: 'a1', args: null as never })
+  const big = (name: string): Line => line(name + 'x'.repeat(1024 * 1024))
+  driven.send({ type: 'write', lines: [line('first')] })
+  for (const name of ['a', 'b', 'c', 'd', 'e']) driven.send({ type: 'write', lines: [big(name)] })
+  driven.done('history.append', { seq: 1 })
+  const { lines } = (driven.ran[0] as unknown as Appended).args
+  t.equal(lossOf(textOf(lines[0]!)), 2)
+  t.match(lines[0], { source: 'heroku', process: 'logplex' })
+  t.match(textOf(lines[0]!), '2023-11-14T22:13:20.123456+00:00', 'since the first that was dropped')
+  t.equal(textOf(lines[1]!).charAt(0), 'c')
+})
+
+/** A tail that keeps what it is given. */
+const collect = (stream: Parameters<typeof openTail>[0], options: Partial<TailOptions>) => {
+  const got: string[] = []
+  const ids: number[] = []
+  const state = { ended: false, failure: '' }
+  const tail = openTail(
+    stream,
+    { appId: 'a1', lines: 1_500, tail: false, filter: {}, ...options },
+    {
+      onLine: (id, one) => {
+        got.push(textOf(one))
+        ids.push(id)
+      },
+      onEnd: () => (state.ended = true),
+      onFailure: (reason) => (state.failure = reason),
+    },
+  )
+  return { got, ids, state, tail }
+}
+
+const historyOf = async (t: Test, name = 'history') => {
+  const bus = await openBus(t)
+  const bounds = { replicas: 1, maxMessagesPerKey: 3_000, maxAgeMs: 0, maxBytes: 64 * 1024 * 1024 }
+  return openStream(await bus.join('h1'), { ...bounds, name })
+}
+
+t.test('a tail gives the past and then what comes, each line once, and resumes by id', async (t) => {
+  const stream = await historyOf(t)
+  let next = 0
+  const write = async (batches: number): Promise<void> => {
+    for (let at = 0; at < batches; at++) {
+      const lines = Array.from({ length: 1 + (at % 3) }, () => line(String(next++)))
+      await stream.append('a1', packLines(lines))
+    }
+  }
+  await write(30)
+  await stream.append('other', packLines([line('of another app')]))
+  const past = collect(stream, {})
+  await until(() => past.state.ended, { what: 'the end of the past' })
+  t.strictSame(
+    past.got,
+    Array.from({ length: next }, (_, at) => String(at)),
+  )
+
+  const writing = write(60)
+  const live = collect(stream, { tail: true, lines: 10 })
+  await writing
+  await until(() => live.got.at(-1) === String(next - 1), { what: 'the newest line' })
+  const first = Number(live.got[0])
+  t.strictSame(
+    live.got,
+    Array.from({ length: next - first }, (_, at) => String(first + at)),
+    'no gap',
+  )
+  t.ok(first >= 50, 'ten of the past at most, as it was when asked')
+
+  const middle = live.ids[live.ids.length >> 1] ?? 0
+  const resumed = collect(stream, { tail: true, lines: 0, afterId: middle })
+  await until(() => resumed.got.at(-1) === String(next - 1), { what: 'the rest' })
+  t.strictSame(
+    resumed.ids,
+    live.ids.filter((id) => id > middle),
+    'all after it, whatever was asked for',
+  )
+
+  const filtered = collect(stream, { tail: true, lines: 2, filter: { source: 'heroku', process: 'web' } })
+  await stream.append(
+    'a1',
+    packLines([line('app'), line('site', { source: 'heroku', process: 'website.1' })]),
+  )
+  await stream.append('a1', packLines([line('wanted', { source: 'heroku' })]))
+  await until(() => filtered.got.length > 0, { what: 'the line that fits' })
+  t.strictSame(filtered.got, ['wanted'])
+  live.tail.close()
+  const had = live.got.length
+  await write(1)
+  await until(() => resumed.got.at(-1) === String(next - 1), { what: 'the other to go on' })
+  t.equal(live.got.length, had, 'a closed tail is silent')
+  for (const { tail } of [resumed, filtered]) tail.close()
+})
+
+t.test('the kept history is cut to its last lines, seldom, and goes with its app', async (t) => {
+  const stream = await historyOf(t)
+  const append = performHistory(stream)['history.append'] as (
+    args: object,
+    signal?: AbortSignal,
+  ) => Promise<{ seq: number }>
+  let next = 0
+  const batch = (): readonly Line[] => Array.from({ length: 400 }, () => line(String(next++)))
+  await append({ appId: 'other', lines: [line('x')] })
+  for (let at = 0; at < 7; at++) await append({ appId: 'a1', lines: batch() })
+  t.equal((await stream.read('a1')).length, 7, 'not yet twice as many as are kept')
+  const again = performHistory(stream)
+  await (again['history.append'] as typeof append)({ appId: 'a1', lines: batch() })
+  const kept = collect(stream, {})
+  await until(() => kept.state.ended, { what: 'the past' })
+  t.equal((await stream.read('a1')).length, 4, 'a new performer counts what it finds')
+  t.strictSame(
+    kept.got,
+    Array.from({ length: 1_500 }, (_, at) => String(next - 1_500 + at)),
+  )
+  await (again['history.drop'] as (args: object) => Promise<void>)({ appId: 'a1' })
+  t.strictSame(await stream.read('a1'), [])
+  t.equal((await stream.read('other')).length, 1)
+})
+
+t.test('a history that cannot be read is said once, and not to who has gone', async (t) => {
+  const broken = {
+    read: () => Promise.reject(new Error('no answer')),
+  } as unknown as Parameters<typeof openTail>[0]
+  const tail = collect(broken, { tail: true })
+  const gone = collect(broken, { tail: true })
+  gone.tail.close()
+  await until(() => tail.state.failure !== '', { what: 'the failure' })
+  t.equal(tail.state.failure, 'no answer')
+  t.equal(gone.state.failure, '')
+})
+
+t.test('the shuttle carries a log on from where it stood, and says what rotation took', async (t) => {
+  const folder = await scratch(t)
+  const written: Line[] = []
+  const asked: LogCursor[] = []
+  const at = '2023-11-14T22:13:20.123456789+00:00'
+  const logLine = (text: string) => ({ at, stream: 'stdout' as const, bytes: Buffer.from(text) })
+  const shipAll = async (batches: readonly LogBatch[]): Promise<void> => {
+    const follow: Driver['follow'] = (_, from, onBatch) => {
+      asked.push(from)
+      const done = (async () => {
+        for (const batch of batches) await onBatch(batch)
+      })()
+      return { done, close: () => undefined }
+    }
+    const shuttle = createShuttle(folder, { follow } as unknown as Driver, (_, lines) =>
+      written.push(...lines),
+    )
+    await shuttle.ship({ runId: 'r1', appId: 'a1', process: 'web.1' })
+  }
+  const cursor = (offset: number): LogCursor => ({ file: 0, offset })
+  await shipAll([
+    { lines: [logLine('a'), logLine('b')], cursor: cursor(2), lost: false },
+    { lines: [], cursor: cursor(3), lost: false },
+  ])
+  await shipAll([{ lines: [logLine('c')], cursor: { file: 2, offset: 9 }, lost: true }])
+  await shipAll([])
+  t.strictSame(asked, [logStart, cursor(3), { file: 2, offset: 9 }])
+  t.strictSame(
+    written.map(textOf).filter((text) => !text.startsWith('Error')),
+    ['a', 'b', 'c'],
+  )
+  t.match(written[2], { source: 'app', process: 'log-shuttle', atUs })
+  t.match(textOf(written[2]!), /^Error L12: /)
+  t.match(written[0], { source: 'app', process: 'web.1', atUs })
+
+  const file = join(folder, 'r1.json')
+  await writeFile(file, (await readFile(file, 'utf8')).slice(0, 5))
+  await shipAll([])
+  t.strictSame(asked.at(-1), logStart, 'half a cursor is none: doubled at worst, never lost')
+  await createShuttle(folder, {} as Driver, () => undefined).forget('r1')
+  await t.rejects(readFile(file), { code: 'ENOENT' })
+})
