@@ -1,0 +1,259 @@
+/**
+ * The formation: its calculations, and what it says again when nobody hears.
+ */
+import t from 'tap'
+import { crashPolicy } from '../../actors/formation/crash-policy.ts'
+import { formed, type Formed } from '../../actors/formation/record.ts'
+import { scaleTypes, typesOf } from '../../actors/formation/scale.ts'
+import { formation } from '../../actors/formation.ts'
+import { dynoSizes, findDynoSize } from '../../config/dyno-sizes.ts'
+import { heroku } from '../../config/heroku.ts'
+import type { Release, RunReport, Slug } from '../../actors/protocols/shapes.ts'
+import { drive } from '../kit/drive.ts'
+
+const by = { id: 'u1', email: 'e@example.com' }
+const slug: Slug = {
+  id: 'slug-1',
+  sha256: '0'.repeat(64),
+  bytes: 1,
+  stack: 'heroku-24',
+  commit: '60a874b3',
+  description: 'Deploy 60a874b3',
+  processTypes: { web: 'web', worker: 'worker', release: 'migrate' },
+  buildpackDescription: 'Procfile',
+  createdAt: 1,
+}
+const releaseOf = (version: number): Release => ({
+  id: `release-${version}`,
+  version,
+  description: 'Deploy',
+  status: 'succeeded',
+  userId: by.id,
+  userEmail: by.email,
+  configId: `config-${version}`,
+  slug,
+  createdAt: 1,
+  updatedAt: 1,
+})
+const appId = 'app-1'
+
+t.test('the crash policy restarts at once first, then cools off under a growing bound', (t) => {
+  const crash = { before: 0, upMs: 0, error: null, chance: 1 }
+  t.same(crashPolicy(crash), { crashes: 1, waitMs: 0 })
+  const waits = [1, 2, 3, 4, 5, 6, 7].map((before) => crashPolicy({ ...crash, before }).waitMs / 60_000)
+  t.same(waits, [20, 40, 60, 180, 320, 320, 320])
+  t.equal(crashPolicy({ ...crash, before: 3, chance: 0.5 }).waitMs, 30 * 60_000, 'random within the bound')
+  const steady = crashPolicy({ ...crash, before: 5, upMs: heroku.steadyMs + 1 })
+  t.same(steady, { crashes: 1, waitMs: 0 }, 'long up: no boot crash')
+  const fault = crashPolicy({ ...crash, before: 3, error: 'R99' })
+  t.equal(fault.crashes, 3, "the platform's own faults are not counted against the app")
+  t.ok(fault.waitMs > 0 && fault.waitMs <= 15_000)
+  t.end()
+})
+
+t.test('process types follow the slug and keep their scale', (t) => {
+  const fresh = { now: 5, uuid: () => 'id' }
+  const first = typesOf(slug, [], true, fresh)
+  t.same(
+    first.map((type) => [type.type, type.quantity, type.size]),
+    [
+      ['web', 1, 'Basic'],
+      ['worker', 0, 'Basic'],
+    ],
+  )
+  const grown = first.map((type) => ({ ...type, quantity: 4 }))
+  const next = typesOf({ ...slug, processTypes: { web: 'other', clock: 'tick' } }, grown, false, fresh)
+  t.same(
+    next.map((type) => [type.type, type.quantity, type.command]),
+    [
+      ['clock', 0, 'tick'],
+      ['web', 4, 'other'],
+    ],
+  )
+  t.end()
+})
+
+t.test('scaling takes absolute and relative quantities, all or none', (t) => {
+  const types = typesOf(slug, [], true, { now: 1, uuid: () => 'id' })
+  const quantities = (updates: { type: string; quantity?: string; size?: string }[]) => {
+    const scaled = scaleTypes(types, updates, 2)
+    return scaled.ok ? scaled.types.map((type) => type.quantity) : scaled.reason
+  }
+  t.same(
+    quantities([
+      { type: 'web', quantity: '+2' },
+      { type: 'worker', quantity: '1' },
+    ]),
+    [3, 1],
+  )
+  t.same(quantities([{ type: 'web', quantity: '-5' }]), [0, 0])
+  t.match(
+    quantities([
+      { type: 'web', quantity: '2' },
+      { type: 'worker', quantity: 'many' },
+    ]),
+    /Invalid quantity many/,
+  )
+  t.match(quantities([{ type: 'web', size: 'performance-m', quantity: '11' }]), /more than 10 Performance-M/)
+  t.equal(findDynoSize('STANDARD-2x')?.name, 'Standard-2X')
+  t.equal(findDynoSize('hobby')?.name, 'Basic')
+  t.equal(new Set(dynoSizes.map((size) => size.id)).size, dynoSizes.length)
+  t.end()
+})
+
+/** A formation whose one web dyno was placed on host `h` and told to it. */
+const placed = () => {
+  const f = drive(formation, { key: appId, args: undefined })
+  f.send({ type: 'open', appName: 'demo' })
+  f.send({ type: 'released', release: releaseOf(3), by })
+  f.answered('place', { host: 'h' })
+  return f
+}
+const tellsTo = (f: ReturnType<typeof placed>, type: string) =>
+  f.told.filter((told) => told.message.type === type).map((told) => told.message as Record<string, unknown>)
+const reportOf = (f: ReturnType<typeof placed>, phase: RunReport['phase']): RunReport => {
+  const { run } = tellsTo(f, 'launch')[0] as unknown as { run: { id: string; name: string; epoch: number } }
+  const where = phase === 'up' ? { address: '10.0.0.1', port: 3000 } : { address: null, port: null }
+  return {
+    id: run.id,
+    appId,
+    name: run.name,
+    epoch: run.epoch,
+    phase,
+    ...where,
+    startedAt: 1,
+    code: null,
+    error: null,
+  }
+}
+const record = (f: ReturnType<typeof placed>): Formed => f.saved() ?? formed('')
+
+t.test('a launch that no host reports is told again, then goes elsewhere under a new id', (t) => {
+  const f = placed()
+  t.equal(tellsTo(f, 'launch').length, 1)
+  f.fire('reconcile')
+  t.equal(tellsTo(f, 'launch').length, 2)
+  const before = record(f).slots[0]?.run
+  for (let i = 0; i < 20 && record(f).slots[0]?.run?.id === before?.id; i++) f.fire('reconcile')
+  f.answered('place', { host: 'other' })
+  const after = record(f).slots[0]?.run
+  t.not(after?.id, before?.id)
+  t.ok((after?.epoch ?? 0) > (before?.epoch ?? 0), 'the newer decision has the larger epoch')
+  t.match(record(f).ending, [{ id: before?.id, host: 'h' }], 'should it come up after all, it must end')
+  t.end()
+})
+
+t.test('a run that its host does not name any more is gone, and no crash is counted', (t) => {
+  const f = placed()
+  const up = reportOf(f, 'up')
+  f.send({ type: 'announced', host: 'h', since: 100, runs: [up] })
+  t.match(record(f).slots, [{ state: 'up', run: { phase: 'up', since: 100 } }])
+  f.send({ type: 'announced', host: 'h', since: 100, runs: [] })
+  t.equal(record(f).slots[0]?.run?.id, up.id, 'an announcement may be older than the report')
+  f.send({ type: 'announced', host: 'h', since: 50, runs: [] })
+  t.equal(record(f).slots[0]?.run?.id, up.id, 'that of an earlier incarnation is')
+  f.send({ type: 'announced', host: 'h', since: 200, runs: [] })
+  t.match(record(f).slots, [{ state: 'starting', crashes: 0, run: { phase: 'placing' } }])
+  t.not(record(f).slots[0]?.run?.id, up.id)
+  t.end()
+})
+
+t.test('a run that the record does not know is told to end, also when there is no app', (t) => {
+  const f = placed()
+  const stray = { ...reportOf(f, 'up'), id: 'stray', name: 'web.9' }
+  f.send({ type: 'dynoChanged', host: 'h', report: stray })
+  t.match(tellsTo(f, 'halt'), [{ runId: 'stray' }])
+  const blank = drive(formation, { key: 'gone', args: undefined })
+  blank.send({ type: 'announced', host: 'h', since: 1, runs: [stray] })
+  t.match(tellsTo(blank, 'halt'), [{ runId: 'stray' }])
+  t.equal(blank.saved(), undefined)
+  t.end()
+})
+
+t.test('the old run serves until the new one is up; the halt waits for the routers and is repeated', (t) => {
+  const f = placed()
+  const up = reportOf(f, 'up')
+  f.send({ type: 'dynoChanged', host: 'h', report: up })
+  f.clear()
+  f.send({ type: 'restart', by })
+  f.answered('place', { host: 'h' })
+  t.match(record(f).slots, [{ state: 'starting', old: { id: up.id } }])
+  t.match(f.send({ type: 'route' })?.value, { web: 'up', targets: [{ runId: up.id }] })
+  const next = reportOf(f, 'up')
+  f.send({ type: 'dynoChanged', host: 'h', report: next })
+  t.match(f.send({ type: 'route' })?.value, { targets: [{ runId: next.id }] })
+  t.same(tellsTo(f, 'halt'), [], 'routers hear first')
+  f.fire('reconcile')
+  f.fire('reconcile')
+  t.match(tellsTo(f, 'halt'), [{ runId: up.id }, { runId: up.id }])
+  f.send({ type: 'dynoChanged', host: 'h', report: { ...up, phase: 'exited', code: 143 } })
+  t.same(record(f).ending, [])
+  t.end()
+})
+
+t.test('no room is said once in the log, and tried again; a predecessor makes room', (t) => {
+  const f = placed()
+  f.send({ type: 'dynoChanged', host: 'h', report: reportOf(f, 'up') })
+  f.clear()
+  f.send({ type: 'restart', by })
+  const noRoom = {
+    kind: 'refused',
+    code: 'no_room',
+    reason: 'No host has 512 MB of memory to spare',
+  } as const
+  f.askFailed('place', noRoom)
+  f.fire('retry')
+  f.askFailed('place', noRoom)
+  const said = tellsTo(f, 'write').map((m) =>
+    Buffer.from((m as { lines: [{ text: Uint8Array }] }).lines[0].text).toString(),
+  )
+  t.same(said.filter((line) => line.startsWith('Error R99')).length, 1)
+  t.equal(record(f).ending.length, 1, 'the old run goes first')
+  f.fire('retry')
+  t.equal(f.asked.length, 1)
+  t.end()
+})
+
+t.test('an activation takes up what an earlier one left', (t) => {
+  const f = drive(formation, { key: appId, args: undefined })
+  f.send({ type: 'open', appName: 'demo' })
+  f.send({ type: 'released', release: releaseOf(3), by })
+  const again = drive(formation, { key: appId, args: undefined, saved: record(f) })
+  t.match(again.asked, [{ message: { type: 'place' } }])
+  t.match(again.ran, [{ name: 'routes.announce' }])
+  t.ok(again.timers.has('reconcile'))
+  t.end()
+})
+
+t.test('a cool-off is a durable reminder, and ends in a new start', (t) => {
+  const f = placed()
+  const crash = () =>
+    f.send({ type: 'dynoChanged', host: 'h', report: { ...reportOf(f, 'exited'), code: 1 } })
+  crash()
+  f.clear()
+  f.asked.length = 0
+  t.match(record(f).slots, [{ state: 'starting', crashes: 1 }])
+  const run = record(f).slots[0]?.run
+  f.send({ type: 'placed', runId: run?.id ?? '', host: 'h' })
+  crash()
+  t.match(record(f).slots, [{ state: 'crashed', crashes: 2, run: null }])
+  t.equal(f.reminders.get('coolOff')?.atMs, record(f).slots[0]?.dueAt)
+  f.remind('coolOff')
+  t.match(record(f).slots, [{ state: 'starting', run: { phase: 'placing' } }])
+  t.notOk(f.reminders.has('coolOff'))
+  t.end()
+})
+
+t.test('an app is destroyed when its last run is gone, and only then', (t) => {
+  const f = placed()
+  const up = reportOf(f, 'up')
+  f.send({ type: 'dynoChanged', host: 'h', report: up })
+  t.equal(f.send({ type: 'destroy' }), undefined, 'no answer yet')
+  t.match(f.send({ type: 'dynos' })?.refused, { code: 'not_found' })
+  t.match(f.ran.at(-1)?.args, { route: { gone: true, targets: [] } })
+  f.send({ type: 'dynoChanged', host: 'h', report: { ...up, phase: 'exited', code: 143 } })
+  t.match(f.replies.at(-1), { type: 'destroy', value: {} })
+  t.equal(f.saved(), undefined)
+  t.same(f.send({ type: 'destroy' })?.value, {}, 'twice is fine')
+  t.end()
+})
