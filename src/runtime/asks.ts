@@ -1,7 +1,8 @@
 /**
  * Asks of this node that wait for their answer: from its actors and from its edges.
  *
- * Each has a deadline. It ends once: with the answer, or with why there is none. What comes later is dropped and counted.
+ * Each has a deadline. It ends once: with the answer, or with why there is none. What comes later is
+ * dropped and counted.
  */
 import type { Clock, Timer } from '../ports/clock.ts'
 import type { AskFailure, Caller } from './actor.ts'
@@ -43,7 +44,9 @@ export class Asks {
   readonly #deadLetters: DeadLetters
   #count = 0
 
-  /** @param life unique to this life of the node: an answer to an earlier life is not taken for one to this */
+  /**
+   * @param life unique to this life of the node: an answer to an earlier life is not taken for one to this
+   */
   constructor(host: string, life: string, clock: Clock, deadLetters: DeadLetters) {
     this.#host = host
     this.#prefix = `${life}.`

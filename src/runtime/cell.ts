@@ -143,8 +143,8 @@ export class Cell implements Runnable, Subject {
   }
 
   /**
-   * Ends it: what is being written first, then last words (not when it `moved` or is `idle`: it goes on elsewhere or
-   * later). `done` is called when it is over.
+   * Ends it: what is being written first, then last words (not when it `moved` or is `idle`: it goes on
+   * elsewhere or later). `done` is called when it is over.
    */
   stop(reason: string, done: () => void): void {
     if (this.dead) return done()

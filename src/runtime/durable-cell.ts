@@ -1,9 +1,10 @@
 /**
  * An activation whose state outlives it: turns leave only after the store has accepted what they changed.
  *
- * Up to a batch of waiting messages runs against the state in memory; one write stores the result; then the outboxes
- * leave in order. The mailbox waits meanwhile. Only three things end a batch: the store accepted it; somebody else wrote
- * the record (it is reloaded and the batch runs again, so many times); or the activation is over.
+ * Up to a batch of waiting messages runs against the state in memory; one write stores the result; then the
+ * outboxes leave in order. The mailbox waits meanwhile. Only three things end a batch: the store accepted
+ * it; somebody else wrote the record (it is reloaded and the batch runs again, so many times); or the
+ * activation is over.
  */
 import type { Timer } from '../ports/clock.ts'
 import { stopReason, type ActorDef } from './actor.ts'
@@ -125,8 +126,8 @@ export class DurableCell extends Cell {
   }
 
   /**
-   * Looks whether the record is still the one it has: while views differ, another host may own the key too, and an
-   * actor that only answers questions would never find out.
+   * Looks whether the record is still the one it has: while views differ, another host may own the key too,
+   * and an actor that only answers questions would never find out.
    */
   #refresh(): void {
     this.closed = true

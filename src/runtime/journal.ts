@@ -1,7 +1,8 @@
 /**
  * One actor's record in the store: loads it, and writes it by compare-and-set until the outcome is known.
  *
- *   conflict             somebody else wrote: the caller reloads and replays; unless the record names this very write
+ *   conflict             somebody else wrote: the caller reloads and replays; unless the record names this
+ *                        very write
  *   unavailable, no      nothing was written: tried again after a jittered back-off
  *   unavailable, unknown read back: ours -> committed; somebody else's -> conflict; unchanged -> tried again
  *
@@ -64,7 +65,10 @@ export class Journal {
     this.#seenMs = Number.NEGATIVE_INFINITY
   }
 
-  /** Looks once whether somebody else wrote. A store that does not answer cannot say so: then it goes on as it is. */
+  /**
+   * Looks once whether somebody else wrote. A store that does not answer cannot say so: then it goes on as
+   * it is.
+   */
   async changed(): Promise<boolean> {
     const found = await this.#once(() => this.#ports.store.get(this.#key))
     this.#seenMs = this.#ports.clock.monotonicMs()
@@ -79,8 +83,8 @@ export class Journal {
 
   /**
    * Writes the record, or removes it when `bytes` is undefined, at the revision that was last seen.
-   * @returns `conflict` when the record is somebody else's: load again. It may be built on this very write, which
-   * `writes` then names.
+   * @returns `conflict` when the record is somebody else's: load again. It may be built on this very write,
+   * which `writes` then names.
    */
   async commit(bytes: Uint8Array | undefined, write: string): Promise<Outcome> {
     for (let attempt = 1; ; attempt += 1) {

@@ -25,7 +25,10 @@ export type Limits = {
   readonly askTimeoutMsMax: number
   /** The longest a clock's timer can be set for. */
   readonly timerMsMax: number
-  /** A remote watch is repeated this often until its down arrives, and forgotten by the target when it is not. */
+  /**
+   * A remote watch is repeated this often until its down arrives, and forgotten by the target when it is
+   * not.
+   */
   readonly watchAssertMs: number
   readonly watchForgetMs: number
   /** Messages in one batch for one host; its bytes are bounded by the transport. */
@@ -36,7 +39,10 @@ export type Limits = {
   readonly activeMax: number
   readonly dynamicMax: number
   readonly recordBytesMax: number
-  /** A durable actor that heard nothing of its record for this long looks at it before it takes the next message. */
+  /**
+   * A durable actor that heard nothing of its record for this long looks at it before it takes the next
+   * message.
+   */
   readonly freshMs: number
   /** Lost races for one record in a row before the actor crashes. */
   readonly conflictsMax: number

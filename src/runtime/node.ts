@@ -1,8 +1,8 @@
 /**
  * A node: ports in, a running tree of actors out. The composition root of the runtime.
  *
- * Messages leave a turn through `post`: to an actor of this host by reference (through the codec with `simulateRemote`),
- * to another host in its next batch. Nothing here runs an actor but the scheduler.
+ * Messages leave a turn through `post`: to an actor of this host by reference (through the codec with
+ * `simulateRemote`), to another host in its next batch. Nothing here runs an actor but the scheduler.
  */
 import { Delivery } from './delivery.ts'
 import { ActError, AskFailed, errorText } from './errors.ts'
@@ -30,7 +30,10 @@ export type NodeConfig = {
   readonly host: string
   readonly cluster: string
   readonly tree: TreeNode
-  /** Messages between actors of this host go through the codec and their schema, as between hosts. True when left out. */
+  /**
+   * Messages between actors of this host go through the codec and their schema, as between hosts. True when
+   * left out.
+   */
   readonly simulateRemote?: boolean
   readonly limits?: Partial<Limits>
   /** The root supervisor gave up; everything is stopped by then. */

@@ -1,7 +1,8 @@
 /**
  * Performs what turns asked the outside world to do, and brings the results back as messages.
  *
- * A result for an activation that is gone is dropped and counted. An effect is performed at most once per ask.
+ * A result for an activation that is gone is dropped and counted. An effect is performed at most once per
+ * ask.
  */
 import { EffectFailed, type Effects, type Performer } from '../ports/effects.ts'
 import type { Log } from '../ports/log.ts'

@@ -1,12 +1,12 @@
 /**
- * The keyed actors of one type on this host: activated by their first message, passivated when idle, handed over when
- * the key gets another owner.
+ * The keyed actors of one type on this host: activated by their first message, passivated when idle, handed
+ * over when the key gets another owner.
  *
- *   passivation   only what has nothing queued, nothing in flight, no timer and no watch; a letter that comes after it
- *                 activates anew, so none falls in between
+ *   passivation   only what has nothing queued, nothing in flight, no timer and no watch; a letter that
+ *                 comes after it activates anew, so none falls in between
  *   handing over  the turn and its write are finished, then what is still queued is sent on to the new owner
- *   a crash       the letters that were not handled wait for the next activation, which comes after a back-off; when it
- *                 could not even be opened they are turned away
+ *   a crash       the letters that were not handled wait for the next activation, which comes after a
+ *                 back-off; when it could not even be opened they are turned away
  */
 import type { Timer } from '../ports/clock.ts'
 import type { Cell, CellOwner } from './cell.ts'

@@ -1,6 +1,7 @@
 /**
- * drive: runs an actor by hand, with no runtime around it. Each call is one turn; what the turn asked for is recorded,
- * and nothing happens by itself: timers fire, effects end and answers come when the test says so.
+ * drive: runs an actor by hand, with no runtime around it. Each call is one turn; what the turn asked for
+ * is recorded, and nothing happens by itself: timers fire, effects end and answers come when the test says
+ * so.
  */
 import assert from 'node:assert/strict'
 import { stopReason, type Actor, type AskFailure, type Effect } from '../../src/runtime/actor.ts'

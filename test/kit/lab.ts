@@ -1,7 +1,9 @@
 /**
- * lab: nodes on virtual ports, for tests of the runtime: one clock, one network, one store, any number of hosts.
+ * lab: nodes on virtual ports, for tests of the runtime: one clock, one network, one store, any number of
+ * hosts.
  *
- * Nothing happens but in `run` and `answer`, which step through virtual time and let promises settle between the steps.
+ * Nothing happens but in `run` and `answer`, which step through virtual time and let promises settle
+ * between the steps.
  */
 import { createNode, type Node, type NodeConfig, type TreeNode } from '../../src/runtime/index.ts'
 import type { Effects } from '../../src/ports/effects.ts'
