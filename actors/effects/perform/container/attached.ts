@@ -41,16 +41,23 @@ const wholeMarker = (seen: () => void): Transform => {
   })
 }
 
-/** Lets input through; without a terminal a chunk that ends in 0x04 is the last one. */
-const untilEndOfTransmission = (): Transform =>
-  new Transform({
+/**
+ * Lets input through; without a terminal a chunk that ends in 0x04 is the last one. What still comes is read
+ * and let go: a client that is not read from could go away unseen.
+ */
+const untilEndOfTransmission = (): Transform => {
+  let hasEnded = false
+  return new Transform({
     transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback) {
+      if (hasEnded) return done()
       if (chunk.at(-1) !== endOfTransmission) return done(null, chunk)
+      hasEnded = true
       if (chunk.length > 1) this.push(chunk.subarray(0, -1))
       this.push(null)
       return done()
     },
   })
+}
 
 /** Joins the two until the process has ended and its output is with the client. */
 export const joinAttached = async (
@@ -61,13 +68,17 @@ export const joinAttached = async (
   let marked = false
   const ignore = (): void => undefined
   for (const stream of [client, attached.stdin, attached.output]) stream.on('error', ignore)
-  client.once('close', () => attached.hangup())
   if (hasTerminal) client.pipe(attached.stdin)
   else client.pipe(untilEndOfTransmission()).on('error', ignore).pipe(attached.stdin)
   const output = wholeMarker(() => {
     marked = true
   })
   attached.output.pipe(output).pipe(client, { end: false })
+  client.once('close', () => {
+    attached.hangup()
+    // Nobody reads any more: a process that goes on must not be held up by what it says.
+    output.unpipe(client).resume()
+  })
   const drained = new Promise<void>((resolve) => output.once('end', resolve).once('close', resolve))
   const { code } = await attached.exit
   await drained

@@ -1,0 +1,385 @@
+/**
+ * Performers of effects: the vault, names, slugs on a host, what a process finds when it starts, attached
+ * one-offs, and the streams of long jobs' output.
+ */
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, link, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Duplex, PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { asksForMarker, joinAttached } from '../../actors/effects/perform/container/attached.ts'
+import { dynoFile, processArgv, processEnv } from '../../actors/effects/perform/container/environment.ts'
+import { createSlugs } from '../../actors/effects/perform/container/slugs.ts'
+import { holderOf, performNames } from '../../actors/effects/perform/names.ts'
+import { createVault } from '../../actors/effects/perform/vault.ts'
+import type { Run, Slug } from '../../actors/protocols/shapes.ts'
+import type { Attached, Exit } from '../../src/oci/driver.ts'
+import { createOutputHub } from '../../src/output/hub.ts'
+import type { Effects } from '../../src/ports/effects.ts'
+import { ObjectCorrupt, StoreUnavailable, type Objects, type Store } from '../../src/ports/store.ts'
+import { pack } from '../../src/slug/pack.ts'
+import { files, scratch } from '../kit/files.ts'
+import { memoryStore } from '../kit/memory-store.ts'
+import { machineEnv } from '../kit/run.ts'
+import { until } from '../kit/until.ts'
+
+const exec = promisify(execFile)
+const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
+  (effects[name] as (args: object) => Promise<R>)(args)
+const key = Buffer.alloc(32, 7)
+
+type Sealed = { configId: string; changed: boolean; set: string[]; removed: string[] }
+
+t.test('config vars are sealed under an id of their content, and opened with the key alone', async (t) => {
+  const store = memoryStore()
+  const vault = createVault(store, key)
+  const seal = (baseId: string, patch: Record<string, string | null>): Promise<Sealed> =>
+    perform(vault.effects, 'vault.seal', { appId: 'a1', baseId, patch })
+  const first = await seal('', { B: 'two', SECRET: 'hunter2-hunter2' })
+  t.match(first, { changed: true, set: ['B', 'SECRET'], removed: [] })
+  t.strictSame(await vault.open('a1', first.configId), { B: 'two', SECRET: 'hunter2-hunter2' })
+  t.strictSame(await vault.open('a1', ''), {})
+  const second = await seal(first.configId, { B: null, C: 'x', SECRET: 'hunter2-hunter2', GONE: null })
+  t.match(second, { changed: true, set: ['C'], removed: ['B'] })
+  t.strictSame(await vault.open('a1', second.configId), { SECRET: 'hunter2-hunter2', C: 'x' })
+  t.strictSame(await vault.open('a1', first.configId), { B: 'two', SECRET: 'hunter2-hunter2' }, 'immutable')
+
+  const same = await seal(second.configId, { C: 'x', GONE: null })
+  t.match(same, { configId: second.configId, changed: false, set: [], removed: [] })
+  t.equal(
+    (await seal(second.configId, { C: null, B: 'two' })).configId,
+    first.configId,
+    'equal vars, equal id',
+  )
+  t.not(await vault.seal('a2', { B: 'two' }), await vault.seal('a1', { B: 'two' }), 'of one app only')
+
+  const records = await store.list('config/')
+  const atRest = Buffer.concat(records.map(({ value }) => Buffer.from(value))).toString('latin1')
+  for (const text of ['hunter2', 'SECRET']) t.notMatch(atRest, text)
+  const other = createVault(store, Buffer.alloc(32, 8))
+  await t.rejects(other.open('a1', first.configId), 'another key opens nothing')
+  const [stolen] = await store.list(`config/a1/${first.configId}`)
+  await store.create(`config/a9/${first.configId}`, stolen!.value)
+  await t.rejects(vault.open('a9', first.configId), 'a record moved to another app opens nothing')
+  await t.rejects(vault.open('a1', 'f'.repeat(40)), { code: 'config_missing' })
+  t.throws(() => createVault(store, Buffer.alloc(16)), { message: /32 bytes/ })
+
+  await perform(vault.effects, 'vault.drop', { appId: 'a1' })
+  t.strictSame(await store.list('config/a1/'), [])
+  t.equal((await store.list('config/a2/')).length, 1)
+})
+
+t.test('a bad name or too much data changes nothing and says why', async (t) => {
+  const store = memoryStore()
+  const { effects } = createVault(store, key)
+  const seal = (patch: Record<string, string | null>): Promise<Sealed> =>
+    perform(effects, 'vault.seal', { appId: 'a1', baseId: '', patch })
+  for (const name of ['1A', 'A-B', '', 'A B', 'É'])
+    await t.rejects(seal({ GOOD: 'x', [name]: 'x' }), {
+      code: 'invalid_params',
+      message: `Config var name ${JSON.stringify(name)} is invalid: only letters, digits and underscores`,
+    })
+  const bound = 64 * 1024 - '{"A":""}'.length
+  await t.rejects(seal({ A: 'x'.repeat(bound + 1) }), { code: 'invalid_params', message: /64 kB/ })
+  t.strictSame(await store.list(''), [])
+  t.ok((await seal({ A: 'x'.repeat(bound) })).changed, 'just as much as is allowed')
+})
+
+t.test('a name has one holder, who alone gives it back', async (t) => {
+  const store = memoryStore()
+  const names = performNames(store)
+  const claim = (appId: string, kind = 'app') => perform(names, 'names.claim', { kind, name: 'shop', appId })
+  const release = (appId: string) => perform(names, 'names.release', { kind: 'app', name: 'shop', appId })
+  await claim('a1')
+  await claim('a1')
+  await t.rejects(claim('a2'), { code: 'taken' })
+  await claim('a2', 'host')
+  await release('a2')
+  t.match(await holderOf(store, 'app', 'shop'), { appId: 'a1' })
+  await release('a1')
+  await release('a1')
+  t.equal(await holderOf(store, 'app', 'shop'), undefined)
+  await claim('a2')
+  t.match(await holderOf(store, 'app', 'shop'), { appId: 'a2' })
+  const away = {
+    ...store,
+    create: () => Promise.reject(new StoreUnavailable('no answer', 'unknown')),
+  } as Store
+  await t.rejects(perform(performNames(away), 'names.claim', { kind: 'app', name: 'x', appId: 'a' }), {
+    code: 'store_unavailable',
+  })
+})
+
+const slugOf = (sha256: string): Slug => ({
+  id: 's1',
+  sha256,
+  bytes: 1,
+  stack: 'heroku-24',
+  commit: 'c0ffee',
+  description: 'Deploy c0ffee',
+  processTypes: {},
+  buildpackDescription: '',
+  createdAt: 0,
+})
+
+t.test('a slug is fetched once; one compiled here is taken over without being fetched', async (t) => {
+  const dir = await scratch(t)
+  const file = join(dir, 'slug.tgz')
+  const tree = await files(join(dir, 'build/app'), { Procfile: 'web: x\n', 'bin/run*': '#!/bin/sh\n' })
+  await chmod(join(tree, 'Procfile'), 0o600)
+  await chmod(join(tree, 'bin/run'), 0o4755)
+  const { sha256 } = await pack(join(dir, 'build'), { file, bytesMax: 1e9 })
+  let gets = 0
+  let content: () => AsyncIterable<Uint8Array> | undefined = () => undefined
+  const objects = {
+    get: async () => {
+      gets += 1
+      return content()
+    },
+  } as unknown as Objects
+  const bytes = await readFile(file)
+  const slugs = createSlugs(join(dir, 'slugs'), objects)
+  await t.rejects(slugs.prepare(slugOf(sha256)), { code: 'slug_missing' })
+  content = async function* () {
+    yield Buffer.concat([bytes, Buffer.from('x')])
+  }
+  await t.rejects(slugs.prepare(slugOf(sha256)), {
+    code: 'R17',
+    message: /Checksum does match expected value/,
+  })
+  content = async function* () {
+    yield bytes.subarray(0, 10)
+    throw new ObjectCorrupt('torn')
+  }
+  await t.rejects(slugs.prepare(slugOf(sha256)), { code: 'R17' })
+  t.strictSame(await readdir(join(dir, 'slugs')), [], 'what failed leaves nothing')
+  content = async function* () {
+    yield bytes
+  }
+  gets = 0
+  const [one, two] = await Promise.all([slugs.prepare(slugOf(sha256)), slugs.prepare(slugOf(sha256))])
+  t.equal(one, two)
+  t.equal(await slugs.prepare(slugOf(sha256)), slugs.folderOf(slugOf(sha256)))
+  t.equal(gets, 1)
+  const fetched = await shape(one)
+
+  await rm(one, { recursive: true })
+  t.ok(await slugs.seed(sha256, tree))
+  t.equal(await slugs.prepare(slugOf(sha256)), one)
+  t.equal(gets, 1, 'not fetched')
+  t.strictSame(await shape(one), fetched, 'the same rights and owners as when fetched')
+  await t.rejects(stat(tree), { code: 'ENOENT' }, 'moved, not copied')
+
+  const shared = await files(join(dir, 'other/app'), { a: 'a' })
+  await link(join(shared, 'a'), join(dir, 'outside'))
+  t.notOk(await slugs.seed('0'.repeat(64), shared), 'a file that can be written from elsewhere')
+  const odd = await files(join(dir, 'odd/app'), { a: 'a' })
+  await exec('mkfifo', [join(odd, 'pipe')])
+  t.notOk(await slugs.seed('1'.repeat(64), odd))
+  t.notOk(await slugs.seed('2'.repeat(64), join(dir, 'none')))
+  t.strictSame(await readdir(join(dir, 'slugs')), [sha256])
+})
+
+/** Path, rights, owner and content sum of everything in a tree. */
+const shape = async (root: string): Promise<string> => {
+  const list = `find . -printf '%p %M %U:%G\\n' | sort; find . -type f -exec sha256sum {} + | sort`
+  return (await exec('bash', ['-c', list], { cwd: root })).stdout
+}
+
+const run: Run = {
+  id: 'r1',
+  appId: 'a1',
+  appName: 'shop',
+  name: 'run.4711',
+  type: 'run',
+  command: 'echo "$WHO" from "$DYNO"; pwd',
+  size: 'Basic',
+  releaseId: 'rel',
+  releaseVersion: 7,
+  configId: '',
+  slug: slugOf('0'),
+  env: { TERM: 'xterm', WHO: 'one-off' },
+  attach: null,
+  timeToLiveMs: null,
+  epoch: 1,
+}
+
+t.test('a process finds the config vars, its own over them, and what only the platform says', async (t) => {
+  const vars = { WHO: 'config', PORT: '1', HOME: '/x', DYNO: 'x', PATH: '/own:/bin', OTHER: 'y' }
+  t.strictSame(processEnv(run, vars, { appDir: '/app', port: 5001 }), {
+    PATH: '/own:/bin',
+    WHO: 'one-off',
+    PORT: '5001',
+    HOME: '/app',
+    DYNO: 'run.4711',
+    OTHER: 'y',
+    TERM: 'xterm',
+  })
+  t.match(processEnv(run, {}, { appDir: '/app', port: 1 })['PATH'], '/usr/bin')
+  t.strictSame(JSON.parse(dynoFile(run)), {
+    dyno: { physical_id: 'r1', size: 'Basic', name: 'run.4711' },
+    app: { id: 'a1', name: 'shop' },
+    release: { id: 7, commit: 'c0ffee', description: 'Deploy c0ffee' },
+  })
+})
+
+t.test('.profile.d and .profile prepare the shell in which the command runs', async (t) => {
+  const home = await files(await scratch(t), {
+    '.profile.d/10-a.sh': 'export WHO=first; export ORDER=a\n',
+    '.profile.d/20-b.sh': 'export WHO="$WHO second"; export ORDER="$ORDER b"\n',
+    '.profile.d/readme.txt': 'export WHO=wrong\n',
+    '.profile': 'export ORDER="$ORDER profile"\n',
+  })
+  const [program = '', ...args] = processArgv('echo "$WHO/$ORDER/${file-unset}"; pwd; exit 3')
+  const env = { PATH: machineEnv()['PATH'] ?? '', HOME: home }
+  const ended = (await exec(program, args, { env }).catch((error: unknown) => error)) as {
+    code: number
+    stdout: string
+  }
+  t.equal(ended.code, 3)
+  t.equal(ended.stdout, `first second/a b profile/unset\n${home}\n`)
+  await rm(join(home, '.profile'))
+  await rm(join(home, '.profile.d'), { recursive: true })
+  const [bare = '', ...rest] = processArgv("echo 'it'\"'\"'s $#'")
+  t.equal((await exec(bare, rest, { env })).stdout, "it's $#\n")
+})
+
+/** An attached one-off between a client and a process, with every chunk that the client got. */
+const attach = (how: { hasTerminal?: boolean; wantsMarker?: boolean } = {}) => {
+  const exit = Promise.withResolvers<Exit>()
+  const [stdin, output] = [new PassThrough(), new PassThrough()]
+  const got: string[] = []
+  const state = { hangups: 0, ended: false }
+  const client = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _, done) => {
+      got.push(chunk.toString())
+      done()
+    },
+    final: (done) => {
+      state.ended = true
+      done()
+    },
+  })
+  const hangup = (): void => void (state.hangups += 1)
+  const attached: Attached = { id: 'r1', address: '', stdin, output, exit: exit.promise, hangup }
+  const joined = joinAttached(client, attached, { hasTerminal: false, wantsMarker: false, ...how })
+  const end = async (code: number | null): Promise<string> => {
+    output.end()
+    exit.resolve({ code, oomKilled: false })
+    await joined
+    await until(() => state.ended, { what: 'the end of the client its side' })
+    return got.join('')
+  }
+  return { got, stdin, output, exit, state, client, joined, end }
+}
+const marker = '\uFFFF heroku-command-exit-status: 7\n'
+
+t.test('0x04 ends the input of a process without a terminal, and is a key with one', async (t) => {
+  const plain = attach()
+  plain.client.push('one\x04two')
+  plain.client.push('three\x04')
+  plain.client.push('late')
+  t.equal(await text(plain.stdin), 'one\x04twothree')
+  t.equal(await plain.end(0), '')
+  const terminal = attach({ hasTerminal: true })
+  terminal.client.push('x\x04')
+  terminal.client.push('y')
+  terminal.client.push(null)
+  t.equal(await text(terminal.stdin), 'x\x04y')
+  await terminal.end(0)
+})
+
+t.test('the line with the exit status comes whole, whatever the pieces it was written in', async (t) => {
+  t.ok(asksForMarker(`sh -c 'exit 7'; echo "\uFFFF heroku-command-exit-status: $?"`))
+  t.notOk(asksForMarker('echo hello'))
+  const bytes = Buffer.from(marker)
+  for (let cut = 1; cut < bytes.length; cut++) {
+    const { got, output, end } = attach({ wantsMarker: true })
+    output.write('said\n')
+    await until(() => got.length === 1, { what: 'what came before' })
+    output.write(Buffer.concat([Buffer.from('more '), bytes.subarray(0, cut)]))
+    await until(() => got.length === 2, { what: 'what came with it' })
+    output.write(bytes.subarray(cut))
+    t.equal(await end(7), `said\nmore ${marker}`)
+    t.ok(got.includes(marker), `cut after ${cut} bytes: ${JSON.stringify(got)}`)
+  }
+  const { output, end } = attach({ wantsMarker: true })
+  output.write('\uFFFF' + 'x'.repeat(100_000))
+  t.equal((await end(0)).length, 1 + 100_000 + '\uFFFF heroku-command-exit-status: 0\n'.length)
+})
+
+t.test('a process that died without its exit status gets it, if it was asked for', async (t) => {
+  const killed = attach({ wantsMarker: true })
+  killed.output.write('half a li')
+  t.equal(await killed.end(143), 'half a li\uFFFF heroku-command-exit-status: 143\n')
+  t.equal(await attach({ wantsMarker: true }).end(null), '\uFFFF heroku-command-exit-status: 137\n')
+  t.equal(await attach().end(1), '')
+})
+
+t.test('a client that goes away hangs up the process, which can still end', async (t) => {
+  const { client, state, output, exit, joined } = attach()
+  output.write('x'.repeat(100_000))
+  client.destroy()
+  await until(() => state.hangups === 1, { what: 'the hang-up' })
+  // Nobody reads any more: what it says meanwhile must not hold it up.
+  for (let at = 0; at < 20; at++) if (!output.write('x'.repeat(100_000))) await once(output, 'drain')
+  output.end()
+  exit.resolve({ code: 129, oomKilled: false })
+  await joined
+  t.equal(state.hangups, 1)
+})
+
+/** A watcher that keeps what it hears. */
+const watcher = () => {
+  const heard = { text: '', ends: 0 }
+  return {
+    heard,
+    onText: (text: string) => void (heard.text += text),
+    onEnd: () => void (heard.ends += 1),
+  }
+}
+
+t.test('whoever watches a stream hears all of it once, however late', async (t) => {
+  const folder = join(await scratch(t), 'output')
+  const hub = createOutputHub(folder, 1_000)
+  t.equal(hub.watch('b1', watcher()), undefined)
+  hub.write('b1', 'lost: it is not open')
+  hub.open('b1')
+  const [early, late, gone, after] = [watcher(), watcher(), watcher(), watcher()]
+  hub.watch('b1', early)
+  hub.watch('b1', gone)?.close()
+  hub.write('b1', 'one\n')
+  hub.open('b1')
+  hub.watch('b1', late)
+  hub.write('b1', 'twö\n')
+  t.ok(hub.isOpen('b1'))
+  hub.end('b1')
+  hub.end('b1')
+  hub.write('b1', 'too late')
+  t.notOk(hub.isOpen('b1'))
+  createOutputHub(folder, 1_000).watch('b1', after)
+  const whole = { text: 'one\ntwö\n', ends: 1 }
+  t.strictSame([early.heard, late.heard, after.heard], [whole, whole, whole])
+  t.strictSame(gone.heard, { text: '', ends: 0 })
+  for (const id of ['../b1', '', 'B1']) {
+    t.throws(() => hub.open(id), RangeError)
+    t.equal(hub.watch(id, watcher()), undefined)
+  }
+})
+
+t.test('a stream is bounded, and says at its end how much was left out', async (t) => {
+  const hub = createOutputHub(await scratch(t), 10)
+  const listening = watcher()
+  hub.open('b1')
+  hub.watch('b1', listening)
+  hub.write('b1', '12345')
+  hub.write('b1', 'ä'.repeat(3))
+  hub.write('b1', '67890')
+  hub.write('b1', 'x')
+  hub.end('b1')
+  t.strictSame(listening.heard, { text: '1234567890\n !     7 bytes of output left out\n', ends: 1 })
+})
