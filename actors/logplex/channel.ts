@@ -9,6 +9,7 @@ import { actor, type Ctx } from '../../src/runtime/index.ts'
 import { History } from '../effects/history.ts'
 import { Channel, type Line } from '../protocols/channel.ts'
 import { formatTime } from './line.ts'
+import { countIn, isRepeat, noReceipts, receive, receiveAgain, settle, type Receipts } from './receipts.ts'
 
 type State = {
   readonly buffer: readonly Line[]
@@ -19,6 +20,9 @@ type State = {
   readonly failures: number
   readonly dropped: number
   readonly droppedSinceUs: number
+  readonly receipts: Receipts
+  /** Lines that left the buffer since the last append ended: stored with it, or dropped. */
+  readonly leaving: number
 }
 type Self = Ctx<typeof Channel>
 
@@ -43,15 +47,30 @@ export const channel = actor(Channel, {
     failures: 0,
     dropped: 0,
     droppedSinceUs: 0,
+    receipts: noReceipts,
+    leaving: 0,
   }),
   receive: {
-    write: (s, { lines }, ctx) => append(accept(s, lines), ctx),
+    write: (s, { lines }, ctx) =>
+      append(accept({ ...s, receipts: countIn(s.receipts, lines.length) }, lines), ctx),
+    deliver(s, { source, seq, lines }, ctx) {
+      if (isRepeat(s.receipts, source, seq))
+        return answerSettled({ ...s, receipts: receiveAgain(s.receipts, source, ctx.caller) }, 0, ctx)
+      const receipts = receive(s.receipts, source, seq, lines.length, ctx.caller)
+      const taken = append(accept({ ...s, receipts }, lines), ctx)
+      return lines.length === 0 ? answerSettled(taken, 0, ctx) : taken
+    },
     drop(s, _, ctx) {
       ctx.run(History.drop({ appId: ctx.self.key }))
-      return { ...s, buffer: [], bufferBytes: 0 }
+      const forgotten = { ...s, buffer: [], bufferBytes: 0, leaving: s.leaving + s.buffer.length }
+      return s.inFlight.length > 0
+        ? forgotten
+        : answerSettled({ ...forgotten, leaving: 0 }, forgotten.leaving, ctx)
     },
-    appended: (s, { batch }, ctx) =>
-      batch === s.batch ? append({ ...s, inFlight: [], failures: 0 }, ctx) : s,
+    appended(s, { batch }, ctx) {
+      if (batch !== s.batch) return s
+      return append(answerSettled({ ...s, inFlight: [], failures: 0, leaving: 0 }, s.leaving, ctx), ctx)
+    },
     appendFailed(s, { batch, reason }, ctx) {
       if (batch !== s.batch) return s
       const failures = s.failures + 1
@@ -65,6 +84,12 @@ export const channel = actor(Channel, {
   lost: (s, { count, sinceMs }) => (count === 0 ? s : countDrop(s, count, sinceMs * 1000)),
 })
 
+const answerSettled = (s: State, lines: number, ctx: Self): State => {
+  const { receipts, answered } = settle(s.receipts, lines)
+  for (const caller of answered) ctx.answer(caller, {})
+  return { ...s, receipts }
+}
+
 /** Takes the lines in; the oldest go first when there are too many, and are counted. */
 const accept = (s: State, lines: readonly Line[]): State => {
   const buffer = [...s.buffer, ...lines]
@@ -75,7 +100,7 @@ const accept = (s: State, lines: readonly Line[]): State => {
     gone++
   }
   const kept = { ...s, buffer: gone === 0 ? buffer : buffer.slice(gone), bufferBytes: bytes }
-  return gone === 0 ? kept : countDrop(kept, gone, buffer[0]?.atUs ?? 0)
+  return gone === 0 ? kept : countDrop({ ...kept, leaving: s.leaving + gone }, gone, buffer[0]?.atUs ?? 0)
 }
 
 const countDrop = (s: State, count: number, sinceUs: number): State => ({
@@ -97,7 +122,8 @@ const append = (s: State, ctx: Self): State => {
     taken++
   }
   const rest = { buffer: s.buffer.slice(taken), bufferBytes: s.bufferBytes - bytes }
-  return send({ ...s, ...rest, inFlight: lines, batch: s.batch + 1, dropped: 0 }, lines, ctx)
+  const leaving = s.leaving + taken
+  return send({ ...s, ...rest, leaving, inFlight: lines, batch: s.batch + 1, dropped: 0 }, lines, ctx)
 }
 
 const send = (s: State, lines: readonly Line[], ctx: Self): State => {

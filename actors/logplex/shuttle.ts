@@ -27,15 +27,14 @@ export const microseconds = (at: string): number => {
   return wholeMs * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
 }
 
-/**
- * @param folder where the cursors are kept
- * @param write hands lines to the app's channel
- */
-export const createShuttle = (
-  folder: string,
-  driver: Driver,
-  write: (appId: string, lines: readonly Line[]) => void,
-): Shuttle => {
+/** Brings lines to an app's channel; resolves once they are stored. `seq` grows with each batch of a source. */
+export type Deliver = (appId: string, source: string, seq: number, lines: readonly Line[]) => Promise<void>
+
+/** A cursor as a number that grows. */
+const seqOf = (cursor: LogCursor): number => cursor.file * 2 ** 40 + cursor.offset
+
+/** @param folder where the cursors are kept */
+export const createShuttle = (folder: string, driver: Driver, deliver: Deliver): Shuttle => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const cursorFile = (runId: string): string => join(folder, `${runId}.json`)
 
@@ -72,7 +71,7 @@ export const createShuttle = (
               'Error L12: messages dropped: the log of this dyno was rotated before it was read',
             ),
           })
-        if (batch.length > 0) write(appId, batch)
+        if (batch.length > 0) await deliver(appId, runId, seqOf(cursor), batch)
         await keepCursor(runId, cursor)
       }
       await driver.follow(runId, await readCursor(runId), carry).done

@@ -84,15 +84,15 @@ const guardServer = async (
 ): Promise<{ readonly first: Server; readonly stop: () => Promise<void> }> => {
   const first = await embedded(deps)
   let current = first
-  let stopping = false
+  const stopping = new AbortController()
   const watch = (server: Server): void =>
     server.onExit(() => {
-      if (stopping) return
+      if (stopping.signal.aborted) return
       deps.log({ at: 'nats-server-ended', pid: server.pid })
       void again()
     })
   const again = async (): Promise<void> => {
-    for (let waitMs = restartMsMin; !stopping; waitMs = Math.min(restartMsMax, 2 * waitMs)) {
+    for (let waitMs = restartMsMin; !stopping.signal.aborted; waitMs = Math.min(restartMsMax, 2 * waitMs)) {
       try {
         current = await embedded(deps)
         watch(current)
@@ -107,7 +107,7 @@ const guardServer = async (
   return {
     first,
     stop: async () => {
-      stopping = true
+      stopping.abort()
       await current.stop()
     },
   }

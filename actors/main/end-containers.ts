@@ -21,12 +21,20 @@ export const endContainers = async (
   if (running.length > 0) progress(`stopping ${running.length} dynos`)
   await Promise.all(running.map(({ id }) => end(driver, id)))
   const append = effects['history.append']
-  const appends: Promise<unknown>[] = []
-  const write = (appId: string, lines: readonly Line[]): void => {
-    const lost = new AbortController().signal
-    appends.push(Promise.resolve(append?.({ appId, lines } as never, lost)).catch(() => undefined))
+  const deliver = async (
+    appId: string,
+    _source: string,
+    _seq: number,
+    lines: readonly Line[],
+  ): Promise<void> => {
+    const forever = new AbortController().signal
+    try {
+      await append?.({ appId, lines } as never, forever)
+    } catch {
+      progress(`the last ${lines.length} lines of a dyno could not be stored`)
+    }
   }
-  const shuttle = createShuttle(shippingFolder, driver, write)
+  const shuttle = createShuttle(shippingFolder, driver, deliver)
   for (const container of found) {
     const run = runOf(container)
     if (run !== undefined && run.attach === null)
@@ -34,7 +42,6 @@ export const endContainers = async (
     await driver.remove(container.id)
     await shuttle.forget(container.id)
   }
-  await Promise.all(appends)
 }
 
 const end = async (driver: Driver, id: string): Promise<void> => {

@@ -24,8 +24,7 @@ import { performNames } from '../effects/perform/names.ts'
 import { performRoutes } from '../effects/perform/routes.ts'
 import { containerSandbox } from '../effects/perform/sandbox.ts'
 import type { Vault } from '../effects/perform/vault.ts'
-import { createShuttle, type Shuttle } from '../logplex/shuttle.ts'
-import type { Line } from '../protocols/channel.ts'
+import { createShuttle, type Deliver, type Shuttle } from '../logplex/shuttle.ts'
 import type { Bus } from './bus.ts'
 import type { HomePaths } from './paths.ts'
 
@@ -45,8 +44,8 @@ export type EngineDeps = {
   readonly random: Random
   readonly now: () => number
   readonly appUrl: (appName: string) => string
-  /** Hands lines to an app's channel. */
-  readonly write: (appId: string, lines: readonly Line[]) => void
+  /** Brings lines to an app's channel until they are stored. */
+  readonly deliver: Deliver
 }
 
 /** Buildpacks that ship with the platform, in the order in which they are asked. */
@@ -78,7 +77,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
     await chmod(folder, 0o711)
   }
   const hub = createOutputHub(paths.output, outputBytesMax)
-  const shuttle = createShuttle(paths.shipping, driver, deps.write)
+  const shuttle = createShuttle(paths.shipping, driver, deps.deliver)
   const rootOf = (stack: string): string => join(paths.stacks, stack)
   const size = findDynoSize(buildSize)
   if (size === undefined) throw new RangeError(`${buildSize} is no dyno size`)

@@ -11,7 +11,6 @@ import { requestsOf } from '../../src/nats/requests.ts'
 import type { Directory } from '../../src/ports/directory.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
-import { ref } from '../../src/runtime/index.ts'
 import { createNode, type Node } from '../../src/runtime/node.ts'
 import { systemClock as clock } from '../../src/system/clock.ts'
 import { systemRandom as random } from '../../src/system/random.ts'
@@ -19,9 +18,9 @@ import { keepToken, writeEnvFile } from '../api/env-file.ts'
 import { startApi } from '../api/start.ts'
 import { slugObject } from '../effects/perform/builder.ts'
 import { createVault } from '../effects/perform/vault.ts'
+import { deliverThrough } from '../logplex/deliver.ts'
 import { formatLine } from '../logplex/line.ts'
 import { openTail } from '../logplex/tail.ts'
-import { Channel } from '../protocols/channel.ts'
 import { hostTree } from '../tree.ts'
 import { openBus } from './bus.ts'
 import { builtinNames, openEngine } from './engine.ts'
@@ -85,7 +84,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     random,
     now,
     appUrl,
-    write: (appId, lines) => node.tell(ref(Channel, appId), { type: 'write', lines: [...lines] }),
+    deliver: deliverThrough(() => node, clock),
   })
 
   const view = { number: 1, hosts: [{ name, roles: ['control', 'dyno'] }] }

@@ -19,10 +19,10 @@ import { openLog } from '../../src/system/log.ts'
 import { processOf } from '../../src/system/process.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { holderOf } from '../effects/perform/names.ts'
-import { Channel } from '../protocols/channel.ts'
 import { Formation } from '../protocols/formation.ts'
 import { routesTopic, Shard } from '../protocols/shard.ts'
 import { routeShape, type Route } from '../protocols/shapes.ts'
+import { deliverThrough } from '../logplex/deliver.ts'
 import { createAccessLog } from '../router/access-log.ts'
 import { createRouteTable, routeTableLimits } from '../router/route-table.ts'
 import { routerTree } from '../tree.ts'
@@ -40,6 +40,7 @@ const routeTimeoutMs = 3_000
 const flushEveryMs = 100
 const revalidateAppsMax = 2_000
 const drainMsMax = 30_000
+const lastLinesMsMax = 3_000
 
 /** Resolves when it listens. */
 export const runShard = async ({ home, index, routerPort, appDomain }: ShardSettings): Promise<void> => {
@@ -74,18 +75,25 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
         }),
   })
   const accessLog = createAccessLog(
+    `${host}:${systemRandom.uuid()}`,
     () => performance.timeOrigin + performance.now(),
-    (appId, lines) => node.tell(ref(Channel, appId), { type: 'write', lines: [...lines] }),
+    deliverThrough(() => node, systemClock),
   )
   const proxy = createProxy({
     resolve: (name) => table.resolve(name),
     onDone: (record) => accessLog.add(record),
   })
 
+  /** What was logged last gets a moment to be stored. */
+  const lastLines = async (): Promise<void> => {
+    const endMs = systemClock.monotonicMs() + lastLinesMsMax
+    for (accessLog.flush(); accessLog.pending() > 0 && systemClock.monotonicMs() < endMs; accessLog.flush())
+      await new Promise<void>((resolve) => void systemClock.after(flushEveryMs, resolve))
+  }
   const drain = async (): Promise<void> => {
     rmSync(shardFile(paths, index), { force: true })
     await proxy.drain(drainMsMax)
-    accessLog.flush()
+    await lastLines()
     await node.stop()
     await connection.close()
     process.exit(0)

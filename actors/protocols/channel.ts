@@ -1,5 +1,5 @@
 /** Channel: the log stream of one app. Keyed by app id. */
-import { is, protocol, tell, type Static } from '../../src/runtime/index.ts'
+import { ask, is, protocol, tell, type Static } from '../../src/runtime/index.ts'
 
 /**
  * One line without its LF. `at` is microseconds since 1970 (as text keeps them); bytes as the source wrote
@@ -18,6 +18,11 @@ export type Line = Static<typeof lineShape>
 export const Channel = protocol('channel', 1, {
   /** Lines in order from one source; bounded by limits.linesPerBatchMax and bytes. */
   write: tell({ lines: is.arr(lineShape) }),
+  /**
+   * The same from a source that keeps its lines until they are stored, which is when this is answered. `seq` grows with each
+   * batch of a source: a repeat is answered like the first and not stored twice.
+   */
+  deliver: ask({ source: is.str, seq: is.int, lines: is.arr(lineShape) }, is.obj({})),
   /** The app is gone: forget its history. */
   drop: tell({}),
   /** Own results. */

@@ -248,37 +248,63 @@ t.test('the cache is bounded, and forgets what was used longest ago', async (t) 
   t.notOk(cache.update(app('one')), 'and only if it is newer')
 })
 
-t.test('access lines go to their apps, bounded, with what was dropped said in-band', async (t) => {
-  const written: [string, readonly Line[]][] = []
-  const log = createAccessLog(
-    () => 1_700_000_000_000.25,
-    (appId, lines) => written.push([appId, lines]),
-  )
-  const record = (app: string | null, path: string): AccessRecord => ({
-    ...accessRecord,
-    app,
-    path,
-  })
-  log.flush()
-  t.strictSame(written, [], 'nothing to say')
-  log.add(record(null, '/'))
-  log.add(record('a2', '/x'))
-  for (let at = 0; at < 2_005; at++) log.add(record('a1', `/${at}`))
-  log.flush()
-  log.flush()
-  t.strictSame(
-    written.map(([appId, lines]) => [appId, lines.length]),
-    [
-      ['a2', 1],
-      ['a1', 2_001],
-    ],
-  )
-  const lines = written[1]?.[1] ?? []
-  const text = (line: Line | undefined): string => Buffer.from(line?.text ?? []).toString()
-  t.match(text(lines[0]), /^at=info method=GET path="\/0" host=shop\.localhost /)
-  t.equal(text(lines.at(-1)), 'Error L12: 5 messages dropped')
-  t.match(lines[0], { source: 'heroku', process: 'router', atUs: 1_700_000_000_000_250 })
-})
+t.test(
+  'access lines are brought to their apps batch after batch, bounded, with the loss said first',
+  async (t) => {
+    type Brought = { appId: string; seq: number; lines: readonly Line[]; stored: () => void }
+    const brought: Brought[] = []
+    const log = createAccessLog(
+      'router-1',
+      () => 1_700_000_000_000.25,
+      (appId, source, seq, lines) => {
+        t.equal(source, 'router-1')
+        const { promise, resolve } = Promise.withResolvers<void>()
+        brought.push({ appId, seq, lines, stored: resolve })
+        return promise
+      },
+    )
+    const record = (app: string | null, path: string): AccessRecord => ({ ...accessRecord, app, path })
+    const text = (line: Line | undefined): string => Buffer.from(line?.text ?? []).toString()
+    log.flush()
+    t.strictSame(brought, [], 'nothing to say')
+    log.add(record(null, '/'))
+    log.add(record('a2', '/x'))
+    for (let at = 0; at < 2_005; at++) log.add(record('a1', `/${at}`))
+    log.flush()
+    log.flush()
+    const shape = () => brought.map(({ appId, lines }) => [appId, lines.length])
+    t.strictSame(
+      shape(),
+      [
+        ['a2', 1],
+        ['a1', 501],
+      ],
+      'one batch of an app at a time',
+    )
+    t.equal(text(brought[1]?.lines[0]), 'Error L12: 5 messages dropped')
+    t.match(text(brought[1]?.lines[1]), /^at=info method=GET path="\/5" host=shop\.localhost /)
+    t.match(brought[1]?.lines[1], { source: 'heroku', process: 'router', atUs: 1_700_000_000_000_250 })
+    t.equal(log.pending(), 2_002)
+    let stored = 0
+    await until(
+      () => {
+        for (; stored < brought.length; stored++) brought[stored]?.stored()
+        log.flush()
+        return log.pending() === 0
+      },
+      { what: 'everything stored' },
+    )
+    t.strictSame(shape().slice(2), [
+      ['a1', 500],
+      ['a1', 500],
+      ['a1', 500],
+    ])
+    t.ok(
+      brought.every(({ seq }, at) => at === 0 || seq > (brought[at - 1]?.seq ?? 0)),
+      'numbers grow',
+    )
+  },
+)
 
 t.test('the shard applies announcements, revalidates in time, counts and drains', async (t) => {
   const driven = drive(shard, { key: 'shard', args: null })
