@@ -1,0 +1,224 @@
+/**
+ * Apps and their releases, driven by hand: sagas that break off, names that are in dispute, bases that move.
+ */
+import t from 'tap'
+import { app } from '../../actors/app.ts'
+import { releases } from '../../actors/releases.ts'
+import {
+  append,
+  configText,
+  currentOf,
+  emptyLedger,
+  findRelease,
+  releasesOf,
+} from '../../actors/releases/ledger.ts'
+import { heroku } from '../../config/heroku.ts'
+import type { Slug } from '../../actors/protocols/shapes.ts'
+import { drive } from '../kit/drive.ts'
+
+const by = { id: 'u1', email: 'e@example.com' }
+const slugOf = (id: string): Slug => ({
+  id,
+  sha256: '0'.repeat(64),
+  bytes: 1,
+  stack: 'heroku-24',
+  commit: '60a874b3',
+  description: 'Deploy 60a874b3',
+  processTypes: { web: 'web' },
+  buildpackDescription: 'Procfile',
+  createdAt: 1,
+})
+
+const creating = () => {
+  const a = drive(app, { key: 'app-1', args: undefined })
+  a.send({ type: 'create', name: 'demo', owner: by, region: 'us', stack: 'heroku-24' })
+  return a
+}
+const live = () => {
+  const a = creating()
+  a.done('names.claim')
+  a.answered('open', {})
+  a.answered('open', {})
+  return a
+}
+
+t.test('an app is answered when its name, releases and formation are there', (t) => {
+  const a = creating()
+  t.match(
+    a.saved(),
+    { phase: 'creating', claiming: [{ kind: 'app', name: 'demo' }] },
+    'on record before it is claimed',
+  )
+  a.done('names.claim')
+  t.match(a.asked, [{ to: { to: 'releases' }, message: { type: 'open' } }])
+  a.answered('open', {})
+  t.match(a.asked, [{ to: { to: 'formation' } }])
+  t.same(a.replies, [])
+  t.equal(a.send({ type: 'info' })?.refused?.code, 'not_found', 'nobody sees it before')
+  a.answered('open', {})
+  t.match(a.replies.at(-1), { type: 'create', value: { name: 'demo' } })
+  t.notOk(a.reminders.has('resume'))
+  t.end()
+})
+
+t.test('a name that is taken leaves nothing behind, a store that is away is tried again', (t) => {
+  const a = creating()
+  a.failed('names.claim', 'store_unavailable')
+  a.fire('resume')
+  a.failed('names.claim', 'taken')
+  t.match(a.replies.at(-1)?.refused, { code: 'name_taken', reason: 'Name demo is already taken' })
+  t.equal(a.saved(), undefined)
+  t.notOk(a.reminders.has('resume'))
+  t.end()
+})
+
+t.test('a creation that broke off is finished by the next activation', (t) => {
+  const a = creating()
+  const saved = a.saved()!
+  const next = drive(app, { key: 'app-1', args: undefined, saved })
+  next.done('names.claim')
+  next.askFailed('open', { kind: 'unknown', reason: 'timeout' })
+  next.fire('resume')
+  next.answered('open', {})
+  next.answered('open', {})
+  t.match(next.saved(), { phase: 'live' })
+  t.end()
+})
+
+t.test(
+  'a rename claims the new name, then gives the old one back and tells the formation until it has it',
+  (t) => {
+    const a = live()
+    a.clear()
+    a.send({ type: 'rename', name: 'better' })
+    t.equal(a.send({ type: 'rename', name: 'third' })?.refused?.code, 'conflict')
+    a.done('names.claim')
+    t.match(a.replies.at(-1)?.value, { name: 'better' })
+    t.match(a.ran, [{ name: 'names.release', args: { name: 'demo' } }])
+    t.match(a.asked, [{ message: { type: 'appChanged', appName: 'better' } }])
+    a.askFailed('appChanged', { kind: 'nobody', reason: 'unreachable' })
+    a.done('names.release')
+    t.ok(a.reminders.has('resume'), 'it is not done yet')
+    a.fire('resume')
+    a.answered('appChanged', {})
+    t.notOk(a.reminders.has('resume'))
+    t.end()
+  },
+)
+
+t.test('a name being given back is claimed again only when it is free', (t) => {
+  const a = live()
+  a.send({ type: 'rename', name: 'better' })
+  a.done('names.claim')
+  a.clear()
+  a.send({ type: 'rename', name: 'demo' })
+  t.same(a.ran, [])
+  t.end()
+})
+
+t.test('an app is destroyed step by step, its names last', (t) => {
+  const a = live()
+  a.send({ type: 'addDomain', hostname: 'www.example.com' })
+  a.done('names.claim')
+  a.clear()
+  a.send({ type: 'destroy' })
+  a.askFailed('destroy', { kind: 'unknown', reason: 'timeout' })
+  a.fire('resume')
+  a.answered('destroy', {})
+  t.match(a.asked.at(-1), { to: { to: 'releases' } })
+  a.answered('destroy', {})
+  a.done('builder.drop')
+  a.failed('vault.drop', 'store_unavailable')
+  t.match(a.saved(), { phase: 'destroying' })
+  const next = drive(app, { key: 'app-1', args: undefined, saved: a.saved()! })
+  next.send({ type: 'destroy' })
+  next.answered('destroy', {})
+  next.answered('destroy', {})
+  next.done('builder.drop')
+  next.done('vault.drop')
+  next.done('history.drop')
+  t.same(
+    next.ran.map((ran) => ran.name),
+    ['names.release', 'names.release'],
+  )
+  next.done('names.release')
+  next.done('names.release')
+  t.match(next.replies.at(-1), { type: 'destroy', value: { name: 'demo' } })
+  t.equal(next.saved(), undefined)
+  t.end()
+})
+
+const ledgerOf = () => {
+  const r = drive(releases, { key: 'app-1', args: undefined })
+  r.send({ type: 'open', appName: 'demo', by })
+  return r
+}
+
+t.test('a config change is sealed again when its base moved meanwhile', (t) => {
+  const r = ledgerOf()
+  r.send({ type: 'deploy', slug: slugOf('s1'), description: 'Deploy 1', by })
+  r.send({ type: 'setConfig', patch: { A: '1' }, by })
+  r.done('vault.seal', { configId: 'c1', changed: true, set: ['A'], removed: [] })
+  r.clear()
+  r.send({ type: 'setConfig', patch: { B: '2' }, by })
+  r.send({ type: 'rollback', to: 'v3', by })
+  t.match(r.ran, [{ args: { baseId: 'c1', patch: { B: '2' } } }])
+  r.done('vault.seal', { configId: 'c2', changed: true, set: ['B'], removed: [] })
+  t.match(r.ran, [{ args: { baseId: '', patch: { B: '2' } } }], 'against what holds now')
+  r.done('vault.seal', { configId: 'c3', changed: true, set: ['B'], removed: [] })
+  t.match(r.send({ type: 'current' })?.value, { release: { version: 6, configId: 'c3', slug: { id: 's1' } } })
+  t.notMatch(JSON.stringify(r.saved()), '"2"', 'plain values are kept nowhere')
+  r.send({ type: 'setConfig', patch: { '1X': 'y' }, by })
+  r.failed('vault.seal', 'invalid_params', 'Bad key')
+  t.match(r.replies.at(-1)?.refused, { code: 'invalid_params', reason: 'Bad key' })
+  t.end()
+})
+
+t.test(
+  'the formation is told of a release until it says that it has it; callers do not wait for ever',
+  (t) => {
+    const r = ledgerOf()
+    r.clear()
+    r.send({ type: 'deploy', slug: slugOf('s1'), description: 'Deploy 1', by })
+    const told = () =>
+      r.told.filter((one) => one.message.type === 'released' && one.to.to === 'formation').length
+    t.equal(told(), 1)
+    t.same(r.replies, [])
+    r.fire('formation')
+    t.equal(told(), 2)
+    t.match(r.replies.at(-1)?.value, { version: 3 })
+    const next = drive(releases, { key: 'app-1', args: undefined, saved: r.saved()! })
+    t.equal(
+      next.told.filter((one) => one.message.type === 'released').length,
+      2,
+      'also the next activation does',
+    )
+    r.send({ type: 'received', version: 2 })
+    t.ok(r.timers.has('formation'), 'an older version is not the answer')
+    r.send({ type: 'received', version: 3 })
+    t.notOk(r.timers.has('formation'))
+    t.notOk(r.reminders.has('formation'))
+    t.match(r.send({ type: 'deploy', slug: slugOf('s1'), description: 'Deploy 1', by })?.value, {
+      version: 3,
+    })
+    t.end()
+  },
+)
+
+t.test('the ledger keeps a bounded number of releases and slugs, and old releases expire', (t) => {
+  let ledger = emptyLedger('demo')
+  for (let i = 1; i <= heroku.releasesMax + 5; i++) {
+    const draft = { id: `r${i}`, description: `Deploy ${i}`, configId: '', slug: slugOf(`s${i}`), by, at: i }
+    ledger = append(ledger, draft)
+  }
+  t.equal(ledger.entries.length, heroku.releasesMax)
+  t.equal(ledger.slugs.length, heroku.slugsMax)
+  t.match(releasesOf(ledger)[0], { version: 6, status: 'expired', slug: null })
+  t.match(currentOf(ledger), { version: heroku.releasesMax + 5, status: 'succeeded' })
+  t.equal(findRelease(ledger, 'v100')?.id, 'r100')
+  t.equal(findRelease(ledger, 'r100')?.version, 100)
+  t.equal(findRelease(ledger, 'v1'), undefined)
+  t.equal(configText(['A', 'B'], []), 'Set A, B config vars')
+  t.equal(configText([], ['C']), 'Remove C config vars')
+  t.end()
+})

@@ -1,0 +1,257 @@
+/**
+ * The host and its dynos, driven by hand: what reaches them late, twice, too old or not at all. And where runs go.
+ */
+import t from 'tap'
+import { dyno, type Adopted } from '../../actors/dyno.ts'
+import { expandCommand } from '../../actors/dyno/command.ts'
+import { host } from '../../actors/host.ts'
+import { choose, placement } from '../../actors/placement.ts'
+import type { Run, RunReport } from '../../actors/protocols/shapes.ts'
+import { refAt } from '../../src/runtime/index.ts'
+import { Dyno } from '../../actors/protocols/dyno.ts'
+import { drive } from '../kit/drive.ts'
+
+const runOf = (id: string, more: Partial<Run> = {}): Run => ({
+  id,
+  appId: 'app-1',
+  appName: 'demo',
+  name: 'web.1',
+  type: 'web',
+  command: 'serve $PORT ${PORT:-1} $PORTAL',
+  size: 'Basic',
+  releaseId: 'release-3',
+  releaseVersion: 3,
+  configId: 'config',
+  slug: {
+    id: 'slug-1',
+    sha256: '0'.repeat(64),
+    bytes: 1,
+    stack: 'heroku-24',
+    commit: '60a874b3',
+    description: 'Deploy',
+    processTypes: {},
+    buildpackDescription: '',
+    createdAt: 1,
+  },
+  env: {},
+  attach: null,
+  timeToLiveMs: null,
+  epoch: 10,
+  ...more,
+})
+type Driven = { readonly told: readonly { readonly message: { readonly type: string } }[] }
+const tells = (d: Driven, type: string) =>
+  d.told
+    .filter((one) => one.message.type === type)
+    .map((one) => one.message as unknown as Record<string, unknown>)
+const said = (d: Driven) =>
+  tells(d, 'write').map((m) => Buffer.from((m as { lines: [{ text: Uint8Array }] }).lines[0].text).toString())
+const announced = (d: Driven): RunReport[] =>
+  (tells(d, 'announced')
+    .filter((m) => 'runs' in m && Array.isArray(m['runs']))
+    .at(-1)?.['runs'] ?? []) as RunReport[]
+const phases = (d: Driven) => tells(d, 'dynoChanged').map((m) => (m['report'] as RunReport).phase)
+
+const adoptedHost = () => {
+  const h = drive(host, { key: 'host', args: null })
+  h.done('container.list', { runs: [] })
+  h.done('container.capacity', { memoryBytes: 2 ** 30 })
+  h.clear()
+  return h
+}
+
+t.test('launches wait until the host knows what runs, and what it finds is adopted', (t) => {
+  const h = drive(host, { key: 'host', args: null })
+  h.send({ type: 'launch', run: runOf('late') })
+  h.send({ type: 'launch', run: runOf('unwanted', { name: 'web.2' }) })
+  h.send({ type: 'halt', runId: 'unwanted', appId: 'app-1', name: 'web.2' })
+  t.same(h.spawned, [])
+  t.same(announced(h), [], 'nothing is announced that is not the whole')
+  const found = { run: runOf('kept', { name: 'web.3' }), startedAt: 5, address: '10.0.0.1', port: 3000 }
+  h.done('container.list', { runs: [found] })
+  t.match(h.spawned, [
+    { key: 'kept', args: { adopted: { address: '10.0.0.1', port: 3000, startedAt: 5 } } },
+    { key: 'late', args: { adopted: null } },
+  ])
+  t.same(
+    announced(h).map((report) => report.id),
+    ['kept', 'late'],
+  )
+  t.end()
+})
+
+t.test('apps of which nothing is here are told so when a host comes up', (t) => {
+  const h = adoptedHost()
+  h.fire('census')
+  h.done('census.formations', { appIds: ['app-7'] })
+  t.match(h.told.at(-1), { to: { key: 'app-7' }, message: { type: 'announced', runs: [] } })
+  t.end()
+})
+
+t.test('a launch is done once, an older decision for the slot is refused and reported', (t) => {
+  const h = adoptedHost()
+  h.send({ type: 'launch', run: runOf('new', { epoch: 10 }) })
+  h.send({ type: 'launch', run: runOf('new', { epoch: 10 }) })
+  t.equal(h.spawned.length, 1)
+  h.send({ type: 'launch', run: runOf('old', { epoch: 9 }) })
+  t.equal(h.spawned.length, 1)
+  t.match(announced(h), [
+    { id: 'new', phase: 'starting' },
+    { id: 'old', phase: 'exited' },
+  ])
+  h.send({ type: 'launch', run: runOf('newer', { epoch: 11 }) })
+  t.equal(h.spawned.length, 2)
+  t.end()
+})
+
+t.test('a halt that overtakes its launch leaves a mark', (t) => {
+  const h = adoptedHost()
+  h.send({ type: 'halt', runId: 'early', appId: 'app-1', name: 'web.1' })
+  t.match(announced(h), [{ id: 'early', phase: 'exited' }])
+  h.send({ type: 'launch', run: runOf('early') })
+  t.same(h.spawned, [])
+  for (let i = 0; i < 13; i++) h.fire('tick')
+  h.clear()
+  h.fire('tick')
+  t.same(announced(h), [], 'and is forgotten after a while')
+  t.end()
+})
+
+t.test('a dyno actor that dies is looked for in the engine', (t) => {
+  const h = adoptedHost()
+  h.send({ type: 'launch', run: runOf('a') })
+  h.send({ type: 'launch', run: runOf('b', { name: 'web.2' }) })
+  h.down(refAt(Dyno, 'a', 'host-1'), 'crash')
+  h.down(refAt(Dyno, 'b', 'host-1'), 'crash')
+  h.fire('find')
+  h.done('container.list', { runs: [{ run: runOf('a'), startedAt: 5, address: null, port: null }] })
+  t.match(h.spawned.at(-1), { key: 'a', args: { adopted: { startedAt: 5 } } })
+  t.match(announced(h), [
+    { id: 'a', phase: 'starting' },
+    { id: 'b', phase: 'exited', error: 'R99' },
+  ])
+  t.end()
+})
+
+const launched = (more: Partial<Run> = {}, adopted: Adopted | null = null) =>
+  drive(dyno, { key: 'run-1', args: { run: runOf('run-1', more), adopted } })
+const begun = (more: Partial<Run> = {}) => {
+  const d = launched(more)
+  d.done('container.prepare')
+  d.done('container.start', { address: '10.0.0.1', port: 4711, startedAt: d.nowMs })
+  return d
+}
+
+t.test('a web dyno is up when its port is bound, others when they run', (t) => {
+  const web = begun()
+  t.same(said(web), ['Starting process with command `serve 4711 ${PORT:-1} $PORTAL`'])
+  t.same(phases(web), ['starting', 'starting'])
+  web.done('container.bound')
+  t.same(phases(web).at(-1), 'up')
+  t.notOk(web.timers.has('boot'))
+  t.equal(phases(begun({ type: 'worker', name: 'worker.1' })).at(-1), 'up')
+  t.equal(phases(begun({ timeToLiveMs: 1_000, name: 'web.4711' })).at(-1), 'up', 'a one-off serves nobody')
+  t.equal(expandCommand('$PORT$PORT', 1), '11')
+  t.end()
+})
+
+t.test('an exited dyno is removed when its last line is shipped, in either order', (t) => {
+  const first = begun()
+  first.done('container.wait', { code: 3, oomKilled: false })
+  t.equal(said(first).at(-1), 'Process exited with status 3')
+  t.notOk(first.ran.some((ran) => ran.name === 'container.remove'))
+  first.done('container.ship')
+  first.done('container.remove')
+  t.equal(first.stopped, 'normal')
+  const second = begun()
+  second.done('container.ship')
+  second.done('container.wait', { code: 0, oomKilled: true })
+  t.ok(said(second).includes('Error R15 (Memory quota vastly exceeded)'))
+  second.done('container.remove')
+  t.equal(second.stopped, 'normal')
+  t.end()
+})
+
+t.test('a stop before there is a process takes effect as soon as there is one', (t) => {
+  const early = launched()
+  early.send({ type: 'stop' })
+  early.done('container.prepare')
+  t.equal(phases(early).at(-1), 'exited')
+  t.notOk(
+    early.ran.some((ran) => ran.name === 'container.start'),
+    'it is not even started',
+  )
+  const late = launched()
+  late.done('container.prepare')
+  late.send({ type: 'stop' })
+  late.done('container.start', { address: '10.0.0.1', port: 4711, startedAt: late.nowMs })
+  t.equal(phases(late).at(-1), 'stopping')
+  t.match(late.ran.at(-1), { name: 'container.signal', args: { signal: 'SIGTERM' } })
+  t.end()
+})
+
+t.test('a start that fails says why, in the words of Heroku', (t) => {
+  const attach = { token: 'x', terminal: null }
+  const lonely = launched({ attach, type: 'run', name: 'run.4711', timeToLiveMs: 1_000 })
+  lonely.done('container.prepare')
+  t.same(said(lonely), ['Awaiting client'])
+  lonely.failed('container.start', 'attach_timeout')
+  t.equal(said(lonely).at(-1), 'Error R13 (Attach error) -> Failed to attach to process')
+  const damaged = launched()
+  damaged.failed('container.prepare', 'R17', 'Checksum does match expected value.')
+  t.equal(said(damaged).at(-1), 'Error R17 (Checksum error) -> Checksum does match expected value.')
+  const broken = begun()
+  broken.failed('container.wait', 'engine', 'no answer')
+  t.ok(broken.timers.has('again/wait'), 'an engine that does not answer is asked again')
+  t.end()
+})
+
+t.test('an adopted dyno is watched over as one that was started, and its time to live goes on', (t) => {
+  const started = 1_800_000_000_000 - 50_000
+  const d = launched(
+    { type: 'run', name: 'run.4711', timeToLiveMs: 60_000 },
+    { address: null, port: null, startedAt: started },
+  )
+  t.same(d.ran.map((ran) => ran.name).sort(), ['container.ship', 'container.wait'])
+  t.equal(d.timers.get('expired')?.ms, 10_000)
+  d.fire('expired')
+  t.equal(said(d).at(-1), 'Stopping all processes with SIGTERM')
+  d.fire('exit')
+  t.match(said(d).at(-2), /^Error R12/)
+  d.fire('exit')
+  const kills = d.ran.filter((ran) => ran.name === 'container.signal').length
+  t.equal(kills, 3, 'and killed until it is gone')
+  t.equal(said(d).filter((line) => line.startsWith('Error R12')).length, 1)
+  t.end()
+})
+
+t.test('placement spreads over hosts first, then by free memory, and remembers what it promised', (t) => {
+  const p = drive(placement, { key: 'placement', args: undefined })
+  const place = (runId: string, avoid: string[] = [], memoryBytes = 400) =>
+    p.send({ type: 'place', runId, appId: 'a', memoryBytes, avoid })
+  t.match(place('r0')?.refused, { code: 'no_host' })
+  const announce = (name: string, memoryBytes: number) =>
+    p.send({ type: 'announced', host: name, memoryBytes, reservedBytes: 0, runs: 0 })
+  announce('big', 1_000)
+  announce('small', 500)
+  t.match(place('r1')?.value, { host: 'big' })
+  t.match(place('r1')?.value, { host: 'big' }, 'asked again: the same answer')
+  t.match(place('r2', ['big'])?.value, { host: 'small' }, 'spread comes before room')
+  t.match(place('r3', ['big'])?.value, { host: 'big' }, 'but room must be')
+  t.match(place('r4')?.refused, { code: 'no_room' })
+  p.nowMs += 31_000
+  t.match(place('r5')?.refused, { code: 'no_host' }, 'a silent host gets nothing new')
+  t.equal(
+    choose(
+      [
+        ['b', { freeBytes: 1, at: 0 }],
+        ['a', { freeBytes: 1, at: 0 }],
+      ],
+      new Map(),
+      1,
+      [],
+    ),
+    'a',
+  )
+  t.end()
+})
