@@ -89,6 +89,42 @@ t.test('a channel appends one batch at a time, in order, and tries again until i
   t.match(driven.ran.at(-1), { name: 'history.drop', args: { appId: 'a1' } })
 })
 
+t.test(
+  'a source that waits is answered once its lines are stored, and a repeat is stored once',
+  async (t) => {
+    const driven = drive(channel, { key: 'a1', args: null as never })
+    const deliver = (seq: number, ...texts: readonly string[]): void => {
+      driven.send({ type: 'deliver', source: 'r1', seq, lines: texts.map((text) => line(text)) })
+    }
+    deliver(10, 'a')
+    driven.send({ type: 'write', lines: [line('between')] })
+    deliver(20, 'b', 'c')
+    deliver(20, 'b', 'c')
+    driven.send({ type: 'deliver', source: 'r2', seq: 1, lines: [line('d')] })
+    t.strictSame(driven.replies, [], 'nothing is stored yet')
+    driven.failed('history.append', 'store_unavailable')
+    driven.fire('retry')
+    t.strictSame(driven.replies, [])
+    driven.done('history.append', { seq: 1 })
+    t.equal(driven.replies.length, 1, 'the first')
+    t.strictSame((driven.ran[0] as unknown as Appended).args.lines.map(textOf), ['between', 'b', 'c', 'd'])
+    driven.done('history.append', { seq: 2 })
+    t.equal(driven.replies.length, 4, 'the others, and the repeat')
+    deliver(10, 'a')
+    t.equal(driven.replies.length, 5, 'stored long ago: answered at once')
+    t.strictSame(driven.ran, [])
+    deliver(30)
+    t.equal(driven.replies.length, 6, 'nothing to store')
+
+    deliver(40, 'e')
+    deliver(50, ...Array.from({ length: 5_100 }, () => 'x'))
+    deliver(60, 'f')
+    for (let tries = 0; driven.ran.length > 0 && tries < 100; tries++)
+      driven.done('history.append', { seq: 3 + tries })
+    t.equal(driven.replies.length, 9, 'what was dropped and said is settled too')
+  },
+)
+
 const lossOf = (text: string): number =>
   Number(/^Error L10 \(output buffer overflow\): (\d+) messages dropped since \S+\.$/.exec(text)?.[1] ?? 0)
 
@@ -276,6 +312,13 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
   const asked: LogCursor[] = []
   const at = '2023-11-14T22:13:20.123456789+00:00'
   const logLine = (text: string) => ({ at, stream: 'stdout' as const, bytes: Buffer.from(text) })
+  const stored = { isAway: false, seqs: [] as number[] }
+  const deliver = async (appId: string, source: string, seq: number, lines: readonly Line[]) => {
+    if (stored.isAway) throw new Error('away')
+    t.strictSame([appId, source], ['a1', 'r1'])
+    stored.seqs.push(seq)
+    written.push(...lines)
+  }
   const shipAll = async (batches: readonly LogBatch[]): Promise<void> => {
     const follow: Driver['follow'] = (_, from, onBatch) => {
       asked.push(from)
@@ -284,9 +327,7 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
       })()
       return { done, close: () => undefined }
     }
-    const shuttle = createShuttle(folder, { follow } as unknown as Driver, (_, lines) =>
-      written.push(...lines),
-    )
+    const shuttle = createShuttle(folder, { follow } as unknown as Driver, deliver)
     await shuttle.ship({ runId: 'r1', appId: 'a1', process: 'web.1' })
   }
   const cursor = (offset: number): LogCursor => ({ file: 0, offset })
@@ -305,10 +346,20 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
   t.match(textOf(written[2]!), /^Error L12: /)
   t.match(written[0], { source: 'app', process: 'web.1', atUs })
 
+  t.strictSame(
+    stored.seqs,
+    stored.seqs.toSorted((a, b) => a - b),
+    'later batches have higher numbers',
+  )
+  stored.isAway = true
+  await t.rejects(shipAll([{ lines: [logLine('d')], cursor: { file: 3, offset: 1 }, lost: false }]))
+  await shipAll([])
+  t.strictSame(asked.at(-1), { file: 2, offset: 9 }, 'it stands where the last stored line is')
+
   const file = join(folder, 'r1.json')
   await writeFile(file, (await readFile(file, 'utf8')).slice(0, 5))
   await shipAll([])
   t.strictSame(asked.at(-1), logStart, 'half a cursor is none: doubled at worst, never lost')
-  await createShuttle(folder, {} as Driver, () => undefined).forget('r1')
+  await createShuttle(folder, {} as Driver, deliver).forget('r1')
   await t.rejects(readFile(file), { code: 'ENOENT' })
 })
