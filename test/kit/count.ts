@@ -1,5 +1,5 @@
 /**
- * count: a durable keyed actor that counts, one that watches, and a node or several of them, for tests of the runtime.
+ * count: a durable keyed actor that counts, one that watches, and a node or several of them.
  */
 import { type Store } from '../../src/ports/store.ts'
 import { decode, encode } from '../../src/runtime/codec.ts'
