@@ -8,7 +8,7 @@ import type { DynoView, ProcessType, Release } from '../../actors/protocols/shap
 import { ref } from '../../src/runtime/index.ts'
 import type { Cluster } from './cluster.ts'
 import { liveOf, type Process } from './engine.ts'
-import type { Known } from './platform.ts'
+import type { Known } from './known.ts'
 
 /** Launches that no host reported are given up after 30 s, dynos have 30 s to end, shards hear routes every 30 s. */
 const convergeMs = 180_000

@@ -14,25 +14,9 @@ import { createCluster, type Cluster } from './cluster.ts'
 import { calmEngine, liveOf } from './engine.ts'
 import { calm, drawFaults, strike } from './faults.ts'
 import { calmOutside } from './outside.ts'
+import type { Known } from './known.ts'
 import { check } from './platform-check.ts'
 import { verdictOf, type Scenario } from './scenario.ts'
-
-/** What a client knows of an app: only what was answered. */
-export type Known = {
-  readonly id: string
-  readonly name: string
-  created: boolean
-  /** Asked for at least once: whether it happened is not known until answered. */
-  destroying: boolean
-  destroyed: boolean
-  /** Acknowledged releases: version to id or config id. */
-  readonly releases: Map<number, { readonly id?: string; readonly configId?: string }>
-  /** The last acknowledged scale, unless a later one's outcome is unknown. */
-  scale: Map<string, number> | undefined
-  /** Scale requests on their way or lost: while there are any, the scale is not known. */
-  scaling: number
-  slugs: number
-}
 
 const by = { id: 'u1', email: 'user@example.com' }
 const actsMax = 25
