@@ -5,11 +5,9 @@
  *   -----------------                          ----------------
  *   init(args, ctx) -> state                   starts it under its supervisor, with its args
  *   receive[type](state, message, ctx)         takes one message at a time, checked against the protocol
- *     -> state | stop(reason)                  commits the turn whole: state, tells, timers, effects; or none
- *     of it
+ *     -> state | stop(reason)                  commits the turn whole (state, tells, timers, effects) or not
  *   durable: { save, load, version }           stores the state by compare-and-set BEFORE the turn's tells
- *   leave;
- *                                              a lost race reloads the state and replays the message
+ *                                              leave; a lost race reloads it and replays the message
  *   down(state, { ref, reason }, ctx)          exactly one for each watch
  *   lost(state, { count, sinceMs }, ctx)       the mailbox overflowed: what was lost is told in-band
  *   stopping(state, reason, ctx)               last words; what it tells here still leaves
