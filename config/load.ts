@@ -16,7 +16,7 @@ export type Settings = {
   /** Undefined: `oci` where it can be, else `process`. */
   readonly driver: 'oci' | 'process' | undefined
   readonly sample: boolean
-  /** Router shard processes on this host. */
+  /** Router shard processes on this host: one a core, and two at least, so that one may die. */
   readonly routerShards: number
   /** Where programs are looked for. */
   readonly searchPath: string
@@ -101,7 +101,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     natsUrl,
     driver,
     sample: sample === '1',
-    routerShards: Math.max(1, Math.min(8, availableParallelism() - 1)),
+    routerShards: Math.max(2, Math.min(8, availableParallelism())),
     searchPath: env['PATH'] ?? '',
     buildEnv,
   }
