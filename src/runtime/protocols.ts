@@ -4,7 +4,7 @@
  * Its own tree's come first; then whatever this process defines (a sender has the protocol it sends to).
  */
 import { protocolNamed, type Protocol } from './protocol.ts'
-import { checker, is, type Check } from './schema.ts'
+import { checker, fieldsChecker, type Check } from './schema.ts'
 
 type Compiled = {
   readonly protocol: Protocol
@@ -33,7 +33,7 @@ export class Protocols {
     if (check === undefined) {
       if (!Object.hasOwn(compiled.protocol.spec, message.type))
         return { reason: 'unknown_type', path: '/type' }
-      check = checker(is.obj(compiled.protocol.spec[message.type]?.fields ?? {}))
+      check = fieldsChecker(compiled.protocol.spec[message.type]!.fields)
       compiled.messages.set(message.type, check)
     }
     const found = check(message)

@@ -47,12 +47,27 @@ export type TOneOf<V extends readonly string[]> = Type.TUnsafe<V[number]>
  */
 export type Check = (value: unknown) => { readonly path: string; readonly want: string } | undefined
 
-/** Compiles a schema once into a check that is called for each arrival. */
+const checks = new WeakMap<TSchema, Check>()
+
+/** Compiles a schema once into a check that is called for each arrival; nodes of one process share it. */
 export const checker = (schema: TSchema): Check => {
+  const known = checks.get(schema)
+  if (known !== undefined) return known
   const compiled = Compile(schema)
-  return (value) => {
+  const check: Check = (value) => {
     if (compiled.Check(value)) return undefined
     const first = compiled.Errors(value)[0]
     return { path: first?.instancePath || '/', want: first?.message ?? 'a value of its schema' }
   }
+  checks.set(schema, check)
+  return check
+}
+
+const objects = new WeakMap<TProperties, TSchema>()
+
+/** The check of an object with these fields, compiled once for all who ask. */
+export const fieldsChecker = (fields: TProperties): Check => {
+  const schema = objects.get(fields) ?? is.obj(fields)
+  objects.set(fields, schema)
+  return checker(schema)
 }
