@@ -65,7 +65,7 @@ export class Cell implements Runnable, Subject {
     this.timers = new Timers(kernel.clock, this)
     this.activeMs = kernel.clock.monotonicMs()
     const { capacity, overflow, keyOf } = def.behaviour.mailbox
-    const keyOfItem = keyOf === undefined ? undefined : (item: Item) => keyOf((item as Letter).message)
+    const keyOfItem = keyOf === undefined ? undefined : (item: Item) => this.#keyOf(item as Letter)
     this.#mailbox = new Mailbox(capacity, overflow, keyOfItem)
     this.env = {
       self: ref,
@@ -281,6 +281,21 @@ export class Cell implements Runnable, Subject {
     if (reason !== undefined) this.lastWords(reason)
     else if (this.timers.size > this.kernel.limits.timersMax) {
       this.crash(new ActError('ACT_TOO_MANY', `${this.timers.size} timers`), itemType(item))
+    }
+  }
+
+  /** Runs as a message arrives, outside any turn: one that throws must not be the sender's trouble. */
+  #keyOf(letter: Letter): string | undefined {
+    try {
+      return this.def.behaviour.mailbox.keyOf?.(letter.message as never)
+    } catch (error) {
+      this.kernel.log({
+        at: 'key_failed',
+        actor: this.name,
+        type: letter.message.type,
+        error: errorText(error),
+      })
+      return undefined
     }
   }
 

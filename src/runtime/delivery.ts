@@ -194,8 +194,12 @@ export class Delivery {
   /** A local letter as if it had been on the wire. */
   #carried(letter: Letter): Letter | undefined {
     const { ref, caller, trace, hops } = letter
-    const message = carry(letter.message) as AnyMessage
-    const carried = new Letter(ref, message, caller, trace, hops)
+    const message = carry(letter.message)
+    if (message === undefined) {
+      this.bounce(letter, 'malformed')
+      return undefined
+    }
+    const carried = new Letter(ref, message as AnyMessage, caller, trace, hops)
     return this.#checked(carried) ? carried : undefined
   }
 
@@ -275,5 +279,11 @@ export class Delivery {
   }
 }
 
-/** There and back through the codec: what cannot cross hosts does not cross here either. */
-const carry = (value: unknown): unknown => decode(encode(value))
+/** There and back through the codec. Undefined when it cannot: then it does not cross here either. */
+const carry = (value: unknown): unknown => {
+  try {
+    return decode(encode(value))
+  } catch {
+    return undefined
+  }
+}

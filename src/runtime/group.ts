@@ -159,6 +159,8 @@ export class Group implements Running {
     if (this.#over) return
     this.#recoverFrom = undefined
     for (const slot of this.#slots.slice(from, to + 1)) {
+      // With its siblings also one starts again that had ended well; a temporary one never does (as in OTP).
+      slot.gone = restartOf(slot.node) === 'temporary'
       if (slot.gone || slot.running !== undefined) continue
       try {
         this.#startSlot(slot)

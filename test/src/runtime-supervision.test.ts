@@ -44,6 +44,22 @@ t.test('rest_for_one restarts the failed child and those after it, stopped right
   t.same(await notesOf(host.lab, host, 'diary'), ['w stops: shutdown', 'z stops: shutdown'])
 })
 
+t.test('restarted siblings bring back what had ended well, and never a temporary one', async (t) => {
+  const group = supervise('group', { ...calm, strategy: 'one_for_all' }, [
+    child('x', probe, {}),
+    child('done', probe, {}, { restart: 'transient' }),
+    child('once', probe, {}, { restart: 'temporary' }),
+  ])
+  const host = await open(root(group))
+  host.node.tell(there('done'), { type: 'end', reason: 'normal' })
+  await host.lab.run(10)
+  t.match(await failureOf(host.lab, notesOf(host.lab, host, 'done')), { reason: 'noproc' })
+  host.node.tell(there('x'), { type: 'boom' })
+  await host.lab.run(10)
+  t.same(await notesOf(host.lab, host, 'done'), [])
+  t.match(await failureOf(host.lab, notesOf(host.lab, host, 'once')), { reason: 'noproc' })
+})
+
 t.test('one_for_all restarts all of them', async (t) => {
   const group = supervise(
     'group',
