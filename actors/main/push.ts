@@ -2,7 +2,7 @@
  * A push, from git's request to its last word: which app and repository, the build that its hook waits for,
  * and the durable copy of the repository that is made before git is told that its push was taken.
  */
-import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
@@ -51,7 +51,7 @@ export type GitFace = {
   close(): Promise<void>
 }
 
-type Going = { readonly app: GitApp; readonly by: Who; accepted?: 'main' | 'master' }
+type Going = { readonly app: GitApp; readonly by: Who; accepted?: 'main' | 'master'; taken: boolean }
 
 // Heroku refuses a second build while one runs; the text is ours, its form Heroku's.
 const busyText =
@@ -74,7 +74,8 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
     const verdict = judge(push.updates)
     if (verdict.kind !== 'build') {
       answer.write(verdict.text)
-      return verdict.kind === 'skip' ? 0 : 1
+      session.taken = verdict.kind === 'skip'
+      return session.taken ? 0 : 1
     }
     if (building.has(session.app.id)) {
       answer.write(busyText)
@@ -84,6 +85,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
     try {
       const succeeded = await buildPush(session, push, verdict, answer)
       if (succeeded) session.accepted = verdict.branch
+      session.taken = succeeded
       return succeeded ? 0 : 1
     } finally {
       building.delete(session.app.id)
@@ -145,15 +147,12 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
   }
 
   const keep = async (app: GitApp, session: Going): Promise<void> => {
+    // Nothing changed: refused, or the empty request by which git asks whether it may send a large one.
+    if (!session.taken) return
     const directory = repositoryOf(app)
     if (session.accepted !== undefined) await setHead(directory, session.accepted)
-    const file = join(folder, `${app.id}.${deps.uuid()}.bundle`)
-    try {
-      if (await bundle(directory, file))
-        await deps.objects.put(`repository/${app.id}`, createReadStream(file))
-    } finally {
-      await rm(file, { force: true })
-    }
+    const copy = await bundle(directory)
+    if (copy !== undefined) await deps.objects.put(`repository/${app.id}`, copy)
     await tidyRepository(directory)
   }
 
@@ -161,7 +160,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
     serve: async (request, response, app, user, pathInfo) => {
       const repository = await ensureRepository(app)
       const push = deps.uuid()
-      const session: Going = { app, by: user }
+      const session: Going = { app, by: user, taken: false }
       going.set(push, session)
       try {
         await serveGit(request, response, {

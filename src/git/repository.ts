@@ -8,7 +8,7 @@
  */
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { git, GitError } from './run.ts'
+import { git, GitError, gitStream } from './run.ts'
 
 /** Runs the hook program when the platform started the push; a push from elsewhere is refused. */
 const preReceive = `#!/bin/sh
@@ -68,20 +68,12 @@ export async function tidyRepository(dir: string): Promise<void> {
 }
 
 /**
- * Writes the whole repository into one file. Gives false, and writes nothing, when it has no ref yet
- * (git makes no empty bundles).
+ * The whole repository as one stream of bytes, made as it is read; undefined when it has no ref yet (git makes
+ * no empty bundles). Reading throws a GitError when git fails, so that what was read counts for nothing.
  */
-export async function bundle(dir: string, file: string): Promise<boolean> {
+export async function bundle(dir: string): Promise<AsyncIterable<Uint8Array> | undefined> {
   const refs = await git(['--git-dir', dir, 'for-each-ref', '--count=1', '--format=%(refname)'])
-  if (refs === '') return false
-  const part = `${file}.part`
-  try {
-    await git(['--git-dir', dir, 'bundle', 'create', '--quiet', part, '--all'], { timeoutMs: 300_000 })
-    await rename(part, file)
-  } finally {
-    await rm(part, { force: true })
-  }
-  return true
+  return refs === '' ? undefined : gitStream(['--git-dir', dir, 'bundle', 'create', '--quiet', '-', '--all'])
 }
 
 /**

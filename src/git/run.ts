@@ -79,6 +79,34 @@ export function git(argv: readonly string[], run: GitRun = {}): Promise<string> 
   })
 }
 
+const streamTimeoutMs = 300_000
+
+/** Runs `git ...argv` and gives its stdout as it comes; throws a GitError at its end when git failed. */
+export async function* gitStream(argv: readonly string[]): AsyncGenerator<Buffer, void, undefined> {
+  const child = spawn('git', argv, {
+    env: gitEnvironment(defaultPath),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: streamTimeoutMs,
+    killSignal: 'SIGKILL',
+  })
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-stderrCharsMax)
+  })
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (cause) => resolve(cause.message))
+    child.once('close', (code, signal) => resolve(code === 0 ? '' : `exit ${code ?? signal}`))
+  })
+  try {
+    for await (const chunk of child.stdout) yield chunk as Buffer
+    const fault = await ended
+    if (fault !== '') throw new GitError('GIT_FAILED', `git ${argv[0]}: ${fault}: ${stderr.trim()}`, stderr)
+  } finally {
+    // Whoever reads may give up in the middle.
+    child.kill('SIGKILL')
+  }
+}
+
 /** Stops a process group: first kindly (git then removes its temporary files), after two seconds for good. */
 export function killGroup(pid: number): void {
   signalGroup(pid, 'SIGTERM')

@@ -6,6 +6,7 @@ import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { mkdir, mkdtemp, readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -290,11 +291,11 @@ t.test('the server answers what git clients ask and refuses the rest', async (t)
 t.test('a bundle holds the repository: restored, it has the same refs, HEAD and clones', async (t) => {
   const w = await world(t, async () => 0)
   const file = join(w.dir, 'saved.bundle')
-  t.equal(await bundle(w.repository, file), false, 'nothing to save yet')
+  t.equal(await bundle(w.repository), undefined, 'nothing to save yet')
   await git(w.work, 'push', 'heroku', 'main:master', 'main:feature')
   await setHead(w.repository, 'master')
   const before = await refs(w.repository)
-  t.equal(await bundle(w.repository, file), true)
+  await writeFile(file, (await bundle(w.repository))!)
   await rm(w.repository, { recursive: true })
   await restore(w.repository, file)
   t.equal(await refs(w.repository), before)
@@ -303,6 +304,10 @@ t.test('a bundle holds the repository: restored, it has the same refs, HEAD and 
   t.equal((await git(w.work, 'push', 'heroku', 'main:master')).code, 0)
   await restore(w.repository, file)
   t.equal(await refs(w.repository), before, 'the saved state, not the newer one')
+  const objects = join(w.repository, 'objects')
+  await rm(objects, { recursive: true })
+  await mkdir(objects)
+  await t.rejects(text((await bundle(w.repository))!), { code: 'GIT_FAILED' }, 'half a copy is none')
   await restore(w.repository, undefined)
   t.equal(await refs(w.repository), '')
 })
