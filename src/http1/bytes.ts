@@ -38,6 +38,20 @@ export function latin1(bytes: Buffer, start: number | undefined, end: number | u
   return bytes.toString('latin1', start, end)
 }
 
+/** True when bytes at `start` are "HTTP/1." and a 0 or 1 follows; the caller knows that there are 8 bytes. */
+export function isHttp1(bytes: Buffer, start: number): boolean {
+  return (
+    bytes[start] === 0x48 &&
+    bytes[start + 1] === 0x54 &&
+    bytes[start + 2] === 0x54 &&
+    bytes[start + 3] === 0x50 &&
+    bytes[start + 4] === 0x2f &&
+    bytes[start + 5] === 0x31 &&
+    bytes[start + 6] === 0x2e &&
+    (bytes[start + 7] === 0x31 || bytes[start + 7] === 0x30)
+  )
+}
+
 /** True when bytes[start, end) equals `lower`, which must be lower-case ASCII, in any case. */
 export function equalsIgnoreCase(bytes: Buffer, start: number, end: number, lower: Buffer): boolean {
   if (end - start !== lower.length) return false

@@ -8,6 +8,7 @@ import {
   equalsIgnoreCase,
   hexValue,
   isHostByte,
+  isHttp1,
   isTargetByte,
   isTokenByte,
   latin1,
@@ -230,10 +231,7 @@ function readMethod(bytes: Buffer, start: number, end: number): string {
 
 /** "HTTP/1.0" or "HTTP/1.1"; another digit.digit is a version we don't speak, all else is no HTTP. */
 function readVersion(bytes: Buffer, start: number, end: number): 0 | 1 | Fault {
-  if (end - start === 8 && latin1(bytes, start, start + 7) === 'HTTP/1.') {
-    if (bytes[start + 7] === 0x31) return 1
-    if (bytes[start + 7] === 0x30) return 0
-  }
+  if (end - start === 8 && isHttp1(bytes, start)) return bytes[start + 7] === 0x31 ? 1 : 0
   return /^HTTP\/\d+\.\d+$/.test(latin1(bytes, start, Math.min(end, start + 16)))
     ? faults['bad-version']
     : faults['bad-request-line']

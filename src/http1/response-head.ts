@@ -1,7 +1,7 @@
 /**
  * What a router must know of a response before it relays it, from the parser's positions (RFC 9112 §4, §6).
  */
-import { eachListElement, equalsIgnoreCase, latin1, readDecimal, SP } from './bytes.ts'
+import { eachListElement, equalsIgnoreCase, isHttp1, latin1, readDecimal, SP } from './bytes.ts'
 import type { Framing } from './body.ts'
 import { chunked, untilClose } from './body.ts'
 import type { Fault } from './fault.ts'
@@ -139,9 +139,7 @@ export function readResponseHead(parser: HeadParser, method: string): ResponseHe
 /** "HTTP/1.x SP 3DIGIT", then nothing or SP and a reason, which may be missing; 0 when it is not that. */
 function readStatusLine(bytes: Buffer, start: number, end: number): number {
   if (end - start < 12 || bytes[start + 8] !== SP) return 0
-  if (latin1(bytes, start, start + 7) !== 'HTTP/1.') return 0
-  const minor = bytes[start + 7]
-  if (minor !== 0x31 && minor !== 0x30) return 0
+  if (!isHttp1(bytes, start)) return 0
   if (end - start > 12 && bytes[start + 12] !== SP) return 0
   const status = readDecimal(bytes, start + 9, start + 12)
   return status >= 100 ? status : 0

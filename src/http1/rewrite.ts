@@ -37,16 +37,19 @@ const droppedFromRequest = kinds([...hopByHop, ...ownedRequest])
 const droppedKeepingExpect = kinds([...hopByHop, ...ownedRequest.filter((id) => id !== kind.expect)])
 const droppedFromResponse = kinds(hopByHop)
 
-/**
- * The request head for the next hop. `added` are the router's own lines, each ended by CRLF.
- * `room` bytes are left free at the end of the returned buffer's `length` for a body's first bytes.
- */
+// Heads are written one behind the other into a slab: a view of it is all that has to be made for each.
+const slabBytes = 32_768
+const slabHeadBytesMax = 8192
+let slab = Buffer.allocUnsafeSlow(slabBytes)
+let slabUsed = 0
+
+/** The request head for the next hop. `added` are the router's own lines, each ended by CRLF. */
 export function rewriteRequest(
   parser: HeadParser,
   head: RequestHead,
   added: string,
-  options: { readonly keepExpect: boolean; readonly room: number },
-): { buffer: Buffer; length: number } {
+  options: { readonly keepExpect: boolean },
+): Buffer {
   let lines = added
   if (head.framing === chunked) lines += 'Transfer-Encoding: chunked\r\n'
   else if (head.lengthGiven) lines += `Content-Length: ${head.framing}\r\n`
@@ -55,19 +58,19 @@ export function rewriteRequest(
   const asIs = head.minor === 1 && lineBytes === head.method.length + head.target.length + 10
   const line = asIs ? '' : `${head.method} ${head.target} HTTP/1.1\r\n`
   const drop = options.keepExpect ? droppedKeepingExpect : droppedFromRequest
-  return write(parser, line, lines, drop, head.nominated, options.room)
+  return write(parser, line, lines, drop, head.nominated, null)
 }
 
 /**
- * The response head for the client. `added` as above; `unchunked`: the body is relayed without chunks,
- * to a client that knows none, and ends when the connection closes.
+ * The response head for the client, with `body`, its first bytes, behind it. `added` as above; `unchunked`:
+ * the body is relayed without chunks, to a client that knows none, and ends when the connection closes.
  */
 export function rewriteResponse(
   parser: HeadParser,
   head: ResponseHead,
   added: string,
-  options: { readonly unchunked: boolean; readonly room: number },
-): { buffer: Buffer; length: number } {
+  options: { readonly unchunked: boolean; readonly body: Buffer | null },
+): Buffer {
   let lines = added
   if (head.isChunked) {
     if (!options.unchunked) lines += 'Transfer-Encoding: chunked\r\n'
@@ -77,7 +80,7 @@ export function rewriteResponse(
     const reason = latin1(parser.bytes, parser.lineStart + 13, parser.lineEnd)
     line = `HTTP/1.1 ${head.status} ${reason}\r\n`
   }
-  return write(parser, line, lines, droppedFromResponse, head.nominated, options.room)
+  return write(parser, line, lines, droppedFromResponse, head.nominated, options.body)
 }
 
 function write(
@@ -86,13 +89,22 @@ function write(
   added: string,
   drop: Uint8Array,
   nominated: ReadonlySet<string> | null,
-  room: number,
-): { buffer: Buffer; length: number } {
+  body: Buffer | null,
+): Buffer {
   const { bytes, offsets, count } = parser
   const sectionEnd = parser.headEnd - 2
-  const size = line.length + (parser.headEnd - parser.lineStart) + added.length + room
-  const buffer = Buffer.allocUnsafe(size)
-  let length = line === '' ? 0 : buffer.write(line, 0, 'latin1')
+  const bodyBytes = body === null ? 0 : body.length
+  // What is dropped is not known yet, so this is room enough and rarely a little more.
+  const size = line.length + (parser.headEnd - parser.lineStart) + added.length + bodyBytes
+  const own = size > slabHeadBytesMax
+  if (!own && slabUsed + size > slabBytes) {
+    slab = Buffer.allocUnsafeSlow(slabBytes)
+    slabUsed = 0
+  }
+  const buffer = own ? Buffer.allocUnsafeSlow(size) : slab
+  const begin = own ? 0 : slabUsed
+  let length = begin
+  if (line !== '') length += buffer.write(line, length, 'latin1')
   // Start of the run of bytes that are kept and not yet copied.
   let run = line === '' ? parser.lineStart : parser.headersStart
   for (let i = 0, slot = 0; i < count; i += 1, slot += stride) {
@@ -108,7 +120,10 @@ function write(
   length += buffer.write(added, length, 'latin1')
   buffer[length] = 0x0d
   buffer[length + 1] = 0x0a
-  return { buffer, length: length + 2 }
+  length += 2
+  if (body !== null) length += body.copy(buffer, length)
+  if (!own) slabUsed = length
+  return buffer.subarray(begin, length)
 }
 
 function kinds(ids: readonly number[]): Uint8Array {

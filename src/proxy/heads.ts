@@ -42,8 +42,7 @@ export function targetHead(
     `X-Forwarded-Proto: ${facts.protocol}\r\nX-Forwarded-Port: ${facts.port}\r\n` +
     `X-Request-Start: ${facts.epochMs}\r\nX-Request-Id: ${facts.requestId}\r\n` +
     `Via: ${via}1.${head.minor} ${facts.name}\r\n`
-  const { buffer, length } = rewriteRequest(parser, head, added, { keepExpect: facts.keepExpect, room: 0 })
-  return buffer.subarray(0, length)
+  return rewriteRequest(parser, head, added, { keepExpect: facts.keepExpect })
 }
 
 /**
@@ -68,15 +67,15 @@ export function clientHead(
     (head.hasDate ? '' : `Date: ${facts.date()}\r\n`) +
     `Via: ${via}1.${head.minor} ${facts.name}\r\n`
   const joined = body !== null && body.length <= joinedBytesMax
-  const room = joined ? body.length : 0
-  const { buffer, length } = rewriteResponse(parser, head, added, { unchunked: facts.unchunked, room })
-  if (joined) body.copy(buffer, length)
-  return { bytes: buffer.subarray(0, length + room), joined }
+  const bytes = rewriteResponse(parser, head, added, {
+    unchunked: facts.unchunked,
+    body: joined ? body : null,
+  })
+  return { bytes, joined }
 }
 
 /** The head of an interim response other than 100, or of the answer that switches protocols. */
 export function interimHead(parser: HeadParser, head: ResponseHead): Buffer {
   const added = head.status === 101 ? `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n` : ''
-  const { buffer, length } = rewriteResponse(parser, head, added, { unchunked: true, room: 0 })
-  return buffer.subarray(0, length)
+  return rewriteResponse(parser, head, added, { unchunked: true, body: null })
 }

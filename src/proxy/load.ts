@@ -93,6 +93,7 @@ export function chooseOfTwo(
   random: () => number,
   tried: ReadonlySet<Upstream> | null,
 ): number {
+  if (targets.length === 1 && tried === null) return 0
   const open = tried === null ? targets : targets.filter((target) => !tried.has(target))
   if (open.length === 0) return -1
   const first = Math.floor(random() * open.length)

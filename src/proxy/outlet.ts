@@ -30,6 +30,11 @@ export class Outlet {
     target.pause()
   }
 
+  /** Writes what the target just said. */
+  relay(bytes: Buffer, link: { readonly lent: boolean; readonly socket: Socket }): void {
+    this.write(link.lent ? Buffer.from(bytes) : bytes, link.socket)
+  }
+
   /** The client has read everything, or the exchange is over. */
   release(): void {
     if (!this.stalled) return

@@ -44,7 +44,7 @@ export class Reply {
 
   bytes(bytes: Buffer, link: Link): void {
     if (this.stage === 'relaying') this.#relay(bytes, link)
-    else if (this.stage === 'piped') this.outlet.write(bytes, link.socket)
+    else if (this.stage === 'piped') this.outlet.relay(bytes, link)
     else this.#heads(bytes, link)
   }
 
@@ -103,7 +103,7 @@ export class Reply {
       date: () => core.httpDate(),
     })
     this.outlet.write(first.bytes, link.socket)
-    if (piece !== null && !first.joined) this.outlet.write(piece, link.socket)
+    if (piece !== null && !first.joined) this.outlet.relay(piece, link)
     if (body.done) this.#user.replyDone((piece === null ? from : body.consumed) < bytes.length)
   }
 
@@ -111,7 +111,7 @@ export class Reply {
     const body = this.#body
     const piece = body.take(bytes, 0)
     if (body.fault !== null) return this.#user.replyFailed(failed('H17'))
-    if (piece.length > 0) this.outlet.write(piece, link.socket)
+    if (piece.length > 0) this.outlet.relay(piece, link)
     if (body.done) this.#user.replyDone(body.consumed < bytes.length)
   }
 
@@ -121,7 +121,7 @@ export class Reply {
     this.head = head
     this.stage = 'piped'
     this.outlet.write(interimHead(link.parser, head), link.socket)
-    if (from < bytes.length) this.outlet.write(bytes.subarray(from), link.socket)
+    if (from < bytes.length) this.outlet.relay(bytes.subarray(from), link)
     this.#client.flush()
   }
 }

@@ -26,10 +26,10 @@ export function parseRequest(pieces: readonly Buffer[]): string {
       if (outcome === 'fault') return `fault ${parser.fault?.code}`
       const head = readRequestHead(parser)
       if ('code' in head) return `fault ${head.code}`
-      const next = rewriteRequest(parser, head, 'Via: us\r\n', { keepExpect: false, room: 0 })
+      const next = rewriteRequest(parser, head, 'Via: us\r\n', { keepExpect: false })
       const { nominated, ...facts } = head
       out = `${JSON.stringify({ ...facts, nominated: [...(nominated ?? [])] })}\n`
-      out += next.buffer.toString('latin1', 0, next.length)
+      out += next.toString('latin1')
       body.begin(head.framing)
       stage = body.done ? 'rest' : 'body'
       at = parser.consumed

@@ -26,8 +26,8 @@ function parseResponse(pieces: readonly Buffer[], method = 'GET', closed = true)
       parsed = true
       at = parser.consumed
       body.begin(head.framing)
-      const next = rewriteResponse(parser, head, 'Via: us\r\n', { unchunked: false, room: 0 })
-      const rewritten = next.buffer.toString('latin1', 0, next.length)
+      const next = rewriteResponse(parser, head, 'Via: us\r\n', { unchunked: false, body: null })
+      const rewritten = next.toString('latin1')
       out = `${head.status} ${head.framing} close=${head.close}\n${rewritten}`
     }
     if (!body.done && at < piece.length) {
