@@ -287,7 +287,7 @@ export class Cell implements Runnable, Subject {
   /** Runs as a message arrives, outside any turn: one that throws must not be the sender's trouble. */
   #keyOf(letter: Letter): string | undefined {
     try {
-      return this.def.behaviour.mailbox.keyOf?.(letter.message as never)
+      return this.def.behaviour.mailbox.keyOf?.(letter.message)
     } catch (error) {
       this.kernel.log({
         at: 'key_failed',

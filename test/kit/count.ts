@@ -1,7 +1,7 @@
 /**
  * count: a durable keyed actor that counts, one that watches, and a node or several of them.
  */
-import { type Store } from '../../src/ports/store.ts'
+import type { Store } from '../../src/ports/store.ts'
 import { decode, encode } from '../../src/runtime/codec.ts'
 import {
   actor,

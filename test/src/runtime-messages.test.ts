@@ -2,7 +2,7 @@
  * One node: what becomes of a message on its way, what is seen of it, and how turns share the thread.
  */
 import t from 'tap'
-import { type Performer } from '../../src/ports/effects.ts'
+import type { Performer } from '../../src/ports/effects.ts'
 import { actor, ask, child, createNode, is, protocol, refAt, tell } from '../../src/runtime/index.ts'
 import { Lab, type Fields } from '../kit/lab.ts'
 import { root, mailbox, there, note, perform, probe, open, notesOf, failureOf, at } from '../kit/probe.ts'

@@ -4,10 +4,9 @@
  */
 import t from 'tap'
 import { EffectFailed, type Performer } from '../../src/ports/effects.ts'
-import { actor, ask, child, is, protocol, refAt, tell, type ActorDef } from '../../src/runtime/index.ts'
+import { actor, child, protocol, refAt, type ActorDef } from '../../src/runtime/index.ts'
 import {
   root,
-  mailbox,
   Probe,
   type ProbeArgs,
   there,
