@@ -40,12 +40,20 @@ const text = (env: Environment, name: string): string | undefined => {
   return value === undefined || value === '' ? undefined : value
 }
 
+/** What the Fetch standard has clients refuse ("bad port"), the stock CLI among them. */
+const blockedPorts = new Set(
+  [1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566].concat([
+    6665, 6666, 6667, 6668, 6669, 6679, 6697, 10_080,
+  ]),
+)
+
 const port = (env: Environment, name: string, fallback: number): number => {
   const value = text(env, name)
   if (value === undefined) return fallback
   const number = Number(value)
   if (!/^\d+$/.test(value) || number < 1 || number > 65_535)
     return refuse(name, value, 'a port from 1 to 65535')
+  if (blockedPorts.has(number)) return refuse(name, value, 'a port that HTTP clients do not block')
   return number
 }
 

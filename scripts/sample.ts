@@ -1,9 +1,12 @@
 /** The sample app `hello`: created through the API and deployed by a real git push, once in a home's life. */
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text as readText } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import type { Settings } from '../config/load.ts'
 import type { Host } from '../actors/main/host.ts'
@@ -24,14 +27,9 @@ export const deploySample = async ({ settings, host, project, progress }: Sample
   const done = join(settings.home, 'sample.done')
   if (existsSync(done)) return
   progress(`deploying the sample app ${appName}`)
-  const answer = await fetch(`${host.apiUrl}/apps`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${host.token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: appName }),
-  })
+  const { status, text } = await createApp(host)
   // 422: it is there already, from a first start that was cut short.
-  if (!answer.ok && answer.status !== 422)
-    throw new Error(`the sample app was refused: ${await answer.text()}`)
+  if (status !== 201 && status !== 422) throw new Error(`the sample app was refused: ${text}`)
   const folder = await mkdtemp(join(tmpdir(), 'manifold-sample-'))
   try {
     await cp(join(project, 'config/sample'), folder, { recursive: true })
@@ -40,6 +38,19 @@ export const deploySample = async ({ settings, host, project, progress }: Sample
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Not by `fetch`, which refuses some ports that an API may well listen on. */
+const createApp = async (
+  host: SampleDeps['host'],
+): Promise<{ readonly status: number; readonly text: string }> => {
+  const call = request(`${host.apiUrl}/apps`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${host.token}`, 'content-type': 'application/json' },
+  })
+  call.end(JSON.stringify({ name: appName }))
+  const [answer] = (await once(call, 'response')) as [IncomingMessage]
+  return { status: answer.statusCode ?? 0, text: await readText(answer) }
 }
 
 /**

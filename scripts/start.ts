@@ -61,7 +61,11 @@ void host.failed.then((reason) => {
 
 if (host.driver === 'process')
   console.error('manifold: driver=process: apps run WITHOUT ISOLATION, as this user, seeing this machine')
-if (settings.sample) await deploySample({ settings, host, project, progress })
+if (settings.sample)
+  await deploySample({ settings, host, project, progress }).catch((error: unknown) => {
+    // The platform is well without it; the next start tries again.
+    log({ at: 'sample-failed', reason: error instanceof Error ? error.message : 'unknown' })
+  })
 log({ at: 'ready', ms: Math.round(performance.now() - beganMs) })
 const apps = `http://<app>.${settings.appDomain}:${settings.routerPort}`
 console.log(`manifold ready api=${host.apiUrl} apps=${apps} home=${settings.home}`)
