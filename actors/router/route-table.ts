@@ -154,7 +154,7 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     revalidate: async (count) => {
       for (const appId of cache.apps(count)) {
         const known = cache.ofApp(appId)
-        // No such app: it is gone, and the announcement that said so was missed. Unless a newer one came just now.
+        // No such app: it is gone, and the announcement that said so was missed.
         const gone = known && { ...known, version: known.version + 1, gone: true }
         const route = (await deps.routeOf(appId)) ?? gone
         if (route !== undefined && cache.update(route)) wake(route)

@@ -9,6 +9,7 @@ import { readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { runBare } from './deploy/bare-runc.ts'
+import { cpuMsOf } from './deploy/cpu.ts'
 import { startOwnPlatform, type OwnPlatform } from './deploy/platform.ts'
 import { commitAll, gitEnvironment, pushApp, pushBare, writeBigApp, type PushTimes } from './deploy/push.ts'
 import { row, type BenchOptions, type Row } from './report.ts'
@@ -34,7 +35,12 @@ export const run = async ({ quick, log }: BenchOptions): Promise<readonly Row[]>
   }
 }
 
-type Push = { readonly times: PushTimes; readonly startMs: number; readonly bareMs: number }
+type Push = {
+  readonly times: PushTimes
+  readonly startMs: number
+  readonly bareMs: number
+  readonly cpuMs: number
+}
 
 /** Each push is a new app's first: nothing of its slug is known anywhere. */
 const measurePushes = async (
@@ -51,13 +57,14 @@ const measurePushes = async (
     await commitAll(folder, env)
     const bareMs = await pushBare(folder, env)
     await platform.api('POST', '/apps', { name: app })
+    const cpuBeforeMs = cpuMsOf(platform.pid)
     const { times, answeredAtMs } = await pushApp(platform, app, folder)
+    const cpuMs = cpuMsOf(platform.pid) - cpuBeforeMs
     const startMs = (await upAt(platform, app, 'web.1')) - answeredAtMs
-    pushes.push({ times, startMs, bareMs })
+    pushes.push({ times, startMs, bareMs, cpuMs })
     const parts = Object.entries(times).map(([name, ms]) => `${name} ${Math.round(ms)}`)
-    log(
-      `push ${at}: ${parts.join(', ')}, then up after ${Math.round(startMs)} ms; bare git ${Math.round(bareMs)}`,
-    )
+    const up = Math.round(startMs)
+    log(`push ${at}: ${parts.join(', ')}, up ${up} later; bare git ${Math.round(bareMs)}, CPU ${cpuMs}`)
   }
   return pushes
 }
@@ -132,6 +139,7 @@ const pushRows = (pushes: readonly Push[]): readonly Row[] => {
     ...Object.entries(parts).map(([part, what]) =>
       row({ what: `  ${what}`, unit: 'ms', ours: of(({ times }) => times[part as keyof PushTimes]) }),
     ),
+    row({ what: 'the same, CPU of all its processes', unit: 'cpu_ms', ours: of(({ cpuMs }) => cpuMs) }),
     row({ what: 'first web dyno up after the answer', unit: 'ms', ours: of(({ startMs }) => startMs) }),
   ]
 }

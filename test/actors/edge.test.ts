@@ -105,7 +105,7 @@ t.test('a host is asked for once, then answered from the cache without a promise
 
 t.test('concurrent misses of one host share one question', async (t) => {
   const { table, asked } = world({ 'app shop': 'a1' }, [route()])
-  const all = await Promise.all(Array.from({ length: 5 }, () => table.resolve('shop.localhost')))
+  const all = await Promise.all(Array.from({ length: 5 }, async () => table.resolve('shop.localhost')))
   t.strictSame(
     all,
     Array.from({ length: 5 }, () => routed),

@@ -56,7 +56,7 @@ t.test('a filter takes a type or one process, never a name that only begins alik
 type Appended = { readonly args: { readonly lines: readonly Line[] } }
 
 t.test('a channel appends one batch at a time, in order, and tries again until it is kept', async (t) => {
-  const driven = drive(channel, { key: 'a1', args: null as never })
+  const driven = drive(channel, { key: 'a1', args: null })
   const open = (): readonly string[][] => driven.ran.map((ran) => (ran as Appended).args.lines.map(textOf))
   driven.send({ type: 'write', lines: [line('1')] })
   driven.send({ type: 'write', lines: [line('2'), line('3')] })
@@ -92,7 +92,7 @@ t.test('a channel appends one batch at a time, in order, and tries again until i
 t.test(
   'a source that waits is answered once its lines are stored, and a repeat is stored once',
   async (t) => {
-    const driven = drive(channel, { key: 'a1', args: null as never })
+    const driven = drive(channel, { key: 'a1', args: null })
     const deliver = (seq: number, ...texts: readonly string[]): void => {
       driven.send({ type: 'deliver', source: 'r1', seq, lines: texts.map((text) => line(text)) })
     }
@@ -135,7 +135,7 @@ t.test('a channel accounts for every line: kept, said to be dropped, or still he
     fc.record({ do: fc.constantFrom('done' as const, 'failed' as const), count: fc.constant(0) }),
   )
   const check = (steps: readonly { do: 'write' | 'lost' | 'done' | 'failed'; count: number }[]): boolean => {
-    const driven = drive(channel, { key: 'a1', args: null as never })
+    const driven = drive(channel, { key: 'a1', args: null })
     let [accepted, reported, next] = [0, 0, 0]
     const kept: number[] = []
     const end = (): void => {
@@ -176,7 +176,7 @@ t.test('a channel accounts for every line: kept, said to be dropped, or still he
 })
 
 t.test('a buffer full of bytes drops its oldest lines and says so where they were', async (t) => {
-  const driven = drive(channel, { key: 'a1', args: null as never })
+  const driven = drive(channel, { key: 'a1', args: null })
   const big = (name: string): Line => line(name + 'x'.repeat(1024 * 1024))
   driven.send({ type: 'write', lines: [line('first')] })
   for (const name of ['a', 'b', 'c', 'd', 'e']) driven.send({ type: 'write', lines: [big(name)] })

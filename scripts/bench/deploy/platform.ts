@@ -14,6 +14,7 @@ export type OwnPlatform = {
   /** Folder for what belongs to its user; removed with the rest. */
   readonly user: string
   readonly token: string
+  readonly pid: number
   /** One request of the Platform API; rejects on any answer that is not a success. */
   readonly api: <T>(method: 'GET' | 'POST' | 'PATCH', path: string, body?: unknown) => Promise<T>
   /** What it has logged so far. */
@@ -102,6 +103,7 @@ export const startOwnPlatform = async (): Promise<OwnPlatform> => {
     port,
     user,
     token,
+    pid: child.pid ?? 0,
     api: async (method, path, body) => {
       const answer = await fetch(`http://localhost:${port}${path}`, {
         method,

@@ -20,7 +20,7 @@ export type Slugs = {
   folderOf(slug: Slug): string
   /**
    * Takes over the tree that a slug was packed from just now, so that it need not be fetched. The object
-   * store's copy stays the durable one. Never rejects. @returns false when it could not: `prepare` fetches then
+   * store's copy stays the durable one. Never rejects. @returns false when it could not: `prepare` fetches it
    */
   seed(sha256: string, tree: string): Promise<boolean>
 }
@@ -58,7 +58,7 @@ export const createSlugs = (folder: string, objects: Objects): Slugs => {
         await adopt(tree, join(folder, sha256))
         return true
       } catch {
-        // Whatever the reason: it is fetched and unpacked as a slug from elsewhere is, and fails there if it must.
+        // Whatever the reason: it is fetched and unpacked like a slug from elsewhere, and fails there if it must.
         return false
       }
     },
