@@ -109,7 +109,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
         builtins,
         platform,
         objects,
-        seed: slugs.seed,
+        seed: (sha256, tree) => slugs.seed(sha256, tree),
         store,
         hub,
         uuid: () => random.uuid(),

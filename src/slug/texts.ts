@@ -77,8 +77,6 @@ export function processTypes(procfile: readonly string[], defaults: readonly str
 export const compressing = '-----> Compressing...\n'
 export const compressed = (bytes: number): string => `${indent}Done: ${size(bytes)}\n`
 export const launching = '-----> Launching...\n'
-export const releaseCommand =
-  ' !     Release command declared: this new release will not be available until the command succeeds.\n'
 export const largeSlug = (bytes: number, softBytesMax: number): string =>
   ` !     Warning: Your slug size (${Math.round(bytes / megabyte)} MB) exceeds our soft limit ` +
   `(${Math.round(softBytesMax / megabyte)} MB) which may affect boot time.\n`
@@ -86,25 +84,6 @@ export const released = (version: number, url: string): string =>
   `${indent}Released v${version}\n${indent}${url} deployed to Heroku\n\n`
 export const verified = 'Verifying deploy... done.\n'
 export const rejected = (app: string): string => `\nVerifying deploy...\n\n!\tPush rejected to ${app}.\n\n`
-
-/** Shown after a failed build of a commit that has been built before. */
-export const duplicateVersion = (commit: string): string =>
-  [
-    ' !',
-    ` ! ## Warning - The same version of this code has already been built: ${commit}`,
-    ' !',
-    ` ! We have detected that you have triggered a build from source code with version ${commit}`,
-    ' ! at least twice. One common cause of this behavior is attempting to deploy code ' +
-      'from a different branch.',
-    ' !',
-    ' ! If you are developing on a branch and deploying via git you must run:',
-    ' !',
-    ' !     git push heroku <branchname>:main',
-    ' !',
-    ' ! This article goes into details on the behavior:',
-    ' !   https://devcenter.heroku.com/articles/duplicate-build-version',
-    '',
-  ].join('\n')
 
 const indented = (text: string): string =>
   text

@@ -79,10 +79,13 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         buildpackStore: join(home, 'buildpacks'),
         signal: cancelled,
       })
-      const seeded = deps.seed(compiled.sha256, compiled.appDir)
-      // Over before the folder is cleared away: a tree half cleared must not be moved into place.
-      const put = objects.put(slugObject(compiled.sha256), createReadStream(slugFile))
-      const kept = await put.finally(() => seeded)
+      // Both over before the folder is cleared away: a tree half cleared must not be moved into place.
+      const [stored] = await Promise.allSettled([
+        objects.put(slugObject(compiled.sha256), createReadStream(slugFile)),
+        deps.seed(compiled.sha256, compiled.appDir),
+      ])
+      if (stored.status === 'rejected') throw asEffectFailure(stored.reason)
+      const kept = stored.value
       if (kept.sha256 !== compiled.sha256)
         throw new EffectFailed('slug_changed', 'the slug changed while it was stored')
       if (compiled.bytes > compileLimits.slugBytesSoft)
