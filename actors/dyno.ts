@@ -37,9 +37,13 @@ type State = {
   /** Its output ended and is all in the channel. */
   readonly shipped: boolean
   readonly tries: number
+  /** An exit that is seen before then happened while nobody watched. */
+  readonly unwatchedUntil: number
 }
 type Self = Ctx<typeof Dyno>
 
+/** The engine answers within this for a run that had ended before it was adopted. */
+const unwatchedMs = 5_000
 const againMs = 1_000
 /** After the exit there is an end to trying: logs or files that cannot be had are given up. */
 const triesMax = 10
@@ -77,11 +81,14 @@ const unstarted = {
   unwanted: false,
   shipped: false,
   tries: 0,
+  unwatchedUntil: 0,
 } as const
 
 const begin = ({ run, adopted }: DynoArgs, ctx: Self): State => {
   const none: State = { ...unstarted, run }
-  if (adopted !== null) return watchOver({ ...none, ...adopted, phase: 'starting' }, ctx)
+  if (adopted !== null) {
+    return watchOver({ ...none, ...adopted, phase: 'starting', unwatchedUntil: ctx.now + unwatchedMs }, ctx)
+  }
   ctx.run(Container.prepare({ slug: run.slug }), () => ({ type: 'prepared' }), failedStart)
   return enter('launching', none, ctx)
 }
@@ -147,7 +154,9 @@ const exited = (s: State, code: number, oomKilled: boolean, ctx: Self): State =>
     tellLog(s, 'Stopping process with SIGKILL', ctx)
   }
   tellLog(s, `Process exited with status ${code}`, ctx)
-  const error = s.error ?? (oomKilled ? 'R15' : null)
+  // Ended while the platform was away, with the machine perhaps: the app is not to blame.
+  const unseen = ctx.now < s.unwatchedUntil ? 'R99' : null
+  const error = s.error ?? (oomKilled ? 'R15' : unseen)
   return clearWhenDone(enter('exited', { ...s, code, error, tries: 0 }, ctx), ctx)
 }
 

@@ -23,7 +23,8 @@ const platformFaults = new Set(['R17', 'R99'])
 
 export const crashPolicy = ({ before, upMs, error, chance }: Crash): Verdict => {
   if (error !== null && platformFaults.has(error)) {
-    return { crashes: before, waitMs: Math.ceil(heroku.platformRetryMs * (0.5 + chance)) }
+    const waitMs = upMs > 0 ? 0 : Math.ceil(heroku.platformRetryMs * (0.5 + chance))
+    return { crashes: before, waitMs }
   }
   const crashes = (upMs > heroku.steadyMs ? 0 : before) + 1
   if (crashes === 1) return { crashes, waitMs: 0 }

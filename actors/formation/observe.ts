@@ -128,12 +128,10 @@ export const complete = (f: Formed, slot: Slot, ctx: Self): Formed => {
 /** A process that ended by itself, whatever its status. */
 const crashed = (f: Formed, slot: Slot, run: RunState, report: RunReport, ctx: Self): Formed => {
   const wasUp = run.phase === 'up' || run.phase === 'stopping'
-  const { crashes, waitMs } = crashPolicy({
-    before: slot.crashes,
-    upMs: wasUp ? ctx.now - run.at : 0,
-    error: report.error,
-    chance: ctx.random(),
-  })
+  const upMs = wasUp ? Math.max(1, ctx.now - run.at) : 0
+  const crash = { before: slot.crashes, upMs, error: report.error, chance: ctx.random() }
+  // One that a user stopped did not crash.
+  const { crashes, waitMs } = run.halted ? { crashes: slot.crashes, waitMs: 0 } : crashPolicy(crash)
   ctx.log({
     at: 'crash',
     dyno: slot.name,

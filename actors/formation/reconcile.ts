@@ -22,7 +22,7 @@ const endingKeptMs = 600_000
 export const reconcile = (f: Formed, ctx: Self): Formed => {
   let next = f
   for (const slot of f.slots) next = reconcileSlot(next, slot, ctx)
-  for (const run of f.ending) if (run.haltAt <= ctx.now) halt(run.host, run.id, run.name, ctx)
+  for (const run of f.ending) halt(run.host, run.id, run.name, ctx)
   const ending = next.ending.filter((run) => ctx.now - run.at < endingKeptMs)
   return ending.length === next.ending.length ? next : { ...next, ending }
 }
@@ -50,7 +50,7 @@ export const replace = (f: Formed, ctx: Self): void => {
 
 /** When to look again, in ms; undefined: nothing is open. */
 export const nextLookMs = (f: Formed, now: number): number | undefined => {
-  const due = f.ending.map((run) => (run.haltAt > now ? run.haltAt - now : repeatMs))
+  const due = f.ending.length > 0 ? [repeatMs] : []
   for (const { run, dueAt } of f.slots) {
     if (run === null && dueAt > 0) due.push(Math.max(0, dueAt - now))
     else if (run !== null && (run.phase === 'sent' || run.halted)) due.push(repeatMs)

@@ -66,8 +66,6 @@ export const endingSchema = is.obj({
   since: is.int,
   seen: is.bool,
   at: is.int,
-  /** Not before the routers have let go of it. */
-  haltAt: is.int,
 })
 export type Ending = Static<typeof endingSchema>
 

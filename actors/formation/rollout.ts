@@ -16,8 +16,6 @@ import { numberOf, slotOrder, withSlot, type Formed, type RunState, type Slot } 
 
 export type Self = Ctx<typeof Formation>
 
-/** Routers get this long to hear of a route before a run that it led to is told to end. */
-export const drainMs = 500
 const placeTimeoutMs = 5_000
 
 export const sayState = (slot: Slot, to: Slot['state'], ctx: Self): void => {
@@ -89,20 +87,13 @@ export const send = (f: Formed, slot: Slot, run: RunState, ctx: Self): void => {
 export const halt = (host: string, runId: string, name: string, ctx: Self): void =>
   ctx.tell(refAt(Host, 'host', host), { type: 'halt', runId, appId: ctx.self.key, name })
 
-/**
- * Ends a run that the slot no longer counts on. One that serves web requests goes when routers have let go of
- * it.
- */
+/** Ends a run that the slot no longer counts on. The dyno itself lets the routers go first. */
 export const end = (f: Formed, slot: Slot, run: RunState | null, ctx: Self): Formed => {
   if (run === null || run.host === null) return f
-  const waitMs = slot.type === 'web' && run.phase === 'up' ? drainMs : 0
-  if (waitMs === 0) halt(run.host, run.id, slot.name, ctx)
   const { id, host, since } = run
-  const seen = run.phase !== 'sent'
-  return {
-    ...f,
-    ending: [...f.ending, { id, name: slot.name, host, since, seen, at: ctx.now, haltAt: ctx.now + waitMs }],
-  }
+  halt(host, id, slot.name, ctx)
+  const ending = { id, name: slot.name, host, since, seen: run.phase !== 'sent', at: ctx.now }
+  return { ...f, ending: [...f.ending, ending] }
 }
 
 /** A new run beside the old one. Release, restart or size: whatever changed, the crash count starts anew. */

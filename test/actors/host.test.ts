@@ -225,6 +225,20 @@ t.test('an adopted dyno is watched over as one that was started, and its time to
   t.end()
 })
 
+t.test('an adopted dyno that had ended before does not count against its app', (t) => {
+  const adopted = { address: '10.0.0.1', port: 3000, startedAt: 1 }
+  const errorOf = (d: ReturnType<typeof launched>) =>
+    (tells(d, 'dynoChanged').at(-1)?.['report'] as RunReport | undefined)?.error
+  const before = launched({}, adopted)
+  before.done('container.wait', { code: 137, oomKilled: false })
+  t.equal(errorOf(before), 'R99')
+  const after = launched({}, adopted)
+  after.nowMs += 5_000
+  after.done('container.wait', { code: 1, oomKilled: false })
+  t.equal(errorOf(after), null)
+  t.end()
+})
+
 t.test('placement spreads over hosts first, then by free memory, and remembers what it promised', (t) => {
   const p = drive(placement, { key: 'placement', args: undefined })
   const place = (runId: string, avoid: string[] = [], memoryBytes = 400) =>
