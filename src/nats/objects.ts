@@ -266,7 +266,7 @@ async function* rechunk(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
     }
     if (rest.length === 0) continue
     // A copy: the source may use its buffer again while this one waits.
-    pieces.push(Uint8Array.from(rest))
+    pieces.push(new Uint8Array(rest))
     held += rest.length
   }
   if (held > 0) yield Buffer.concat(pieces)

@@ -22,8 +22,11 @@ const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes)
 export const compressBlock = async (block: Uint8Array): Promise<Buffer> =>
   (await isDense(block)) ? store(block) : squeeze(block)
 
-const squeeze = (block: Uint8Array): Promise<Buffer> => deflate(block, { level: 1, memLevel: 9 })
-const store = (block: Uint8Array): Promise<Buffer> => deflate(block, { level: 0, memLevel: 9 })
+// Few and large pieces of output: each one is a trip to a thread and back.
+const squeeze = (block: Uint8Array): Promise<Buffer> =>
+  deflate(block, { level: 1, memLevel: 9, chunkSize: 128 * 1024 })
+const store = (block: Uint8Array): Promise<Buffer> =>
+  deflate(block, { level: 0, memLevel: 9, chunkSize: block.length + 4_096 })
 
 const sampleBytes = 4 * 1024
 const samples = 4
