@@ -73,7 +73,9 @@ export class ReminderIndex {
     if (known === undefined && dueMs === undefined) return
     const indexed = known ?? this.#entry(ref)
     indexed.wantMs = dueMs
-    if (indexed.dueMs === dueMs) return this.#settled(indexed)
+    // Too early does no harm: it is moved when it fires, so a timer that is set again and again costs no write.
+    const early = dueMs !== undefined && indexed.dueMs !== undefined && indexed.dueMs <= dueMs
+    if (early || indexed.dueMs === dueMs) return this.#settled(indexed)
     void this.#write(indexed)
   }
 
@@ -130,7 +132,8 @@ export class ReminderIndex {
     indexed.timer = this.#ports.clock.after(Math.min(waitMs, this.#ports.limits.timerMsMax), () => {
       indexed.timer = undefined
       if (indexed.dueMs !== undefined && indexed.dueMs > this.#ports.clock.now()) this.#arm(indexed)
-      else this.#ports.wake(indexed.ref)
+      else if (indexed.wantMs === indexed.dueMs) this.#ports.wake(indexed.ref)
+      else void this.#write(indexed)
     })
   }
 

@@ -2,7 +2,7 @@
  * Durable actors: what leaves when, races, lost answers, passivation, durable timers.
  */
 import t from 'tap'
-import { StoreUnavailable } from '../../src/ports/store.ts'
+import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import { decode, encode } from '../../src/runtime/codec.ts'
 import { Lab } from '../kit/lab.ts'
 import {
@@ -83,6 +83,7 @@ t.test('a write whose answer is lost is looked up: applied once, whatever became
   const never = await one({ store: onWrite(() => Promise.resolve().then(lost)) })
   t.equal(await never.lab.answer(add(never, 5)), 5)
   t.same(recordOf(never.lab), { n: 5, fired: 0 })
+  t.equal(never.node.report().conflicts, 0, 'just written again')
   const other = await one({ store: onWrite((store) => foreign(store, 70).then(lost)) })
   t.equal(await other.lab.answer(add(other, 5)), 75, 'somebody else wrote: reloaded and replayed')
 })
@@ -251,4 +252,39 @@ t.test('a durable timer whose index was lost is indexed again when its actor is 
   t.equal(host.lab.store.truth('remind/').length, 1)
   await host.lab.run(60_000)
   t.equal(recordOf(host.lab)?.fired, 1)
+})
+
+t.test('a durable timer that is set again and again costs one index record, which follows it', async (t) => {
+  let indexWrites = 0
+  const counted = (store: Store): Store => ({
+    ...store,
+    update: (key, value, revision) => {
+      if (key.startsWith('remind/')) indexWrites += 1
+      return store.update(key, value, revision)
+    },
+  })
+  const host = await one({ store: counted }, { idleMs: 100 })
+  for (let i = 0; i < 10; i += 1) {
+    host.node.tell(k, { type: 'remind', name: 'x', ms: 5_000 })
+    await host.lab.run(50)
+  }
+  t.equal(indexWrites, 0)
+  await host.lab.run(4_800)
+  t.equal(indexWrites, 1, 'moved when its first time came')
+  t.equal(recordOf(host.lab)?.fired, 0)
+  await host.lab.run(1_000)
+  t.equal(recordOf(host.lab)?.fired, 1)
+})
+
+t.test('a durable timer is found by its index before its record says that it is set', async (t) => {
+  const lab = new Lab()
+  const indexed: boolean[] = []
+  const look = onWrite((_, write) => {
+    indexed.push(lab.store.peek('remind/count/k') !== undefined)
+    return write()
+  }, 2)
+  const host = await lab.host('a', tree(), { store: look })
+  host.node.tell(k, { type: 'remind', name: 'x', ms: 5_000 })
+  await lab.run(100)
+  t.same(indexed, [true], 'a crash in between would only wake it in vain')
 })
