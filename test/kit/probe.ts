@@ -37,6 +37,7 @@ export const Probe = protocol('probe', 1, {
   answerLater: tell({ text: is.str, times: is.int }),
   timer: tell({ name: is.str, ms: is.int, text: is.str }),
   cancel: tell({ name: is.str }),
+  cancelLater: tell({ name: is.str, ms: is.int }),
   askOther: tell({
     key: is.str,
     host: is.str,
@@ -113,6 +114,10 @@ export const probe = actor(Probe, {
       ctx.cancel(name)
       return s
     },
+    cancelLater: (s, { name, ms }, ctx) => {
+      ctx.after(`cancels ${name}`, ms, { type: 'cancel', name })
+      return s
+    },
     askOther: (s, { key, host, question, ms }, ctx) => {
       const message =
         question === 'echo' ? ({ type: 'echo', text: 'hello' } as const) : ({ type: question } as const)
@@ -154,7 +159,10 @@ export const probe = actor(Probe, {
       return s
     },
   },
-  down: (s, { ref, reason }) => noted(s, `down ${ref.key} ${reason}`),
+  down: (s, { ref, reason }, ctx) => {
+    if (ref.key === 'first') ctx.unwatch(there('second'))
+    return noted(s, `down ${ref.key} ${reason}`)
+  },
   lost: (s, { count }) => noted(s, `lost ${count}`),
   stopping: (s, reason, ctx) => {
     ctx.tell(there('diary'), note(`${ctx.self.key} stops: ${reason}`))

@@ -2,7 +2,7 @@
  * One node: supervision, shutting down, watches.
  */
 import t from 'tap'
-import { type Performer } from '../../src/ports/effects.ts'
+import type { Performer } from '../../src/ports/effects.ts'
 import { child, dynamic, supervise } from '../../src/runtime/index.ts'
 import { Lab } from '../kit/lab.ts'
 import {
@@ -243,4 +243,13 @@ t.test('a killed node says nothing more: no last words, no timers, no answers', 
   await host.lab.run(1_000)
   t.notOk(answered)
   t.equal(host.log.length, lines)
+})
+
+t.test('a down that waits to be handled is void once its watch has ended', async (t) => {
+  const host = await open(root(...['one', 'first', 'second'].map((id) => child(id, probe, {}))))
+  for (const key of ['first', 'second']) host.node.tell(there('one'), { type: 'watch', key })
+  await host.lab.run(10)
+  for (const key of ['first', 'second']) host.node.tell(there(key), { type: 'end', reason: 'normal' })
+  await host.lab.run(10)
+  t.same(await notesOf(host.lab, host, 'one'), ['down first normal'])
 })

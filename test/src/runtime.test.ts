@@ -158,6 +158,14 @@ t.test('a named timer is replaced by its name, cancelled by it, and dies with it
   t.same(await notesOf(host.lab, host, 'one'), [])
 })
 
+t.test('a timer that fired is not handled once another message has cancelled it', async (t) => {
+  const host = await open(root(child('one', probe, {})))
+  host.node.tell(there('one'), { type: 'cancelLater', name: 'x', ms: 10 })
+  host.node.tell(there('one'), { type: 'timer', name: 'x', ms: 10, text: 'stale' })
+  await host.lab.run(50)
+  t.same(await notesOf(host.lab, host, 'one'), [])
+})
+
 t.test('effects are performed after the turn, and their results come back as messages', async (t) => {
   const effects = {
     echo: (async (text: string) => text) as Performer,
