@@ -58,7 +58,7 @@ export const createSlugs = (folder: string, objects: Objects): Slugs => {
         await adopt(tree, join(folder, sha256))
         return true
       } catch {
-        // Whatever the reason: it is fetched and unpacked like a slug from elsewhere, and fails there if it must.
+        // Whatever the reason: it is fetched and unpacked like a slug from elsewhere, and may fail there.
         return false
       }
     },
