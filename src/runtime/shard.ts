@@ -13,7 +13,7 @@ import type { Cell, CellOwner } from './cell.ts'
 import { errorText } from './errors.ts'
 import type { Home, Running, Shard } from './home.ts'
 import type { Kernel } from './kernel.ts'
-import { Letter } from './letter.ts'
+import type { Letter } from './letter.ts'
 import { backoffMs } from './limits.ts'
 import type { MakeCell } from './pool.ts'
 import { isFailure } from './supervise.ts'
@@ -99,9 +99,7 @@ export class KeyedShard implements Shard, Running, CellOwner {
     }
     if (isFailure(reason) && entry !== undefined) return this.#again(key, entry, letters)
     // It ended, moved or was passivated with letters queued: they go to wherever the key is now.
-    for (const { ref, message, caller, trace, hops } of letters) {
-      this.#kernel.post(new Letter(ref, message, caller, trace, reason === 'moved' ? hops + 1 : hops))
-    }
+    for (const letter of letters) this.#kernel.post(letter)
   }
 
   #activate(key: string): Cell | undefined {

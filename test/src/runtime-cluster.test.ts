@@ -2,7 +2,7 @@
  * Several hosts: keyed actors and who has them, what crosses hosts, watches.
  */
 import t from 'tap'
-import { encode } from '../../src/runtime/codec.ts'
+import { decode, encode } from '../../src/runtime/codec.ts'
 import { refAt } from '../../src/runtime/index.ts'
 import { calmNetwork } from '../../src/sim/network.ts'
 import { Ownership } from '../../src/runtime/ownership.ts'
@@ -79,6 +79,29 @@ t.test('two hosts that both think they own a key cost work, never correctness', 
   const { n: read } = await both(b.node.ask(k, { type: 'total' }, { timeoutMs }))
   t.equal(read, 3, 'and one that only answers looks again after a while')
 })
+
+t.test(
+  'a message that was sent on too often goes no further, and who asked is told that nobody has it',
+  async (t) => {
+    const lab = new Lab()
+    const a = await lab.host('a', tree())
+    await lab.host('b', tree())
+    const key = movingKey(['a'], 'b')
+    const wire = lab.network.attach('c')
+    const told: unknown[] = []
+    wire.listen('c', (batch) => told.push(...(decode(batch) as unknown[])))
+    const sentOn = (hops: number): Uint8Array =>
+      encode([[1, 1, 'count', key, 'c', `ask${hops}`, 1_000, '', 'add', 1, { type: 'add', n: 1 }, hops]])
+    wire.send('a', sentOn(1))
+    wire.send('a', sentOn(4))
+    await lab.run(50)
+    t.equal(a.node.report().deadLetters['too_many_hops'], 1)
+    t.same(told.map((reply) => (reply as unknown[])[10]).toSorted(), [
+      1,
+      { kind: 'nobody', reason: 'too_many_hops' },
+    ])
+  },
+)
 
 t.test('a key that no host owns has nobody to take its messages', async (t) => {
   const lab = new Lab()
