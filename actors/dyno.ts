@@ -163,7 +163,7 @@ const exited = (s: State, code: number, oomKilled: boolean, ctx: Self): State =>
 /** The engine forgets the run only when its last line is on its way. */
 const clearWhenDone = (s: State, ctx: Self): State => (s.phase === 'exited' && s.shipped ? clear(s, ctx) : s)
 
-/** A web dyno that serves is taken out of the routers' tables first: what they send meanwhile is still answered. */
+/** A web dyno that serves leaves the routers' tables first: what they send meanwhile is still answered. */
 const terminate = (s: State, ctx: Self): State => {
   if (s.phase === 'launching') return { ...s, unwanted: true }
   if (s.phase === 'stopping' || s.phase === 'exited') return s

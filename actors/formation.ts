@@ -1,32 +1,30 @@
 /**
  * Formation: which processes an app wants, which run holds each slot, and what became of it.
  *
- * The record is what is wanted; hosts announce what is. Runs are decided here and nowhere else; a run's host is told only
- * after the record that decided it is stored. Everything told may be lost: reconcile and announcements say it again.
- * Kept callers die with the activation: their answers are then unknown, and the API says so.
+ * The record is what is wanted; hosts announce what is. Runs are decided here and nowhere else, and a run's
+ * host is told only after the record that decided it is stored. Everything told may be lost: reconcile and
+ * announcements say it again. Kept callers die with the activation: their answers are then unknown.
  */
-import { actor, ref, type AskCtx, type Caller } from '../src/runtime/index.ts'
+import { actor, type AskCtx, type Caller } from '../src/runtime/index.ts'
 import { Routes } from './effects/routes.ts'
+import { placed, placeFailed, released } from './formation/decide.ts'
+import { chosen, restartOne, stopOne, viewOf, type Which } from './formation/dynos.ts'
 import { observe, observeAll } from './formation/observe.ts'
 import { runOneOff } from './formation/one-off.ts'
 import { coolOffEnd, nextLookMs, reconcile, replace } from './formation/reconcile.ts'
-import { formed, recordSchema, withSlot, type Formed, type Slot } from './formation/record.ts'
-import { end, fit, halt, isFormed, remove, restart, send, type Self } from './formation/rollout.ts'
+import { formed, recordSchema, type Formed } from './formation/record.ts'
+import { fit, halt, isFormed, remove, type Self } from './formation/rollout.ts'
 import { routeOf, sameRoute } from './formation/route.ts'
-import { scaledText, scaleTypes, typesOf } from './formation/scale.ts'
+import { scaledText, scaleTypes } from './formation/scale.ts'
 import { Formation } from './protocols/formation.ts'
-import { Releases } from './protocols/releases.ts'
-import type { DynoView, Release, Who } from './protocols/shapes.ts'
 import { say } from './say.ts'
 
 /** `f` null: no such app. `callers` wait for the end of `destroy`. */
 type State = { readonly f: Formed | null; readonly callers: readonly Caller[] }
-type Which = { readonly processType?: string | undefined; readonly dyno?: string | undefined }
 // The runtime gives each ask its own answer type; what these helpers need of it is the refusal.
 type Refusing = Pick<AskCtx<typeof Formation, unknown>, 'refuseCaller'>
 
 const publishMs = 30_000
-const placeRetryMs = 2_000
 const callersMax = 16
 
 export const formation = actor(Formation, {
@@ -201,79 +199,3 @@ const publish = (f: Formed, ctx: Self): void => {
   ctx.run(Routes.announce({ route: routeOf(ctx.self.key, f) }))
   if (f.slots.length > 0) ctx.after('publish', publishMs, { type: 'publish' })
 }
-
-const released = (f: Formed, release: Release, by: Who, ctx: Self): Formed => {
-  const known = f.release?.version ?? 0
-  ctx.tell(ref(Releases, ctx.self.key), { type: 'received', version: Math.max(known, release.version) })
-  if (f.destroying || release.version <= known) return f
-  if (release.slug === null) return { ...f, release }
-  const first = f.release?.slug == null
-  const types = typesOf(release.slug, f.types, first, { now: ctx.now, uuid: () => ctx.uuid() })
-  if (first) say(ctx, ctx.self.key, 'app', 'api', scaledText(types, by.email))
-  const next = fit({ ...f, release, types }, ctx)
-  return next.slots
-    .filter((slot) => isFormed(slot) && slot.releaseVersion < release.version)
-    .reduce((moved, slot) => restart(moved, slot, ctx), next)
-}
-
-/** Undefined: there is no such dyno or type. */
-const chosen = (
-  f: Formed,
-  { processType: type, dyno }: Which,
-  all: (slot: Slot) => boolean,
-): Slot[] | undefined => {
-  if (dyno !== undefined) {
-    const slot = f.slots.find((held) => held.name === dyno || held.lastRunId === dyno)
-    return slot === undefined ? undefined : [slot]
-  }
-  if (type === undefined) return f.slots.filter(all)
-  const slots = f.slots.filter((slot) => slot.type === type && all(slot))
-  return slots.length > 0 || f.types.some((known) => known.type === type) ? slots : undefined
-}
-
-const restartOne = (f: Formed, slot: Slot, ctx: Self): Formed =>
-  isFormed(slot) ? restart(f, slot, ctx) : stopOne(f, slot, ctx)
-
-/** The run ends; a formation slot then starts again by the crash policy, a one-off is complete. */
-const stopOne = (f: Formed, slot: Slot, ctx: Self): Formed => {
-  const run = slot.run
-  if (run === null) return f
-  if (run.host === null) return isFormed(slot) ? f : remove(f, slot, ctx)
-  halt(run.host, run.id, slot.name, ctx)
-  return withSlot(f, slot.name, { ...slot, run: { ...run, halted: true } })
-}
-
-const placed = (f: Formed, runId: string, host: string, ctx: Self): Formed => {
-  const slot = f.slots.find((held) => held.run?.id === runId)
-  if (slot?.run?.phase !== 'placing') return f
-  const run = { ...slot.run, host, phase: 'sent', at: ctx.now } as const
-  send(f, slot, run, ctx)
-  return withSlot(f, slot.name, { ...slot, run })
-}
-
-/** Tried again until there is room. A predecessor that still runs may hold the very room that is missing: it goes. */
-const placeFailed = (f: Formed, runId: string, why: { reason: string; full: boolean }, ctx: Self): Formed => {
-  const slot = f.slots.find((held) => held.run?.id === runId)
-  if (slot?.run?.phase !== 'placing') return f
-  ctx.after('retry', placeRetryMs, { type: 'retry' })
-  if (!why.full) return f
-  // Said once a run: at the first try.
-  if (ctx.now - slot.run.at < placeRetryMs) {
-    say(ctx, ctx.self.key, 'heroku', slot.name, `Error R99 (Platform error) -> ${why.reason}`)
-  }
-  return slot.old === null ? f : withSlot(end(f, slot, slot.old, ctx), slot.name, { ...slot, old: null })
-}
-
-const viewOf = (slot: Slot): DynoView => ({
-  id: slot.lastRunId,
-  name: slot.name,
-  type: slot.type,
-  command: slot.command,
-  size: slot.size,
-  state: slot.state,
-  releaseId: slot.releaseId,
-  releaseVersion: slot.releaseVersion,
-  host: slot.run?.host ?? null,
-  createdAt: slot.createdAt,
-  updatedAt: slot.updatedAt,
-})

@@ -10,7 +10,7 @@ import type { Cluster } from './cluster.ts'
 import { liveOf, type Process } from './engine.ts'
 import type { Known } from './known.ts'
 
-/** Launches that no host reported are given up after 30 s, dynos have 30 s to end, shards hear routes every 30 s. */
+/** Unreported launches are given up after 30 s, dynos have 30 s to end, shards hear routes every 30 s. */
 const convergeMs = 180_000
 const stepMs = 2_000
 

@@ -1,9 +1,9 @@
 /**
- * The platform: the actors of a host, whole, over simulated machines. Apps are created, deployed, configured, scaled,
- * restarted and destroyed while hosts, links, the record and the engines fail.
+ * The platform: the actors of a host, whole, over simulated machines. Apps are created, deployed, configured,
+ * scaled, restarted and destroyed while hosts, links, the record and the engines fail.
  *
- * When the trouble is over: nothing acknowledged is lost; versions have no gaps; every slot has exactly one live run, of the
- * newest release; nothing else runs; and routers know where.
+ * When the trouble is over: nothing acknowledged is lost; versions have no gaps; every slot has exactly one
+ * live run, of the newest release; nothing else runs; and routers know where.
  */
 import { App } from '../../actors/protocols/app.ts'
 import { Formation } from '../../actors/protocols/formation.ts'

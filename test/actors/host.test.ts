@@ -1,5 +1,6 @@
 /**
- * The host and its dynos, driven by hand: what reaches them late, twice, too old or not at all. And where runs go.
+ * The host and its dynos, driven by hand: what reaches them late, twice, too old or not at all; and
+ * where runs go.
  */
 import t from 'tap'
 import { dyno, type Adopted } from '../../actors/dyno.ts'

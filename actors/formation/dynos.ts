@@ -1,0 +1,49 @@
+/**
+ * The dynos of an app as its users name, restart, stop and see them.
+ */
+import type { DynoView } from '../protocols/shapes.ts'
+import { withSlot, type Formed, type Slot } from './record.ts'
+import { halt, isFormed, remove, restart, type Self } from './rollout.ts'
+
+export type Which = { readonly processType?: string | undefined; readonly dyno?: string | undefined }
+
+/** Undefined: there is no such dyno or type. */
+export const chosen = (
+  f: Formed,
+  { processType: type, dyno }: Which,
+  all: (slot: Slot) => boolean,
+): Slot[] | undefined => {
+  if (dyno !== undefined) {
+    const slot = f.slots.find((held) => held.name === dyno || held.lastRunId === dyno)
+    return slot === undefined ? undefined : [slot]
+  }
+  if (type === undefined) return f.slots.filter(all)
+  const slots = f.slots.filter((slot) => slot.type === type && all(slot))
+  return slots.length > 0 || f.types.some((known) => known.type === type) ? slots : undefined
+}
+
+export const restartOne = (f: Formed, slot: Slot, ctx: Self): Formed =>
+  isFormed(slot) ? restart(f, slot, ctx) : stopOne(f, slot, ctx)
+
+/** The run ends; a formation slot then starts again by the crash policy, a one-off is complete. */
+export const stopOne = (f: Formed, slot: Slot, ctx: Self): Formed => {
+  const run = slot.run
+  if (run === null) return f
+  if (run.host === null) return isFormed(slot) ? f : remove(f, slot, ctx)
+  halt(run.host, run.id, slot.name, ctx)
+  return withSlot(f, slot.name, { ...slot, run: { ...run, halted: true } })
+}
+
+export const viewOf = (slot: Slot): DynoView => ({
+  id: slot.lastRunId,
+  name: slot.name,
+  type: slot.type,
+  command: slot.command,
+  size: slot.size,
+  state: slot.state,
+  releaseId: slot.releaseId,
+  releaseVersion: slot.releaseVersion,
+  host: slot.run?.host ?? null,
+  createdAt: slot.createdAt,
+  updatedAt: slot.updatedAt,
+})
