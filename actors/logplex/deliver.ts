@@ -1,4 +1,7 @@
-/** Bringing lines to a channel, again and again until they are stored: the edge of every source that keeps its lines. */
+/**
+ * Bringing lines to a channel, again and again until they are stored: the edge of every source that keeps its
+ * lines.
+ */
 import type { Clock } from '../../src/ports/clock.ts'
 import { ref } from '../../src/runtime/index.ts'
 import type { Node } from '../../src/runtime/node.ts'

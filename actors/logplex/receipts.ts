@@ -1,8 +1,9 @@
 /**
  * Receipts: who is to be told once their lines are stored. Pure.
  *
- * Lines are counted as they come in and as they are settled (stored, or dropped and reported), both in order; a caller is
- * answered when everything up to its own last line is settled. A source's repeat is known by its number.
+ * Lines are counted as they come in and as they are settled (stored, or dropped and reported), both in order;
+ * a caller is answered when everything up to its own last line is settled. A source's repeat is known by its
+ * number.
  */
 import type { Caller } from '../../src/runtime/index.ts'
 

@@ -27,7 +27,9 @@ export const microseconds = (at: string): number => {
   return wholeMs * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
 }
 
-/** Brings lines to an app's channel; resolves once they are stored. `seq` grows with each batch of a source. */
+/**
+ * Brings lines to an app's channel; resolves once they are stored. `seq` grows with each batch of a source.
+ */
 export type Deliver = (appId: string, source: string, seq: number, lines: readonly Line[]) => Promise<void>
 
 /** A cursor as a number that grows. */

@@ -78,7 +78,10 @@ export const openBus = async (deps: BusDeps): Promise<Bus> => {
   return { connection, transport, store, objects, history, operator, close }
 }
 
-/** The embedded server, started again on its own port whenever it ends unasked; clients reconnect by themselves. */
+/**
+ * The embedded server, started again on its own port whenever it ends unasked; clients reconnect by
+ * themselves.
+ */
 const guardServer = async (
   deps: BusDeps,
 ): Promise<{ readonly first: Server; readonly stop: () => Promise<void> }> => {

@@ -19,8 +19,8 @@ export const Channel = protocol('channel', 1, {
   /** Lines in order from one source; bounded by limits.linesPerBatchMax and bytes. */
   write: tell({ lines: is.arr(lineShape) }),
   /**
-   * The same from a source that keeps its lines until they are stored, which is when this is answered. `seq` grows with each
-   * batch of a source: a repeat is answered like the first and not stored twice.
+   * The same from a source that keeps its lines until they are stored, which is when this is answered. `seq`
+   * grows with each batch of a source: a repeat is answered like the first and not stored twice.
    */
   deliver: ask({ source: is.str, seq: is.int, lines: is.arr(lineShape) }, is.obj({})),
   /** The app is gone: forget its history. */

@@ -1,7 +1,7 @@
 /**
- * The router's lines in the apps' logs: collected for a moment, then brought to each app's channel, one batch of an app at a
- * time, until it is stored. While nobody takes them they wait here, bounded: what is too much is dropped, the oldest
- * first, and said in-band, as log-shuttle says it (L12).
+ * The router's lines in the apps' logs: collected for a moment, then brought to each app's channel, one batch
+ * of an app at a time, until it is stored. While nobody takes them they wait here, bounded: what is too much
+ * is dropped, the oldest first, and said in-band, as log-shuttle says it (L12).
  */
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
 import type { AccessRecord } from '../../src/proxy/contract.ts'

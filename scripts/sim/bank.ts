@@ -1,9 +1,10 @@
 /**
- * The bank: a toy system that uses the runtime alone, to show that it keeps its promises without any help of the platform.
+ * The bank: a toy system that uses the runtime alone, to show that it keeps its promises without any help of
+ * the platform.
  *
- * Accounts hold money, transfers are sagas that take it from one and bring it to another, each step idempotent.
- * However hosts crash, links break and the record fails: no money is made or lost, and every transfer that was
- * acknowledged happens exactly once.
+ * Accounts hold money, transfers are sagas that take it from one and bring it to another, each step
+ * idempotent. However hosts crash, links break and the record fails: no money is made or lost, and every
+ * transfer that was acknowledged happens exactly once.
  */
 import {
   actor,

@@ -68,8 +68,9 @@ export async function tidyRepository(dir: string): Promise<void> {
 }
 
 /**
- * The whole repository as one stream of bytes, made as it is read; undefined when it has no ref yet (git makes
- * no empty bundles). Reading throws a GitError when git fails, so that what was read counts for nothing.
+ * The whole repository as one stream of bytes, made as it is read; undefined when it has no ref yet (git
+ * makes no empty bundles). Reading throws a GitError when git fails, so that what was read counts for
+ * nothing.
  */
 export async function bundle(dir: string): Promise<AsyncIterable<Uint8Array> | undefined> {
   const refs = await git(['--git-dir', dir, 'for-each-ref', '--count=1', '--format=%(refname)'])

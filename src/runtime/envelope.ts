@@ -4,7 +4,7 @@
  *    0 v      1                            6 remainingMs  of an ask, from when it was sent (clocks differ)
  *    1 kind   index in `kinds`             7 traceparent  or empty
  *    2 to     type of actor                8 type         of the message, or empty
- *    3 key                                 9 version      of the receiver's protocol for the sender; 0: unknown
+ *    3 key                                 9 version      of the protocol; 0: unknown to the sender
  *    4 from   host that asks or watches   10 body         message, answer, failure or [incarnation, reason]
  *    5 id     of the ask or the watch     11 hops         how often it was sent on
  *

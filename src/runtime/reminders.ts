@@ -73,7 +73,8 @@ export class ReminderIndex {
     if (known === undefined && dueMs === undefined) return
     const indexed = known ?? this.#entry(ref)
     indexed.wantMs = dueMs
-    // Too early does no harm: it is moved when it fires, so a timer that is set again and again costs no write.
+    // Too early does no harm: it is moved when it fires, so a timer that is set again and again costs no
+    // write.
     const early = dueMs !== undefined && indexed.dueMs !== undefined && indexed.dueMs <= dueMs
     if (early || indexed.dueMs === dueMs) return this.#settled(indexed)
     void this.#write(indexed)

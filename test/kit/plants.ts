@@ -2,8 +2,8 @@
 import type { Store } from '../../src/ports/store.ts'
 
 /**
- * Acknowledges a write before the record has it: what a write-behind cache without a journal does. A crash, or a race that
- * is lost later, then loses what was answered.
+ * Acknowledges a write before the record has it: what a write-behind cache without a journal does. A crash,
+ * or a race that is lost later, then loses what was answered.
  */
 export const acknowledgesBeforeItStores = (store: Store): Store => {
   let nextGuess = 1_000_000

@@ -1,6 +1,6 @@
 /**
- * The simulation: a bounded number of seeds must hold every invariant, a seed must replay exactly, and bugs that are
- * planted must be found. `npm run sim -- --seeds 500` runs more.
+ * The simulation: a bounded number of seeds must hold every invariant, a seed must replay exactly, and bugs
+ * that are planted must be found. `npm run sim -- --seeds 500` runs more.
  */
 import t from 'tap'
 import { bank } from '../../scripts/sim/bank.ts'
