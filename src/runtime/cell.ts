@@ -129,6 +129,7 @@ export class Cell implements Runnable, Subject {
       if (item === undefined) break
       taken += 1
       this.#take(item)
+      if (this.kernel.scheduler.spent()) break
     }
     return taken
   }

@@ -76,6 +76,7 @@ export class DurableCell extends Cell {
       const item = this.next()
       if (item === undefined) break
       this.#take(batch, item)
+      if (this.kernel.scheduler.spent()) break
     }
     const taken = batch.items.length
     if (taken > 0) this.#commit(batch, 0)

@@ -32,6 +32,7 @@ export class Scheduler {
   #running = false
   #stopped = false
   #turnStartMs = 0
+  #sliceStartMs = 0
   #stalls = 0
 
   /** @param flush called at the end of each slice: what the slice's turns sent to other hosts leaves */
@@ -57,6 +58,11 @@ export class Scheduler {
     cell.scheduled = true
     this.#ready.push(cell)
     this.#arm()
+  }
+
+  /** The slice's time is over, as of the last turn's end: whoever takes messages stops. */
+  spent(): boolean {
+    return this.#turnStartMs - this.#sliceStartMs >= this.#limits.sliceMs
   }
 
   /** After each turn: how long it held the loop. */
@@ -90,8 +96,8 @@ export class Scheduler {
   #runSlice(): void {
     this.#armed = false
     this.#running = true
-    const startMs = this.#clock.monotonicMs()
-    this.#turnStartMs = startMs
+    this.#sliceStartMs = this.#clock.monotonicMs()
+    this.#turnStartMs = this.#sliceStartMs
     let left = this.#limits.sliceMessagesMax
     try {
       while (left > 0) {
@@ -100,7 +106,7 @@ export class Scheduler {
         cell.scheduled = false
         left -= cell.run(Math.min(left, this.#limits.cellTurnsMax))
         if (cell.runnable()) this.ready(cell)
-        if (this.#turnStartMs - startMs >= this.#limits.sliceMs) break
+        if (this.spent()) break
       }
     } finally {
       this.#running = false

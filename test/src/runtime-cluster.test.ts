@@ -103,6 +103,20 @@ t.test(
   },
 )
 
+t.test('an answer that does not fit its protocol is a failure of the ask, and a dead letter', async (t) => {
+  const lab = new Lab()
+  const a = await lab.host('a', tree())
+  const liar = lab.network.attach('c')
+  liar.listen('c', (batch) => {
+    for (const asked of decode(batch) as unknown[][]) {
+      liar.send('a', encode([[1, 2, '', '', asked[4], asked[5], 0, '', '', 0, { not: 'a list' }, 0]]))
+    }
+  })
+  const asked = a.node.ask(refAt(Eye, 'eye', 'c'), { type: 'notes' }, { timeoutMs })
+  t.match(await failureOf(lab, asked), { kind: 'unknown', reason: 'malformed_reply' })
+  t.equal(a.node.report().deadLetters['malformed'], 1)
+})
+
 t.test('a key that no host owns has nobody to take its messages', async (t) => {
   const lab = new Lab()
   const host = await lab.host('a', tree(), { roles: ['edge'] })
