@@ -4,7 +4,7 @@
  */
 import { decode, encode } from './codec.ts'
 import type { DeadReason } from './deadletter.ts'
-import { fromWire, type Outgoing } from './envelope.ts'
+import { fromWire, unfoldBatch, type Outgoing } from './envelope.ts'
 import type { Homes } from './home.ts'
 import type { Kernel } from './kernel.ts'
 import { Letter, type AnyMessage, type Reply, type Signal } from './letter.ts'
@@ -228,6 +228,7 @@ export class Delivery {
       return deadLetters.add({ reason: 'malformed', to: this.#host, type: 'batch', path: '/' })
     }
     const nowMs = this.kernel.nowMs()
+    unfoldBatch(raws)
     for (const raw of raws as unknown[]) this.#arrivedOne(raw, nowMs)
   }
 

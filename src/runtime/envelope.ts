@@ -8,6 +8,9 @@
  *    4 from   host that asks or watches   10 body         message, answer, failure or [incarnation, reason]
  *    5 id     of the ask or the watch     11 hops         how often it was sent on
  *
+ * In a batch, nil as `to`, `key`, `from`, `traceparent` or `type` repeats that of the envelope before it (empty
+ * before the first): what one tick says to one host is mostly about few actors and one request.
+ *
  * New fields append; readers ignore what they do not know. A published `v` is frozen: test/src/fixtures holds
  * one batch of each, decoded by every later build.
  */
@@ -27,6 +30,49 @@ export type Arrival =
   | Reply
   | Signal
   | { readonly op: 'fault'; readonly reason: 'malformed' | 'unknown_version'; readonly path: string }
+
+/** Bound for one host, in order. @see toWire */
+export const toBatch = (
+  outs: readonly Outgoing[],
+  versionOf: (type: string) => number,
+  nowMs: number,
+): unknown[][] => {
+  const batch: unknown[][] = []
+  let [to, key, from, trace, type]: unknown[] = ['', '', '', '', '']
+  for (const out of outs) {
+    const raw = toWire(out, versionOf, nowMs)
+    if (raw[2] === to) raw[2] = null
+    else to = raw[2]
+    if (raw[3] === key) raw[3] = null
+    else key = raw[3]
+    if (raw[4] === from) raw[4] = null
+    else from = raw[4]
+    if (raw[7] === trace) raw[7] = null
+    else trace = raw[7]
+    if (raw[8] === type) raw[8] = null
+    else type = raw[8]
+    batch.push(raw)
+  }
+  return batch
+}
+
+/** Puts back what is repeated, in place. What is no envelope stays as it is, for `fromWire` to refuse. */
+export const unfoldBatch = (raws: readonly unknown[]): void => {
+  let [to, key, from, trace, type]: unknown[] = ['', '', '', '', '']
+  for (const raw of raws) {
+    if (!Array.isArray(raw)) continue
+    if (raw[2] === null) raw[2] = to
+    else to = raw[2]
+    if (raw[3] === null) raw[3] = key
+    else key = raw[3]
+    if (raw[4] === null) raw[4] = from
+    else from = raw[4]
+    if (raw[7] === null) raw[7] = trace
+    else trace = raw[7]
+    if (raw[8] === null) raw[8] = type
+    else type = raw[8]
+  }
+}
 
 /**
  * @param versionOf version of an actor type's protocol as this host knows it; 0 when it does not

@@ -7,7 +7,7 @@
 import type { Clock } from '../ports/clock.ts'
 import type { Transport } from '../ports/transport.ts'
 import { encode } from './codec.ts'
-import { toWire, type Outgoing } from './envelope.ts'
+import { toBatch, type Outgoing } from './envelope.ts'
 import type { Limits } from './limits.ts'
 
 export type OutboundPorts = {
@@ -94,7 +94,7 @@ export class Outbound {
   #encode(batch: readonly Outgoing[]): Uint8Array | undefined {
     const nowMs = this.#ports.clock.now()
     try {
-      return encode(batch.map((out) => toWire(out, this.#ports.versionOf, nowMs)))
+      return encode(toBatch(batch, this.#ports.versionOf, nowMs))
     } catch {
       return undefined
     }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import { decode, encode } from '../../src/runtime/codec.ts'
-import { fromWire, toWire, type Outgoing } from '../../src/runtime/envelope.ts'
+import { fromWire, toBatch, toWire, unfoldBatch, type Outgoing } from '../../src/runtime/envelope.ts'
 import { ActError, AskFailed, errorCodes } from '../../src/runtime/errors.ts'
 import { Letter, type Op } from '../../src/runtime/letter.ts'
 import { Ownership } from '../../src/runtime/ownership.ts'
@@ -207,11 +207,31 @@ t.test('version 1 of the wire is frozen: this build writes and reads what the fi
     hex: string
     decoded: unknown[]
   }
-  const batch = outgoing.map((out) => toWire(out, () => 2, 1_000))
+  const batch = toBatch(outgoing, () => 2, 1_000)
   t.equal(Buffer.from(encode(batch)).toString('hex'), fixture.hex)
   const raws = decode(Buffer.from(fixture.hex, 'hex')) as unknown[]
+  unfoldBatch(raws)
   const arrivals: unknown[] = raws.map((raw) => fromWire(raw, 'h9', 10_000))
   t.same(JSON.parse(JSON.stringify(arrivals)), fixture.decoded)
+})
+
+t.test('a batch that leaves out what repeats is read back as it was (property)', async (t) => {
+  const word = fc.constantFrom('', 'a', 'b')
+  const letter = fc.tuple(word, word, word, word).map(([to, key, trace, type]) => {
+    const caller = key === 'a' ? { host: to, id: 'i', deadlineMs: 9 } : undefined
+    return new Letter({ to, key }, { type }, caller, trace, 0)
+  })
+  fc.assert(
+    fc.property(fc.array(letter, { maxLength: 20 }), (letters) => {
+      const raws = decode(encode(toBatch(letters, () => 1, 0))) as unknown[]
+      unfoldBatch(raws)
+      t.same(
+        raws,
+        letters.map((each) => toWire(each, () => 1, 0)),
+      )
+    }),
+    { numRuns: 50 },
+  )
 })
 
 t.test('what arrived is told by its kind, and fields of later builds are ignored', async (t) => {
