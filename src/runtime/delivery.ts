@@ -237,6 +237,9 @@ export class Delivery {
     switch (arrival.op) {
       case 'letter':
         return this.#arrivedLetter(arrival.letter, arrival.version)
+      case 'letters':
+        for (const letter of arrival.letters) this.#arrivedLetter(letter, arrival.version)
+        return
       case 'reply':
         return this.kernel.asks.settle(arrival, this.#replyFault)
       case 'signal':

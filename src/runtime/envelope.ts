@@ -8,6 +8,7 @@
  *    4 from   host that asks or watches   10 body         message, answer, failure or [incarnation, reason]
  *    5 id     of the ask or the watch     11 hops         how often it was sent on
  *
+ * `tells` is a run of messages of one type to one actor under one trace: its body is the list of them.
  * In a batch, nil as `to`, `key`, `from`, `traceparent` or `type` repeats that of the envelope before it (empty
  * before the first): what one tick says to one host is mostly about few actors and one request.
  *
@@ -19,7 +20,19 @@ import { Letter, type AnyMessage, type Reply, type Signal } from './letter.ts'
 import type { Ref } from './protocol.ts'
 
 const wireVersion = 1
-const kinds = ['tell', 'ask', 'answer', 'failure', 'watch', 'watching', 'unwatch', 'down', 'wake'] as const
+const kinds = [
+  'tell',
+  'ask',
+  'answer',
+  'failure',
+  'watch',
+  'watching',
+  'unwatch',
+  'down',
+  'wake',
+  'tells',
+] as const
+const tellsKind = kinds.indexOf('tells')
 
 /** What may cross to another host. */
 export type Outgoing = Letter | Reply | Signal
@@ -27,6 +40,7 @@ export type Outgoing = Letter | Reply | Signal
 /** One that arrived: what it is, or why it cannot be read (`path`: which field). */
 export type Arrival =
   | { readonly op: 'letter'; readonly letter: Letter; readonly version: number }
+  | { readonly op: 'letters'; readonly letters: readonly Letter[]; readonly version: number }
   | Reply
   | Signal
   | { readonly op: 'fault'; readonly reason: 'malformed' | 'unknown_version'; readonly path: string }
@@ -39,8 +53,20 @@ export const toBatch = (
 ): unknown[][] => {
   const batch: unknown[][] = []
   let [to, key, from, trace, type]: unknown[] = ['', '', '', '', '']
+  let last: Outgoing | undefined
+  let lastRaw: unknown[] = []
   for (const out of outs) {
+    if (last !== undefined && isRun(last, out)) {
+      if (lastRaw[1] !== tellsKind) {
+        lastRaw[1] = tellsKind
+        lastRaw[10] = [lastRaw[10]]
+      }
+      ;(lastRaw[10] as unknown[]).push((out as Letter).message)
+      continue
+    }
     const raw = toWire(out, versionOf, nowMs)
+    last = out
+    lastRaw = raw
     if (raw[2] === to) raw[2] = null
     else to = raw[2]
     if (raw[3] === key) raw[3] = null
@@ -55,6 +81,17 @@ export const toBatch = (
   }
   return batch
 }
+
+const isRun = (a: Outgoing, b: Outgoing): boolean =>
+  a.op === 'letter' &&
+  b.op === 'letter' &&
+  a.caller === undefined &&
+  b.caller === undefined &&
+  a.ref.key === b.ref.key &&
+  a.ref.to === b.ref.to &&
+  a.message.type === b.message.type &&
+  a.trace === b.trace &&
+  a.hops === b.hops
 
 /** Puts back what is repeated, in place. What is no envelope stays as it is, for `fromWire` to refuse. */
 export const unfoldBatch = (raws: readonly unknown[]): void => {
@@ -139,6 +176,17 @@ export const fromWire = (raw: unknown, host: string, nowMs: number): Arrival => 
       const caller = name === 'tell' ? undefined : { host: from, id, deadlineMs: nowMs + remainingMs }
       const sentOn = typeof hops === 'number' ? hops : 0
       return { op: 'letter', letter: new Letter(ref, body, caller, trace, sentOn + 1), version }
+    }
+    case 'tells': {
+      if (typeof version !== 'number') return fault('/9')
+      if (!Array.isArray(body)) return fault('/10')
+      const sentOn = typeof hops === 'number' ? hops : 0
+      const letters: Letter[] = []
+      for (const each of body as unknown[]) {
+        if (!isMessage(each, type)) return fault('/10')
+        letters.push(new Letter(ref, each, undefined, trace, sentOn + 1))
+      }
+      return { op: 'letters', letters, version }
     }
     case 'answer':
     case 'failure': {
