@@ -18,9 +18,7 @@ const server = createServer((req, res) => {
   served += 1
   console.log(`served=${served} method=${req.method} path=${req.url} dyno=${DYNO}`)
   res.setHeader('content-type', 'text/plain; charset=utf-8')
-  res.end(
-    `${GREETING} from ${DYNO}\nrelease ${release}\nrequests served by this dyno: ${served}\n`,
-  )
+  res.end(`${GREETING} from ${DYNO}\nrelease ${release}\nrequests served by this dyno: ${served}\n`)
 })
 
 server.listen(Number(PORT), () => console.log(`listening on ${server.address().port}`))
