@@ -1,0 +1,93 @@
+/** What an operator sets and sees: settings from the environment, and the supervision trees as they are printed. */
+import t from 'tap'
+import { hostTree, routerTree } from '../actors/tree.ts'
+import { loadSettings, SettingsError } from '../config/load.ts'
+import { format } from '../src/runtime/tree.ts'
+
+const home = { HOME: '/home/ada', PATH: '/usr/bin' }
+
+t.test('settings have the documented defaults', async (t) => {
+  const settings = loadSettings(home)
+  t.match(settings, {
+    home: '/home/ada/.manifold',
+    port: 5000,
+    routerPort: 8080,
+    appDomain: 'localhost',
+    natsUrl: undefined,
+    driver: undefined,
+    sample: true,
+    searchPath: '/usr/bin',
+    buildEnv: {},
+  })
+  t.ok(settings.routerShards >= 2)
+})
+
+t.test('settings are taken from the environment, and builds inherit where packages come from', async (t) => {
+  const settings = loadSettings({
+    ...home,
+    MANIFOLD_HOME: '/srv/m',
+    MANIFOLD_PORT: '5100',
+    MANIFOLD_ROUTER_PORT: '8100',
+    MANIFOLD_APP_DOMAIN: 'apps.example.com',
+    MANIFOLD_NATS_URL: 'nats://127.0.0.1:4222',
+    MANIFOLD_DRIVER: 'process',
+    MANIFOLD_SAMPLE: '0',
+    npm_config_registry: 'https://packages.example.com/',
+    SECRET: 'x',
+  })
+  t.match(settings, {
+    home: '/srv/m',
+    port: 5100,
+    routerPort: 8100,
+    appDomain: 'apps.example.com',
+    natsUrl: 'nats://127.0.0.1:4222',
+    driver: 'process',
+    sample: false,
+  })
+  t.same(settings.buildEnv, { npm_config_registry: 'https://packages.example.com/' })
+})
+
+t.test('a wrong setting is refused in one line that names it, its value and what is allowed', async (t) => {
+  const wrong: Readonly<Record<string, readonly [string, string]>> = {
+    MANIFOLD_PORT: ['http', 'a port from 1 to 65535'],
+    MANIFOLD_ROUTER_PORT: ['70000', 'a port from 1 to 65535'],
+    MANIFOLD_HOME: ['~/m', 'a path without ~'],
+    MANIFOLD_APP_DOMAIN: ['Apps_', 'a lower-case domain name'],
+    MANIFOLD_NATS_URL: ['http://x', 'nats://host:port or tls://host:port'],
+    MANIFOLD_DRIVER: ['docker', 'oci or process'],
+    MANIFOLD_SAMPLE: ['yes', '0 or 1'],
+    MANIFOLD_JOIN: ['nats://x', 'it unset'],
+  }
+  for (const [name, [value, allowed]] of Object.entries(wrong)) {
+    const load = (): unknown => loadSettings({ ...home, [name]: value })
+    t.throws(
+      load,
+      new SettingsError(`${name}=${JSON.stringify(value)} is not allowed: want ${allowed}`),
+      name,
+    )
+  }
+  t.throws(() => loadSettings({ ...home, MANIFOLD_PORT: '5061' }), /a port that HTTP clients do not block/)
+  t.throws(() => loadSettings({ ...home, MANIFOLD_ROUTER_PORT: '5000' }), /a port other than MANIFOLD_PORT/)
+})
+
+t.test('the supervision trees are as they are meant to be', async (t) => {
+  t.equal(
+    format(hostTree()),
+    `host/  one_for_one 5/60000ms stop<=40000ms
+  apps/  one_for_one 20/60000ms stop<=30000ms
+    placement/*  keyed @control idle 300000ms stop<=5000ms
+    channel/*  keyed @control idle 300000ms stop<=5000ms
+    releases/*  keyed durable @control idle 300000ms stop<=5000ms
+    formation/*  keyed durable @control idle 300000ms stop<=5000ms
+    app/*  keyed durable @control idle 300000ms stop<=5000ms
+    build/*  keyed durable @control idle 300000ms stop<=5000ms
+  dynos/  rest_for_one 10/60000ms stop<=10000ms
+    host  host permanent stop<=5000ms
+    dyno/*  dynamic temporary stop<=5000ms`,
+  )
+  t.equal(
+    format(routerTree()),
+    `router/  one_for_one 10/60000ms stop<=5000ms
+  shard  shard permanent stop<=5000ms`,
+  )
+})
