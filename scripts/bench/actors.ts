@@ -1,9 +1,9 @@
 /**
- * `npm run bench -- actors`: what a message costs, on one host and between two, beside the bare NATS client in
- * the same process over the same server (goals: DESIGN §9).
+ * `npm run bench -- actors`: what a message costs, on one host and between two, beside the bare NATS client
+ * in the same process over the same server (goals: DESIGN §9).
  *
- * Both sides of each pair run in this process with two connections; rounds alternate, so that a busy machine is
- * busy for both, and the middle round of each counts.
+ * Both sides of each pair run in this process with two connections; rounds alternate, so that a busy
+ * machine is busy for both, and the middle round of each counts.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'

@@ -8,8 +8,8 @@
  *    4 from   host that asks or watches   10 body         message, answer, failure or [incarnation, reason]
  *    5 id     of the ask or the watch     11 hops         how often it was sent on
  *
- * `tells` is a run of messages of one type to one actor under one trace: its body is the list of them.
- * In a batch, nil as `to`, `key`, `from`, `traceparent` or `type` repeats that of the envelope before it (empty
+ * `tells` is a run of messages of one type to one actor under one trace: its body is the list of them. In a
+ * batch, nil as `to`, `key`, `from`, `traceparent` or `type` repeats that of the envelope before it (empty
  * before the first): what one tick says to one host is mostly about few actors and one request.
  *
  * New fields append; readers ignore what they do not know. A published `v` is frozen: test/src/fixtures holds
