@@ -15,10 +15,7 @@ export type RouteCache = {
   ofApp(appId: string): Route | undefined
   /** Takes a route that answers `hostname`; an older version than the known one is ignored. */
   learn(hostname: string, route: Route): void
-  /**
-   * An announcement: counts for apps that are cached, and only if it is newer. @returns whether it changed
-   * anything
-   */
+  /** An announcement: counts if it is newer, and of an unknown app while there is room. @returns whether */
   update(route: Route): boolean
   /** Apps that are cached, most recently used first, at most `count`. */
   apps(count: number): readonly string[]
@@ -36,10 +33,12 @@ export const leadsTo = (route: Route, hostname: string, appDomain: string): bool
 export const wildcardOf = (hostname: string): string => `*${hostname.slice(hostname.indexOf('.'))}`
 
 /**
- * @param appsMax bound of both maps: a shard's working set (spec sheet router-perf: the pause of the
- * collector grows with it)
+ * @param appsMax bound of both maps: a shard's working set (spec sheet router-perf: the pause of the collector
+ *   grows with it)
+ * @param warmMax so many apps are taken from announcements though nobody asked for them here: a shard that
+ *   never served them still can when the control plane is away
  */
-export const createRouteCache = (appDomain: string, appsMax: number): RouteCache => {
+export const createRouteCache = (appDomain: string, appsMax: number, warmMax: number): RouteCache => {
   const names = new LRUCache<string, string>({ max: appsMax })
   const routes = new LRUCache<string, Route>({ max: appsMax })
   const put = (route: Route): boolean => {
@@ -63,7 +62,12 @@ export const createRouteCache = (appDomain: string, appsMax: number): RouteCache
       put(route)
       names.set(hostname, route.appId)
     },
-    update: (route) => routes.has(route.appId) && put(route),
+    update: (route) => {
+      if (routes.has(route.appId)) return put(route)
+      if (route.gone || routes.size >= warmMax) return false
+      for (const name of [`${route.appName}.${appDomain}`, ...route.hostnames]) names.set(name, route.appId)
+      return put(route)
+    },
     apps: (count) => {
       const ids: string[] = []
       for (const appId of routes.keys()) {

@@ -23,6 +23,8 @@ export type RouteTableDeps = {
 }
 export type RouteTableLimits = {
   readonly appsMax: number
+  /** Apps that are known from announcements alone. */
+  readonly warmMax: number
   /** How long a request waits for a dyno: Heroku's H20. */
   readonly bootWaitMs: number
   readonly waitingPerAppMax: number
@@ -32,6 +34,7 @@ export type RouteTableLimits = {
 }
 export const routeTableLimits: RouteTableLimits = {
   appsMax: 100_000,
+  warmMax: 10_000,
   bootWaitMs: 75_000,
   waitingPerAppMax: 1_000,
   nobodyMs: 1_000,
@@ -56,7 +59,7 @@ export const normalHost = (host: string): string => {
 
 export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
   const { appDomain, limits } = deps
-  const cache = createRouteCache(appDomain, limits.appsMax)
+  const cache = createRouteCache(appDomain, limits.appsMax, limits.warmMax)
   const asking = new Map<string, Promise<Route | undefined>>()
   const nobody = new Map<string, number>()
   const waiting = new Map<string, Set<(route: Route) => void>>()

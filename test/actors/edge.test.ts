@@ -234,8 +234,18 @@ t.test('revalidation heals what an announcement missed, the most used first', as
   t.equal(await code(table.resolve('shop.localhost')), '404  No such app', 'what is gone is let go')
 })
 
+t.test('a shard knows announced apps that nobody asked it for, while there is room', async (t) => {
+  const { table, asked } = world({}, [])
+  table.update(route({ hostnames: ['www.example.com'] }))
+  t.match(table.resolve('shop.localhost'), { kind: 'route' })
+  t.match(table.resolve('www.example.com'), { kind: 'route' })
+  t.strictSame(asked, [], 'nobody is asked')
+  table.update(route({ appId: 'gone', appName: 'gone', gone: true }))
+  t.equal(table.stats().cached, 1)
+})
+
 t.test('the cache is bounded, and forgets what was used longest ago', async (t) => {
-  const cache = createRouteCache('localhost', 2)
+  const cache = createRouteCache('localhost', 2, 1)
   const app = (id: string): Route => route({ appId: id, appName: id })
   for (const id of ['one', 'two']) cache.learn(`${id}.localhost`, app(id))
   t.ok(cache.find('one.localhost'))
@@ -244,7 +254,7 @@ t.test('the cache is bounded, and forgets what was used longest ago', async (t) 
   t.ok(cache.find('one.localhost'))
   t.notOk(cache.find('two.localhost'))
   t.strictSame(cache.apps(1), ['one'])
-  t.notOk(cache.update(app('two')), 'an announcement counts for what is cached')
+  t.notOk(cache.update(app('two')), 'an announcement counts for what is cached, when there is no room')
   t.notOk(cache.update(app('one')), 'and only if it is newer')
 })
 
