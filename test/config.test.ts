@@ -1,4 +1,4 @@
-/** What an operator sets and sees: settings from the environment, and the supervision trees as they are printed. */
+/** What an operator sets and sees: settings from the environment, and the supervision trees as printed. */
 import t from 'tap'
 import { hostTree, routerTree } from '../actors/tree.ts'
 import { loadSettings, SettingsError } from '../config/load.ts'

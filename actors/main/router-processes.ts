@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isAlive, signal, type ProcessId } from '../../src/system/process.ts'
+import { isAlive, processOf, signal, type ProcessId } from '../../src/system/process.ts'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { HomePaths } from './paths.ts'
@@ -26,6 +26,8 @@ const watchEveryMs = 500
 const backoffMsMin = 500
 const backoffMsMax = 30_000
 const drainMsMax = 35_000
+/** From the start of a process until it listens, at most. */
+const startMsMax = 30_000
 /** A shard that lived this long was well: the next start is at once. */
 const wellAfterMs = 60_000
 
@@ -57,9 +59,9 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 })
   let stopping = false
   const timers = new Map<number, Timer>()
-  const starts = new Map<number, { failures: number; at: number }>()
+  const starts = new Map<number, { failures: number; at: number; process: ProcessId | undefined }>()
 
-  const start = (index: number): void => {
+  const start = (index: number): ProcessId | undefined => {
     const [program = '', ...args] = deps.argv
     const output = openSync(join(paths.logs, `router-${index}.log`), 'a', 0o600)
     const child = spawn(program, [...args, String(index)], {
@@ -70,6 +72,7 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
     child.unref()
     child.once('error', (error) => log({ at: 'router-start-failed', index, reason: error.message }))
     closeSync(output)
+    return child.pid === undefined ? undefined : processOf(child.pid)
   }
 
   const watch = (index: number): void => {
@@ -85,12 +88,15 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
     // Another port than wanted: from an older setting; it makes room.
     if (shard !== undefined) signal(shard, 'SIGTERM')
     const now = clock.monotonicMs()
+    // On a busy machine it takes its time to listen; a second one beside it would share the port unnoticed.
+    const isStarting = last?.process !== undefined && isAlive(last.process)
+    if (isStarting && now - last.at < startMsMax) return again(watchEveryMs)
+    if (isStarting && last.process !== undefined) signal(last.process, 'SIGKILL')
     const failures = last === undefined || now - last.at > wellAfterMs ? 0 : last.failures
     const waitMs = failures === 0 ? 0 : Math.min(backoffMsMax, backoffMsMin * 2 ** failures)
-    if (last !== undefined && now - last.at < waitMs + startGraceMs) return again(watchEveryMs)
+    if (last !== undefined && now - last.at < waitMs) return again(watchEveryMs)
     if (last !== undefined) log({ at: 'router-restart', index, failures })
-    starts.set(index, { failures: failures + 1, at: now })
-    start(index)
+    starts.set(index, { failures: failures + 1, at: now, process: start(index) })
     return again(watchEveryMs)
   }
   for (let index = 0; index < deps.count; index++) watch(index)
@@ -124,6 +130,3 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
     },
   }
 }
-
-/** From the start of a process until it listens. */
-const startGraceMs = 5_000

@@ -33,7 +33,7 @@ export const leadsTo = (route: Route, hostname: string, appDomain: string): bool
 export const wildcardOf = (hostname: string): string => `*${hostname.slice(hostname.indexOf('.'))}`
 
 /**
- * @param appsMax bound of both maps: a shard's working set (spec sheet router-perf: the pause of the collector
+ * @param appsMax bound of both maps: a shard's working set (spec sheet router-perf: the collector's pause
  *   grows with it)
  * @param warmMax so many apps are taken from announcements though nobody asked for them here: a shard that
  *   never served them still can when the control plane is away

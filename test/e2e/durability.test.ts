@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { startPlatform } from '../kit/platform.ts'
+import { homeFile, startPlatform } from '../kit/platform.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(420_000)
@@ -87,6 +87,23 @@ await t.test(
     }
   },
 )
+
+await t.test('a router shard and a nats-server that die are started again', async (t) => {
+  const shardPid = (): number => (JSON.parse(homeFile(platform, 'run/router-0.json')) as { pid: number }).pid
+  const natsPid = (): number => Number(homeFile(platform, 'nats/nats.pid'))
+  const [shard, nats] = [shardPid(), natsPid()]
+  process.kill(shard, 'SIGKILL')
+  await until(answers, { what: 'an answer without that shard' })
+  await until(() => shardPid() !== shard, { what: 'a new shard', timeoutMs: 30_000 })
+  process.kill(nats, 'SIGKILL')
+  t.ok(await answers(), 'requests need no NATS')
+  await until(() => natsPid() !== nats, { what: 'a new nats-server', timeoutMs: 30_000 })
+  await until(async () => (await heroku(['config:set', 'KEPT=three', ...app])).code === 0, {
+    what: 'a change is taken again',
+    timeoutMs: 60_000,
+  })
+  t.equal((await ok(['config:get', 'KEPT', ...app])).trim(), 'three')
+})
 
 await t.test('killing every process at once loses nothing that was acknowledged', async (t) => {
   await ok(['config:set', 'KEPT=two', ...app])
