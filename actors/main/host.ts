@@ -23,11 +23,12 @@ import { formatLine } from '../logplex/line.ts'
 import { openTail } from '../logplex/tail.ts'
 import { hostTree } from '../tree.ts'
 import { openBus } from './bus.ts'
+import { claimHome, needPort } from './claim.ts'
 import { builtinNames, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
 import { homePaths } from './paths.ts'
 import { buildThrough, openGitFace } from './push.ts'
-import { startRouterProcesses } from './router-processes.ts'
+import { readShard, routerAddress, startRouterProcesses } from './router-processes.ts'
 import { serveEndpoints } from './serve-endpoints.ts'
 
 export type Host = {
@@ -52,6 +53,8 @@ export type HostDeps = {
 }
 
 const routerReadyMs = 30_000
+// The stock CLI sends its token to this machine's own address only.
+const apiAddress = '127.0.0.1'
 const tokensMax = 1_000
 const vaultKeyBytes = 32
 const ownerEmail = 'owner@manifold.local'
@@ -70,6 +73,11 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const now = (): number => clock.now()
   const appUrl = (app: string): string => `http://${app}.${settings.appDomain}:${settings.routerPort}/`
 
+  const giveBack = claimHome(settings.home, paths)
+  await needPort('MANIFOLD_PORT', apiAddress, settings.port)
+  // A shard that outlived the last host process has the port already, as it should.
+  if (readShard(paths, 0) === undefined)
+    await needPort('MANIFOLD_ROUTER_PORT', routerAddress, settings.routerPort)
   progress('starting NATS')
   const bus = await openBus({ paths, host: name, natsUrl: settings.natsUrl, random, now, log, progress })
   const vault = createVault(bus.store, keepVaultKey(paths.keys))
@@ -150,7 +158,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       buildpacks: builtinNames,
     },
     owner: { email: ownerEmail, token },
-    listen: { host: '127.0.0.1', port: settings.port },
+    listen: { host: apiAddress, port: settings.port },
   })
   const { operator } = bus
   await writeEnvFile(paths.env, {
@@ -179,6 +187,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       await engine.driver.teardown()
       engine.driver.close()
       await bus.close()
+      giveBack()
     },
   }
 }

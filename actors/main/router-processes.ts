@@ -19,6 +19,9 @@ export type RouterProcesses = {
   stop(): Promise<void>
 }
 
+/** Apps are for everybody. */
+export const routerAddress = '0.0.0.0'
+
 /** What a shard writes once it listens. */
 export type ShardFile = ProcessId & { readonly port: number }
 

@@ -27,7 +27,7 @@ import { createAccessLog } from '../router/access-log.ts'
 import { createRouteTable, routeTableLimits } from '../router/route-table.ts'
 import { routerTree } from '../tree.ts'
 import { homePaths, type BusFile } from './paths.ts'
-import { shardFile } from './router-processes.ts'
+import { routerAddress, shardFile } from './router-processes.ts'
 
 export type ShardSettings = {
   readonly home: string
@@ -124,7 +124,7 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
   }
   flush()
 
-  const { port } = await proxy.listen({ port: routerPort, host: '0.0.0.0', reusePort: true })
+  const { port } = await proxy.listen({ port: routerPort, host: routerAddress, reusePort: true })
   const own = processOf(process.pid)
   writeFileSync(`${shardFile(paths, index)}.new`, JSON.stringify({ ...own, port }), { mode: 0o600 })
   renameSync(`${shardFile(paths, index)}.new`, shardFile(paths, index))

@@ -54,6 +54,21 @@ await t.test('the first start deploys the sample app and says in one line where 
 })
 
 await t.test(
+  'a second start on the same home, or on a port that is taken, is refused in one line',
+  async (t) => {
+    const sameHome = await platform.startSecond({})
+    t.equal(sameHome.code, 1)
+    t.match(sameHome.stderr, new RegExp(`in use by the manifold with pid ${platform.pid()}`))
+    const samePort = await platform.startSecond({ MANIFOLD_HOME: join(platform.user, 'other') })
+    t.equal(samePort.code, 1)
+    t.match(samePort.stderr, `MANIFOLD_PORT=${platform.port} cannot be used: something listens there already`)
+    const badValue = await platform.startSecond({ MANIFOLD_PORT: 'x' })
+    t.equal(badValue.code, 2)
+    t.match(badValue.stderr, 'MANIFOLD_PORT="x" is not allowed: want a port from 1 to 65535')
+  },
+)
+
+await t.test(
   'killing the host process stops neither dynos nor routing, and it finds them again',
   async (t) => {
     await ok(['ps:scale', 'web=2', ...app])

@@ -20,6 +20,8 @@ export type Platform = {
   readonly user: string
   readonly output: () => string
   readonly pid: () => number
+  /** Runs `start` once more beside it, with other settings, to its end. */
+  readonly startSecond: (settings: Env) => Promise<Ran>
   /** As Ctrl-C does; resolves with the exit code. */
   readonly stop: () => Promise<number | null>
   /** SIGKILL of the host process alone. */
@@ -144,6 +146,8 @@ export const startPlatform = async (settings: Env = {}): Promise<Platform> => {
     user,
     output: () => output,
     pid: () => child.pid ?? 0,
+    startSecond: (more) =>
+      run(['bash', 'scripts/node', 'scripts/start.ts'], { env: { ...env, ...more }, cwd: process.cwd() }),
     stop: () => ended('SIGTERM'),
     kill: async () => void (await ended('SIGKILL')),
     restart: boot,
