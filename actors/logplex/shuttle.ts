@@ -32,11 +32,12 @@ export const microseconds = (at: string): number => {
  */
 export type Deliver = (appId: string, source: string, seq: number, lines: readonly Line[]) => Promise<void>
 
-/** A cursor as a number that grows. */
-const seqOf = (cursor: LogCursor): number => cursor.file * 2 ** 40 + cursor.offset
-
-/** @param folder where the cursors are kept */
-export const createShuttle = (folder: string, driver: Driver, deliver: Deliver): Shuttle => {
+/**
+ * @param folder where the cursors are kept
+ * @param life names this process' life: numbers of batches start anew with each
+ */
+export const createShuttle = (folder: string, driver: Driver, deliver: Deliver, life: string): Shuttle => {
+  let batches = 0
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const cursorFile = (runId: string): string => join(folder, `${runId}.json`)
 
@@ -73,7 +74,7 @@ export const createShuttle = (folder: string, driver: Driver, deliver: Deliver):
               'Error L12: messages dropped: the log of this dyno was rotated before it was read',
             ),
           })
-        if (batch.length > 0) await deliver(appId, runId, seqOf(cursor), batch)
+        if (batch.length > 0) await deliver(appId, `${runId}:${life}`, ++batches, batch)
         await keepCursor(runId, cursor)
       }
       await driver.follow(runId, await readCursor(runId), carry).done

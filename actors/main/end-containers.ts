@@ -34,7 +34,7 @@ export const endContainers = async (
       progress(`the last ${lines.length} lines of a dyno could not be stored`)
     }
   }
-  const shuttle = createShuttle(shippingFolder, driver, deliver)
+  const shuttle = createShuttle(shippingFolder, driver, deliver, 'end')
   for (const container of found) {
     const run = runOf(container)
     if (run !== undefined && run.attach === null)

@@ -77,7 +77,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
     await chmod(folder, 0o711)
   }
   const hub = createOutputHub(paths.output, outputBytesMax)
-  const shuttle = createShuttle(paths.shipping, driver, deps.deliver)
+  const shuttle = createShuttle(paths.shipping, driver, deps.deliver, random.uuid())
   const rootOf = (stack: string): string => join(paths.stacks, stack)
   const size = findDynoSize(buildSize)
   if (size === undefined) throw new RangeError(`${buildSize} is no dyno size`)
