@@ -6,20 +6,21 @@
  * host's announcements. Failure policy: none of its own. A run is never started twice; what follows an exit
  * is the Formation's to decide.
  */
-import { actor, ref, refAt, stop, type Ctx, type Stop } from '../src/runtime/index.ts'
+import { actor, ref, refAt, stop, type Ctx, type MessageOf, type Stop } from '../src/runtime/index.ts'
 import { heroku } from '../config/heroku.ts'
 import { expandCommand } from './dyno/command.ts'
 import { Container } from './effects/container.ts'
 import { Dyno } from './protocols/dyno.ts'
 import { Formation } from './protocols/formation.ts'
 import { Host } from './protocols/host.ts'
-import type { Run, RunReport } from './protocols/shapes.ts'
+import type { Outer, Run, RunReport } from './protocols/shapes.ts'
 import { say } from './say.ts'
 
 /** Where an adopted run was found. */
 export type Adopted = {
   readonly address: string | null
   readonly port: number | null
+  readonly outer: Outer
   readonly startedAt: number
 }
 export type DynoArgs = { readonly run: Run; readonly adopted: Adopted | null }
@@ -29,6 +30,7 @@ type State = {
   readonly phase: 'launching' | 'starting' | 'up' | 'stopping' | 'exited'
   readonly address: string | null
   readonly port: number | null
+  readonly outer: Outer
   readonly startedAt: number | null
   readonly code: number | null
   readonly error: string | null
@@ -41,6 +43,7 @@ type State = {
   readonly unwatchedUntil: number
 }
 type Self = Ctx<typeof Dyno>
+type Started = MessageOf<typeof Dyno, 'started'>
 
 /** The engine answers within this for a run that had ended before it was adopted. */
 const unwatchedMs = 5_000
@@ -75,6 +78,7 @@ const unstarted = {
   phase: 'launching',
   address: null,
   port: null,
+  outer: null,
   startedAt: null,
   code: null,
   error: null,
@@ -102,10 +106,10 @@ const start = (s: State, ctx: Self): State => {
   return s
 }
 
-const started = (s: State, at: { address: string; port: number; startedAt: number }, ctx: Self): State => {
-  const { address, port, startedAt } = at
+const started = (s: State, at: Started, ctx: Self): State => {
+  const { address, port, outer, startedAt } = at
   tellLog(s, `Starting process with command \`${expandCommand(s.run.command, port)}\``, ctx)
-  const running = watchOver({ ...s, address, port, startedAt, phase: 'starting' }, ctx)
+  const running = watchOver({ ...s, address, port, outer, startedAt, phase: 'starting' }, ctx)
   return s.unwanted ? terminate(running, ctx) : running
 }
 
@@ -267,6 +271,7 @@ const reportOf = (s: State): RunReport => ({
   phase: s.phase === 'launching' ? 'starting' : s.phase,
   address: s.address,
   port: s.port,
+  outer: s.outer,
   startedAt: s.startedAt,
   code: s.code,
   error: s.error,

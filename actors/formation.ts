@@ -85,7 +85,7 @@ export const formation = actor(Formation, {
     },
     run(s, m, ctx) {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
-      const ran = runOneOff(s.f, m, ctx)
+      const ran = runOneOff(s.f, m, ctx.caller.host, ctx)
       if ('refused' in ran) return refused(s, ctx, ran.refused)
       ctx.reply(viewOf(ran.f.slots.find((slot) => slot.name === ran.name)!))
       return settle(s, { ...s, f: ran.f }, ctx)

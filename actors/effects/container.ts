@@ -1,12 +1,13 @@
 /** What a dyno may ask of the container engine of its host. */
 import { effect } from '../../src/runtime/index.ts'
-import type { Run, Slug } from '../protocols/shapes.ts'
+import type { Outer, Run, Slug } from '../protocols/shapes.ts'
 
 export type Found = {
   readonly run: Run
   readonly startedAt: number
   readonly address: string | null
   readonly port: number | null
+  readonly outer: Outer
 }
 
 export const Container = {
@@ -16,7 +17,9 @@ export const Container = {
    */
   prepare: effect<{ slug: Slug }, void>('container.prepare'),
   /** Starts it detached, or attached once its client has come (`attach_timeout` → R13). */
-  start: effect<{ run: Run }, { address: string; port: number; startedAt: number }>('container.start'),
+  start: effect<{ run: Run }, { address: string; port: number; outer: Outer; startedAt: number }>(
+    'container.start',
+  ),
   /** Resolves once something accepts connections there; fails with `exited` when the run ended first. */
   bound: effect<{ runId: string; address: string; port: number }, void>('container.bound'),
   /** Resolves with the exit status, also for an adopted run. 128+signal when a signal ended it. */

@@ -115,7 +115,15 @@ const advance = (run: RunState, since: number, report: RunReport, now: number): 
   }
   // A run that stops keeps the time it came up at: the crash policy asks how long that was.
   const at = phase === 'stopping' && run.phase === 'up' ? run.at : now
-  return { ...run, phase, at, since: renewed, address: report.address, port: report.port }
+  return {
+    ...run,
+    phase,
+    at,
+    since: renewed,
+    address: report.address,
+    port: report.port,
+    outer: report.outer,
+  }
 }
 
 /** A one-off is over, whatever its status. */

@@ -12,7 +12,8 @@ import { freshSlot, launch, type Self } from './rollout.ts'
 type Run = MessageOf<typeof Formation, 'run'>
 type Ran = { readonly f: Formed; readonly name: string } | { readonly refused: string }
 
-export const runOneOff = (f: Formed, m: Run, ctx: Self): Ran => {
+/** @param from the host that asks: an attached client waits there */
+export const runOneOff = (f: Formed, m: Run, from: string, ctx: Self): Ran => {
   const release = f.release
   if (release === null || release.slug === null)
     return { refused: 'No code has been deployed to this app yet.' }
@@ -42,7 +43,7 @@ export const runOneOff = (f: Formed, m: Run, ctx: Self): Ran => {
     oneOff: {
       release,
       env: m.env,
-      attach: m.attachToken === null ? null : { token: m.attachToken, terminal: m.terminal },
+      attach: m.attachToken === null ? null : { host: from, token: m.attachToken, terminal: m.terminal },
       timeToLiveMs: Math.min(m.timeToLiveMs ?? heroku.oneOffTimeToLiveMsMax, heroku.oneOffTimeToLiveMsMax),
     },
   }

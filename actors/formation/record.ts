@@ -6,7 +6,7 @@
  * from the wall clock).
  */
 import { is, type Static } from '../../src/runtime/index.ts'
-import { attachShape, dynoState, processTypeShape, releaseShape } from '../protocols/shapes.ts'
+import { attachShape, dynoState, outerShape, processTypeShape, releaseShape } from '../protocols/shapes.ts'
 
 export const runSchema = is.obj({
   id: is.str,
@@ -21,6 +21,7 @@ export const runSchema = is.obj({
   since: is.int,
   address: is.orNull(is.str),
   port: is.orNull(is.int),
+  outer: outerShape,
   /** A user asked for its end (ps:stop): say `halt` until it is over. */
   halted: is.bool,
 })

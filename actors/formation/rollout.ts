@@ -34,6 +34,7 @@ export const launch = (f: Formed, slot: Slot, ctx: Self): Formed => {
     since: 0,
     address: null,
     port: null,
+    outer: null,
     halted: false,
   }
   const updatedAt = slot.state === 'starting' ? slot.updatedAt : ctx.now
@@ -78,6 +79,7 @@ export const send = (f: Formed, slot: Slot, run: RunState, ctx: Self): void => {
     slug: release.slug,
     env: slot.oneOff?.env ?? {},
     attach: slot.oneOff?.attach ?? null,
+    singleton: f.types.some((known) => known.type === slot.type && known.singleton),
     timeToLiveMs: slot.oneOff?.timeToLiveMs ?? null,
     epoch: run.epoch,
   }

@@ -26,6 +26,7 @@ export const routeOf = (appId: string, f: Formed): Route => {
             dyno: slot.name,
             address: run.address!,
             port: run.port!,
+            outer: run.outer,
             epoch: run.epoch,
             host: run.host!,
           },

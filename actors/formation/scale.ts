@@ -73,7 +73,7 @@ export const typesOf = (
         return kept.command === command ? kept : { ...kept, command, updatedAt: fresh.now }
       const quantity = first && type === 'web' ? 1 : 0
       const at = { createdAt: fresh.now, updatedAt: fresh.now }
-      return { id: fresh.uuid(), type, command, quantity, size: dynoSizeDefault, ...at }
+      return { id: fresh.uuid(), type, command, quantity, size: dynoSizeDefault, singleton: false, ...at }
     })
     .sort((a, b) => (a.type < b.type ? -1 : 1))
 

@@ -12,7 +12,7 @@ export type Runs = ReadonlyMap<string, Held>
 
 type Named = Pick<Run, 'id' | 'appId' | 'name' | 'epoch'>
 
-const unknown = { address: null, port: null, startedAt: null, code: null, error: null } as const
+const unknown = { address: null, port: null, outer: null, startedAt: null, code: null, error: null } as const
 
 export const freshReport = ({ id, appId, name, epoch }: Named): RunReport => ({
   id,

@@ -3,13 +3,14 @@
  * `dynos` node.
  */
 import { is, protocol, tell } from '../../src/runtime/index.ts'
+import { outerShape } from './shapes.ts'
 
 export const Dyno = protocol('dyno', 1, {
   /** SIGTERM to all, SIGKILL and R12 after 30 s. */
   stop: tell({}),
   /** Own results of effects. */
   prepared: tell({}),
-  started: tell({ address: is.str, port: is.int, startedAt: is.int }),
+  started: tell({ address: is.str, port: is.int, outer: outerShape, startedAt: is.int }),
   startFailed: tell({ code: is.str, reason: is.str }),
   bound: tell({}),
   exited: tell({ code: is.int, oomKilled: is.bool }),

@@ -3,7 +3,7 @@
  * announces.
  */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
-import { runReportShape, runShape } from './shapes.ts'
+import { outerShape, runReportShape, runShape } from './shapes.ts'
 
 export const Host = protocol('host', 1, {
   /**
@@ -21,7 +21,13 @@ export const Host = protocol('host', 1, {
   /** Own results and timers. */
   found: tell({
     runs: is.arr(
-      is.obj({ run: runShape, startedAt: is.int, address: is.orNull(is.str), port: is.orNull(is.int) }),
+      is.obj({
+        run: runShape,
+        startedAt: is.int,
+        address: is.orNull(is.str),
+        port: is.orNull(is.int),
+        outer: outerShape,
+      }),
     ),
   }),
   findFailed: tell({ reason: is.str }),

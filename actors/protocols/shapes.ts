@@ -42,6 +42,8 @@ export const processTypeShape = is.obj({
   command: is.str,
   quantity: is.int,
   size: is.str,
+  /** At most one life at a time, whatever happens; otherwise at least one. */
+  singleton: is.bool,
   createdAt: is.int,
   updatedAt: is.int,
 })
@@ -66,6 +68,8 @@ export type DynoView = Static<typeof dynoShape>
 
 /** How a one-off is attached: the token is what the client presents at the rendezvous. */
 export const attachShape = is.obj({
+  /** The host whose API the client talks to. */
+  host: is.str,
   token: is.str,
   terminal: is.orNull(is.obj({ columns: is.int, rows: is.int })),
 })
@@ -91,12 +95,21 @@ export const runShape = is.obj({
   /** Extra environment of a one-off, over the config vars. */
   env: is.map(is.str),
   attach: is.orNull(attachShape),
+  /** Stopped by its host before another may start it: see placement. */
+  singleton: is.bool,
   /** One-offs end after this; null for the formation's own. */
   timeToLiveMs: is.orNull(is.int),
   /** Revision of the formation's record that decided this run: hosts refuse older ones for the same slot. */
   epoch: is.int,
 })
 export type Run = Static<typeof runShape>
+
+/**
+ * How another host reaches a dyno: its own host's address and a port that leads to this dyno and no other.
+ * Null: only its own host does.
+ */
+export const outerShape = is.orNull(is.obj({ address: is.str, port: is.int }))
+export type Outer = Static<typeof outerShape>
 
 /** What a host says of one run of its own. */
 export const runReportShape = is.obj({
@@ -108,6 +121,7 @@ export const runReportShape = is.obj({
   /** Where it listens once up; null otherwise. */
   address: is.orNull(is.str),
   port: is.orNull(is.int),
+  outer: outerShape,
   startedAt: is.orNull(is.int),
   /** Exit status (128+signal), once exited. */
   code: is.orNull(is.int),
@@ -134,7 +148,15 @@ export const routeShape = is.obj({
   /** No release with a web process yet: H81 (`blank`); scaled to zero: H14 (`none`); all crashed: H10. */
   web: is.oneOf('blank', 'none', 'crashed', 'booting', 'up'),
   targets: is.arr(
-    is.obj({ runId: is.str, dyno: is.str, address: is.str, port: is.int, epoch: is.int, host: is.str }),
+    is.obj({
+      runId: is.str,
+      dyno: is.str,
+      address: is.str,
+      port: is.int,
+      outer: outerShape,
+      epoch: is.int,
+      host: is.str,
+    }),
   ),
 })
 export type Route = Static<typeof routeShape>

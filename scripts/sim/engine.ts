@@ -15,6 +15,7 @@ export type Process = {
   readonly startedAt: number
   readonly address: string
   readonly port: number
+  readonly outer: { readonly address: string; readonly port: number }
   bound: boolean
   exited: { readonly code: number; readonly oomKilled: boolean } | undefined
 }
@@ -75,6 +76,7 @@ export const simMachine = (name: string, clock: Clock, random: SeededRandom): Ma
       startedAt: clock.now(),
       address: `10.0.0.${name}`,
       port: ports,
+      outer: { address: `192.168.0.${name}`, port: ports },
       bound: false,
       exited: undefined,
     }
@@ -121,8 +123,8 @@ export const simMachine = (name: string, clock: Clock, random: SeededRandom): Ma
         'container.prepare': soon,
         'container.start': async ({ run }: { run: Run }) => {
           await soon()
-          const { address, port, startedAt } = start(run)
-          return { address, port, startedAt }
+          const { address, port, outer, startedAt } = start(run)
+          return { address, port, outer, startedAt }
         },
         'container.bound': async ({ runId }: { runId: string }) => {
           const process = processOf(runId)
@@ -149,11 +151,12 @@ export const simMachine = (name: string, clock: Clock, random: SeededRandom): Ma
         'container.list': async () => {
           await soon()
           return {
-            runs: [...processes.values()].map(({ run, startedAt, address, port }) => ({
+            runs: [...processes.values()].map(({ run, startedAt, address, port, outer }) => ({
               run,
               startedAt,
               address,
               port,
+              outer,
             })),
           }
         },

@@ -1,6 +1,6 @@
 /**
  * Bytes between hosts (ports/transport.ts) over core NATS: `act.v1.<cluster>.<to>.<from>` is one host's inbox
- * by sender, `top.v1.<cluster>.<topic>` an announcement. Nothing is kept or sent twice: a loss is counted,
+ * by sender, `top.v1.<cluster>.<topic>.<from>` an announcement. Nothing is kept or sent twice: a loss is counted,
  * not repaired.
  *
  * The client queues without bound when the server is slow and drops silently when it is away. So what it has
@@ -68,7 +68,7 @@ export const openTransport = (connection: Connection, options: TransportOptions)
   const backlog = openBacklog(connection, counts, options.backlogBytesMax ?? backlogBytesMaxDefault)
   const awaited = openAwaited(connection, counts)
   const inboxes = cached((host) => `act.v1.${cluster}.${toToken(host)}.${self}`)
-  const topics = cached((topic) => `top.v1.${cluster}.${toToken(topic)}`)
+  const topics = cached((topic) => `top.v1.${cluster}.${toToken(topic)}.${self}`)
   const senders = cached((subject) => fromToken(subject.slice(subject.lastIndexOf('.') + 1)))
   /** Batches of one sender mostly come in a row. */
   let lastSubject = ''
@@ -117,7 +117,9 @@ export const openTransport = (connection: Connection, options: TransportOptions)
       publish(topics(topic), body, undefined)
     },
     subscribe(topic, onBody) {
-      const subscription = subscribe(topics(topic), (message) => onBody(message.data))
+      const subscription = subscribe(`top.v1.${cluster}.${toToken(topic)}.*`, (message) =>
+        onBody(message.data, senderOf(message.subject)),
+      )
       return { close: () => (client.isClosed() ? undefined : subscription.unsubscribe()) }
     },
     connected: connection.connected,

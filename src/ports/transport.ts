@@ -9,7 +9,8 @@ export type Transport = {
   listen(host: string, onBatch: (batch: Uint8Array, from: string) => void): void
   /** To everyone who listens to `topic` now: announcements that are repeated anyway. */
   publish(topic: string, body: Uint8Array): void
-  subscribe(topic: string, onBody: (body: Uint8Array) => void): { readonly close: () => void }
+  /** `from` is the host that published it, as far as the bus vouches for its senders. */
+  subscribe(topic: string, onBody: (body: Uint8Array, from: string) => void): { readonly close: () => void }
   /** Largest batch in bytes that `send` takes. */
   readonly batchBytesMax: number
   /** Connected now, as far as this side can tell; `changed` fires on each change. */

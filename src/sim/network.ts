@@ -31,7 +31,10 @@ const batchBytesMax = 512 * 1024
 export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Trace): Network => {
   type Life = { readonly host: string; alive: boolean; onBatch?: (batch: Uint8Array, from: string) => void }
   const lives = new Map<string, Life>()
-  const topics = new Map<string, Set<{ readonly life: Life; readonly onBody: (body: Uint8Array) => void }>>()
+  const topics = new Map<
+    string,
+    Set<{ readonly life: Life; readonly onBody: (body: Uint8Array, from: string) => void }>
+  >()
   const cuts = new Set<string>()
   let faults = calmNetwork
   let lost = 0
@@ -98,7 +101,7 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
               () => subscriber.life,
               () => {
                 trace.add(clock.monotonicMs(), `${host}>>${topic}`, copy)
-                subscriber.onBody(copy)
+                subscriber.onBody(copy, host)
               },
             )
         },

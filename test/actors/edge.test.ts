@@ -13,7 +13,15 @@ import type { AccessRecord, Decision } from '../../src/proxy/contract.ts'
 import { drive } from '../kit/drive.ts'
 import { until } from '../kit/until.ts'
 
-const target = { runId: 'r1', dyno: 'web.1', address: '10.0.0.1', port: 4000, epoch: 1, host: 'h' }
+const target = {
+  runId: 'r1',
+  dyno: 'web.1',
+  address: '10.0.0.1',
+  port: 4000,
+  outer: null,
+  epoch: 1,
+  host: 'h',
+}
 const route = (change: Partial<Route> = {}): Route => ({
   appId: 'a1',
   appName: 'shop',

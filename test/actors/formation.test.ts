@@ -118,7 +118,10 @@ const tellsTo = (f: ReturnType<typeof placed>, type: string) =>
   f.told.filter((told) => told.message.type === type).map((told) => told.message as Record<string, unknown>)
 const reportOf = (f: ReturnType<typeof placed>, phase: RunReport['phase']): RunReport => {
   const { run } = tellsTo(f, 'launch')[0] as unknown as { run: { id: string; name: string; epoch: number } }
-  const where = phase === 'up' ? { address: '10.0.0.1', port: 3000 } : { address: null, port: null }
+  const where =
+    phase === 'up'
+      ? { address: '10.0.0.1', port: 3000, outer: null }
+      : { address: null, port: null, outer: null }
   return {
     id: run.id,
     appId,

@@ -36,6 +36,7 @@ const runOf = (id: string, more: Partial<Run> = {}): Run => ({
   },
   env: {},
   attach: null,
+  singleton: false,
   timeToLiveMs: null,
   epoch: 10,
   ...more,
@@ -125,7 +126,9 @@ t.test('a dyno actor that dies is looked for in the engine', (t) => {
   h.down(refAt(Dyno, 'a', 'host-1'), 'crash')
   h.down(refAt(Dyno, 'b', 'host-1'), 'crash')
   h.fire('find')
-  h.done('container.list', { runs: [{ run: runOf('a'), startedAt: 5, address: null, port: null }] })
+  h.done('container.list', {
+    runs: [{ run: runOf('a'), startedAt: 5, address: null, port: null, outer: null }],
+  })
   t.match(h.spawned.at(-1), { key: 'a', args: { adopted: { startedAt: 5 } } })
   t.match(announced(h), [
     { id: 'a', phase: 'starting' },
@@ -139,7 +142,7 @@ const launched = (more: Partial<Run> = {}, adopted: Adopted | null = null) =>
 const begun = (more: Partial<Run> = {}) => {
   const d = launched(more)
   d.done('container.prepare')
-  d.done('container.start', { address: '10.0.0.1', port: 4711, startedAt: d.nowMs })
+  d.done('container.start', { address: '10.0.0.1', port: 4711, outer: null, startedAt: d.nowMs })
   return d
 }
 
@@ -185,14 +188,14 @@ t.test('a stop before there is a process takes effect as soon as there is one', 
   const late = launched()
   late.done('container.prepare')
   late.send({ type: 'stop' })
-  late.done('container.start', { address: '10.0.0.1', port: 4711, startedAt: late.nowMs })
+  late.done('container.start', { address: '10.0.0.1', port: 4711, outer: null, startedAt: late.nowMs })
   t.equal(phases(late).at(-1), 'stopping')
   t.match(late.ran.at(-1), { name: 'container.signal', args: { signal: 'SIGTERM' } })
   t.end()
 })
 
 t.test('a start that fails says why, in the words of Heroku', (t) => {
-  const attach = { token: 'x', terminal: null }
+  const attach = { host: 'h', token: 'x', terminal: null }
   const lonely = launched({ attach, type: 'run', name: 'run.4711', timeToLiveMs: 1_000 })
   lonely.done('container.prepare')
   t.same(said(lonely), ['Awaiting client'])
@@ -211,7 +214,7 @@ t.test('an adopted dyno is watched over as one that was started, and its time to
   const started = 1_800_000_000_000 - 50_000
   const d = launched(
     { type: 'run', name: 'run.4711', timeToLiveMs: 60_000 },
-    { address: null, port: null, startedAt: started },
+    { address: null, port: null, outer: null, startedAt: started },
   )
   t.same(d.ran.map((ran) => ran.name).sort(), ['container.ship', 'container.wait'])
   t.equal(d.timers.get('expired')?.ms, 10_000)
@@ -227,7 +230,7 @@ t.test('an adopted dyno is watched over as one that was started, and its time to
 })
 
 t.test('an adopted dyno that had ended before does not count against its app', (t) => {
-  const adopted = { address: '10.0.0.1', port: 3000, startedAt: 1 }
+  const adopted = { address: '10.0.0.1', port: 3000, outer: null, startedAt: 1 }
   const errorOf = (d: ReturnType<typeof launched>) =>
     (tells(d, 'dynoChanged').at(-1)?.['report'] as RunReport | undefined)?.error
   const before = launched({}, adopted)

@@ -203,6 +203,7 @@ const run: Run = {
   slug: slugOf('0'),
   env: { TERM: 'xterm', WHO: 'one-off' },
   attach: null,
+  singleton: false,
   timeToLiveMs: null,
   epoch: 1,
 }

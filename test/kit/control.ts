@@ -151,7 +151,7 @@ export const control = (store: Store): Control => {
       const built = m['slug'] as Slug
       const type = (name: string, quantity: number): ProcessType => {
         const command = built.processTypes[name] ?? ''
-        return { id: randomUUID(), type: name, command, quantity, size: 'Basic', ...times }
+        return { id: randomUUID(), type: name, command, quantity, size: 'Basic', singleton: false, ...times }
       }
       kept.types = [type('web', 1), type('worker', 0)]
       kept.dynos = [dyno(kept, 'web.1', 'node web.js')]

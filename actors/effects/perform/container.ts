@@ -105,9 +105,14 @@ export const performContainer = (deps: ContainerDeps): Effects => {
         const spec = await specOf(run, port)
         if (run.attach === null) {
           const { address, startedAtMs } = await driver.start(spec)
-          return { address, port, startedAt: startedAtMs }
+          return { address, port, outer: null, startedAt: startedAtMs }
         }
-        return { address: await startAttached(run, run.attach.token, spec), port, startedAt: deps.now() }
+        return {
+          address: await startAttached(run, run.attach.token, spec),
+          port,
+          outer: null,
+          startedAt: deps.now(),
+        }
       } catch (error) {
         throw error instanceof OciError
           ? new EffectFailed(error.code, error.message, { cause: error })
@@ -172,7 +177,7 @@ export const performContainer = (deps: ContainerDeps): Effects => {
         const runs = all.flatMap(({ labels, startedAtMs, address }): Found[] => {
           if (labels['kind'] !== 'dyno' || labels['run'] === undefined) return []
           const run = JSON.parse(labels['run']) as Run
-          return [{ run, startedAt: startedAtMs, address, port: Number(labels['port']) }]
+          return [{ run, startedAt: startedAtMs, address, port: Number(labels['port']), outer: null }]
         })
         return { runs }
       } catch (error) {
