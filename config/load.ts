@@ -2,6 +2,7 @@
  * Settings from the environment: the only module that reads it. A wrong value stops the start with one line
  * that names the variable, the value and what is allowed.
  */
+import { isIPv4 } from 'node:net'
 import { availableParallelism, homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 
@@ -11,8 +12,18 @@ export type Settings = {
   readonly port: number
   readonly routerPort: number
   readonly appDomain: string
-  /** Undefined: the embedded server. */
-  readonly natsUrl: string | undefined
+  /** The first of three ports for other hosts: HTTPS, then the bus' clients, then its servers. */
+  readonly clusterPort: number
+  /** Where other hosts reach this one. Undefined: found by looking at the machine. */
+  readonly address: string | undefined
+  /** What this host does. */
+  readonly roles: readonly Role[]
+  /** What placement may go by: `zone` spreads. */
+  readonly labels: Readonly<Record<string, string>>
+  /** The cluster to join at the first start. Undefined: this host is one, or begins one. */
+  readonly join: string | undefined
+  /** Servers of an external bus. Undefined: the embedded one. */
+  readonly natsUrls: readonly string[] | undefined
   /** Undefined: `oci` where it can be, else `process`. */
   readonly driver: 'oci' | 'process' | undefined
   readonly sample: boolean
@@ -23,6 +34,9 @@ export type Settings = {
   /** What build sandboxes inherit so that the npm client in them reaches what this machine reaches. */
   readonly buildEnv: Readonly<Record<string, string>>
 }
+
+export const roles = ['control', 'dyno', 'router', 'logplex'] as const
+export type Role = (typeof roles)[number]
 
 export class SettingsError extends Error {
   override readonly name = 'SettingsError'
@@ -60,6 +74,71 @@ const port = (env: Environment, name: string, fallback: number): number => {
 const domainPattern =
   /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
 
+/** Ports after the first that a host listens on for others. */
+const clusterPortsMore = 2
+/** Without a setting of its own it lies this far from MANIFOLD_PORT, so that two homes differ. */
+const clusterPortApart = 100
+
+const clusterPortOf = (env: Environment, apiPort: number, routerPort: number): number => {
+  const first = port(env, 'MANIFOLD_CLUSTER_PORT', apiPort + clusterPortApart)
+  const last = first + clusterPortsMore
+  const value = text(env, 'MANIFOLD_CLUSTER_PORT') ?? String(first)
+  if (last > 65_535) return refuse('MANIFOLD_CLUSTER_PORT', value, 'a port from 1 to 65533')
+  for (const taken of [apiPort, routerPort])
+    if (taken >= first && taken <= last)
+      return refuse(
+        'MANIFOLD_CLUSTER_PORT',
+        value,
+        `a port whose next two are free of ${taken}, which is in use`,
+      )
+  return first
+}
+
+const rolesOf = (env: Environment): readonly Role[] => {
+  const value = text(env, 'MANIFOLD_ROLES')
+  if (value === undefined) return roles
+  const wanted = value.split(',').map((role) => role.trim())
+  const known = roles.filter((role) => wanted.includes(role))
+  if (known.length !== wanted.length)
+    return refuse('MANIFOLD_ROLES', value, `some of ${roles.join(',')}, each once`)
+  return known
+}
+
+const labelsOf = (env: Environment): Readonly<Record<string, string>> => {
+  const value = text(env, 'MANIFOLD_LABELS')
+  if (value === undefined) return {}
+  const pairs = value.split(',').map((pair) => /^([a-z][a-z0-9-]{0,31})=([A-Za-z0-9._-]{1,63})$/.exec(pair))
+  const labels = Object.fromEntries(pairs.flatMap((pair) => (pair ? [[pair[1], pair[2]]] : [])))
+  if (Object.keys(labels).length !== pairs.length)
+    return refuse('MANIFOLD_LABELS', value, 'name=value pairs like zone=a,disk=ssd, each name once')
+  return labels
+}
+
+const natsUrlsOf = (env: Environment): readonly string[] | undefined => {
+  const value = text(env, 'MANIFOLD_NATS_URL')
+  if (value === undefined) return undefined
+  const urls = value.split(',')
+  if (!urls.every((url) => /^(nats|tls):\/\/[^\s,]+$/.test(url)))
+    return refuse('MANIFOLD_NATS_URL', value, 'nats://host:port or tls://host:port, several with commas')
+  return urls
+}
+
+const joinPattern = /^https:\/\/[^\s/]+:\d+\/join\/[A-Za-z0-9_-]+\?ca=[0-9a-f]{64}$/
+
+const joinOf = (env: Environment): string | undefined => {
+  const value = text(env, 'MANIFOLD_JOIN')
+  if (value !== undefined && !joinPattern.test(value))
+    return refuse('MANIFOLD_JOIN', value, 'the join URL that a host of the cluster printed')
+  return value
+}
+
+const addressOf = (env: Environment): string | undefined => {
+  const value = text(env, 'MANIFOLD_ADDRESS')
+  if (value !== undefined && !isIPv4(value))
+    return refuse('MANIFOLD_ADDRESS', value, 'an IPv4 address of this machine')
+  return value
+}
+
 /** What an npm client needs from its surroundings: where packages are and whom to trust. */
 const buildEnvNames = [
   'npm_config_registry',
@@ -75,13 +154,13 @@ const buildEnvNames = [
 ]
 
 /** Later issues bring these; until then a silent half-meaning would be worse than a refusal. */
-const notYet = ['MANIFOLD_JOIN', 'MANIFOLD_ROLES', 'MANIFOLD_ROUTER_TLS_PORT', 'MANIFOLD_LOGPLEX_PORT']
+const notYet = ['MANIFOLD_ROUTER_TLS_PORT', 'MANIFOLD_LOGPLEX_PORT']
 
 /** @throws SettingsError with one line for the user */
 export const loadSettings = (env: Environment = process.env): Settings => {
   for (const name of notYet) {
     const value = text(env, name)
-    if (value !== undefined) refuse(name, value, 'it unset: this version runs one host with all roles')
+    if (value !== undefined) refuse(name, value, 'it unset: this version has nothing there yet')
   }
   const homeText = text(env, 'MANIFOLD_HOME') ?? join(text(env, 'HOME') ?? homedir(), '.manifold')
   if (!isAbsolute(homeText) && homeText.startsWith('~')) refuse('MANIFOLD_HOME', homeText, 'a path without ~')
@@ -93,9 +172,6 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     refuse('MANIFOLD_ROUTER_PORT', String(ports.routerPort), 'a port other than MANIFOLD_PORT')
   const appDomain = text(env, 'MANIFOLD_APP_DOMAIN') ?? 'localhost'
   if (!domainPattern.test(appDomain)) refuse('MANIFOLD_APP_DOMAIN', appDomain, 'a lower-case domain name')
-  const natsUrl = text(env, 'MANIFOLD_NATS_URL')
-  if (natsUrl !== undefined && !/^(nats|tls):\/\/\S+$/.test(natsUrl))
-    refuse('MANIFOLD_NATS_URL', natsUrl, 'nats://host:port or tls://host:port')
   const driver = text(env, 'MANIFOLD_DRIVER')
   if (driver !== undefined && driver !== 'oci' && driver !== 'process')
     return refuse('MANIFOLD_DRIVER', driver, 'oci or process')
@@ -105,8 +181,13 @@ export const loadSettings = (env: Environment = process.env): Settings => {
   return {
     home: resolve(homeText),
     ...ports,
+    clusterPort: clusterPortOf(env, ports.port, ports.routerPort),
+    address: addressOf(env),
+    roles: rolesOf(env),
+    labels: labelsOf(env),
+    join: joinOf(env),
     appDomain,
-    natsUrl,
+    natsUrls: natsUrlsOf(env),
     driver,
     sample: sample === '1',
     routerShards: Math.max(2, Math.min(8, availableParallelism())),

@@ -4,6 +4,7 @@ import { hostTree, routerTree } from '../actors/tree.ts'
 import { loadSettings, SettingsError } from '../config/load.ts'
 import { format } from '../src/runtime/tree.ts'
 
+const joinUrl = `https://10.0.0.9:5100/join/abc?ca=${'0'.repeat(64)}`
 const home = { HOME: '/home/ada', PATH: '/usr/bin' }
 
 t.test('settings have the documented defaults', async (t) => {
@@ -13,7 +14,12 @@ t.test('settings have the documented defaults', async (t) => {
     port: 5000,
     routerPort: 8080,
     appDomain: 'localhost',
-    natsUrl: undefined,
+    clusterPort: 5100,
+    address: undefined,
+    roles: ['control', 'dyno', 'router', 'logplex'],
+    labels: {},
+    join: undefined,
+    natsUrls: undefined,
     driver: undefined,
     sample: true,
     searchPath: '/usr/bin',
@@ -29,7 +35,12 @@ t.test('settings are taken from the environment, and builds inherit where packag
     MANIFOLD_PORT: '5100',
     MANIFOLD_ROUTER_PORT: '8100',
     MANIFOLD_APP_DOMAIN: 'apps.example.com',
-    MANIFOLD_NATS_URL: 'nats://127.0.0.1:4222',
+    MANIFOLD_NATS_URL: 'nats://127.0.0.1:4222,tls://10.0.0.2:4222',
+    MANIFOLD_CLUSTER_PORT: '7400',
+    MANIFOLD_ADDRESS: '10.0.0.1',
+    MANIFOLD_ROLES: 'router,dyno',
+    MANIFOLD_LABELS: 'zone=a,disk=ssd',
+    MANIFOLD_JOIN: joinUrl,
     MANIFOLD_DRIVER: 'process',
     MANIFOLD_SAMPLE: '0',
     npm_config_registry: 'https://packages.example.com/',
@@ -40,7 +51,12 @@ t.test('settings are taken from the environment, and builds inherit where packag
     port: 5100,
     routerPort: 8100,
     appDomain: 'apps.example.com',
-    natsUrl: 'nats://127.0.0.1:4222',
+    natsUrls: ['nats://127.0.0.1:4222', 'tls://10.0.0.2:4222'],
+    clusterPort: 7400,
+    address: '10.0.0.1',
+    roles: ['dyno', 'router'],
+    labels: { zone: 'a', disk: 'ssd' },
+    join: joinUrl,
     driver: 'process',
     sample: false,
   })
@@ -53,10 +69,15 @@ t.test('a wrong setting is refused in one line that names it, its value and what
     MANIFOLD_ROUTER_PORT: ['70000', 'a port from 1 to 65535'],
     MANIFOLD_HOME: ['~/m', 'a path without ~'],
     MANIFOLD_APP_DOMAIN: ['Apps_', 'a lower-case domain name'],
-    MANIFOLD_NATS_URL: ['http://x', 'nats://host:port or tls://host:port'],
+    MANIFOLD_NATS_URL: ['http://x', 'nats://host:port or tls://host:port, several with commas'],
     MANIFOLD_DRIVER: ['docker', 'oci or process'],
     MANIFOLD_SAMPLE: ['yes', '0 or 1'],
-    MANIFOLD_JOIN: ['nats://x', 'it unset'],
+    MANIFOLD_JOIN: ['nats://x', 'the join URL that a host of the cluster printed'],
+    MANIFOLD_ROLES: ['control,web', 'some of control,dyno,router,logplex, each once'],
+    MANIFOLD_LABELS: ['zone', 'name=value pairs like zone=a,disk=ssd, each name once'],
+    MANIFOLD_ADDRESS: ['host-2', 'an IPv4 address of this machine'],
+    MANIFOLD_CLUSTER_PORT: ['65534', 'a port from 1 to 65533'],
+    MANIFOLD_LOGPLEX_PORT: ['8601', 'it unset: this version has nothing there yet'],
   }
   for (const [name, [value, allowed]] of Object.entries(wrong)) {
     const load = (): unknown => loadSettings({ ...home, [name]: value })
@@ -68,6 +89,7 @@ t.test('a wrong setting is refused in one line that names it, its value and what
   }
   t.throws(() => loadSettings({ ...home, MANIFOLD_PORT: '5061' }), /a port that HTTP clients do not block/)
   t.throws(() => loadSettings({ ...home, MANIFOLD_ROUTER_PORT: '5000' }), /a port other than MANIFOLD_PORT/)
+  t.throws(() => loadSettings({ ...home, MANIFOLD_CLUSTER_PORT: '4998' }), /free of 5000, which is in use/)
 })
 
 t.test('the supervision trees are as they are meant to be', async (t) => {
