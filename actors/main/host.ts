@@ -79,7 +79,15 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   if (readShard(paths, 0) === undefined)
     await needPort('MANIFOLD_ROUTER_PORT', routerAddress, settings.routerPort)
   progress('starting NATS')
-  const bus = await openBus({ paths, host: name, natsUrl: settings.natsUrls?.[0], random, now, log, progress })
+  const bus = await openBus({
+    paths,
+    host: name,
+    natsUrl: settings.natsUrls?.[0],
+    random,
+    now,
+    log,
+    progress,
+  })
   const vault = createVault(bus.store, keepVaultKey(paths.keys))
   const rendezvous = createRendezvous({ tokensMax })
   progress('opening the container engine')
@@ -126,6 +134,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     home: settings.home,
     hub: engine.hub,
     objects: bus.objects,
+    store: bus.store,
     log,
     uuid: () => random.uuid(),
     build: buildThrough(node),

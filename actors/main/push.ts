@@ -2,30 +2,29 @@
  * A push, from git's request to its last word: which app and repository, the build that its hook waits for,
  * and the durable copy of the repository that is made before git is told that its push was taken.
  */
-import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { changes, checkoutCommit } from '../../src/git/checkout.ts'
 import { hookServer, type HookAnswer, type HookServer, type Push } from '../../src/git/hook-server.ts'
-import { bundle, createRepository, restore, setHead, tidyRepository } from '../../src/git/repository.ts'
 import { serveGit } from '../../src/git/serve.ts'
 import { judge } from '../../src/git/updates.ts'
 import type { OutputHub } from '../../src/output/hub.ts'
 import type { Log } from '../../src/ports/log.ts'
-import type { Objects } from '../../src/ports/store.ts'
+import type { Objects, Store } from '../../src/ports/store.ts'
 import * as texts from '../../src/slug/texts.ts'
 import { ref } from '../../src/runtime/index.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
 import type { Node } from '../../src/runtime/node.ts'
 import { Build, type BuildView } from '../protocols/build.ts'
 import type { Who } from '../protocols/shapes.ts'
+import { openRepositories } from './repositories.ts'
 
 export type PushDeps = {
   readonly home: string
   readonly hub: OutputHub
   readonly objects: Objects
+  readonly store: Store
   readonly log: Log
   readonly uuid: () => string
   /** Starts the build and resolves when it has ended. */
@@ -61,9 +60,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
   const { home, hub, log } = deps
   const going = new Map<string, Going>()
   const building = new Set<string>()
-  const folder = join(home, 'git')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const repositoryOf = (app: GitApp): string => join(folder, `${app.id}.git`)
+  const repositories = await openRepositories({ ...deps, folder: join(home, 'git') })
 
   const pushed = async (push: Push, answer: HookAnswer): Promise<number> => {
     const session = going.get(push.push)
@@ -131,45 +128,24 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
     log({ at: 'push-hook-failed', reason: cause instanceof Error ? cause.message : 'unknown' }),
   )
 
-  /** The repository of an app: as it is on this disk, else from its durable copy, else new. */
-  const ensureRepository = async (app: GitApp): Promise<string> => {
-    const directory = repositoryOf(app)
-    if (existsSync(join(directory, 'HEAD'))) return directory
-    const copy = await deps.objects.get(`repository/${app.id}`)
-    if (copy === undefined) await createRepository(directory)
-    else {
-      const file = join(folder, `${app.id}.bundle`)
-      await pipeline(copy, createWriteStream(file, { mode: 0o600 }))
-      await restore(directory, file)
-      await rm(file, { force: true })
-    }
-    return directory
-  }
-
-  const keep = async (app: GitApp, session: Going): Promise<void> => {
-    // Nothing changed: refused, or the empty request by which git asks whether it may send a large one.
-    if (!session.taken) return
-    const directory = repositoryOf(app)
-    if (session.accepted !== undefined) await setHead(directory, session.accepted)
-    const copy = await bundle(directory)
-    if (copy !== undefined) await deps.objects.put(`repository/${app.id}`, copy)
-    await tidyRepository(directory)
-  }
-
   return {
     serve: async (request, response, app, user, pathInfo) => {
-      const repository = await ensureRepository(app)
       const push = deps.uuid()
       const session: Going = { app, by: user, taken: false }
       going.set(push, session)
       try {
-        await serveGit(request, response, {
-          repository,
-          pathInfo,
-          env: { ...hooks.env, MANIFOLD_PUSH_ID: push },
-          beforeEnd: () => keep(app, session),
-          onError: (line) => log({ at: 'git', app: app.name, line }),
-        })
+        await repositories.use(app.id, (repository) =>
+          serveGit(request, response, {
+            repository,
+            pathInfo,
+            env: { ...hooks.env, MANIFOLD_PUSH_ID: push },
+            // Nothing changed: refused, or the empty request by which git asks whether it may send a large one.
+            beforeEnd: async () => {
+              if (session.taken) await repositories.keep(app.id, session.accepted)
+            },
+            onError: (line) => log({ at: 'git', app: app.name, line }),
+          }),
+        )
       } finally {
         going.delete(push)
       }

@@ -160,7 +160,8 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
     'builder.drop': async ({ appId }: { appId: string }) => {
       try {
         for (const entry of await store.list(`builds/${appId}/`)) await store.remove(entry.key)
-        await objects.remove(`repository/${appId}`)
+        for (const bundle of await objects.list(`repository/${appId}/`)) await objects.remove(bundle)
+        await store.remove(`repository/${appId}`)
         await rm(cacheDir(appId), { recursive: true, force: true })
         await rm(join(home, 'git', `${appId}.git`), { recursive: true, force: true })
       } catch (error) {
