@@ -96,8 +96,9 @@ export type Fault =
   | { readonly do: 'upgrade'; readonly on: Target }
 
 /**
- * `serving`: every wanted dyno is up, and each web app answers through every live router. `settled`: that, and
- * nothing runs that is not wanted. `emptied`: no dyno on the hosts the last fault hit. `suspected`, `dead`:
+ * `serving`: every wanted dyno has a process that is up on a reachable machine, and each web app answers a
+ * request. `settled`: that, the API says the same of the same runs, of the newest release, and nothing else
+ * runs anywhere. `emptied`: no dyno on the hosts the last fault hit. `suspected`, `dead`:
  * the leader's view says so of the hosts that the last fault hit. `braked`: the view is.
  */
 export type Condition = 'serving' | 'settled' | 'emptied' | 'suspected' | 'dead' | 'braked'

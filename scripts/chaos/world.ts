@@ -55,6 +55,10 @@ export type LiveProcess = {
   readonly dyno: string
   readonly run: string
   readonly host: string
+  /** Bound its port, when it is a web process; runs, when it is not. */
+  readonly up: boolean
+  /** Its machine is not frozen, and not cut off from most others. */
+  readonly reachable: boolean
 }
 
 export type World = {
@@ -68,8 +72,7 @@ export type World = {
   /** Repairs everything that is still hurt: links, clocks, disks, servers, frozen and dead hosts. */
   heal(): Promise<void>
   /**
-   * What runs now, on machines that have power and are reachable by the operator of the world (not by the
-   * platform).
+   * What exists now, on machines that have power; frozen and cut off ones too (`reachable: false`).
    */
   processes(): Promise<readonly LiveProcess[]>
   /** Hosts whose routers clients can reach now. */
