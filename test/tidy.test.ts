@@ -22,6 +22,7 @@ const doors: arrow.Doors = {
   nats: /^src\/nats\//,
   node: 'not imported',
   typebox: /^src\/runtime\/schema\.ts$/,
+  undici: /^src\/peers\/client\.ts$/,
   yaml: /^src\/slug\/release-yaml\.ts$/,
   '@types/node': 'not imported',
   'fast-check': /^test\//,

@@ -6,10 +6,11 @@
  * the server certificate is made again when its names change or its end is near.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
-import { issue, makeAuthority, type Pair } from './certificate.ts'
+import { issue, makeAuthority, type Authority, type Pair } from './certificate.ts'
 
 export type Certificates = {
   /** PEM file of the authority: what clients are told to trust. */
@@ -18,10 +19,10 @@ export type Certificates = {
   readonly server: Pair
 }
 
-const commonName = 'Manifold local authority'
+export const authorityName = 'Manifold local authority'
 const authorityDays = 3650
 // Apple's and others' verifiers refuse server certificates of more than 825 days.
-const serverDays = 800
+export const serverDays = 800
 const renewBeforeMs = 30 * 86_400_000
 
 /**
@@ -33,22 +34,36 @@ export const keepCertificates = async (
   names: readonly string[],
   nowMs: number,
 ): Promise<Certificates> => {
+  const authority = await keepAuthority(directory, nowMs)
+  const fits = (pem: string): boolean =>
+    isGoodFor(pem, names, nowMs) &&
+    new X509Certificate(pem).verify(new X509Certificate(authority.certificate).publicKey)
+  const server = await kept(directory, 'server', fits, () => issue(authority, names, nowMs, serverDays))
+  return { authorityPath: join(directory, 'ca.pem'), authority: authority.certificate, server }
+}
+
+/**
+ * The authority alone.
+ * @param directory made when missing, mode 0700
+ */
+export const keepAuthority = async (directory: string, nowMs: number): Promise<Authority> => {
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const authority = await kept(
+  // The key is written first, so this is a host that was given the certificate alone: making another
+  // authority in its place would cut it off.
+  if (existsSync(join(directory, 'ca.pem')) && !existsSync(join(directory, 'ca.key')))
+    throw new Error(`${directory} holds the certificate of an authority whose key is elsewhere`)
+  const pair = await kept(
     directory,
     'ca',
     (pem) => fresh(pem, nowMs),
-    () => makeAuthority(commonName, nowMs, authorityDays),
+    () => makeAuthority(authorityName, nowMs, authorityDays),
   )
-  const fits = (pem: string): boolean =>
-    fresh(pem, nowMs) &&
-    names.every((name) => covers(new X509Certificate(pem), name)) &&
-    new X509Certificate(pem).verify(new X509Certificate(authority.certificate).publicKey)
-  const server = await kept(directory, 'server', fits, () =>
-    issue({ ...authority, commonName }, names, nowMs, serverDays),
-  )
-  return { authorityPath: join(directory, 'ca.pem'), authority: authority.certificate, server }
+  return { ...pair, commonName: authorityName }
 }
+
+/** Whether it is valid for a good while, and for all of `names`. */
+export const isGoodFor = (certificate: string, names: readonly string[], nowMs: number): boolean =>
+  fresh(certificate, nowMs) && names.every((name) => covers(new X509Certificate(certificate), name))
 
 const fresh = (pem: string, nowMs: number): boolean =>
   new X509Certificate(pem).validToDate.getTime() - nowMs > renewBeforeMs
