@@ -47,11 +47,15 @@ export type Load = {
 }
 
 /**
- * Whom a fault hits. `placement-leader`: the leader of the view. `store-leader`: the host of the bus server
- * that leads the record. `busiest`: most dynos. `bystander`: the first host (by name) that is no leader of
- * either kind and runs dynos. `half-and-more`: the fewest hosts that are more than half, never h1. `minority`:
- * the fewest hosts that are fewer than half and hold the store's leader. `all`. `rest`: all but `other`'s.
- * Resolved when the fault strikes; `same` is what the fault before it hit.
+ * Whom a fault hits: a host by name, or one or more by what they are when the fault strikes.
+ *
+ * - `placement-leader`: the leader of the view.
+ * - `store-leader`: the host of the bus server that leads the record.
+ * - `busiest`: most dynos.
+ * - `bystander`: the last host (by name) that leads neither and runs dynos.
+ * - `half-and-more`: the last hosts, the fewest that are more than half.
+ * - `minority`: the store's leader, and the last hosts besides it that make just fewer than half.
+ * - `all`; `same`: whom the fault before it hit; `rest`: all but those.
  */
 export type Target =
   | string
@@ -105,7 +109,8 @@ export type Condition = 'serving' | 'settled' | 'emptied' | 'suspected' | 'dead'
 
 export type Step =
   | Fault
-  | { readonly wait: number }
+  /** `simulated`: how long instead where time costs nothing. */
+  | { readonly wait: number; readonly simulated?: number }
   | { readonly until: Condition; readonly withinMs: number }
 
 export type Bounds = {

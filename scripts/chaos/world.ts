@@ -82,7 +82,10 @@ export type World = {
    * all. (`serving` and `settled` are the runner's, from the clients and `processes`.)
    */
   holds(condition: Condition, hosts: readonly string[]): Promise<boolean>
-  /** Everything observed since boot; asked once, at the end, after the tickers were stopped. */
+  /**
+   * Everything observed since boot; asked once, at the end. Stops the tickers first, and waits until the sink
+   * of their lines is quiet.
+   */
   observed(): Promise<{
     readonly lives: readonly Life[]
     readonly log: readonly LogEvent[]
