@@ -26,6 +26,14 @@ export const indexLast = networkSize - 2
 export type Range = { base: number; bits: number }
 export type Identity = { index: number; address: string; uid: number; veth: string }
 
+/**
+ * Other hosts reach a container at a port that follows from its index: above what a host itself listens on,
+ * below what the kernel gives to outgoing connections (32,768).
+ */
+const outerPortBase = 10_000
+export const outerPortOf = (index: number): number => outerPortBase + index
+export const indexOfPort = (port: number): number => port - outerPortBase
+
 /** Short name of a state directory, in the names of its bridge, table, cgroup and interfaces. */
 export const homeHash = (stateDir: string): string =>
   createHash('sha256').update(stateDir).digest('hex').slice(0, 8)

@@ -37,7 +37,15 @@ export type ContainerSpec = {
   labels: Readonly<Record<string, string>>
   terminal?: { columns: number; rows: number }
   network: 'own' | 'host'
+  /** The port on which it serves, if it does: other hosts that are admitted reach it, see `Outer`. */
+  expose?: number
 }
+
+/**
+ * How another host reaches an exposed container: this host's address and a port that leads to this container
+ * and to no other, nor soon to a later one.
+ */
+export type Outer = { address: string; port: number }
 
 /**
  * How a container ended. `code` is null only with `lost`: it ended while nothing was left to see it (power
@@ -50,6 +58,8 @@ export type Started = {
   id: string
   pid: number
   address: string
+  /** Exposed, and this host's own address is known: see `admit`. */
+  outer?: Outer
   startedAtMs: number
   paths: Readonly<Record<string, string>>
 }
@@ -61,6 +71,7 @@ export type Started = {
 export type Attached = {
   id: string
   address: string
+  outer?: Outer
   stdin: Writable
   output: Readable
   exit: Promise<Exit>
@@ -74,6 +85,7 @@ export type Found = {
   labels: Readonly<Record<string, string>>
   pid: number
   address: string
+  outer?: Outer
   startedAtMs: number
   attached: boolean
   state: 'running' | 'exited'
@@ -121,6 +133,11 @@ export type Driver = {
   start(spec: ContainerSpec): Promise<Started>
   /** Starts with live streams; ends with the process that holds them. Rejects like `start`. */
   attach(spec: ContainerSpec): Promise<Attached>
+  /**
+   * Says who the other hosts are: their addresses may come in to exposed containers, and no container reaches
+   * them or `own`, under which they reach this one. Replaces what was said before.
+   */
+  admit(hosts: readonly string[], own: string): Promise<void>
   /** Everything the state directory knows. */
   list(): Promise<readonly Found[]>
   /** Resolves when the container has exited, also long ago. Rejects with `OCI_UNKNOWN`, `OCI_CLOSED`. */

@@ -3,7 +3,7 @@
  *
  * A container reaches the outside and nothing else: not the host by any of its addresses, not another
  * container, not the link-local range where clouds serve machine credentials. Only the host opens connections
- * to a container. The pair is made by a hook that runc calls once the namespace exists: one shell, two `ip`
+ * to a container, and whoever it lets in by a way of its own (ways.ts). The pair is made by a hook that runc calls once the namespace exists: one shell, two `ip`
  * batches. It needs no cleaning up after a crash, since the kernel takes the pair away with the namespace.
  */
 import { existsSync } from 'node:fs'
@@ -23,6 +23,8 @@ import { command } from './command.ts'
 import { OciError } from './errors.ts'
 
 export type Network = {
+  /** Further addresses or ranges that no container may reach; counts from the next `ensure`. */
+  deny(addresses: readonly string[]): void
   /** Makes bridge and rules where they are missing or differ; cheap enough to call now and then. */
   ensure(range: Range): Promise<void>
   hook(identity: Identity, range: Range): readonly string[]
@@ -72,13 +74,12 @@ const parseJson = (text: string): Record<string, unknown>[] => {
   return Array.isArray(value) ? value : []
 }
 
-/**
- * The network of the state directory named by `hash`. `denied` are further addresses or ranges that no
- * container may reach, such as the platform's other hosts.
- */
-export const openNetwork = (hash: string, denied: readonly string[]): Network => {
+/** The network of the state directory named by `hash`. */
+export const openNetwork = (hash: string): Network => {
   const bridge = bridgeName(hash)
   const table = `manifold_${hash}`
+  let denied: readonly string[] = []
+  let ensured = Promise.resolve()
   const interfaces = async (): Promise<string[]> => {
     const links = parseJson(await command(['ip', '-json', 'link', 'show', 'type', 'veth']))
     return links.map((link) => String(link['ifname'])).filter((name) => name.startsWith(vethPrefix(hash)))
@@ -92,21 +93,28 @@ export const openNetwork = (hash: string, denied: readonly string[]): Network =>
       if (existsSync(`/sys/class/net/${name}`)) throw error
     }
   }
+  const ensureNow = async (range: Range): Promise<void> => {
+    const gateway = gatewayOf(range)
+    if (!existsSync(`/sys/class/net/${bridge}`)) {
+      await command(['ip', '-batch', '-'], `link add ${bridge} type bridge\n`)
+    }
+    await command(['ip', '-batch', '-'], bridgeBatch(bridge, gateway, range.bits))
+    await writeFile('/proc/sys/net/ipv4/ip_forward', '1')
+    const servers = resolvers(await hostResolvers()).filter((address) => address.includes('.'))
+    const relay = servers.every(isLoopback) ? servers[0] : undefined
+    if (relay) await writeFile(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1')
+    await command(
+      ['nft', '-f', '-'],
+      rules({ table, bridge, range, denied, servers: servers.filter((s) => !isLoopback(s)), relay }),
+    )
+  }
   return {
-    ensure: async (range) => {
-      const gateway = gatewayOf(range)
-      if (!existsSync(`/sys/class/net/${bridge}`)) {
-        await command(['ip', '-batch', '-'], `link add ${bridge} type bridge\n`)
-      }
-      await command(['ip', '-batch', '-'], bridgeBatch(bridge, gateway, range.bits))
-      await writeFile('/proc/sys/net/ipv4/ip_forward', '1')
-      const servers = resolvers(await hostResolvers()).filter((address) => address.includes('.'))
-      const relay = servers.every(isLoopback) ? servers[0] : undefined
-      if (relay) await writeFile(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, '1')
-      await command(
-        ['nft', '-f', '-'],
-        rules({ table, bridge, range, denied, servers: servers.filter((s) => !isLoopback(s)), relay }),
-      )
+    deny: (addresses) => void (denied = addresses),
+    ensure: (range) => {
+      // In order, so that no older table replaces a newer one.
+      const ensuring = ensured.then(() => ensureNow(range))
+      ensured = ensuring.catch(() => undefined)
+      return ensuring
     },
     hook: (identity, range) => [
       '/bin/sh',
@@ -159,6 +167,7 @@ table inet ${table} {
   chain forward {
     type filter hook forward priority -10; policy accept;
     oifname "${bridge}" ct state established,related accept
+    oifname "${bridge}" ct status dnat accept
     oifname "${bridge}" drop
     iifname != "${bridge}" return
     ct state established,related accept

@@ -4,11 +4,12 @@
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises'
+import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 
-import { homeHash, type Identity } from './addresses.ts'
+import { homeHash, indexOfPort, outerPortOf, type Identity } from './addresses.ts'
 import { openCgroups } from './cgroup.ts'
-import type { Attached, ContainerSpec, Driver, Exit, Found, Started } from './driver.ts'
+import type { Attached, ContainerSpec, Driver, Exit, Found, Outer, Started } from './driver.ts'
 import { asStartError, isErrno, OciError } from './errors.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
 import { openLeases } from './lease.ts'
@@ -25,12 +26,16 @@ import {
   type Runc,
 } from './runc.ts'
 import { killAll } from './signal.ts'
+import { checkSpec, newRecord } from './spec.ts'
+import { openWays, wayOf } from './ways.ts'
 
 export type OciOptions = {
   /** Containers live in `<stateDir>/<id>/`. Give it to one driver at a time. */
   stateDir: string
   /** Addresses or ranges (CIDR) that no container may reach, beyond this host's own. */
   denied?: readonly string[]
+  /** Ports of this host that must lead to no container: what it listens on for others itself. */
+  portsKept?: readonly number[]
   now(): number
 }
 
@@ -44,14 +49,27 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const name = `manifold_${hash}`
   const runc: Runc = { root: `/run/${name}`, runcPath: 'runc', conmonPath: 'conmon' }
   const cgroups = openCgroups()
-  const network = openNetwork(hash, options.denied ?? [])
+  const network = openNetwork(hash)
+  const ways = openWays(hash)
   const records = openRecords(stateDir)
   const leases = await openLeases(stateDir, hash, () => findNetwork(hash))
-  for (const record of await records.all()) leases.hold(record.index)
+  for (const port of options.portsKept ?? []) leases.hold(indexOfPort(port))
+  for (const record of await records.all()) {
+    leases.hold(record.index)
+    const way = wayOf(record)
+    if (way) ways.note(way)
+  }
   const starting = new Set<string>()
   const removing = new Map<string, Promise<void>>()
   const refused = new Set<number>()
   let ready: Promise<unknown> | undefined
+  let own: string | undefined
+  network.deny(options.denied ?? [])
+
+  const outerOf = (record: ContainerRecord): { outer?: Outer } => {
+    const way = wayOf(record)
+    return way && own !== undefined ? { outer: { address: own, port: way.port } } : {}
+  }
 
   const cgroupOf = (id: string): string => `/${name}/${id}`
 
@@ -59,6 +77,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     ready ??= Promise.all([
       locate(runc),
       network.ensure(leases.range),
+      ways.ensure(),
       mkdir(runc.root, { recursive: true, mode: 0o700 }),
     ])
     try {
@@ -83,7 +102,13 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       const identity = await leases.next()
       const record = newRecord(spec, identity, attached)
       await records.write(record)
+      const way = wayOf(record)
+      // Beside the launch, which takes far longer.
+      const opening = way && ways.open(way)
+      // Judged when the launch is over: a container half made could not be removed.
+      opening?.catch(() => undefined)
       const result = await launchMapped(preparation(dir, spec, identity, attached), run)
+      await opening
       const started = { ...record, pid: pidOf(result), startedAtMs: options.now() }
       await records.write(started)
       return { record: started, result }
@@ -136,7 +161,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       (pid) => pid,
     )
     const { id, pid, address, startedAtMs, paths } = record
-    return { id, pid, address, startedAtMs, paths }
+    return { id, pid, address, ...outerOf(record), startedAtMs, paths }
   }
 
   const attach = async (spec: ContainerSpec): Promise<Attached> => {
@@ -152,6 +177,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     return {
       id,
       address,
+      ...outerOf(record),
       stdin,
       output,
       exit,
@@ -220,7 +246,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const found = async (record: ContainerRecord): Promise<Found> => {
     const { id, labels, pid, address, startedAtMs, attached } = record
     const exit = await probe(id)
-    const base = { id, labels, pid, address, startedAtMs, attached }
+    const base = { id, labels, pid, address, ...outerOf(record), startedAtMs, attached }
     return exit ? { ...base, state: 'exited', exit } : { ...base, state: 'running' }
   }
 
@@ -241,6 +267,8 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     const dir = records.dir(id)
     if (!existsSync(dir)) return
     const record = await unlessRemoved(records.read(id))
+    // First of all, and long before the port may be given again.
+    if (record) await ways.shut(outerPortOf(record.index))
     await deleteContainer(runc, id)
     await endKeeper(id)
     if (record?.network === 'own') await network.detach(leases.of(record.index))
@@ -280,14 +308,23 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       removed.push(veth)
     }
     // Somebody may have flushed the firewall under running containers.
-    if (ready || all.some((each) => each.network === 'own')) await network.ensure(leases.range)
+    if (ready || all.some((each) => each.network === 'own'))
+      await Promise.all([network.ensure(leases.range), ways.ensure()])
     return { removed: [...new Set(removed)] }
+  }
+
+  const admit = async (hosts: readonly string[], address: string): Promise<void> => {
+    own = address
+    network.deny([...(options.denied ?? []), ...new Set([...hosts, address].filter((each) => isIPv4(each)))])
+    const isUsed = ready !== undefined || (await records.all()).some((each) => each.network === 'own')
+    await Promise.all([ways.admit(hosts), isUsed ? network.ensure(leases.range) : undefined])
   }
 
   return {
     kind: 'oci',
     start,
     attach,
+    admit,
     list,
     wait: (id) => exits.wait(id),
     signal,
@@ -302,7 +339,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     teardown: async () => {
       if (starting.size > 0 || (await list()).length > 0) throw new OciError('OCI_BUSY', stateDir)
       ready = undefined
-      await network.teardown()
+      await Promise.all([network.teardown(), ways.teardown()])
       await cgroups.remove(`/${name}`)
       await rm(runc.root, { recursive: true, force: true })
     },
@@ -323,29 +360,6 @@ const locate = async (runc: Runc): Promise<void> => {
     runc[key] = path
   }
   if (!existsSync(initPath)) throw new OciError('OCI_START', `${initPath} is not installed`)
-}
-
-const newRecord = (spec: ContainerSpec, identity: Identity, attached: boolean): ContainerRecord => ({
-  id: spec.id,
-  labels: spec.labels,
-  attached,
-  network: spec.network,
-  index: identity.index,
-  address: spec.network === 'own' ? identity.address : '127.0.0.1',
-  hostname: spec.hostname,
-  startedAtMs: 0,
-  pid: 0,
-  paths: Object.fromEntries([...spec.layers, ...(spec.files ?? [])].map(({ target }) => [target, target])),
-})
-
-const checkSpec = (spec: ContainerSpec): void => {
-  checkId(spec.id)
-  const paths = [spec.root, spec.cwd, ...spec.layers.flatMap(({ source, target }) => [source, target])]
-  const relative = paths.find((path) => !path.startsWith('/') || path.split('/').includes('..'))
-  if (relative !== undefined) throw new OciError('OCI_SPEC', `${spec.id}: path ${relative} is not absolute`)
-  if (spec.argv.length === 0) throw new OciError('OCI_SPEC', `${spec.id}: nothing to run`)
-  const text = [...spec.argv, spec.cwd, ...Object.entries(spec.env).flat()]
-  if (text.some((each) => each.includes('\0'))) throw new OciError('OCI_SPEC', `${spec.id}: a NUL byte`)
 }
 
 const namesIn = async (path: string): Promise<string[]> => {

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { Attached, ContainerSpec, Driver, Exit, Found, Started } from './driver.ts'
+import type { Attached, ContainerSpec, Driver, Exit, Found, Outer, Started } from './driver.ts'
 import { asStartError, isErrno, OciError } from './errors.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
 import { followLog } from './log-file.ts'
@@ -31,6 +31,11 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
   const records = openRecords(stateDir)
   const starting = new Set<string>()
   const removing = new Map<string, Promise<void>>()
+  let own: string | undefined
+
+  /** The network is the host's: the port is the same from everywhere, for everybody. */
+  const outerOf = ({ expose }: ContainerRecord): { outer?: Outer } =>
+    expose !== undefined && own !== undefined ? { outer: { address: own, port: expose } } : {}
 
   const begin = async <T>(
     spec: ContainerSpec,
@@ -63,7 +68,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
       return { pid: await startShim(dir, spec.id, shim), result: undefined }
     })
     const { id, pid, startedAtMs, paths } = record
-    return { id, pid, address, startedAtMs, paths }
+    return { id, pid, address, ...outerOf(record), startedAtMs, paths }
   }
 
   const attach = async (spec: ContainerSpec): Promise<Attached> => {
@@ -79,6 +84,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     return {
       id,
       address,
+      ...outerOf(record),
       stdin: result.child.stdin,
       output: result.output,
       exit,
@@ -122,7 +128,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
   const found = async (record: ContainerRecord): Promise<Found> => {
     const { id, labels, pid, startedAtMs, attached } = record
     const exit = await probe(id)
-    const base = { id, labels, pid, address, startedAtMs, attached }
+    const base = { id, labels, pid, address, ...outerOf(record), startedAtMs, attached }
     return exit ? { ...base, state: 'exited', exit } : { ...base, state: 'running' }
   }
 
@@ -161,6 +167,10 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     kind: 'process',
     start,
     attach,
+    admit: (_hosts, address) => {
+      own = address
+      return Promise.resolve()
+    },
     list,
     wait: (id) => exits.wait(id),
     signal,
@@ -195,6 +205,7 @@ const newRecord = (
   network: 'host',
   index: 0,
   address,
+  ...(spec.expose === undefined ? {} : { expose: spec.expose }),
   hostname: spec.hostname,
   startedAtMs: 0,
   pid: 0,

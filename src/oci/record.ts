@@ -19,6 +19,8 @@ export type ContainerRecord = {
   /** Of the address range; 0 in the process driver. */
   index: number
   address: string
+  /** Of the container: other hosts come in to it. */
+  expose?: number
   hostname: string
   startedAtMs: number
   /** First process of the container as the host sees it; 0 until it runs. */
