@@ -1,0 +1,39 @@
+/** Every scenario of the language, by name, in the order of the table. */
+import type { Scenario } from './language.ts'
+import { natsFollowerKill, natsTwoOfThree } from './scenarios/bus-servers.ts'
+import { coldStart, coldStartOneMissing } from './scenarios/cold-start.ts'
+import { drainUnderLoad } from './scenarios/drain-under-load.ts'
+import { hostFreezeThaw } from './scenarios/host-freeze-thaw.ts'
+import { hostKill } from './scenarios/host-kill.ts'
+import { kvRollback } from './scenarios/kv-rollback.ts'
+import { clockJump, diskFull, slowLink } from './scenarios/links.ts'
+import { massDeathBrake } from './scenarios/mass-death-brake.ts'
+import { natsAllDown } from './scenarios/nats-all-down-60s.ts'
+import { natsLeaderKill } from './scenarios/nats-leader-kill.ts'
+import { oneWayLink } from './scenarios/one-way-link.ts'
+import { partitionMinority } from './scenarios/partition-minority.ts'
+import { processKill } from './scenarios/process-kill.ts'
+import { returnOfTheDead } from './scenarios/return-of-the-dead.ts'
+import { rollingUpgrade } from './scenarios/rolling-upgrade.ts'
+
+export const catalogue: readonly Scenario[] = [
+  hostKill,
+  processKill,
+  hostFreezeThaw,
+  partitionMinority,
+  oneWayLink,
+  slowLink,
+  natsLeaderKill,
+  natsFollowerKill,
+  natsTwoOfThree,
+  natsAllDown,
+  coldStart,
+  coldStartOneMissing,
+  massDeathBrake,
+  kvRollback,
+  diskFull,
+  clockJump,
+  drainUnderLoad,
+  rollingUpgrade,
+  returnOfTheDead,
+]

@@ -1,0 +1,58 @@
+/** Links and disks that are bad without being gone. */
+import type { Scenario } from '../language.ts'
+import { apps, busyLoad, readingLoad, threeHosts, warmUp } from './common.ts'
+
+export const slowLink: Scenario = {
+  name: 'slow-link',
+  what: "A host's links are late and lossy for 20 s: it may be suspected, nothing is lost and it all settles.",
+  worlds: ['sim', 'netns'],
+  hosts: threeHosts,
+  apps,
+  load: busyLoad,
+  timeline: [
+    warmUp,
+    { do: 'slow-link', on: { the: 'bystander' }, delayMs: 200, loss: 0.2 },
+    { wait: 20_000 },
+    { do: 'mend' },
+  ],
+  bounds: { servingMs: 45_000, settledMs: 120_000, detectionMs: 8_000, hurtsUntilRepaired: true },
+}
+
+export const diskFull: Scenario = {
+  name: 'disk-full',
+  what: "A host's disk is full for 15 s: nothing acknowledged is lost, apps go on, all settles when there is room.",
+  worlds: ['netns'],
+  hosts: threeHosts,
+  apps,
+  load: busyLoad,
+  timeline: [
+    warmUp,
+    { do: 'disk-full', on: { the: 'bystander' } },
+    { wait: 15_000 },
+    { do: 'disk-free', on: { the: 'same' } },
+  ],
+  bounds: {
+    servingMs: 45_000,
+    settledMs: 120_000,
+    detectionMs: 8_000,
+    hurtsUntilRepaired: true,
+    linesInFlightMax: 1_000,
+  },
+}
+
+export const clockJump: Scenario = {
+  name: 'clock-jump',
+  what: "A host's wall clock jumps an hour ahead, and back: leases count on the monotonic clock, nothing moves.",
+  worlds: ['sim'],
+  hosts: threeHosts,
+  apps,
+  load: readingLoad,
+  timeline: [
+    warmUp,
+    { do: 'clock-jump', on: { the: 'placement-leader' }, byMs: 3_600_000 },
+    { wait: 20_000 },
+    { do: 'clock-jump', on: { the: 'same' }, byMs: -3_600_000 },
+    { wait: 20_000 },
+  ],
+  bounds: { servingMs: 30_000, settledMs: 60_000, detectionMs: 0, startsMax: 0 },
+}
