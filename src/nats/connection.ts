@@ -6,14 +6,30 @@
  * its answers.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { connect as dial, DebugEvents, Events, NatsError, type NatsConnection } from 'nats'
+import {
+  connect as dial,
+  DebugEvents,
+  Events,
+  nkeyAuthenticator,
+  NatsError,
+  type NatsConnection,
+  type ConnectionOptions as DialOptions,
+} from 'nats'
 import { toToken } from './names.ts'
+import { hostAndPort, listServers, tlsFor } from './servers.ts'
 
 export type ConnectOptions = {
-  /** `nats://[user:password@]host:port`, several for a cluster. */
+  /**
+   * `nats://[user:password@]host:port`, several for a cluster, the nearest first. TLS where it leaves this
+   * machine and `ca` is given; `tls://…`: always.
+   */
   readonly urls: readonly string[]
+  /** A host's key (nkeys.ts). Refused at first, it tries on: the servers may be about to learn of this host. */
+  readonly nkeySeed?: string
   readonly user?: string
   readonly password?: string
+  /** PEM of the authority that the servers' certificates must be of. */
+  readonly ca?: string
   /** Shown by the server's monitoring, and the name of the inbox: one a host. */
   readonly host: string
   /** How long the first connection may take, in all. */
@@ -32,6 +48,12 @@ export type Connection = {
   /** Largest message the server takes, in bytes. */
   readonly payloadBytesMax: number
   readonly connected: () => boolean
+  /** Name of the server it is, or was last, connected to. */
+  readonly serverName: () => string
+  /** Which servers it may use from now on; what is connected stays until it breaks. */
+  readonly setUrls: (urls: readonly string[]) => void
+  /** Calls back with each permission the server has refused: what was sent went nowhere, without a word. */
+  readonly onRefused: (refused: (what: string) => void) => void
   /** `down` and `up` come in turns; `leaving`: the server will stop soon; `closed` comes last, once. */
   readonly onEvent: (happened: (event: ConnectionEvent) => void) => { readonly close: () => void }
   /**
@@ -62,22 +84,32 @@ const closeMsDefault = 2_000
 export const connect = async (options: ConnectOptions): Promise<Connection> => {
   const inbox = `_HOST.${toToken(options.host)}`
   const client = await dialUntil(options, inbox)
+  const setUrls = listServers(client, options.urls, options.ca)
   const listeners = new Set<(event: ConnectionEvent) => void>()
   let up = true
+  let server = client.info?.server_name ?? ''
+  let refused: ((what: string) => void) | undefined
   const tell = (event: ConnectionEvent): void => {
     for (const listener of listeners) guarded(() => listener(event))
   }
-  void watch(client, (event) => {
+  const onStatus = (event: ConnectionEvent): void => {
     if ((event === 'up' && up) || (event === 'down' && !up)) return
     if (event !== 'leaving') up = event === 'up'
+    server = client.info?.server_name ?? server
     tell(event)
-  })
+  }
+  void watch(client, onStatus, (what) => guarded(() => refused?.(what)))
   return {
     client,
     host: options.host,
     inbox,
     payloadBytesMax: client.info?.max_payload ?? 1_048_576,
     connected: () => up && !client.isClosed(),
+    serverName: () => server,
+    setUrls,
+    onRefused(listener) {
+      refused = listener
+    },
     onEvent(happened) {
       listeners.add(happened)
       return { close: () => listeners.delete(happened) }
@@ -97,44 +129,53 @@ export const connect = async (options: ConnectOptions): Promise<Connection> => {
 
 const dialUntil = async (options: ConnectOptions, inbox: string): Promise<NatsConnection> => {
   const deadline = performance.now() + (options.connectMsMax ?? connectMsMaxDefault)
-  const login = loginOf(options)
-  for (;;) {
+  for (let tries = 0; ; tries += 1) {
+    const url = options.urls[tries % options.urls.length] ?? ''
     try {
-      return await dial({
-        servers: options.urls.map((url) => new URL(url).host),
-        ...login,
-        name: options.host,
-        inboxPrefix: inbox,
-        timeout: dialMsMax,
-        pingInterval: options.pingMs ?? pingMsDefault,
-        maxPingOut: pingsOutMax,
-        reconnect: true,
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: reconnectMs,
-        reconnectJitter: reconnectMs,
-        // Refused twice is refused for ever by default: a server that restarts with other users would lose
-        // us.
-        ignoreAuthErrorAbort: true,
-        noAsyncTraces: true,
-      })
+      return await dial(dialOptions(options, url, inbox))
     } catch (error) {
-      if (error instanceof NatsError && error.isAuthError()) {
-        throw new ConnectFailed('nats_refused', `the bus refused ${login.user ?? 'us'}`, { cause: error })
+      const refused = error instanceof NatsError && error.isAuthError()
+      const late = performance.now() > deadline
+      if (refused && (late || options.nkeySeed === undefined)) {
+        const who = options.nkeySeed === undefined ? (loginOf(options).user ?? 'us') : options.host
+        throw new ConnectFailed('nats_refused', `the bus refused ${who}`, { cause: error })
       }
-      if (performance.now() > deadline) {
-        throw new ConnectFailed(
-          'nats_unreachable',
-          `no bus at ${options.urls.map((url) => new URL(url).host).join(', ')}`,
-          { cause: error },
-        )
+      if (late) {
+        const where = options.urls.map(hostAndPort).join(', ')
+        throw new ConnectFailed('nats_unreachable', `no bus at ${where}`, { cause: error })
       }
-      await pause(reconnectMs)
+      if ((tries + 1) % options.urls.length === 0) await pause(reconnectMs)
     }
   }
 }
 
+const dialOptions = (options: ConnectOptions, url: string, inbox: string): DialOptions => {
+  const tls = tlsFor(url, options.ca)
+  return {
+    servers: [hostAndPort(url)],
+    ...loginOf(options),
+    ...(tls === undefined ? {} : { tls }),
+    name: options.host,
+    inboxPrefix: inbox,
+    timeout: dialMsMax,
+    pingInterval: options.pingMs ?? pingMsDefault,
+    maxPingOut: pingsOutMax,
+    reconnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: reconnectMs,
+    reconnectJitter: reconnectMs,
+    reconnectJitterTLS: reconnectMs,
+    // The composition says which servers there are.
+    ignoreClusterUpdates: true,
+    // Refused twice is refused for ever by default: a server that restarts with other users would lose us.
+    ignoreAuthErrorAbort: true,
+    noAsyncTraces: true,
+  }
+}
+
 /** The client reads no user from a URL. */
-const loginOf = ({ urls, user, password }: ConnectOptions): { user?: string; pass?: string } => {
+const loginOf = ({ urls, nkeySeed, user, password }: ConnectOptions): Partial<DialOptions> => {
+  if (nkeySeed !== undefined) return { authenticator: nkeyAuthenticator(Buffer.from(nkeySeed, 'latin1')) }
   if (user !== undefined) return { user, pass: password ?? '' }
   const [first] = urls
   const url = new URL(first ?? '')
@@ -142,16 +183,23 @@ const loginOf = ({ urls, user, password }: ConnectOptions): { user?: string; pas
   return { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }
 }
 
-const watch = async (client: NatsConnection, tell: (event: ConnectionEvent) => void): Promise<void> => {
+const watch = async (
+  client: NatsConnection,
+  tell: (event: ConnectionEvent) => void,
+  refused: (what: string) => void,
+): Promise<void> => {
   // The client's own status ends with no word when it closes.
   void client.closed().then(() => {
     tell('down')
     tell('closed')
   })
-  for await (const { type } of client.status()) {
+  for await (const { type, permissionContext } of client.status()) {
     if (type === Events.Disconnect || type === DebugEvents.StaleConnection) tell('down')
     else if (type === Events.Reconnect) tell('up')
     else if (type === Events.LDM) tell('leaving')
+    else if (type === Events.Error && permissionContext !== undefined) {
+      refused(`${permissionContext.operation} ${permissionContext.subject}`)
+    }
   }
 }
 

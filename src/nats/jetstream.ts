@@ -20,7 +20,7 @@ export class JetStreamRefused extends Error {
     this.serverCode = error.err_code ?? 0
   }
 }
-type ApiError = { readonly code: number; readonly err_code?: number; readonly description?: string }
+export type ApiError = { readonly code: number; readonly err_code?: number; readonly description?: string }
 
 /** The server's refusals that mean something here. */
 export const refusal = {
@@ -55,30 +55,44 @@ export type StoredMessage = {
 export type JetStream = {
   readonly connection: Connection
   /** One call of the API; `body` and the answer are JSON. @throws RequestFailed, JetStreamRefused */
-  readonly call: <T>(verb: string, body: unknown) => Promise<T>
+  readonly call: <T>(verb: string, body: unknown, withinMs?: number) => Promise<T>
   /** Writes one message. @returns its sequence, once it is on disk */
   readonly append: (subject: string, bytes: Uint8Array, headers?: Headers) => Promise<number>
   /** The last message under a subject, read through the stream's leader. */
-  readonly last: (stream: string, subject: string) => Promise<StoredMessage | undefined>
+  readonly last: (stream: string, subject: string, withinMs?: number) => Promise<StoredMessage | undefined>
+  /**
+   * The last message under a subject, or the first under a filter from a sequence on, as any server has it that
+   * holds the stream (`allow_direct`): it may be behind, but needs no leader. Undefined: it has none.
+   */
+  readonly direct: (
+    stream: string,
+    which: DirectWhich,
+    withinMs: number,
+  ) => Promise<StoredMessage | undefined>
   /** The first message under a filter from a sequence on, read through the stream's leader. */
   readonly next: (stream: string, filter: string, fromSequence: number) => Promise<StoredMessage | undefined>
   /** Makes the stream, or brings the one there is to this configuration. */
   readonly ensure: (config: StreamConfig) => Promise<void>
 }
 
+export type DirectWhich =
+  | { readonly last_by_subj: string }
+  | { readonly next_by_subj: string; readonly seq: number }
+
 const timeoutMsDefault = 5_000
+const statusNotFound = 404
 const none = new Uint8Array(0)
 
 export const jetStream = (connection: Connection, timeoutMs = timeoutMsDefault): JetStream => {
   const requests = requestsOf(connection)
-  const call = async <T>(verb: string, body: unknown): Promise<T> => {
+  const call = async <T>(verb: string, body: unknown, withinMs = timeoutMs): Promise<T> => {
     const bytes = body === undefined ? none : Buffer.from(JSON.stringify(body))
-    const answer = await requests.ask(`$JS.API.${verb}`, bytes, timeoutMs)
+    const answer = await requests.ask(`$JS.API.${verb}`, bytes, withinMs)
     return parse<T>(verb, answer.bytes)
   }
-  const message = async (stream: string, which: object): Promise<StoredMessage | undefined> => {
+  const message = async (stream: string, which: object, withinMs = timeoutMs) => {
     try {
-      const answer = await call<{ message: RawMessage }>(`STREAM.MSG.GET.${stream}`, which)
+      const answer = await call<{ message: RawMessage }>(`STREAM.MSG.GET.${stream}`, which, withinMs)
       return stored(answer.message)
     } catch (error) {
       if (error instanceof JetStreamRefused && error.serverCode === refusal.noMessage) return undefined
@@ -93,7 +107,20 @@ export const jetStream = (connection: Connection, timeoutMs = timeoutMsDefault):
       const { seq } = parse<{ seq: number }>(subject, answer.bytes)
       return seq
     },
-    last: (stream, subject) => message(stream, { last_by_subj: subject }),
+    last: (stream, subject, withinMs) => message(stream, { last_by_subj: subject }, withinMs),
+    async direct(stream, which, withinMs) {
+      const verb = `DIRECT.GET.${stream}`
+      const answer = await requests.ask(`$JS.API.${verb}`, Buffer.from(JSON.stringify(which)), withinMs)
+      if (answer.status === statusNotFound) return undefined
+      if (answer.status !== 0) throw new RequestFailed('broken', `${verb}: the server said ${answer.status}`)
+      return {
+        subject: answer.header('Nats-Subject') ?? '',
+        sequence: Number(answer.header('Nats-Sequence')),
+        timeMs: Date.parse(answer.header('Nats-Time-Stamp') ?? ''),
+        bytes: answer.bytes,
+        header: answer.header,
+      }
+    },
     next: (stream, filter, fromSequence) => message(stream, { next_by_subj: filter, seq: fromSequence }),
     async ensure(config) {
       try {

@@ -20,6 +20,8 @@ export type ObjectsOptions = {
   /** Letters, digits, `-` and `_`. */
   readonly bucket: string
   readonly replicas: number
+  /** False: it is there, and this host may not change what it is like; it is not asked at all. */
+  readonly ensure?: boolean
 }
 export type NatsObjects = Objects & {
   /**
@@ -60,23 +62,21 @@ const noTime = '0001-01-01T00:00:00Z'
 
 /** Opens the bucket; makes it when there is none. @throws StoreUnavailable */
 export const openObjects = async (connection: Connection, options: ObjectsOptions): Promise<NatsObjects> => {
-  const { bucket, replicas } = options
+  const { bucket, replicas, ensure = true } = options
   const root = `$O.${bucket}`
   const place: Place = { js: jetStream(connection, timeoutMs), bucket, stream: `OBJ_${bucket}`, root }
-  await inPortWords(
-    'open',
-    place.js.ensure({
-      name: place.stream,
-      subjects: [`${root}.C.>`, `${root}.M.>`],
-      retention: 'limits',
-      storage: 'file',
-      num_replicas: replicas,
-      discard: 'new',
-      allow_rollup_hdrs: true,
-      allow_direct: false,
-      allow_msg_ttl: true,
-    }),
-  )
+  const config = {
+    name: place.stream,
+    subjects: [`${root}.C.>`, `${root}.M.>`],
+    retention: 'limits',
+    storage: 'file',
+    num_replicas: replicas,
+    discard: 'new',
+    allow_rollup_hdrs: true,
+    allow_direct: true,
+    allow_msg_ttl: true,
+  }
+  if (ensure) await inPortWords('open', place.js.ensure(config))
   return {
     put: (name, source) => inPortWords(name, put(place, name, source)),
     async get(name) {

@@ -27,7 +27,12 @@ export class RequestFailed extends Error {
 }
 
 export type Headers = Readonly<Record<string, string>>
-export type Answer = { readonly bytes: Uint8Array; readonly header: (name: string) => string | undefined }
+export type Answer = {
+  readonly bytes: Uint8Array
+  readonly header: (name: string) => string | undefined
+  /** What the server says in place of an answer, HTTP-like; 0: it is one. */
+  readonly status: number
+}
 export type Requests = {
   /** @throws RequestFailed */
   readonly ask: (subject: string, bytes: Uint8Array, timeoutMs: number, headers?: Headers) => Promise<Answer>
@@ -119,6 +124,7 @@ export const isNoResponders = (message: Msg): boolean =>
 const answerOf = (message: Msg): Answer => ({
   bytes: message.data,
   header: (name) => message.headers?.get(name) || undefined,
+  status: message.headers?.code ?? 0,
 })
 
 const publishOptions = (reply: string, headers: Headers | undefined) => {

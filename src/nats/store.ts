@@ -1,24 +1,26 @@
 /**
  * The record (ports/store.ts) on JetStream: one bucket, one message a key, compare-and-set by the server.
  *
- * Reads go through the stream's leader (`allow_direct` is off: a replica may be behind what was
- * acknowledged). A removed key leaves a marker, which carries the revision that makes a late writer lose, and
+ * Reads go through the stream's leader (a replica may be behind what was acknowledged); `peek` alone asks
+ * whichever copy answers. A removed key leaves a marker, which carries the revision that makes a late writer lose, and
  * goes after an hour. The layout is NATS' own key-value layout, so its tools can read it.
  */
 import assert from 'node:assert/strict'
 import { StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
 import type { Connection } from './connection.ts'
 import { inPortWords, isConflict } from './failures.ts'
-import { jetStream, type JetStream, type StoredMessage } from './jetstream.ts'
+import { jetStream, JetStreamRefused, type JetStream, type StoredMessage } from './jetstream.ts'
 import { filterOf, keyOf, subjectOf } from './keys.ts'
 import { pull } from './pull.ts'
-import type { Headers } from './requests.ts'
+import { RequestFailed, type Headers } from './requests.ts'
 
 export type StoreOptions = {
   /** Letters, digits, `-` and `_`. */
   readonly bucket: string
   /** Servers that hold it: 1, or 3 when there are three. */
   readonly replicas: number
+  /** False: it is there, and this host may not change what it is like; it is not asked at all. */
+  readonly ensure?: boolean
   /** Largest value in bytes. */
   readonly valueBytesMax?: number
   /** How long one read or write may take. */
@@ -27,6 +29,8 @@ export type StoreOptions = {
 
 const valueBytesMaxDefault = 1024 * 1024
 const timeoutMsDefault = 5_000
+const peekMsMax = 300
+const peeksMax = 2
 const markerHeaders: Headers = { 'KV-Operation': 'DEL', 'Nats-TTL': '1h' }
 const expectedHeader = 'Nats-Expected-Last-Subject-Sequence'
 const nothing = new Uint8Array(0)
@@ -37,7 +41,8 @@ export const openStore = async (connection: Connection, options: StoreOptions): 
   const js = jetStream(connection, timeoutMs)
   const stream = `KV_${bucket}`
   const root = `$KV.${bucket}`
-  await inPortWords('open', js.ensure(streamConfig(stream, root, replicas, valueBytesMax)))
+  if (options.ensure !== false)
+    await inPortWords('open', js.ensure(streamConfig(stream, root, replicas, valueBytesMax)))
   const write = async (key: string, value: Uint8Array, expected: number): Promise<number> => {
     assert(value.length <= valueBytesMax, `${key}: ${value.length} bytes are more than ${valueBytesMax}`)
     return js.append(subjectOf(root, key), value, { [expectedHeader]: String(expected) })
@@ -45,6 +50,10 @@ export const openStore = async (connection: Connection, options: StoreOptions): 
   return {
     async get(key) {
       const found = await inPortWords(key, js.last(stream, subjectOf(root, key)))
+      return found === undefined || isMarker(found) ? undefined : entryOf(root, found)
+    },
+    async peek(key) {
+      const found = await inPortWords(key, peek(js, stream, subjectOf(root, key), timeoutMs))
       return found === undefined || isMarker(found) ? undefined : entryOf(root, found)
     },
     async create(key, value) {
@@ -63,6 +72,27 @@ export const openStore = async (connection: Connection, options: StoreOptions): 
   }
 }
 
+/** The nearest copy first; where it is silent or has none, once more wherever that goes, then the leader. */
+const peek = async (js: JetStream, stream: string, subject: string, timeoutMs: number) => {
+  let answered = false
+  for (let tries = 1; tries <= peeksMax; tries += 1) {
+    try {
+      const found = await js.direct(stream, { last_by_subj: subject }, peekMsMax)
+      if (found !== undefined) return found
+      answered = true
+      break
+    } catch (error) {
+      if (!(error instanceof RequestFailed) || error.code === 'not_sent') throw error
+    }
+  }
+  if (!answered) return js.last(stream, subject)
+  // A copy that is behind lacks what is new: the leader knows, if there is one.
+  return js.last(stream, subject, Math.min(timeoutMs, peekMsMax)).catch((error: unknown) => {
+    if (error instanceof RequestFailed || error instanceof JetStreamRefused) return undefined
+    throw error
+  })
+}
+
 const streamConfig = (name: string, root: string, replicas: number, valueBytesMax: number) => ({
   name,
   subjects: [`${root}.>`],
@@ -78,7 +108,7 @@ const streamConfig = (name: string, root: string, replicas: number, valueBytesMa
   max_consumers: -1,
   discard: 'new',
   allow_rollup_hdrs: true,
-  allow_direct: false,
+  allow_direct: true,
   allow_msg_ttl: true,
   deny_delete: true,
   duplicate_window: 0,

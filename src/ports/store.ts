@@ -6,6 +6,11 @@ export type Entry = { readonly key: string; readonly value: Uint8Array; readonly
 export type Store = {
   /** Reads through the leader: what was acknowledged before is seen. */
   get(key: string): Promise<Entry | undefined>
+  /**
+   * Reads from any copy: what it finds may be old (or not there yet), but it answers while the leader is away.
+   * Never the base of a decision that the record does not check again by its revision.
+   */
+  peek(key: string): Promise<Entry | undefined>
   /** Fails with `StoreConflict` when the key exists. @returns the revision */
   create(key: string, value: Uint8Array): Promise<number>
   /** Fails with `StoreConflict` when the key's revision is another. @returns the new revision */

@@ -1,7 +1,7 @@
 /**
  * The simulated record: one truth for all hosts, reached through faults. Writes take time; an answer may be
- * lost after the write was applied (`unknown`), the store may be away, a read may be stale, a compare-and-set
- * may lose for no visible reason.
+ * lost after the write was applied (`unknown`), the store or only its leader may be away, a read may be
+ * stale, a compare-and-set may lose for no visible reason.
  */
 import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
 import type { VirtualClock } from './clock.ts'
@@ -35,6 +35,8 @@ export type SimStore = {
   faults(faults: StoreFaults): void
   /** Away altogether: every call fails until it is back. */
   away(isAway: boolean): void
+  /** The leader is away: writes and reads through it fail, `peek` still finds what was there. */
+  writesAway(isAway: boolean): void
   /** The truth, for checks after a run. */
   truth(prefix: string): readonly Entry[]
   /** The truth of one key. */
@@ -47,6 +49,7 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
   let revision = 0
   let faults = calmStore
   let isAway = false
+  let isLeaderAway = false
 
   const write = (key: string, value: Uint8Array): number => {
     previous.set(key, entries.get(key))
@@ -59,13 +62,13 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
   const attach = (host: string): Store & { end(): void } => {
     let alive = true
     /** Applies at a moment between call and answer; the answer never comes to a host that is gone. */
-    const call = <T>(apply: () => T, isWrite: boolean): Promise<T> =>
+    const call = <T>(apply: () => T, isWrite: boolean, isPeek = false): Promise<T> =>
       new Promise((resolve, reject) => {
         const latencyMs = () =>
           (faults.latencyMsMin + random.next() * (faults.latencyMsMax - faults.latencyMsMin)) / 2
         const answer = (settle: () => void) => clock.after(latencyMs(), () => alive && settle())
         clock.after(latencyMs(), () => {
-          if (isAway || random.chance(faults.unavailable))
+          if (isAway || (isLeaderAway && !isPeek) || random.chance(faults.unavailable))
             return answer(() =>
               reject(new StoreUnavailable(`store away for ${host}`, isWrite ? 'unknown' : 'no')),
             )
@@ -89,12 +92,11 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
     const conflictByChance = (): void => {
       if (random.chance(faults.conflict)) throw new StoreConflict('conflict by chance')
     }
+    const read = (key: string): Entry | undefined =>
+      random.chance(faults.stale) ? (previous.get(key) ?? entries.get(key)) : entries.get(key)
     return {
-      get: (key) =>
-        call(
-          () => (random.chance(faults.stale) ? (previous.get(key) ?? entries.get(key)) : entries.get(key)),
-          false,
-        ),
+      get: (key) => call(() => read(key), false),
+      peek: (key) => call(() => read(key), false, true),
       create: (key, value) =>
         call(() => {
           conflictByChance()
@@ -134,6 +136,9 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
     },
     away: (value) => {
       isAway = value
+    },
+    writesAway: (value) => {
+      isLeaderAway = value
     },
     truth,
     peek: (key) => entries.get(key),

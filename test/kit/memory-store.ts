@@ -1,5 +1,5 @@
 /** The record in memory: what ports/store.ts promises, for tests that need no server. */
-import { StoreConflict, type Store } from '../../src/ports/store.ts'
+import { StoreConflict, type Entry, type Store } from '../../src/ports/store.ts'
 
 export const memoryStore = (): Store => {
   const entries = new Map<string, { value: Uint8Array; revision: number }>()
@@ -9,11 +9,13 @@ export const memoryStore = (): Store => {
     entries.set(key, { value, revision })
     return revision
   }
+  const get = async (key: string): Promise<Entry | undefined> => {
+    const entry = entries.get(key)
+    return entry && { key, ...entry }
+  }
   return {
-    async get(key) {
-      const entry = entries.get(key)
-      return entry && { key, ...entry }
-    },
+    get,
+    peek: get,
     async create(key, value) {
       if (entries.has(key)) throw new StoreConflict(key)
       return write(key, value)

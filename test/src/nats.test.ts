@@ -62,6 +62,7 @@ t.test('the configuration acknowledges only what is on disk and knows no anonymo
     pidFile: '/p',
     logins: { platform: login('platform'), operator: login('operator'), system: login('system') },
     operatorSubjects: ['a.>'],
+    access: { kind: 'platform' },
   })
   t.match(conf, /sync_interval: always/)
   t.match(conf, 'store_dir: "/s \\"x\\""')

@@ -110,7 +110,7 @@ export const startCrew = async (
       clock: systemClock,
       random: systemRandom,
       transport,
-      store: { get: absent, create: absent, update: absent, remove: absent, list: absent },
+      store: { get: absent, peek: absent, create: absent, update: absent, remove: absent, list: absent },
       effects: {},
       log: () => {},
       directory: { view: () => view, onChange: () => {} },
