@@ -1,0 +1,115 @@
+/** Connections from where the lab's clients are (see dialer.ts), and HTTP over them. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { request, type IncomingHttpHeaders } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { Machine } from './machine.ts'
+
+export type Endpoint = { readonly address: string; readonly port: number }
+export type Call = {
+  readonly method?: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+  /** From the call until the whole answer is there. */
+  readonly timeoutMs: number
+}
+export type Answer = {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+/** One exchange on a connection of its own. Rejects with the error's `code`; `ETIMEDOUT` when it takes too long. */
+export type Exchange = (endpoint: Endpoint, call: Call) => Promise<Answer>
+
+const connectMsMax = 10_000
+
+class DialError extends Error {
+  override readonly name = 'DialError'
+  readonly code: string
+  constructor(code: string) {
+    super(`no connection: ${code}`)
+    this.code = code
+  }
+}
+
+/** Starts the dialer on the machine; it ends with the machine or with the harness. */
+export const openDialer = async (
+  machine: Machine,
+  socketPath: string,
+): Promise<{ readonly exchange: Exchange }> => {
+  const program = fileURLToPath(import.meta.resolve('./dialer.ts'))
+  const [file = '', ...args] = machine.inside([process.execPath, program, socketPath])
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'], env: {} })
+  await Promise.race([
+    once(child.stdout, 'data'),
+    once(child, 'exit').then(() => Promise.reject(new Error('the dialer ended at once'))),
+  ])
+  child.unref()
+  return {
+    exchange: (endpoint, call) => exchange(socketPath, endpoint, call),
+  }
+}
+
+const exchange = async (socketPath: string, endpoint: Endpoint, call: Call): Promise<Answer> => {
+  const signal = AbortSignal.timeout(call.timeoutMs)
+  const late = (error: unknown): never => {
+    throw signal.aborted ? new DialError('ETIMEDOUT') : error
+  }
+  const socket = await dial(socketPath, endpoint, signal).catch(late)
+  return httpOver(socket, call, signal)
+    .catch(late)
+    .finally(() => socket.destroy())
+}
+
+const dial = (socketPath: string, { address, port }: Endpoint, signal: AbortSignal): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(socketPath)
+    const timer = setTimeout(() => socket.destroy(new DialError('ETIMEDOUT')), connectMsMax)
+    const abort = (): void => void socket.destroy(new DialError('ETIMEDOUT'))
+    signal.addEventListener('abort', abort, { once: true })
+    const settle = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
+    }
+    let said = ''
+    const read = (): void => {
+      // Up to the line's end and not beyond: what follows is the answer's.
+      for (let byte: Buffer | null; (byte = socket.read(1) as Buffer | null) !== null;) {
+        if (byte[0] !== 10) said += byte.toString('latin1')
+        else {
+          socket.off('readable', read)
+          settle()
+          if (said === 'ok') resolve(socket)
+          else socket.destroy(new DialError(said))
+          return
+        }
+      }
+    }
+    socket.on('readable', read)
+    socket.once('error', (error) => {
+      settle()
+      reject(error)
+    })
+    socket.once('close', () => {
+      settle()
+      reject(new DialError('ECONNRESET'))
+    })
+    socket.write(`${address} ${port}\n`)
+  })
+
+const httpOver = (socket: Socket, call: Call, signal: AbortSignal): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const { method = 'GET', path, headers, body } = call
+    const asked = request({ method, path, headers, signal, createConnection: () => socket }, (answer) => {
+      let text = ''
+      answer.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      answer.once('error', reject)
+      answer.once('end', () =>
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: text }),
+      )
+    })
+    asked.once('error', reject)
+    asked.end(body)
+  })

@@ -1,0 +1,133 @@
+/**
+ * A lab: machines on one bridge, each with a home of its own, and clients beside them. It lies in a namespace
+ * of its own; the machine it runs on gets no interface, address, rule or name from it.
+ */
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { command } from './command.ts'
+import { openDialer, type Exchange } from './dial.ts'
+import { homeOf, makeFolder, removeControlGroups, removeFolder } from './folder.ts'
+import { bootMachine, type Machine } from './machine.ts'
+import { openNetwork, type Network } from './network.ts'
+
+export type LabOptions = {
+  readonly machines: readonly string[]
+  /** Homes on small disks of their own, so that they can be full. */
+  readonly diskBytes?: number
+}
+
+export type Lab = {
+  /** Absolute folder of everything that the lab writes. */
+  readonly folder: string
+  readonly network: Network
+  /** The machine of that name; undefined without power. */
+  readonly machine: (name: string) => Machine | undefined
+  readonly home: (name: string) => string
+  /** What the path of a machine is called here. */
+  readonly seen: (path: string) => string
+  /** The cable goes first: who has no power says no goodbye. All of them lose it together. */
+  readonly powerOff: (names: readonly string[]) => Promise<void>
+  readonly powerOn: (name: string) => Promise<void>
+  /** Takes what is free on the machine's disk, or gives it back. */
+  readonly fillDisk: (name: string, full: boolean) => Promise<void>
+  readonly exchange: Exchange
+  readonly close: () => Promise<void>
+}
+
+/** Why no lab can be made here; undefined when one can. */
+export const whyNoLab = (): string | undefined => {
+  if (process.platform !== 'linux') return 'network namespaces are of Linux'
+  if (process.getuid?.() !== 0) return 'making network namespaces needs root'
+  const shared = join(homedir(), '.manifold')
+  for (const name of ['bin/nats-server', 'stacks/heroku-24'])
+    if (!existsSync(join(shared, name))) return `setup did not bring ${name}`
+  const needed = ['setpriv', 'unshare', 'nsenter', 'ip', 'nft', 'tc', 'runc', 'conmon']
+  const folders = ['/usr/sbin', '/usr/bin', '/sbin', '/bin']
+  const missing = needed.filter((name) => !folders.some((folder) => existsSync(join(folder, name))))
+  return missing.length === 0 ? undefined : `not installed: ${missing.join(', ')}`
+}
+
+const filler = 'filler'
+
+/** @throws Error; nothing is left then */
+export const openLab = async (options: LabOptions): Promise<Lab> => {
+  const folder = makeFolder()
+  const machines = new Map<string, Machine>()
+  let hub: Machine | undefined
+  const close = async (): Promise<void> => {
+    await Promise.all([...machines.values(), ...(hub ? [hub] : [])].map((machine) => machine.powerOff()))
+    machines.clear()
+    removeFolder(folder)
+  }
+  try {
+    hub = await bootMachine('lab')
+    return await furnish(options, folder, machines, hub, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const furnish = async (
+  { machines: names, diskBytes }: LabOptions,
+  folder: string,
+  machines: Map<string, Machine>,
+  hub: Machine,
+  close: () => Promise<void>,
+): Promise<Lab> => {
+  const network = await openNetwork(hub)
+  const home = (name: string): string => homeOf(folder, name)
+  const seen = (path: string): string => `/proc/${hub.init}/root${path}`
+  for (const name of names) {
+    mkdirSync(home(name), { recursive: true })
+    if (diskBytes !== undefined) {
+      const mount = ['mount', '-t', 'tmpfs', '-o', `size=${diskBytes},mode=700`, 'tmpfs', home(name)]
+      await command(hub.inside(mount))
+    }
+    borrow(seen(home(name)))
+  }
+  const powerOn = async (name: string): Promise<void> => {
+    const machine = await bootMachine(name, hub)
+    machines.set(name, machine)
+    await network.plug(machine, names.indexOf(name) + 1)
+  }
+  for (const name of names) await powerOn(name)
+  const { exchange } = await openDialer(hub, join(folder, 'dial.sock'))
+  return {
+    folder,
+    network,
+    machine: (name) => machines.get(name),
+    home,
+    seen,
+    powerOn,
+    powerOff: async (lost) => {
+      await network.cable(lost, 'down')
+      await Promise.all(
+        lost.map(async (name) => {
+          const machine = machines.get(name)
+          machines.delete(name)
+          await machine?.powerOff()
+          await network.unplug(name)
+          removeControlGroups(home(name))
+        }),
+      )
+    },
+    fillDisk: async (name, full) => {
+      const file = join(home(name), filler)
+      // Until the write fails: that is the point.
+      const script = full ? 'cat /dev/zero >"$1" 2>/dev/null || :' : 'rm -f "$1"'
+      await command(hub.inside(['sh', '-c', script, 'sh', file]))
+    },
+    exchange,
+    close,
+  }
+}
+
+/** What setup fetched once for this machine; the server by a link of its own, which can be taken away. */
+const borrow = (home: string): void => {
+  const shared = join(homedir(), '.manifold')
+  symlinkSync(join(shared, 'stacks'), join(home, 'stacks'))
+  mkdirSync(join(home, 'bin'))
+  symlinkSync(join(shared, 'bin/nats-server'), join(home, 'bin/nats-server'))
+}
