@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
 import type { Settings } from '../../config/load.ts'
@@ -33,6 +34,8 @@ export type Engine = {
   readonly hub: OutputHub
   readonly shuttle: Shuttle
   readonly effects: Effects
+  /** The packed slug on this disk, for other hosts. Undefined: not here. */
+  readonly packedSlug: (sha256: string) => string | undefined
 }
 
 export type EngineDeps = {
@@ -46,6 +49,10 @@ export type EngineDeps = {
   readonly appUrl: (appName: string) => string
   /** Brings lines to an app's channel until they are stored. */
   readonly deliver: Deliver
+  /** The packed slug from another host's disk; undefined when nobody is known to have it. */
+  readonly fetchSlug?: (sha256: string) => Promise<AsyncIterable<Uint8Array> | undefined>
+  /** A client that waits at another host's API; undefined when that host is this one. */
+  readonly attachElsewhere?: (host: string, token: string) => Promise<Duplex> | undefined
 }
 
 /** Buildpacks that ship with the platform, in the order in which they are asked. */
@@ -89,12 +96,13 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const builtins = Object.fromEntries(
     builtinNames.map((name) => [name, join(project, 'config/buildpacks', name.slice('heroku/'.length))]),
   )
-  const slugs = createSlugs(paths.slugs, bus.objects)
+  const slugs = createSlugs({ ...deps, folder: paths.slugs, objects: bus.objects })
   const { store, objects, transport } = bus
   return {
     driver,
     hub,
     shuttle,
+    packedSlug: (sha256) => slugs.packedOf(sha256),
     effects: {
       ...vault.effects,
       ...performNames(store),
@@ -109,7 +117,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
         builtins,
         platform,
         objects,
-        seed: (sha256, tree) => slugs.seed(sha256, tree),
+        seed: (sha256, tree, file) => slugs.seed(sha256, tree, file),
         store,
         hub,
         uuid: () => random.uuid(),

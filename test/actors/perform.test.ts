@@ -1,10 +1,10 @@
 /**
- * Performers of effects: the vault, names, slugs on a host, what a process finds when it starts, attached
- * one-offs, and the streams of long jobs' output.
+ * Performers of effects: the vault, names, what a process finds when it starts, attached one-offs, and the
+ * streams of long jobs' output.
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, link, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Duplex, PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -12,18 +12,16 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { asksForMarker, joinAttached } from '../../actors/effects/perform/container/attached.ts'
 import { dynoFile, processArgv, processEnv } from '../../actors/effects/perform/container/environment.ts'
-import { createSlugs } from '../../actors/effects/perform/container/slugs.ts'
 import { holderOf, performNames } from '../../actors/effects/perform/names.ts'
 import { createVault } from '../../actors/effects/perform/vault.ts'
-import type { Run, Slug } from '../../actors/protocols/shapes.ts'
 import type { Attached, Exit } from '../../src/oci/driver.ts'
 import { createOutputHub } from '../../src/output/hub.ts'
 import type { Effects } from '../../src/ports/effects.ts'
-import { ObjectCorrupt, StoreUnavailable, type Objects, type Store } from '../../src/ports/store.ts'
-import { pack } from '../../src/slug/pack.ts'
+import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import { files, scratch } from '../kit/files.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 import { machineEnv } from '../kit/run.ts'
+import { runOf } from '../kit/runs.ts'
 import { until } from '../kit/until.ts'
 
 const exec = promisify(execFile)
@@ -113,100 +111,7 @@ t.test('a name has one holder, who alone gives it back', async (t) => {
   })
 })
 
-const slugOf = (sha256: string): Slug => ({
-  id: 's1',
-  sha256,
-  bytes: 1,
-  stack: 'heroku-24',
-  commit: 'c0ffee',
-  description: 'Deploy c0ffee',
-  processTypes: {},
-  buildpackDescription: '',
-  createdAt: 0,
-})
-
-t.test('a slug is fetched once; one compiled here is taken over without being fetched', async (t) => {
-  const dir = await scratch(t)
-  const file = join(dir, 'slug.tgz')
-  const tree = await files(join(dir, 'build/app'), { Procfile: 'web: x\n', 'bin/run*': '#!/bin/sh\n' })
-  await chmod(join(tree, 'Procfile'), 0o600)
-  await chmod(join(tree, 'bin/run'), 0o4755)
-  const { sha256 } = await pack(join(dir, 'build'), { file, bytesMax: 1e9 })
-  let gets = 0
-  let content: () => AsyncIterable<Uint8Array> | undefined = () => undefined
-  const objects = {
-    get: async () => {
-      gets += 1
-      return content()
-    },
-  } as unknown as Objects
-  const bytes = await readFile(file)
-  const slugs = createSlugs(join(dir, 'slugs'), objects)
-  await t.rejects(slugs.prepare(slugOf(sha256)), { code: 'slug_missing' })
-  content = async function* () {
-    yield Buffer.concat([bytes, Buffer.from('x')])
-  }
-  await t.rejects(slugs.prepare(slugOf(sha256)), {
-    code: 'R17',
-    message: /Checksum does match expected value/,
-  })
-  content = async function* () {
-    yield bytes.subarray(0, 10)
-    throw new ObjectCorrupt('torn')
-  }
-  await t.rejects(slugs.prepare(slugOf(sha256)), { code: 'R17' })
-  t.strictSame(await readdir(join(dir, 'slugs')), [], 'what failed leaves nothing')
-  content = async function* () {
-    yield bytes
-  }
-  gets = 0
-  const [one, two] = await Promise.all([slugs.prepare(slugOf(sha256)), slugs.prepare(slugOf(sha256))])
-  t.equal(one, two)
-  t.equal(await slugs.prepare(slugOf(sha256)), slugs.folderOf(slugOf(sha256)))
-  t.equal(gets, 1)
-  const fetched = await shape(one)
-
-  await rm(one, { recursive: true })
-  t.ok(await slugs.seed(sha256, tree))
-  t.equal(await slugs.prepare(slugOf(sha256)), one)
-  t.equal(gets, 1, 'not fetched')
-  t.strictSame(await shape(one), fetched, 'the same rights and owners as when fetched')
-  await t.rejects(stat(tree), { code: 'ENOENT' }, 'moved, not copied')
-
-  const shared = await files(join(dir, 'other/app'), { a: 'a' })
-  await link(join(shared, 'a'), join(dir, 'outside'))
-  t.notOk(await slugs.seed('0'.repeat(64), shared), 'a file that can be written from elsewhere')
-  const odd = await files(join(dir, 'odd/app'), { a: 'a' })
-  await exec('mkfifo', [join(odd, 'pipe')])
-  t.notOk(await slugs.seed('1'.repeat(64), odd))
-  t.notOk(await slugs.seed('2'.repeat(64), join(dir, 'none')))
-  t.strictSame(await readdir(join(dir, 'slugs')), [sha256])
-})
-
-/** Path, rights, owner and content sum of everything in a tree. */
-const shape = async (root: string): Promise<string> => {
-  const list = `find . -printf '%p %M %U:%G\\n' | sort; find . -type f -exec sha256sum {} + | sort`
-  return (await exec('bash', ['-c', list], { cwd: root })).stdout
-}
-
-const run: Run = {
-  id: 'r1',
-  appId: 'a1',
-  appName: 'shop',
-  name: 'run.4711',
-  type: 'run',
-  command: 'echo "$WHO" from "$DYNO"; pwd',
-  size: 'Basic',
-  releaseId: 'rel',
-  releaseVersion: 7,
-  configId: '',
-  slug: slugOf('0'),
-  env: { TERM: 'xterm', WHO: 'one-off' },
-  attach: null,
-  singleton: false,
-  timeToLiveMs: null,
-  epoch: 1,
-}
+const run = runOf('run.4711')
 
 t.test('a process finds the config vars, its own over them, and what only the platform says', async (t) => {
   const vars = { WHO: 'config', PORT: '1', HOME: '/x', DYNO: 'x', PATH: '/own:/bin', OTHER: 'y' }

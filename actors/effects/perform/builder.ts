@@ -25,8 +25,11 @@ export type BuilderDeps = {
   readonly platform: { readonly env: Readonly<Record<string, string>>; readonly mounts: readonly Mount[] }
   readonly vault: Vault
   readonly objects: Objects
-  /** Takes over the compiled tree as the unpacked slug of that sum on this host; false when it cannot. */
-  readonly seed: (sha256: string, tree: string) => Promise<boolean>
+  /**
+   * Takes over the compiled tree as the unpacked slug of that sum on this host; false when it cannot. `file` is
+   * the packed slug, which other hosts may want.
+   */
+  readonly seed: (sha256: string, tree: string, file: string) => Promise<boolean>
   readonly store: Store
   readonly hub: OutputHub
   readonly appUrl: (appName: string) => string
@@ -82,7 +85,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
       // Both over before the folder is cleared away: a tree half cleared must not be moved into place.
       const [stored] = await Promise.allSettled([
         objects.put(slugObject(compiled.sha256), createReadStream(slugFile)),
-        deps.seed(compiled.sha256, compiled.appDir),
+        deps.seed(compiled.sha256, compiled.appDir, slugFile),
       ])
       if (stored.status === 'rejected') throw asEffectFailure(stored.reason)
       const kept = stored.value

@@ -5,11 +5,12 @@
  */
 import { connect, createServer } from 'node:net'
 import { totalmem } from 'node:os'
+import type { Duplex } from 'node:stream'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import { OciError } from '../../../src/oci/errors.ts'
-import type { ContainerSpec, Driver } from '../../../src/oci/driver.ts'
+import type { Attached, ContainerSpec, Driver } from '../../../src/oci/driver.ts'
 import type { Random } from '../../../src/ports/random.ts'
-import { RendezvousFailed, type Rendezvous } from '../../../src/rendezvous/rendezvous.ts'
+import type { Rendezvous } from '../../../src/rendezvous/rendezvous.ts'
 import { dynoSizeDefault, findDynoSize, type DynoSize } from '../../../config/dyno-sizes.ts'
 import type { Shuttle } from '../../logplex/shuttle.ts'
 import type { Run, Slug } from '../../protocols/shapes.ts'
@@ -26,6 +27,11 @@ export type ContainerDeps = {
   readonly shuttle: Shuttle
   readonly vault: Vault
   readonly rendezvous: Rendezvous
+  /**
+   * The client of a run that was asked for at another host's API, once it has come there. Undefined: that
+   * host is this one.
+   */
+  readonly attachElsewhere?: (host: string, token: string) => Promise<Duplex> | undefined
   readonly random: Random
   readonly now: () => number
   /** Root file system of a stack, absolute. */
@@ -79,21 +85,33 @@ export const performContainer = (deps: ContainerDeps): Effects => {
       labels: { kind: 'dyno', run: JSON.stringify(run), port: String(port) },
       ...(terminal ? { terminal } : {}),
       network: 'own',
+      ...(serves(run) ? { expose: port } : {}),
     }
   }
 
-  const startAttached = async (run: Run, token: string, spec: ContainerSpec): Promise<string> => {
-    const client = await deps.rendezvous.expect(token, attachTimeoutMs).catch((error: unknown) => {
-      if (!(error instanceof RendezvousFailed)) throw error
-      throw new EffectFailed('attach_timeout', error.message, { cause: error })
-    })
+  /** Whichever host it is waited for at: no client, no run. */
+  const clientOf = async ({ host, token }: NonNullable<Run['attach']>): Promise<Duplex> => {
+    try {
+      return await (deps.attachElsewhere?.(host, token) ?? deps.rendezvous.expect(token, attachTimeoutMs))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'no client'
+      throw new EffectFailed('attach_timeout', reason, { cause: error })
+    }
+  }
+
+  const startAttached = async (
+    run: Run,
+    attach: NonNullable<Run['attach']>,
+    spec: ContainerSpec,
+  ): Promise<Attached> => {
+    const client = await clientOf(attach)
     const attached = await driver.attach(spec).catch((error: unknown) => {
       client.destroy()
       throw error
     })
     const how = { hasTerminal: spec.terminal !== undefined, wantsMarker: asksForMarker(run.command) }
     void joinAttached(client, attached, how)
-    return attached.address
+    return attached
   }
 
   return {
@@ -103,16 +121,11 @@ export const performContainer = (deps: ContainerDeps): Effects => {
       try {
         const port = await pickPort()
         const spec = await specOf(run, port)
-        if (run.attach === null) {
-          const { address, startedAtMs } = await driver.start(spec)
-          return { address, port, outer: null, startedAt: startedAtMs }
-        }
-        return {
-          address: await startAttached(run, run.attach.token, spec),
-          port,
-          outer: null,
-          startedAt: deps.now(),
-        }
+        const { address, outer, startedAtMs } =
+          run.attach === null
+            ? await driver.start(spec)
+            : { ...(await startAttached(run, run.attach, spec)), startedAtMs: deps.now() }
+        return { address, port, outer: outer ?? null, startedAt: startedAtMs }
       } catch (error) {
         throw error instanceof OciError
           ? new EffectFailed(error.code, error.message, { cause: error })
@@ -174,10 +187,10 @@ export const performContainer = (deps: ContainerDeps): Effects => {
     'container.list': async () => {
       try {
         const all = await driver.list()
-        const runs = all.flatMap(({ labels, startedAtMs, address }): Found[] => {
+        const runs = all.flatMap(({ labels, startedAtMs, address, outer = null }): Found[] => {
           if (labels['kind'] !== 'dyno' || labels['run'] === undefined) return []
           const run = JSON.parse(labels['run']) as Run
-          return [{ run, startedAt: startedAtMs, address, port: Number(labels['port']), outer: null }]
+          return [{ run, startedAt: startedAtMs, address, port: Number(labels['port']), outer }]
         })
         return { runs }
       } catch (error) {
@@ -188,6 +201,9 @@ export const performContainer = (deps: ContainerDeps): Effects => {
     'container.capacity': () => Promise.resolve({ memoryBytes: totalmem() }),
   }
 }
+
+/** Whether routers lead to it. A one-off may be of type web, but serves nobody. */
+const serves = (run: Run): boolean => run.type === 'web' && run.timeToLiveMs === null
 
 /** Whether something accepts a connection there now. */
 const accepts = (address: string, port: number): Promise<boolean> =>
