@@ -156,14 +156,19 @@ const buildEnvNames = [
 /** Later issues bring these; until then a silent half-meaning would be worse than a refusal. */
 const notYet = ['MANIFOLD_ROUTER_TLS_PORT', 'MANIFOLD_LOGPLEX_PORT']
 
+/** Where all state is, absolute. @throws SettingsError */
+export const loadHome = (env: Environment = process.env): string => {
+  const home = text(env, 'MANIFOLD_HOME') ?? join(text(env, 'HOME') ?? homedir(), '.manifold')
+  if (!isAbsolute(home) && home.startsWith('~')) refuse('MANIFOLD_HOME', home, 'a path without ~')
+  return resolve(home)
+}
+
 /** @throws SettingsError with one line for the user */
 export const loadSettings = (env: Environment = process.env): Settings => {
   for (const name of notYet) {
     const value = text(env, name)
     if (value !== undefined) refuse(name, value, 'it unset: this version has nothing there yet')
   }
-  const homeText = text(env, 'MANIFOLD_HOME') ?? join(text(env, 'HOME') ?? homedir(), '.manifold')
-  if (!isAbsolute(homeText) && homeText.startsWith('~')) refuse('MANIFOLD_HOME', homeText, 'a path without ~')
   const ports = {
     port: port(env, 'MANIFOLD_PORT', 5000),
     routerPort: port(env, 'MANIFOLD_ROUTER_PORT', 8080),
@@ -179,7 +184,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
   if (sample !== '0' && sample !== '1') refuse('MANIFOLD_SAMPLE', sample, '0 or 1')
   const buildEnv = Object.fromEntries(buildEnvNames.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
   return {
-    home: resolve(homeText),
+    home: loadHome(env),
     ...ports,
     clusterPort: clusterPortOf(env, ports.port, ports.routerPort),
     address: addressOf(env),

@@ -35,7 +35,7 @@ export const openAccounts = async (
   now: () => number,
   options: { readonly email: string; readonly token: string },
 ): Promise<Accounts> => {
-  const owner = await ensureOwner(store, random, now, options.email)
+  let owner = await ensureOwner(store, random, now, options.email)
   await ensure(store, tokenKey(options.token), { userId: owner.id, createdAt: now() })
   const authenticate = async (authorization: string): Promise<User | undefined> => {
     const token = tokenOf(authorization)
@@ -44,6 +44,10 @@ export const openAccounts = async (
     const record = await store.get(tokenKey(token))
     if (record === undefined) return undefined
     const { userId } = decode<{ userId: string }>(record.value)
+    if (userId === owner.id) return owner
+    // A restored record has the owner of the backup.
+    const kept = await store.get(ownerKey)
+    if (kept !== undefined) owner = decode<User>(kept.value)
     return userId === owner.id ? owner : undefined
   }
   return { authenticate, owner: () => owner }

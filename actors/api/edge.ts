@@ -7,6 +7,7 @@ import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Accounts } from './accounts.ts'
+import type { ClusterOperator } from './cluster.ts'
 import type { LogSessions } from './log-sessions.ts'
 import type { RateLimits } from './rate-limits.ts'
 
@@ -32,6 +33,8 @@ export type Edge = {
   readonly sessions: LogSessions
   readonly rates: RateLimits
   readonly rendezvous: { readonly reserve: (token: string, ttlMs: number) => void }
+  /** Undefined on a host that has no say in the cluster. */
+  readonly cluster: ClusterOperator | undefined
   readonly settings: ApiSettings
 }
 

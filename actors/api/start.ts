@@ -10,7 +10,9 @@ import type { Certificates } from '../../src/certs/keep.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { openAccounts } from './accounts.ts'
+import type { ClusterOperator } from './cluster.ts'
 import type { ApiSettings, Edge, OutputStreams } from './edge.ts'
+import { clusterMount } from './face/cluster.ts'
 import { createFace, type ApiRequests } from './face/face.ts'
 import { gitMount, type GitHandler } from './face/git.ts'
 import { outputMount, slugMount } from './face/output.ts'
@@ -36,6 +38,8 @@ export type ApiParts = {
   /** Serves the endpoints to whoever asks over NATS. */
   readonly serve: (endpoints: readonly ServiceEndpoint[]) => Promise<{ readonly close: () => Promise<void> }>
   readonly certificates: Certificates
+  /** Left out where the host has no say in the cluster. */
+  readonly cluster?: ClusterOperator
   readonly settings: ApiSettings
   readonly owner: { readonly email: string; readonly token: string }
   readonly listen: { readonly host: string; readonly port: number }
@@ -63,14 +67,22 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     sessions: createLogSessions(random, now),
     rates: createRateLimits(now),
     rendezvous,
+    cluster: parts.cluster,
     settings,
   }
   const service = await parts.serve(apiService(endpoints, edge))
   const logStreams = tailMount(edge.sessions, parts.tails, clock)
+  const operator = parts.cluster === undefined ? [] : [clusterMount(parts.cluster, parts.owner.token)]
   const http = await createFace({
     endpoints,
     requests: parts.requests,
-    mounts: [gitMount(edge, parts.git), logStreams, outputMount(parts.streams), slugMount(parts.slugs)],
+    mounts: [
+      gitMount(edge, parts.git),
+      logStreams,
+      outputMount(parts.streams),
+      slugMount(parts.slugs),
+      ...operator,
+    ],
     random,
     log,
   })

@@ -31,7 +31,7 @@ export const nounBreaches = (sources: readonly Source[]): readonly Breach[] =>
 type Power = { readonly what: string; readonly uses: RegExp; readonly allowed: RegExp }
 
 const edges =
-  /^(?:src\/(?!runtime\/|ports\/|sim\/)|actors\/effects\/perform\/|actors\/main\/|scripts\/|test\/)/
+  /^(?:src\/(?!runtime\/|ports\/|sim\/)|actors\/effects\/perform\/|actors\/main\/|scripts\/|bin\/|test\/)/
 
 /** Where time, chance and the environment may be reached for; everywhere else they are handed in. */
 const powers: readonly Power[] = [

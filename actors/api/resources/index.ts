@@ -8,6 +8,7 @@ import { configVars } from './config-vars.ts'
 import { domains } from './domains.ts'
 import { dynos } from './dynos.ts'
 import { formation } from './formation.ts'
+import { hosts } from './hosts.ts'
 import { logs } from './logs.ts'
 import { nothing } from './nothing.ts'
 import { platform } from './platform.ts'
@@ -24,6 +25,7 @@ const table: readonly Endpoint[] = [
   ...domains,
   ...logs,
   ...catalog,
+  ...hosts,
   ...nothing,
 ]
 

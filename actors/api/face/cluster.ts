@@ -1,0 +1,68 @@
+/**
+ * Cluster: what of the operator's requests is too large for a message (backup and restore), and the doctor,
+ * who must answer also while the bus is away: handled in this process, not over it.
+ *
+ *   GET /cluster/backup    PUT /cluster/restore[?force=1]    GET /cluster/doctor
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { tokenOf } from '../accounts.ts'
+import type { ClusterOperator } from '../cluster.ts'
+import { ApiError, unauthorized } from '../errors.ts'
+import type { Handler, Mount } from './mount.ts'
+
+/** @param token the owner's, as this home keeps it: other keys may be good, but cannot be looked up now */
+export const clusterMount = (cluster: ClusterOperator, token: string): Mount => {
+  const handlers: Readonly<Record<string, Handler>> = {
+    'GET /cluster/doctor': async (_req, res) => sayJson(res, 200, await cluster.doctor()),
+    async 'GET /cluster/backup'(_req, res) {
+      const lines = cluster.backup()[Symbol.asyncIterator]()
+      // The first line says whether the record can be read at all.
+      const first = await lines.next()
+      res.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
+      await pipeline(Readable.from(from(first, lines)), res)
+    },
+    async 'PUT /cluster/restore'(req, res) {
+      const force = new URL(req.url ?? '/', 'http://localhost').searchParams.get('force') === '1'
+      sayJson(res, 200, await cluster.restore(req, force))
+    },
+  }
+  return {
+    at(method, path) {
+      const handler = handlers[`${method} ${path}`]
+      return handler && ((req, res) => guarded(req, res, token, handler))
+    },
+  }
+}
+
+const guarded = async (
+  req: IncomingMessage,
+  res: ServerResponse,
+  token: string,
+  handler: Handler,
+): Promise<void> => {
+  try {
+    if (!same(tokenOf(req.headers.authorization ?? '') ?? '', token)) throw unauthorized()
+    await handler(req, res)
+  } catch (error) {
+    if (!(error instanceof ApiError) || res.headersSent) throw error
+    // What is not read of the request goes with the connection.
+    res.setHeader('connection', 'close')
+    sayJson(res, error.status, error.body())
+  }
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+const same = (one: string, other: string): boolean => timingSafeEqual(digest(one), digest(other))
+
+async function* from(first: IteratorResult<string, unknown>, rest: AsyncIterator<string>) {
+  for (let step = first; step.done !== true; step = await rest.next()) yield step.value
+}
+
+const sayJson = (res: ServerResponse, status: number, body: unknown): void => {
+  const bytes = Buffer.from(JSON.stringify(body))
+  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': bytes.length })
+  res.end(bytes)
+}

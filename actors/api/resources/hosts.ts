@@ -1,0 +1,87 @@
+/** Hosts and the cluster: the operator's resources, which Heroku has none of. For the owner only. */
+import { is } from '../../../src/runtime/index.ts'
+import type { ClusterOperator, HostRow } from '../cluster.ts'
+import type { Edge } from '../edge.ts'
+import { created, endpoint, ok, type Request } from '../endpoint.ts'
+import { ApiError } from '../errors.ts'
+
+/** Asks every host of itself. */
+const doctorMs = 30_000
+
+export const hosts = [
+  endpoint({
+    name: 'hosts.list',
+    http: { method: 'GET', path: '/hosts' },
+    summary: 'Hosts of the cluster, with what they are and hold',
+    run: async (request, edge) => ok((await operatorOf(request, edge).view()).hosts.map(hostBody)),
+  }),
+  endpoint({
+    name: 'hosts.drain',
+    http: { method: 'POST', path: '/hosts/:host/actions/drain' },
+    summary: 'Empty a host: its dynos are started elsewhere first, and nothing new comes',
+    run: (request, edge) => drain(request, edge, true),
+  }),
+  endpoint({
+    name: 'hosts.undrain',
+    http: { method: 'POST', path: '/hosts/:host/actions/undrain' },
+    summary: 'Let a host take dynos again; what went does not come back by itself',
+    run: (request, edge) => drain(request, edge, false),
+  }),
+  endpoint({
+    name: 'hosts.remove',
+    http: { method: 'DELETE', path: '/hosts/:host' },
+    summary: 'Take out a host that is dead, has left, or is drained and empty',
+    body: is.obj({ force: is.opt(is.bool) }),
+    async run(request, edge) {
+      await operatorOf(request, edge).remove(request.params.host, request.body.force === true)
+      return ok({ name: request.params.host })
+    },
+  }),
+  endpoint({
+    name: 'hosts.invite',
+    http: { method: 'POST', path: '/hosts/actions/invite' },
+    summary: 'A join URL for one more host',
+    run: async (request, edge) => created({ url: await operatorOf(request, edge).invite() }),
+  }),
+  endpoint({
+    name: 'cluster.info',
+    http: { method: 'GET', path: '/cluster' },
+    summary: 'The view of the cluster: its number, its leader, whether the brake is on',
+    async run(request, edge) {
+      const { hosts: all, ...view } = await operatorOf(request, edge).view()
+      return ok({ ...view, hosts: all.length })
+    },
+  }),
+  endpoint({
+    name: 'cluster.doctor',
+    http: { method: 'GET', path: '/cluster/doctor' },
+    summary: 'Checks of everything an operator should know of',
+    timeoutMs: doctorMs,
+    run: async (request, edge) => ok(await operatorOf(request, edge).doctor()),
+  }),
+]
+
+const operatorOf = ({ who }: Pick<Request, 'who'>, edge: Edge): ClusterOperator => {
+  if (who.id !== edge.accounts.owner().id)
+    throw new ApiError('forbidden', 'Only the owner of this platform may do this.')
+  if (edge.cluster !== undefined) return edge.cluster
+  throw new ApiError('service_unavailable', 'This host has no control role: ask one that has.')
+}
+
+const drain = async (request: Request<{ readonly host: string }>, edge: Edge, draining: boolean) => {
+  await operatorOf(request, edge).drain(request.params.host, draining)
+  return ok({ name: request.params.host, draining })
+}
+
+const hostBody = (host: HostRow): object => {
+  const { usage, since, leads, ...body } = host
+  return {
+    ...body,
+    since: new Date(since).toISOString(),
+    leader: leads,
+    dynos: usage?.dynos ?? null,
+    memory_bytes: usage?.memoryBytes ?? null,
+    reserved_bytes: usage?.reservedBytes ?? null,
+    load: usage?.load ?? null,
+  }
+}

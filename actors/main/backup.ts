@@ -1,0 +1,126 @@
+/**
+ * Backups: the whole record as a file, for whoever asks, and taken by itself once a minute when something
+ * changed, by the host that leads. Kept in `$MANIFOLD_HOME/backups`, a bounded number: the last ten, then one
+ * an hour for a day, then one a day for a week.
+ */
+import { createWriteStream } from 'node:fs'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Clock, Timer } from '../../src/ports/clock.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { Store } from '../../src/ports/store.ts'
+import { backupLines } from './backup-file.ts'
+
+export type BackupDeps = {
+  readonly store: Store
+  readonly folder: string
+  readonly cluster: string
+  readonly configKey: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Whether this host takes them now. */
+  readonly leads: () => boolean
+  /** Grows with each write to the record. */
+  readonly revision: () => Promise<number>
+}
+
+export type Backups = { readonly close: () => Promise<void> }
+
+const everyMs = 60_000
+/** A backup may take one part in twenty of the time, however large the record is. */
+const restsPerTake = 19
+const lastKept = 10
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
+const hourlyKept = 24
+const dailyKept = 7
+const filePattern = /^record-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.jsonl$/
+
+/** The record as it is now, line by line. Each record is whole; they are not all of one instant. */
+export async function* takeBackup(
+  deps: Pick<BackupDeps, 'store' | 'cluster' | 'configKey' | 'clock'>,
+): AsyncGenerator<string> {
+  const takenAt = new Date(deps.clock.now()).toISOString()
+  const entries = [...(await deps.store.list(''))].sort((a, b) => (a.key < b.key ? -1 : 1))
+  yield* backupLines(entries, { cluster: deps.cluster, takenAt, configKey: deps.configKey })
+}
+
+export const openBackups = (deps: BackupDeps): Backups => {
+  const { clock, log } = deps
+  let taken = -1
+  let closed = false
+  let working = Promise.resolve()
+  let timer: Timer = clock.after(everyMs, tick)
+
+  function tick(): void {
+    working = run().then((tookMs) => {
+      if (!closed) timer = clock.after(Math.max(everyMs, restsPerTake * tookMs), tick)
+    })
+  }
+  const run = async (): Promise<number> => {
+    const beganMs = clock.monotonicMs()
+    try {
+      if (!deps.leads()) return 0
+      const revision = await deps.revision()
+      if (revision === taken) return 0
+      await writeBackup(deps)
+      await prune(deps.folder)
+      taken = revision
+    } catch (error) {
+      log({ at: 'backup-failed', reason: error instanceof Error ? error.message : 'unknown' })
+    }
+    return clock.monotonicMs() - beganMs
+  }
+  return {
+    async close() {
+      closed = true
+      timer.cancel()
+      await working
+    },
+  }
+}
+
+/** @returns the file, whole and on disk */
+export const writeBackup = async (deps: Omit<BackupDeps, 'log' | 'leads' | 'revision'>): Promise<string> => {
+  await mkdir(deps.folder, { recursive: true, mode: 0o700 })
+  const file = join(deps.folder, nameAt(deps.clock.now()))
+  await pipeline(
+    Readable.from(takeBackup(deps)),
+    createWriteStream(`${file}.new`, { mode: 0o600, flush: true }),
+  )
+  await rename(`${file}.new`, file)
+  return file
+}
+
+const nameAt = (nowMs: number): string =>
+  `record-${new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')}.jsonl`
+
+const prune = async (folder: string): Promise<void> => {
+  const names = await readdir(folder)
+  const cut = names.filter((name) => name.endsWith('.jsonl.new'))
+  for (const name of [...surplus(names), ...cut]) await rm(join(folder, name), { force: true })
+}
+
+/** The backups that need not be kept, of all file names of the folder; names of others are let be. */
+export const surplus = (names: readonly string[]): readonly string[] => {
+  const dated = names
+    .flatMap((name) => {
+      const [, year, month, day, ...time] = filePattern.exec(name) ?? []
+      return year === undefined
+        ? []
+        : [{ name, at: Date.parse(`${year}-${month}-${day}T${time.join(':')}Z`) }]
+    })
+    .sort((a, b) => b.at - a.at)
+  const kept = new Set(dated.slice(0, lastKept).map(({ name }) => name))
+  const keepOneEach = (spanMs: number, count: number): void => {
+    const spans = new Map<number, string>()
+    // The oldest of each span stays, so that it need not be replaced until the span is over.
+    for (const { name, at } of dated) spans.set(Math.floor(at / spanMs), name)
+    for (const name of [...spans.values()].slice(0, count)) kept.add(name)
+  }
+  keepOneEach(hourMs, hourlyKept)
+  keepOneEach(dayMs, dailyKept)
+  return dated.map(({ name }) => name).filter((name) => !kept.has(name))
+}

@@ -1,0 +1,126 @@
+/**
+ * What an operator may do to the cluster (actors/api/cluster.ts): from the view, the hosts' records and what
+ * the hosts say of themselves.
+ */
+import type { Member, Members } from '../../src/membership/contract.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { ClusterOperator, ClusterView, HostRow } from '../api/cluster.ts'
+import { ApiError, notFound } from '../api/errors.ts'
+import { takeBackup } from './backup.ts'
+import { diagnose } from './doctor.ts'
+import type { DoctorDeps, Fleet } from './findings.ts'
+import { changeHostRecord, hostKey, hostRecords } from './host-records.ts'
+import { restore } from './restore.ts'
+
+export type OperatorDeps = Omit<DoctorDeps, 'view' | 'records'> & {
+  readonly cluster: string
+  readonly log: Log
+  readonly members: Pick<Members, 'view' | 'remove'>
+  /** A fresh join URL. */
+  readonly invite: () => Promise<string>
+  /** Tells every host that the record of one changed (`hostsTopic`). */
+  readonly hostChanged: (host: string) => void
+  /** Takes the bus server of a removed host out of the cluster of servers, when it had one. */
+  readonly releaseServer: (host: string) => Promise<void>
+  /** File in which a backup waits to be restored. */
+  readonly spool: string
+  readonly configKey: string
+  /** The record is another now: what was read of it before is out of date, on every host. */
+  readonly restored: () => void
+}
+
+const ended = new Set(['dead', 'left'])
+
+export const openClusterOperator = (deps: OperatorDeps): ClusterOperator => {
+  const { members, store, log } = deps
+  const view = async (): Promise<ClusterView> => {
+    const { number, leader, braked, members: all } = members.view()
+    // Without it the rest is still worth showing.
+    const fleet = await deps.fleet().catch(() => undefined)
+    const usage = new Map(fleet?.hosts.map((host) => [host.name, host]))
+    const hosts = all.map((member) => rowOf(member, leader, usage.get(member.name)))
+    return {
+      number,
+      leader,
+      braked,
+      self: deps.self,
+      hosts: hosts.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    }
+  }
+  const rowNamed = async (name: string): Promise<HostRow | undefined> =>
+    (await view()).hosts.find((host) => host.name === name)
+
+  return {
+    view,
+    async drain(host, draining) {
+      if (!(await changeHostRecord(store, host, { draining }))) throw notFound('host')
+      log({ at: draining ? 'drain' : 'undrain', host })
+      deps.hostChanged(host)
+    },
+    async remove(host, force) {
+      const row = await rowNamed(host)
+      const known = (await store.get(hostKey(host))) !== undefined
+      if (row === undefined && !known) throw notFound('host')
+      if (host === deps.self)
+        throw new ApiError(
+          'conflict',
+          `${host} is the host that answers this: stop it, and remove it from another host.`,
+        )
+      if (!force) refuseRemoval(row)
+      await deps.releaseServer(host)
+      await store.remove(hostKey(host))
+      members.remove(host)
+      log({ at: 'host-removed', host, force })
+      deps.hostChanged(host)
+    },
+    invite: () => deps.invite(),
+    doctor: async () =>
+      diagnose({
+        ...deps,
+        view: members.view(),
+        records: () => hostRecords(store),
+      }),
+    backup: () => takeBackup(deps),
+    async restore(chunks, force) {
+      const done = await restore(deps, chunks, force)
+      log({ at: 'restored', ...done })
+      deps.restored()
+      return done
+    },
+  }
+}
+
+/** @throws ApiError `conflict` when something of the host would be lost, or come back by itself */
+const refuseRemoval = (row: HostRow | undefined): void => {
+  if (row === undefined || ended.has(row.state)) return
+  const { name, state, usage } = row
+  if (state === 'draining' && usage !== null && usage.dynos === 0) return
+  const holds = usage === null ? '' : ` with ${usage.dynos} ${usage.dynos === 1 ? 'dyno' : 'dynos'}`
+  const todo =
+    state === 'suspect'
+      ? 'wait until it is back or dead'
+      : state === 'draining'
+        ? 'wait until it is empty'
+        : `run hosts:drain ${name} --wait, or stop it`
+  throw new ApiError(
+    'conflict',
+    `${name} is ${state}${holds}: ${todo}. With --force it is removed now and its dynos start elsewhere.`,
+  )
+}
+
+const rowOf = (member: Member, leader: string, usage: Fleet['hosts'][number] | undefined): HostRow => {
+  const { name, state, since, roles, labels, address, version, protocol, server } = member
+  return {
+    ...{ name, state, since, roles, labels, address, version, protocol, server },
+    leads: name === leader,
+    usage:
+      usage === undefined || ended.has(state)
+        ? null
+        : {
+            dynos: usage.dynos,
+            memoryBytes: usage.memoryBytes,
+            reservedBytes: usage.reservedBytes,
+            load: usage.load,
+          },
+  }
+}

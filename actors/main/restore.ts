@@ -1,0 +1,141 @@
+/**
+ * Restore: writes a backup into the record. Everything is read and checked before anything is written.
+ *
+ * What the cluster is (its hosts, invitations) stays as it is. Who may use it becomes as in the backup; the
+ * keys that work now go on working, as the restored owner's. Run again after it was cut short, it goes on.
+ */
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../../src/ports/store.ts'
+import type { Restored } from '../api/cluster.ts'
+import { ApiError } from '../api/errors.ts'
+import { BackupDamaged, readBackup, type Header } from './backup-file.ts'
+
+export type RestoreDeps = {
+  readonly store: Store
+  /** Where the backup waits until all of it is known to be good. */
+  readonly spool: string
+  readonly configKey: string
+}
+
+/** Kinds of records that say what this cluster is, not what is in it. */
+const ofTheCluster = new Set(['host', 'invite'])
+/** Kinds that a fresh cluster has by itself. */
+const ofTheOwner = new Set(['user', 'token'])
+const ownerKey = 'user/owner'
+const atOnce = 16
+const triesMax = 5
+
+const kindOf = (key: string): string => key.slice(0, key.indexOf('/'))
+
+/** @throws ApiError `invalid_params`, `conflict`, `service_unavailable` */
+export const restore = async (
+  deps: RestoreDeps,
+  chunks: AsyncIterable<Uint8Array>,
+  force: boolean,
+): Promise<Restored> => {
+  await mkdir(dirname(deps.spool), { recursive: true, mode: 0o700 })
+  try {
+    await pipeline(Readable.from(chunks), createWriteStream(deps.spool, { mode: 0o600 }))
+    const { header, owner } = await check(deps.spool)
+    if (!force) await refuse(deps, header)
+    return await write(deps, owner)
+  } catch (error) {
+    throw asApiError(error)
+  } finally {
+    await rm(deps.spool, { force: true })
+  }
+}
+
+const check = async (file: string): Promise<{ header: Header; owner: Entry | undefined }> => {
+  let header: Header | undefined
+  let owner: Entry | undefined
+  for await (const read of readBackup(createReadStream(file))) {
+    if ('header' in read) header = read.header
+    else if (read.entry.key === ownerKey) owner = read.entry
+  }
+  if (header === undefined) throw new BackupDamaged('it is empty')
+  return { header, owner }
+}
+
+const refuse = async ({ store, configKey }: RestoreDeps, header: Header): Promise<void> => {
+  if (header.configKey !== configKey)
+    throw new ApiError(
+      'conflict',
+      'The backup was taken under another config key, so config vars in it could not be read here. ' +
+        'Put that cluster’s keys/config.key into every host’s home and start the hosts again, ' +
+        'or give --force to restore everything else.',
+    )
+  const there = (await store.list('')).filter(({ key }) => {
+    const kind = kindOf(key)
+    return !ofTheCluster.has(kind) && !ofTheOwner.has(kind)
+  })
+  if (there.length > 0)
+    throw new ApiError(
+      'conflict',
+      `This cluster has ${there.length} records already. Give --force to overwrite those that the backup has.`,
+    )
+}
+
+const write = async (deps: RestoreDeps, owner: Entry | undefined): Promise<Restored> => {
+  const count = { written: 0, same: 0, left: 0 }
+  const put = async (entry: Entry): Promise<void> => {
+    count[await putOne(deps.store, entry)] += 1
+  }
+  const under = new Set<Promise<void>>()
+  for await (const read of readBackup(createReadStream(deps.spool))) {
+    if (!('entry' in read)) continue
+    if (ofTheCluster.has(kindOf(read.entry.key))) {
+      count.left += 1
+      continue
+    }
+    const one: Promise<void> = put(read.entry).finally(() => under.delete(one))
+    under.add(one)
+    if (under.size >= atOnce) await Promise.race(under)
+  }
+  await Promise.all(under)
+  if (owner !== undefined) await adoptTokens(deps.store, owner)
+  return count
+}
+
+/** Tokens of whoever owned this cluster before: without this, its own key would open nothing. */
+const adoptTokens = async (store: Store, owner: Entry): Promise<void> => {
+  const { id } = JSON.parse(Buffer.from(owner.value).toString('utf8')) as { id: string }
+  for (const token of await store.list('token/')) {
+    const record = JSON.parse(Buffer.from(token.value).toString('utf8')) as { userId: string }
+    if (record.userId === id) continue
+    await putOne(store, { ...token, value: Buffer.from(JSON.stringify({ ...record, userId: id })) })
+  }
+}
+
+/** Over whatever stands there, also while its actor lives: that one loses its race and reads the record anew. */
+const putOne = async (store: Store, { key, value }: Entry): Promise<'written' | 'same'> => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const found = await store.get(key)
+      if (found === undefined) await store.create(key, value)
+      else if (Buffer.compare(found.value, value) === 0) return 'same'
+      else await store.update(key, value, found.revision)
+      return 'written'
+    } catch (error) {
+      // A write whose answer was lost is found on the next reading.
+      const again = error instanceof StoreConflict || error instanceof StoreUnavailable
+      if (!again || tries >= triesMax) throw error
+    }
+  }
+}
+
+const asApiError = (error: unknown): unknown => {
+  if (error instanceof BackupDamaged)
+    return new ApiError('invalid_params', `The backup is damaged: ${error.message}.`, { cause: error })
+  if (error instanceof StoreConflict || error instanceof StoreUnavailable)
+    return new ApiError(
+      'service_unavailable',
+      'The record could not be written to the end. Run the restore again with --force.',
+      { cause: error },
+    )
+  return error
+}

@@ -1,0 +1,100 @@
+/**
+ * The way to the host that runs here: where its API is and the owner's key, both read from its home. Loopback
+ * only, as the API itself.
+ */
+import { readFileSync } from 'node:fs'
+import { request, type IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { text } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
+
+/** It was not done, in words for the operator. */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+  readonly code: string
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+export type Client = {
+  /** One request, JSON in and out. @throws Refused */
+  readonly ask: <T>(method: string, path: string, body?: unknown) => Promise<T>
+  /** Streams an answer into `to`. @throws Refused */
+  readonly download: (path: string, to: NodeJS.WritableStream) => Promise<void>
+  /** Streams a file up. @throws Refused */
+  readonly upload: <T>(path: string, from: Readable) => Promise<T>
+}
+
+/** Longer than the API itself takes to give up. */
+const silenceMs = 60_000
+
+/** @throws Refused when no host ever ran with this home */
+export const openClient = (home: string): Client => {
+  const { url, token } = readEnv(home)
+  const send = (method: string, path: string, from?: Readable | Buffer): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const headers = { authorization: `Bearer ${token}`, accept: 'application/json' }
+      const sent = request(new URL(path, url), { method, headers }, resolve)
+      const fail = (error: Error): void => {
+        const { code } = error as NodeJS.ErrnoException
+        if (code === 'ECONNREFUSED')
+          reject(new Refused('down', `no host answers at ${url}: start it with npm start`, { cause: error }))
+        else
+          reject(
+            new Refused('broken', `the host at ${url} did not answer: ${error.message}`, { cause: error }),
+          )
+      }
+      sent.once('error', fail)
+      sent.setTimeout(silenceMs, () => sent.destroy(new Error(`silent for ${silenceMs / 1000} s`)))
+      if (from === undefined || Buffer.isBuffer(from)) sent.end(from)
+      // An answer that comes before all was sent ends the sending: it is what counts.
+      else pipeline(from, sent).catch((error: unknown) => fail(error as Error))
+    })
+  const answerOf = async <T>(answer: IncomingMessage): Promise<T> => {
+    const said = await text(answer)
+    const { statusCode = 500 } = answer
+    let body: unknown
+    try {
+      body = JSON.parse(said)
+    } catch (error) {
+      throw new Refused('broken', `the host answered ${statusCode}: ${said.trim()}`, { cause: error })
+    }
+    if (statusCode < 300) return body as T
+    const { id = 'broken', message = said } = body as { id?: string; message?: string }
+    throw new Refused(id, message)
+  }
+  return {
+    ask: async (method, path, body) =>
+      answerOf(await send(method, path, body === undefined ? undefined : Buffer.from(JSON.stringify(body)))),
+    async download(path, to) {
+      const answer = await send('GET', path)
+      if (answer.statusCode !== 200) await answerOf(answer)
+      try {
+        await pipeline(answer, to, { end: false })
+      } catch (error) {
+        throw new Refused('broken', 'the connection ended before the backup was whole', { cause: error })
+      }
+    },
+    upload: async (path, from) => answerOf(await send('PUT', path, from)),
+  }
+}
+
+/** The file that the host writes for the heroku CLI says all that is needed. */
+const readEnv = (home: string): { readonly url: string; readonly token: string } => {
+  const file = join(home, 'env')
+  let env: string
+  try {
+    env = readFileSync(file, 'utf8')
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const why = missing
+      ? `no host has run with MANIFOLD_HOME=${home}: start one with npm start`
+      : `cannot read ${file}: run this as the user who runs the host`
+    throw new Refused('no_home', why, { cause: error })
+  }
+  const value = (name: string): string => new RegExp(`^export ${name}='([^']+)'$`, 'm').exec(env)?.[1] ?? ''
+  return { url: value('HEROKU_HOST'), token: value('HEROKU_API_KEY') }
+}

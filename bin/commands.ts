@@ -1,0 +1,242 @@
+/** The commands by name: each reads its arguments, asks the host, and prints. */
+import { createReadStream, createWriteStream, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { Refused, type Client } from './client.ts'
+import { bytesText, table } from './table.ts'
+
+/** The command line is wrong. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+  readonly code = 'usage'
+}
+
+/** @returns the exit code */
+type Command = (args: readonly string[], open: () => Client) => Promise<number>
+
+type Host = {
+  readonly name: string
+  readonly state: string
+  readonly leader: boolean
+  readonly roles: readonly string[]
+  readonly labels: Readonly<Record<string, string>>
+  readonly address: string
+  readonly version: string
+  readonly dynos: number | null
+  readonly memory_bytes: number | null
+  readonly reserved_bytes: number | null
+  readonly load: number | null
+}
+type Finding = {
+  readonly what: string
+  readonly level: 'ok' | 'warn' | 'fail'
+  readonly detail: string
+  readonly todo: string | null
+}
+
+const pollMs = 500
+const waitMinutesDefault = 30
+/** Its first line is in them. */
+const headBytesMax = 4096
+
+export const version = (): string => {
+  const file = readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')
+  return (JSON.parse(file) as { version: string }).version
+}
+
+type Options = NonNullable<ParseArgsConfig['options']>
+
+const parsed = <O extends Options>(args: readonly string[], options: O, names: readonly string[]) => {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: options as O,
+      allowPositionals: true,
+      strict: true,
+    })
+    if (positionals.length > names.length)
+      throw new UsageError(`${JSON.stringify(positionals[names.length])} is one argument too many`)
+    return { values, positionals }
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    throw new UsageError(error instanceof Error ? error.message : 'the arguments cannot be read', {
+      cause: error,
+    })
+  }
+}
+
+const named = (positionals: readonly string[], what: string): string => {
+  const [name] = positionals
+  if (name === undefined) throw new UsageError(`${what} is missing`)
+  return name
+}
+
+const pathOf = (name: string): string => `/hosts/${encodeURIComponent(name)}`
+
+const hosts: Command = async (args, open) => {
+  const { values } = parsed(args, { json: { type: 'boolean' } }, [])
+  const all = await open().ask<readonly Host[]>('GET', '/hosts')
+  console.log(values.json === true ? JSON.stringify(all) : hostsTable(all))
+  return 0
+}
+
+const hostsTable = (all: readonly Host[]): string => {
+  const head = ['NAME', 'STATE', 'ROLES', 'LABELS', 'DYNOS', 'MEMORY', 'LOAD', 'VERSION', 'ADDRESS']
+  const rows = all.map((host) => {
+    const { dynos, memory_bytes: memory, reserved_bytes: reserved, load } = host
+    const labels = Object.entries(host.labels).map(([name, value]) => `${name}=${value}`)
+    return [
+      host.leader ? `${host.name} *` : host.name,
+      host.state,
+      host.roles.join(','),
+      labels.join(',') || '-',
+      dynos === null ? '-' : String(dynos),
+      memory === null || reserved === null ? '-' : `${bytesText(reserved)} / ${bytesText(memory)}`,
+      load === null ? '-' : load.toFixed(2),
+      host.version,
+      host.address,
+    ]
+  })
+  return `${table([head, ...rows], new Set([4, 6]))}\n* places dynos`
+}
+
+const drain: Command = async (args, open) => {
+  const options = { wait: { type: 'boolean' }, timeout: { type: 'string' } } as const
+  const { values, positionals } = parsed(args, options, ['NAME'])
+  const name = named(positionals, 'the name of the host')
+  const minutes = Number(values.timeout ?? waitMinutesDefault)
+  if (!(minutes > 0)) throw new UsageError('--timeout wants minutes')
+  const client = open()
+  await client.ask('POST', `${pathOf(name)}/actions/drain`, {})
+  if (values.wait !== true) {
+    console.log(`${name} is being drained: see manifold hosts`)
+    return 0
+  }
+  return waitUntilEmpty(client, name, performance.now() + minutes * 60_000)
+}
+
+const waitUntilEmpty = async (client: Client, name: string, deadlineMs: number): Promise<number> => {
+  let last: string | undefined
+  while (performance.now() < deadlineMs) {
+    const host = await client
+      .ask<readonly Host[]>('GET', '/hosts')
+      .then((all) => all.find((one) => one.name === name))
+      .catch((error: unknown) => {
+        // The host that leads may go meanwhile: another one answers soon.
+        if (error instanceof Refused && error.code === 'service_unavailable') return null
+        throw error
+      })
+    const gone = host === undefined || host?.state === 'dead' || host?.state === 'left'
+    if (gone || (host?.state === 'draining' && host.dynos === 0)) {
+      console.log(`${name} is empty`)
+      return 0
+    }
+    const state =
+      host == null ? 'waiting for an answer' : `${name} is ${host.state} with ${host.dynos ?? '?'} dynos`
+    if (state !== last) console.error(state)
+    last = state
+    await pause(pollMs)
+  }
+  console.error(
+    `manifold: ${name} is not empty yet; it goes on being drained. manifold doctor says what waits`,
+  )
+  return 1
+}
+
+const undrain: Command = async (args, open) => {
+  const name = named(parsed(args, {}, ['NAME']).positionals, 'the name of the host')
+  await open().ask('POST', `${pathOf(name)}/actions/undrain`, {})
+  console.log(`${name} takes dynos again`)
+  return 0
+}
+
+const remove: Command = async (args, open) => {
+  const { values, positionals } = parsed(args, { force: { type: 'boolean' } }, ['NAME'])
+  const name = named(positionals, 'the name of the host')
+  await open().ask('DELETE', pathOf(name), { force: values.force === true })
+  console.log(`${name} is removed; its home is of no use for this cluster any more`)
+  return 0
+}
+
+const invite: Command = async (args, open) => {
+  parsed(args, {}, [])
+  const { url } = await open().ask<{ readonly url: string }>('POST', '/hosts/actions/invite', {})
+  console.log(url)
+  return 0
+}
+
+const doctor: Command = async (args, open) => {
+  const { values } = parsed(args, { json: { type: 'boolean' } }, [])
+  const findings = await open()
+    .ask<readonly Finding[]>('GET', '/cluster/doctor')
+    .catch((error: unknown): readonly Finding[] => {
+      if (!(error instanceof Refused)) throw error
+      const todo = error.code === 'down' ? 'npm start' : 'look at the log of the host'
+      return [{ what: 'host', level: 'fail', detail: error.message, todo }]
+    })
+  if (values.json === true) console.log(JSON.stringify(findings))
+  else for (const finding of findings) console.log(findingText(finding))
+  return findings.some(({ level }) => level === 'fail') ? 1 : 0
+}
+
+const findingText = ({ what, level, detail, todo }: Finding): string => {
+  const line = `${level.padEnd(4)}  ${what.padEnd(9)} ${detail}`
+  return todo === null ? line : `${line}\n      ${' '.repeat(9)} -> ${todo}`
+}
+
+const backup: Command = async (args, open) => {
+  const { positionals } = parsed(args, {}, ['FILE'])
+  const stamp = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')
+  const [file = `manifold-${stamp}.jsonl`] = positionals
+  const client = open()
+  if (file === '-') {
+    await client.download('/cluster/backup', process.stdout)
+    return 0
+  }
+  const part = `${file}.part`
+  try {
+    const to = createWriteStream(part, { mode: 0o600, flush: true })
+    await client.download('/cluster/backup', to)
+    await new Promise<void>((resolve, reject) => {
+      to.once('error', reject)
+      to.end(() => resolve())
+    })
+    renameSync(part, file)
+  } catch (error) {
+    rmSync(part, { force: true })
+    throw error instanceof Refused ? error : new Refused('file', `cannot write ${file}`, { cause: error })
+  }
+  const [head = '{}'] = (await text(createReadStream(file, { end: headBytesMax }))).split('\n', 1)
+  const { count } = JSON.parse(head) as { count: number }
+  console.log(`${file}: ${count} records`)
+  return 0
+}
+
+const restore: Command = async (args, open) => {
+  const { values, positionals } = parsed(args, { force: { type: 'boolean' } }, ['FILE'])
+  const file = named(positionals, 'the file')
+  type Done = { readonly written: number; readonly same: number; readonly left: number }
+  const source = createReadStream(file)
+  await new Promise<void>((resolve, reject) => {
+    source.once('open', () => resolve())
+    source.once('error', (cause) => reject(new Refused('file', `cannot read ${file}`, { cause })))
+  })
+  const done = await open().upload<Done>(`/cluster/restore${values.force === true ? '?force=1' : ''}`, source)
+  console.log(
+    `${done.written} records written, ${done.same} were there already, ${done.left} of the cluster itself left as they are`,
+  )
+  return 0
+}
+
+export const commands: Readonly<Record<string, Command>> = {
+  hosts,
+  'hosts:drain': drain,
+  'hosts:undrain': undrain,
+  'hosts:remove': remove,
+  'hosts:invite': invite,
+  doctor,
+  backup,
+  restore,
+}

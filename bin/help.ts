@@ -1,0 +1,23 @@
+/** What `manifold help` says. */
+export const helpText = `The operator's command of Manifold. It asks the host that runs with MANIFOLD_HOME (default ~/.manifold).
+Users of apps use the heroku CLI.
+
+  manifold hosts                     the hosts: state, dynos, memory, load, version
+      --json                         the same for programs
+  manifold hosts:drain NAME          move its dynos elsewhere, and let nothing new come
+      --wait                         until it is empty (at most --timeout minutes, default 30)
+  manifold hosts:undrain NAME        let it take dynos again
+  manifold hosts:remove NAME         take out a host that is dead, has left, or is drained and empty
+      --force                        whatever it does now; its dynos start elsewhere
+  manifold hosts:invite              a join URL for one more host: MANIFOLD_JOIN=<url> npm start
+  manifold doctor                    checks of everything, each with what to do; exit code 1 when one fails
+      --json                         the same for programs
+  manifold backup [FILE]             the whole record into a file; - for standard output
+  manifold restore FILE              a backup into an empty cluster
+      --force                        over the records that are there
+  manifold version
+  manifold help
+
+A backup holds apps, config vars (sealed: keep keys/config.key of a host's home apart from it), releases,
+formations, domains and users. It does not hold slugs and git repositories: push an app again where they are lost.
+A host that leads takes one by itself within minutes of a change, into backups/ in its home.`
