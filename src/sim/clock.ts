@@ -4,6 +4,7 @@
  * not be fooled.
  */
 import type { Clock, Timer } from '../ports/clock.ts'
+import { createGate, type Gate } from './gate.ts'
 
 type Event = { readonly atMs: number; readonly order: number; run: (() => void) | undefined }
 
@@ -17,8 +18,10 @@ export type VirtualClock = Clock & {
   /** Moves to that time without running anything: only when no event is due before. */
   advanceTo(atMs: number): void
   pending(): number
-  /** The same time, for one host's life: when `ended`, nothing of it fires any more. */
-  forHost(): Clock & { end(): void }
+  /**
+   * The same time, for one host's life: what is due passes its gate. `skewMs`: how far its wall clock is ahead.
+   */
+  forHost(gate?: Gate, skewMs?: () => number): Clock & { end(): void }
 }
 
 export const virtualClock = (): VirtualClock => {
@@ -85,19 +88,24 @@ export const virtualClock = (): VirtualClock => {
         return true
       }
     },
-    forHost: () => {
-      let alive = true
-      const guarded = (run: () => void) => () => {
-        if (alive) run()
+    forHost: (gate = createGate(), skewMs = () => 0) => {
+      /** One that is due while the host stands still can be called off until it goes on. */
+      const later = (ms: number, run: () => void): Timer => {
+        let isOff = false
+        const timer = schedule(ms, () => gate.pass(() => !isOff && run()))
+        return {
+          cancel: () => {
+            isOff = true
+            timer.cancel()
+          },
+        }
       }
       return {
-        now: () => Math.floor(nowMs),
+        now: () => Math.floor(nowMs + skewMs()),
         monotonicMs: () => nowMs - startMs + 1,
-        after: (ms, run) => schedule(ms, guarded(run)),
-        soon: (run) => void schedule(0, guarded(run)),
-        end: () => {
-          alive = false
-        },
+        after: later,
+        soon: (run) => void schedule(0, () => gate.pass(run)),
+        end: gate.end,
       }
     },
   }

@@ -4,6 +4,7 @@
  */
 import type { Transport } from '../ports/transport.ts'
 import type { VirtualClock } from './clock.ts'
+import { createGate, type Gate } from './gate.ts'
 import type { SeededRandom } from './random.ts'
 import type { Trace } from './trace.ts'
 
@@ -18,28 +19,44 @@ export const calmNetwork: NetworkFaults = { loss: 0, duplicate: 0, delayMsMin: 0
 
 export type Network = {
   /** A transport for one life of a host: after `cut off` nothing of it sends or hears. */
-  attach(host: string): Transport & { end(): void }
+  attach(host: string, gate?: Gate): Transport & { end(): void }
   faults(faults: NetworkFaults): void
   /** Messages from `from` to `to` vanish until healed. */
   cut(from: string, to: string): void
   heal(): void
+  /** The host has no connection to the bus, and knows it: nothing it sends leaves, nothing reaches it. */
+  disconnect(host: string): void
+  reconnect(host: string): void
   readonly lost: () => number
 }
 
 const batchBytesMax = 512 * 1024
 
 export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Trace): Network => {
-  type Life = { readonly host: string; alive: boolean; onBatch?: (batch: Uint8Array, from: string) => void }
+  type Life = {
+    readonly host: string
+    readonly gate: Gate
+    alive: boolean
+    readonly onConnection: ((connected: boolean) => void)[]
+    onBatch?: (batch: Uint8Array, from: string) => void
+  }
   const lives = new Map<string, Life>()
   const topics = new Map<
     string,
     Set<{ readonly life: Life; readonly onBody: (body: Uint8Array, from: string) => void }>
   >()
   const cuts = new Set<string>()
+  const offline = new Set<string>()
   let faults = calmNetwork
   let lost = 0
 
-  const isCut = (from: string, to: string): boolean => cuts.has(`${from}>${to}`)
+  const isCut = (from: string, to: string): boolean =>
+    (cuts.size > 0 && cuts.has(`${from}>${to}`)) ||
+    (offline.size > 0 && (offline.has(from) || offline.has(to)))
+  const tell = (host: string, connected: boolean): void => {
+    const life = lives.get(host)
+    for (const changed of life?.onConnection ?? []) life?.gate.pass(() => changed(connected))
+  }
   /** Delivers once or twice, or never, each at its own time. */
   const carry = (from: Life, to: () => Life | undefined, arrive: (life: Life) => void): void => {
     const copies = random.chance(faults.duplicate) ? 2 : 1
@@ -53,7 +70,7 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
       clock.after(delayMs, () => {
         const life = to()
         if (life === undefined || !life.alive || isCut(from.host, life.host)) lost++
-        else arrive(life)
+        else life.gate.pass(() => arrive(life))
       })
     }
   }
@@ -64,9 +81,17 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
     },
     cut: (from, to) => void cuts.add(`${from}>${to}`),
     heal: () => cuts.clear(),
+    disconnect: (host) => {
+      if (offline.has(host)) return
+      offline.add(host)
+      tell(host, false)
+    },
+    reconnect: (host) => {
+      if (offline.delete(host)) tell(host, true)
+    },
     lost: () => lost,
-    attach: (host) => {
-      const life: Life = { host, alive: true }
+    attach: (host, gate = createGate()) => {
+      const life: Life = { host, gate, alive: true, onConnection: [] }
       lives.set(host, life)
       return {
         batchBytesMax,
@@ -76,8 +101,12 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
           const target = lives.get(to)
           // Like a broker's "no responders": known only when nobody listens and the sender is not itself cut
           // off.
-          if ((target === undefined || !target.alive || target.onBatch === undefined) && !isCut(host, to)) {
-            if (unreachable !== undefined) clock.after(faults.delayMsMin, () => life.alive && unreachable())
+          const isDeaf =
+            target === undefined || !target.alive || target.onBatch === undefined || offline.has(to)
+          if (isDeaf && !offline.has(host) && !cuts.has(`${host}>${to}`)) {
+            if (unreachable !== undefined) {
+              clock.after(faults.delayMsMin, () => life.gate.pass(() => life.alive && unreachable()))
+            }
             return
           }
           carry(
@@ -111,8 +140,8 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
           topics.set(topic, all.add(subscriber))
           return { close: () => void all.delete(subscriber) }
         },
-        connected: () => life.alive,
-        onConnection: () => undefined,
+        connected: () => life.alive && !offline.has(host),
+        onConnection: (changed) => void life.onConnection.push(changed),
         close: async () => {
           life.alive = false
         },

@@ -5,6 +5,7 @@
  */
 import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
 import type { VirtualClock } from './clock.ts'
+import { createGate, type Gate } from './gate.ts'
 import type { SeededRandom } from './random.ts'
 import type { Trace } from './trace.ts'
 
@@ -31,17 +32,30 @@ export const calmStore: StoreFaults = {
 
 export type SimStore = {
   /** A client for one life of a host. */
-  attach(host: string): Store & { end(): void }
+  attach(host: string, gate?: Gate): Store & { end(): void }
   faults(faults: StoreFaults): void
   /** Away altogether: every call fails until it is back. */
   away(isAway: boolean): void
   /** The leader is away: writes and reads through it fail, `peek` still finds what was there. */
   writesAway(isAway: boolean): void
+  /** Hosts that do not reach the record now. */
+  cutOff(hosts: ReadonlySet<string>): void
+  /** Undoes what was written in the last so many ms, revisions too, as a store that lost its newest blocks. */
+  rollback(ms: number): void
   /** The truth, for checks after a run. */
   truth(prefix: string): readonly Entry[]
   /** The truth of one key. */
   peek(key: string): Entry | undefined
 }
+
+/** What a key held before a change. */
+type Change = {
+  readonly atMs: number
+  readonly key: string
+  readonly before: Entry | undefined
+  readonly revision: number
+}
+const journalMax = 10_000
 
 export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace): SimStore => {
   const entries = new Map<string, Entry>()
@@ -50,8 +64,15 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
   let faults = calmStore
   let isAway = false
   let isLeaderAway = false
+  let lost: ReadonlySet<string> = new Set()
+  let journal: Change[] = []
+  const note = (key: string): void => {
+    journal.push({ atMs: clock.monotonicMs(), key, before: entries.get(key), revision })
+    if (journal.length > 2 * journalMax) journal = journal.slice(-journalMax)
+  }
 
   const write = (key: string, value: Uint8Array): number => {
+    note(key)
     previous.set(key, entries.get(key))
     revision++
     entries.set(key, { key, value: value.slice(), revision })
@@ -59,16 +80,16 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
     return revision
   }
 
-  const attach = (host: string): Store & { end(): void } => {
+  const attach = (host: string, gate = createGate()): Store & { end(): void } => {
     let alive = true
     /** Applies at a moment between call and answer; the answer never comes to a host that is gone. */
     const call = <T>(apply: () => T, isWrite: boolean, isPeek = false): Promise<T> =>
       new Promise((resolve, reject) => {
         const latencyMs = () =>
           (faults.latencyMsMin + random.next() * (faults.latencyMsMax - faults.latencyMsMin)) / 2
-        const answer = (settle: () => void) => clock.after(latencyMs(), () => alive && settle())
+        const answer = (settle: () => void) => clock.after(latencyMs(), () => alive && gate.pass(settle))
         clock.after(latencyMs(), () => {
-          if (isAway || (isLeaderAway && !isPeek) || random.chance(faults.unavailable))
+          if (isAway || lost.has(host) || (isLeaderAway && !isPeek) || random.chance(faults.unavailable))
             return answer(() =>
               reject(new StoreUnavailable(`store away for ${host}`, isWrite ? 'unknown' : 'no')),
             )
@@ -116,6 +137,7 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
           if (found === undefined) return
           if (expected !== undefined && found.revision !== expected)
             throw new StoreConflict(`${key} stands at ${found.revision}, not ${expected}`)
+          note(key)
           previous.set(key, found)
           entries.delete(key)
           trace.add(clock.monotonicMs(), `store ${key} removed`)
@@ -139,6 +161,20 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
     },
     writesAway: (value) => {
       isLeaderAway = value
+    },
+    cutOff: (hosts) => {
+      lost = hosts
+    },
+    rollback: (ms) => {
+      const sinceMs = clock.monotonicMs() - ms
+      for (let last = journal.at(-1); last !== undefined && last.atMs > sinceMs; last = journal.at(-1)) {
+        if (last.before === undefined) entries.delete(last.key)
+        else entries.set(last.key, last.before)
+        revision = last.revision
+        journal.pop()
+      }
+      previous.clear()
+      trace.add(clock.monotonicMs(), `store back to ${revision}`)
     },
     truth,
     peek: (key) => entries.get(key),

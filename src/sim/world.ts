@@ -10,6 +10,7 @@ import type { NodePorts } from '../runtime/node-ports.ts'
 import { createNode, type Node } from '../runtime/node.ts'
 import type { TreeNode } from '../runtime/tree.ts'
 import { virtualClock } from './clock.ts'
+import { createGate, type Gate } from './gate.ts'
 import { simNetwork } from './network.ts'
 import { seededRandom, type SeededRandom } from './random.ts'
 import { simStore } from './store.ts'
@@ -36,6 +37,12 @@ export type World = {
   /** As kill -9: nothing more is said by it; what it had sent is on its way. */
   crash(name: string): void
   restart(name: string): void
+  /** As SIGSTOP: nothing of it moves until it thaws; then everything that was due comes at once. */
+  freeze(name: string): void
+  thaw(name: string): void
+  /** Its wall clock is ahead by so much from now on; the monotonic one is not. */
+  skew(name: string, ms: number): void
+  /** Hosts with a life, frozen ones too. */
   alive(): readonly string[]
   node(name: string): Node
   /** Who is in the view from now on; each host learns of it in its own time. */
@@ -63,22 +70,23 @@ export const createWorld = (seed: number): World => {
   const viewRandom = random.fork('view')
   const hosts = new Map<
     string,
-    { readonly info: HostInfo; readonly boot: Boot; lives: number; life?: Life }
+    { readonly info: HostInfo; readonly boot: Boot; lives: number; skewMs: number; life?: Life }
   >()
   const lines: string[] = []
   let view: View = { number: 1, hosts: [] }
   let events = 0
 
-  type Life = { node: Node; end: () => void; learn: (view: View) => void }
+  type Life = { node: Node; gate: Gate; end: () => void; learn: (view: View) => void }
 
   const start = (name: string): void => {
     const host = hosts.get(name)
     if (host === undefined || host.life !== undefined) return
     host.lives++
     const lifeRandom = random.fork(`${name}#${host.lives}`)
-    const lifeClock = clock.forHost()
-    const transport = network.attach(name)
-    const client = store.attach(name)
+    const gate = createGate()
+    const lifeClock = clock.forHost(gate, () => host.skewMs)
+    const transport = network.attach(name, gate)
+    const client = store.attach(name, gate)
     let seen = view
     const watchers: ((view: View) => void)[] = []
     const directory: Directory = { view: () => seen, onChange: (changed) => void watchers.push(changed) }
@@ -99,6 +107,7 @@ export const createWorld = (seed: number): World => {
     const node = createNode(ports, { host: name, cluster: 'sim', tree, simulateRemote: true })
     host.life = {
       node,
+      gate,
       end: () => {
         node.kill()
         transport.end()
@@ -119,7 +128,7 @@ export const createWorld = (seed: number): World => {
   const announceView = (): void => {
     for (const host of hosts.values()) {
       const next = view
-      clock.after(viewRandom.between(0, 50), () => host.life?.learn(next))
+      clock.after(viewRandom.between(0, 50), () => host.life?.gate.pass(() => host.life?.learn(next)))
     }
   }
 
@@ -129,7 +138,7 @@ export const createWorld = (seed: number): World => {
     store,
     clock,
     addHost: (name, roles, boot) => {
-      hosts.set(name, { info: { name, roles }, boot, lives: 0 })
+      hosts.set(name, { info: { name, roles }, boot, lives: 0, skewMs: 0 })
       view = { number: view.number + 1, hosts: [...view.hosts, { name, roles }] }
       start(name)
       announceView()
@@ -143,6 +152,18 @@ export const createWorld = (seed: number): World => {
     restart: (name) => {
       trace.add(clock.monotonicMs(), `restart ${name}`)
       start(name)
+    },
+    freeze: (name) => {
+      trace.add(clock.monotonicMs(), `freeze ${name}`)
+      hosts.get(name)?.life?.gate.freeze()
+    },
+    thaw: (name) => {
+      trace.add(clock.monotonicMs(), `thaw ${name}`)
+      hosts.get(name)?.life?.gate.thaw()
+    },
+    skew: (name, ms) => {
+      const host = hosts.get(name)
+      if (host !== undefined) host.skewMs = ms
     },
     alive: () => [...hosts].filter(([, host]) => host.life !== undefined).map(([name]) => name),
     node: (name) => {
