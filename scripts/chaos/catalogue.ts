@@ -1,5 +1,6 @@
 /** Every scenario of the language, by name, in the order of the table. */
-import type { Scenario } from './language.ts'
+import type { Verdict } from './check.ts'
+import type { Scenario, WorldName } from './language.ts'
 import { natsFollowerKill, natsTwoOfThree } from './scenarios/bus-servers.ts'
 import { coldStart, coldStartOneMissing } from './scenarios/cold-start.ts'
 import { drainUnderLoad } from './scenarios/drain-under-load.ts'
@@ -37,3 +38,13 @@ export const catalogue: readonly Scenario[] = [
   rollingUpgrade,
   returnOfTheDead,
 ]
+
+/** A scenario that is no timeline over hosts: it brings its own world and its own checks. */
+export type Special = {
+  readonly name: string
+  readonly what: string
+  readonly worlds: readonly WorldName[]
+  readonly run: (log: (line: string) => void) => Promise<Verdict>
+}
+
+export const specials: readonly Special[] = []

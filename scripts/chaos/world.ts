@@ -108,3 +108,10 @@ export type WorldOptions = {
  * dyno is up.
  */
 export type Boot = (scenario: Scenario, options: WorldOptions) => Promise<World>
+
+/** One world as the entry point knows it: each has its line in worlds.ts. */
+export type Door = {
+  readonly boot: Boot
+  /** Why it cannot run on this machine (no root, no engine); undefined: it can. */
+  readonly whyNot: () => string | undefined
+}

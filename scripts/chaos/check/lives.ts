@@ -1,7 +1,7 @@
 /** Processes: singletons never twice, no older decision after a newer one, nothing started needlessly. */
 import type { History, Life } from '../history.ts'
 import type { Bounds } from '../language.ts'
-import { troubles, type Violation } from './finding.ts'
+import { repairedAt, troubles, type Violation } from './finding.ts'
 
 const slotsOf = (lives: readonly Life[]): Map<string, Life[]> => {
   const slots = new Map<string, Life[]>()
@@ -14,23 +14,50 @@ const slotsOf = (lives: readonly Life[]): Map<string, Life[]> => {
 
 export const checkLives = (history: History, bounds: Bounds): readonly Violation[] => {
   const perSlot = [...slotsOf(history.lives)].flatMap(([slot, lives]) => [
-    ...doubles(slot, lives),
+    ...doubles(history, slot, lives),
     ...staleStarts(slot, lives),
   ])
   return [...perSlot, ...needless(history, bounds)]
 }
 
-const doubles = (slot: string, lives: readonly Life[]): Violation[] =>
-  lives
+/** A machine that stood still stops its singletons within this of going on: no lease can do more. */
+const thawMs = 2_000
+
+type Span = { readonly from: number; readonly to: number }
+
+/** When a life could do anything: not while its machine stood still, nor in the moment afterwards. */
+const activeSpans = (history: History, life: Life): Span[] => {
+  let spans: Span[] = [{ from: life.fromAt, to: life.toAt ?? Infinity }]
+  for (const struck of history.faults) {
+    if (struck.fault.do !== 'freeze' || !struck.hosts.includes(life.host)) continue
+    const still = { from: struck.at, to: repairedAt(history, struck) + thawMs }
+    spans = spans.flatMap(({ from, to }) => [
+      { from, to: Math.min(to, still.from) },
+      { from: Math.max(from, still.to), to },
+    ])
+  }
+  return spans.filter(({ from, to }) => from < to)
+}
+
+const doubles = (history: History, slot: string, all: readonly Life[]): Violation[] => {
+  const lives = all
     .filter((life) => life.singleton)
-    .flatMap((life, at, all) =>
-      all.slice(at + 1).flatMap((later) => {
-        const until = Math.min(life.toAt ?? Infinity, later.toAt ?? Infinity)
-        if (later.fromAt >= (life.toAt ?? Infinity)) return []
-        const text = `${slot} ran twice from ${later.fromAt} to ${until}: on ${life.host} and ${later.host}`
-        return [{ rule: 'epochs' as const, text }]
-      }),
-    )
+    .map((life) => ({ life, spans: activeSpans(history, life) }))
+  return lives.flatMap(({ life, spans }, at) =>
+    lives.slice(at + 1).flatMap((later) => {
+      const both = spans.flatMap((one) =>
+        later.spans.map((other) => ({
+          from: Math.max(one.from, other.from),
+          to: Math.min(one.to, other.to),
+        })),
+      )
+      const span = both.find(({ from, to }) => from < to)
+      if (span === undefined) return []
+      const text = `${slot} ran twice from ${span.from} to ${span.to}: on ${life.host} and ${later.life.host}`
+      return [{ rule: 'epochs' as const, text }]
+    }),
+  )
+}
 
 /** One host heard of the newer decision, and then obeyed the older one. */
 const staleStarts = (slot: string, lives: readonly Life[]): Violation[] =>
