@@ -18,7 +18,7 @@ import { systemClock } from '../../src/system/clock.ts'
 import { openLog } from '../../src/system/log.ts'
 import { processOf } from '../../src/system/process.ts'
 import { systemRandom } from '../../src/system/random.ts'
-import { holderOf } from '../effects/perform/names.ts'
+import { nearHolderOf } from '../effects/perform/names.ts'
 import { Formation } from '../protocols/formation.ts'
 import { routesTopic, Shard } from '../protocols/shard.ts'
 import { routeShape, type Route } from '../protocols/shapes.ts'
@@ -59,13 +59,14 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
 
   const table = createRouteTable({
     appDomain,
+    standpoint: { host: bus.host, hostState: () => undefined },
     limits: routeTableLimits,
     now: () => systemClock.monotonicMs(),
     after: (ms, run) => {
       const timer = systemClock.after(ms, run)
       return () => timer.cancel()
     },
-    holderOf: async (kind, name) => (await holderOf(store, kind, name))?.appId,
+    holderOf: async (kind, name) => nearHolderOf(store, kind, name),
     routeOf: async (appId): Promise<Route | undefined> =>
       node
         .ask(ref(Formation, appId), { type: 'route' }, { timeoutMs: routeTimeoutMs })

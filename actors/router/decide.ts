@@ -4,6 +4,7 @@
  */
 import type { Decision, Refusal } from '../../src/proxy/contract.ts'
 import type { Route } from '../protocols/shapes.ts'
+import { targetsOf, type Standpoint } from './targets.ts'
 
 const refuse = (route: Route, code: string, description: string): Refusal => ({
   kind: 'refuse',
@@ -13,19 +14,18 @@ const refuse = (route: Route, code: string, description: string): Refusal => ({
   description,
 })
 
-/** `wait`: its dynos are starting; the request is held until the route changes. */
-export const decide = (route: Route): Decision | 'wait' => {
-  const { appId: app, web, targets } = route
+/**
+ * `wait`: its dynos are starting, or none can be reached from here; the request is held until the route
+ * changes.
+ */
+export const decide = (route: Route, from: Standpoint): Decision | 'wait' => {
+  const { appId: app, web } = route
   if (route.maintenance) return { ...refuse(route, 'H80', 'Maintenance mode'), at: 'info' }
   if (web === 'blank') return { ...refuse(route, 'H81', 'Blank app'), at: 'info' }
   if (web === 'none') return refuse(route, 'H14', 'No web processes running')
   if (web === 'crashed') return refuse(route, 'H10', 'App crashed')
-  if (web === 'booting' || targets.length === 0) return 'wait'
-  return {
-    kind: 'route',
-    app,
-    targets: targets.map(({ dyno, address, port, epoch }) => ({ id: dyno, address, port, epoch })),
-  }
+  const targets = web === 'booting' ? [] : targetsOf(route, from)
+  return targets.length === 0 ? 'wait' : { kind: 'route', app, targets }
 }
 
 export const bootTimeout = (route: Route): Refusal => refuse(route, 'H20', 'App boot timeout')

@@ -7,6 +7,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { Route } from '../protocols/shapes.ts'
+import { succeed, type Known } from './epochs.ts'
 
 export type RouteCache = {
   /** The route that this hostname (lower case, no port) leads to, if it is known here. */
@@ -40,24 +41,24 @@ export const wildcardOf = (hostname: string): string => `*${hostname.slice(hostn
  */
 export const createRouteCache = (appDomain: string, appsMax: number, warmMax: number): RouteCache => {
   const names = new LRUCache<string, string>({ max: appsMax })
-  const routes = new LRUCache<string, Route>({ max: appsMax })
+  const routes = new LRUCache<string, Known>({ max: appsMax })
   const put = (route: Route): boolean => {
     const known = routes.peek(route.appId)
-    if (known !== undefined && known.version >= route.version) return false
+    if (known !== undefined && known.route.version >= route.version) return false
     if (route.gone) routes.delete(route.appId)
-    else routes.set(route.appId, route)
+    else routes.set(route.appId, succeed(known, route))
     return true
   }
   return {
     find: (hostname) => {
       const appId = names.get(hostname)
       if (appId === undefined) return undefined
-      const route = routes.get(appId)
+      const route = routes.get(appId)?.route
       if (route !== undefined && leadsTo(route, hostname, appDomain)) return route
       names.delete(hostname)
       return undefined
     },
-    ofApp: (appId) => routes.peek(appId),
+    ofApp: (appId) => routes.peek(appId)?.route,
     learn: (hostname, route) => {
       put(route)
       names.set(hostname, route.appId)

@@ -8,10 +8,12 @@
 import type { Decision } from '../../src/proxy/contract.ts'
 import type { Route } from '../protocols/shapes.ts'
 import { bootTimeout, decide, noSuchApp, platformError, tooManyWaiting } from './decide.ts'
+import type { Standpoint } from './targets.ts'
 import { createRouteCache, leadsTo, wildcardOf } from './route-cache.ts'
 
 export type RouteTableDeps = {
   readonly appDomain: string
+  readonly standpoint: Standpoint
   /** The app that holds a name of a kind; undefined: nobody. Rejects when it cannot be known. */
   readonly holderOf: (kind: 'app' | 'host', name: string) => Promise<string | undefined>
   /** The app's route from its formation; undefined: no such app. Rejects when it cannot be known. */
@@ -46,6 +48,8 @@ export type RouteTable = {
   resolve(host: string): Decision | Promise<Decision>
   /** An announcement. */
   update(route: Route): void
+  /** What is known of hosts has changed. */
+  hostsChanged(): void
   /** Asks again for what is cached, a bounded number of the most used: heals what an announcement missed. */
   revalidate(count: number): Promise<void>
   stats(): { readonly cached: number; readonly hits: number; readonly misses: number }
@@ -64,6 +68,16 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
   const nobody = new Map<string, number>()
   const waiting = new Map<string, Set<(route: Route) => void>>()
   const counts = { hits: 0, misses: 0 }
+  /** A route leads to the same place until something changes: it is asked for with every request. */
+  let decided = new WeakMap<Route, Decision | 'wait'>()
+
+  const decideOnce = (route: Route): Decision | 'wait' => {
+    const known = decided.get(route)
+    if (known !== undefined) return known
+    const decision = decide(route, deps.standpoint)
+    decided.set(route, decision)
+    return decision
+  }
 
   const holder = async (hostname: string): Promise<string | undefined> => {
     const suffix = `.${appDomain}`
@@ -111,7 +125,7 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
         resolve(decision)
       }
       const waiter = (next: Route): void => {
-        const decision = next.gone ? noSuchApp : decide(next)
+        const decision = next.gone ? noSuchApp : decideOnce(next)
         if (decision !== 'wait') end(decision)
       }
       const callOff = deps.after(limits.bootWaitMs, () => end(bootTimeout(route)))
@@ -119,7 +133,7 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     })
 
   const decideOrHold = (route: Route): Decision | Promise<Decision> => {
-    const decision = decide(route)
+    const decision = decideOnce(route)
     return decision === 'wait' ? hold(route) : decision
   }
 
@@ -152,7 +166,10 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     update: (route) => {
       // A new app or name: whoever was told "nobody" a moment ago may be wrong now.
       nobody.clear()
-      if (cache.update(route)) wake(route)
+      if (cache.update(route)) wake(cache.ofApp(route.appId) ?? route)
+    },
+    hostsChanged: () => {
+      decided = new WeakMap()
     },
     revalidate: async (count) => {
       for (const appId of cache.apps(count)) {
@@ -160,7 +177,7 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
         // No such app: it is gone, and the announcement that said so was missed.
         const gone = known && { ...known, version: known.version + 1, gone: true }
         const route = (await deps.routeOf(appId)) ?? gone
-        if (route !== undefined && cache.update(route)) wake(route)
+        if (route !== undefined && cache.update(route)) wake(cache.ofApp(appId) ?? route)
       }
     },
     stats: () => ({ cached: cache.size(), ...counts }),

@@ -5,39 +5,14 @@
 import t from 'tap'
 import { createAccessLog } from '../../actors/router/access-log.ts'
 import { createRouteCache } from '../../actors/router/route-cache.ts'
-import { createRouteTable, normalHost, routeTableLimits } from '../../actors/router/route-table.ts'
+import { normalHost, routeTableLimits } from '../../actors/router/route-table.ts'
 import { shard } from '../../actors/router/shard.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
-import type { AccessRecord, Decision } from '../../src/proxy/contract.ts'
+import type { AccessRecord } from '../../src/proxy/contract.ts'
 import { drive } from '../kit/drive.ts'
+import { code, route, routed, world } from '../kit/routes.ts'
 import { until } from '../kit/until.ts'
-
-const target = {
-  runId: 'r1',
-  dyno: 'web.1',
-  address: '10.0.0.1',
-  port: 4000,
-  outer: null,
-  epoch: 1,
-  host: 'h',
-}
-const route = (change: Partial<Route> = {}): Route => ({
-  appId: 'a1',
-  appName: 'shop',
-  version: 1,
-  maintenance: false,
-  gone: false,
-  hostnames: [],
-  web: 'up',
-  targets: [target],
-  ...change,
-})
-const routed: Decision = {
-  kind: 'route',
-  app: 'a1',
-  targets: [{ id: 'web.1', address: '10.0.0.1', port: 4000, epoch: 1 }],
-}
 
 const accessRecord: AccessRecord = {
   app: 'a1',
@@ -58,47 +33,6 @@ const accessRecord: AccessRecord = {
   bytes: 3,
   protocol: 'http',
   epochMs: 1,
-}
-
-type Names = Readonly<Record<string, string>>
-
-/** A table whose control plane is two maps, with a count of what it was asked; `isAway` makes it reject. */
-const world = (names: Names, routes: readonly Route[], limits: Partial<typeof routeTableLimits> = {}) => {
-  const plane = { names: { ...names } as Record<string, string>, routes: new Map<string, Route>() }
-  for (const each of routes) plane.routes.set(each.appId, each)
-  const asked: string[] = []
-  const timers = new Set<{ readonly atMs: number; readonly run: () => void }>()
-  const state = { nowMs: 1_000, isAway: false }
-  const answer = async <T>(question: string, value: () => T): Promise<T> => {
-    asked.push(question)
-    if (state.isAway) throw new Error('away')
-    return value()
-  }
-  const table = createRouteTable({
-    appDomain: 'localhost',
-    holderOf: (kind, name) => answer(`${kind} ${name}`, () => plane.names[`${kind} ${name}`]),
-    routeOf: (appId) => answer(`route ${appId}`, () => plane.routes.get(appId)),
-    now: () => state.nowMs,
-    after: (ms, run) => {
-      const timer = { atMs: state.nowMs + ms, run }
-      timers.add(timer)
-      return () => timers.delete(timer)
-    },
-    limits: { ...routeTableLimits, ...limits },
-  })
-  const advance = (ms: number): void => {
-    state.nowMs += ms
-    for (const timer of timers) {
-      if (timer.atMs > state.nowMs) continue
-      timers.delete(timer)
-      timer.run()
-    }
-  }
-  return { table, plane, asked, state, advance, timers }
-}
-const code = async (decision: Decision | Promise<Decision>): Promise<string> => {
-  const made = await decision
-  return made.kind === 'refuse' ? `${made.status} ${made.code} ${made.description}` : made.kind
 }
 
 t.test('a host is asked for once, then answered from the cache without a promise', async (t) => {

@@ -18,8 +18,23 @@ export const holderOf = async (
 ): Promise<{ readonly appId: string; readonly revision: number } | undefined> => {
   const entry = await store.get(nameKey(kind, name))
   if (entry === undefined) return undefined
-  const { appId } = JSON.parse(decoder.decode(entry.value)) as { appId: string }
-  return { appId, revision: entry.revision }
+  return { appId: appIdOf(entry.value), revision: entry.revision }
+}
+
+const appIdOf = (value: Uint8Array): string => (JSON.parse(decoder.decode(value)) as { appId: string }).appId
+
+/**
+ * The app that holds a name, from the nearest copy of the record, which answers while the store's leader is
+ * away; a name that is not there may be too new for it. Whoever asks learns from the app itself whether it
+ * still has the name.
+ */
+export const nearHolderOf = async (
+  store: Store,
+  kind: NameKind,
+  name: string,
+): Promise<string | undefined> => {
+  const entry = await store.peek(nameKey(kind, name))
+  return entry === undefined ? (await holderOf(store, kind, name))?.appId : appIdOf(entry.value)
 }
 
 /** The store's trouble as an effect's: the asking saga tries again. */

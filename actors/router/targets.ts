@@ -1,0 +1,37 @@
+/**
+ * Which dynos of a route a shard uses, and at which address. Pure.
+ *
+ * A dyno of this host is reached where it listens; one elsewhere through its own host, or not at all. Those on
+ * hosts that are well come first; a suspect's are used when there is no other, for nothing is taken away on
+ * suspicion, and even a dead one's when all else is gone: it may be the observers who are cut off.
+ */
+import type { Upstream } from '../../src/proxy/contract.ts'
+import type { MemberState } from '../../src/membership/contract.ts'
+import type { Route } from '../protocols/shapes.ts'
+
+/** Where this shard stands, and what it knows of the others; undefined: of that host nothing. */
+export type Standpoint = {
+  readonly host: string
+  readonly hostState: (name: string) => MemberState | undefined
+}
+
+/** Lower is better. Who was never heard of has just joined, or is older than this shard's view. */
+const rankOf = (state: MemberState | undefined): number => {
+  if (state === 'suspect') return 1
+  return state === 'dead' || state === 'left' ? 2 : 0
+}
+
+export const targetsOf = (route: Route, { host, hostState }: Standpoint): readonly Upstream[] => {
+  let best: Upstream[] = []
+  let bestRank = Number.POSITIVE_INFINITY
+  for (const { dyno: id, epoch, outer, ...inner } of route.targets) {
+    const isHere = inner.host === host
+    const at = isHere ? inner : outer
+    if (at === null) continue
+    const rank = isHere ? 0 : rankOf(hostState(inner.host))
+    if (rank > bestRank) continue
+    if (rank < bestRank) [best, bestRank] = [[], rank]
+    best.push({ id, address: at.address, port: at.port, epoch })
+  }
+  return best
+}
