@@ -7,6 +7,8 @@
  */
 import { EffectFailed, type Effects } from '../../src/ports/effects.ts'
 import type { Clock } from '../../src/ports/clock.ts'
+import { virtualClock } from '../../src/sim/clock.ts'
+import { createGate } from '../../src/sim/gate.ts'
 import type { SeededRandom } from '../../src/sim/random.ts'
 import type { Run } from '../../actors/protocols/shapes.ts'
 
@@ -18,6 +20,9 @@ export type Process = {
   readonly outer: { readonly address: string; readonly port: number }
   bound: boolean
   exited: { readonly code: number; readonly oomKilled: boolean } | undefined
+  /** Monotonic ms of the world: when it began and when it ended. */
+  readonly fromMs: number
+  toMs: number | undefined
 }
 
 export type Machine = {
@@ -29,6 +34,12 @@ export type Machine = {
   end(runId: string, code: number): void
   /** Power lost: nothing runs any more. */
   powerOff(): void
+  /** Its processes stand still, and go on. */
+  freeze(): void
+  thaw(): void
+  readonly frozen: () => boolean
+  /** Every process that ever ran here. */
+  readonly lives: readonly Process[]
   readonly started: () => number
 }
 
@@ -39,12 +50,37 @@ export const calmEngine: EngineFaults = { fail: 0, latencyMsMax: 20 }
 const memoryBytes = 16 * 2 ** 30
 const bindMs = 400
 
-/** @param clock the machine's own time: goes on when the host process dies */
-export const simMachine = (name: string, clock: Clock, random: SeededRandom): Machine => {
+/** Ports are given out again only when all of them were. */
+const portsMin = 3_000
+const portsMax = 60_000
+
+/**
+ * @param world goes on when the host process dies
+ * @param reusesPorts a planted bug: a port that became free is given to the next process at once
+ */
+export const simMachine = (
+  name: string,
+  world: ReturnType<typeof virtualClock>,
+  random: SeededRandom,
+  reusesPorts = false,
+): Machine => {
+  const gate = createGate()
+  const clock = world.forHost(gate)
   const processes = new Map<string, Process>()
+  const lives: Process[] = []
   let listeners: (() => void)[] = []
-  let ports = 3_000
+  let ports = portsMin
   let started = 0
+
+  const freePort = (): number => {
+    if (reusesPorts) {
+      const taken = new Set([...processes.values()].filter((one) => !one.exited).map((one) => one.port))
+      for (ports = portsMin; taken.has(ports);) ports++
+      return ports
+    }
+    ports = ports === portsMax ? portsMin : ports + 1
+    return ports
+  }
 
   /** Wakes whoever waits for something to change; they look for themselves. */
   const changed = (): void => {
@@ -63,6 +99,7 @@ export const simMachine = (name: string, clock: Clock, random: SeededRandom): Ma
     const process = processes.get(runId)
     if (process === undefined || process.exited !== undefined) return
     process.exited = { code, oomKilled: false }
+    process.toMs = world.monotonicMs()
     process.bound = false
     changed()
   }
@@ -70,17 +107,20 @@ export const simMachine = (name: string, clock: Clock, random: SeededRandom): Ma
     const known = processes.get(run.id)
     if (known !== undefined) return known
     started++
-    ports++
+    const port = freePort()
     const process: Process = {
       run,
       startedAt: clock.now(),
       address: `10.0.0.${name}`,
-      port: ports,
-      outer: { address: `192.168.0.${name}`, port: ports },
+      port,
+      outer: { address: `192.168.0.${name}`, port },
       bound: false,
       exited: undefined,
+      fromMs: world.monotonicMs(),
+      toMs: undefined,
     }
     processes.set(run.id, process)
+    lives.push(process)
     const [kind, status] = run.command.split(' ')
     if (kind === 'exit') clock.after(100, () => end(run.id, Number(status)))
     if (kind === 'crash') clock.after(1_000, () => end(run.id, 1))
@@ -106,9 +146,14 @@ export const simMachine = (name: string, clock: Clock, random: SeededRandom): Ma
 
   return {
     processes,
+    lives,
     end,
+    freeze: gate.freeze,
+    thaw: gate.thaw,
+    frozen: gate.frozen,
     started: () => started,
     powerOff: () => {
+      gate.thaw()
       for (const runId of processes.keys()) end(runId, 137)
       processes.clear()
       changed()
