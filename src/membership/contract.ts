@@ -68,6 +68,11 @@ export type Members = {
    * (`false`): what must not run twice is stopped by then.
    */
   onFence(fence: (isFenced: boolean) => void): void
+  /**
+   * Called each time the lease is held longer: until when, by the monotonic clock. For a watchdog outside of
+   * this process, which stops what must not run twice when this process no longer can.
+   */
+  onLease(held: (untilMs: number) => void): void
   close(): void
 }
 

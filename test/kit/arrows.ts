@@ -31,6 +31,12 @@ const arrows: readonly Arrow[] = [
   { what: 'the runtime', files: runtimeOnly, may: runtimeOnly },
   { what: 'an adapter', files: /^src\/(?:nats|system)\//, may: /^src\/(?:runtime|ports|nats|system)\// },
   { what: 'the simulation', files: /^src\/sim\//, may: /^src\/(?:runtime|ports|sim)\// },
+  // Written over the ports, so that it runs in the simulation as it does on a host; its bytes are the runtime's.
+  {
+    what: 'the membership',
+    files: /^src\/membership\//,
+    may: /^src\/(?:ports\/|membership\/|runtime\/codec\.ts)/,
+  },
   { what: 'an engine', files: /^src\//, may: /^src\/(?!runtime\/|ports\/|nats\/|system\/|sim\/)/ },
   { what: 'a composition root', files: compositionRoots, may: allOfIt },
   {
