@@ -21,6 +21,8 @@ export type Network = {
   /** A transport for one life of a host: after `cut off` nothing of it sends or hears. */
   attach(host: string, gate?: Gate): Transport & { end(): void }
   faults(faults: NetworkFaults): void
+  /** What comes from and goes to a host fares worse than the rest; undefined: no more. */
+  worsen(host: string, faults: NetworkFaults | undefined): void
   /** Messages from `from` to `to` vanish until healed. */
   cut(from: string, to: string): void
   heal(): void
@@ -47,6 +49,7 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
   >()
   const cuts = new Set<string>()
   const offline = new Set<string>()
+  const worse = new Map<string, NetworkFaults>()
   let faults = calmNetwork
   let lost = 0
 
@@ -58,11 +61,18 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
     for (const changed of life?.onConnection ?? []) life?.gate.pass(() => changed(connected))
   }
   /** Delivers once or twice, or never, each at its own time. */
-  const carry = (from: Life, to: () => Life | undefined, arrive: (life: Life) => void): void => {
-    const copies = random.chance(faults.duplicate) ? 2 : 1
+  const carry = (
+    from: Life,
+    host: string,
+    to: () => Life | undefined,
+    arrive: (life: Life) => void,
+  ): void => {
+    const { loss, duplicate, delayMsMin, delayMsMax } =
+      worse.size === 0 ? faults : (worse.get(from.host) ?? worse.get(host) ?? faults)
+    const copies = random.chance(duplicate) ? 2 : 1
     for (let i = 0; i < copies; i++) {
-      const drop = from.alive && random.chance(faults.loss)
-      const delayMs = faults.delayMsMin + random.next() * (faults.delayMsMax - faults.delayMsMin)
+      const drop = from.alive && random.chance(loss)
+      const delayMs = delayMsMin + random.next() * (delayMsMax - delayMsMin)
       if (drop) {
         lost++
         continue
@@ -78,6 +88,10 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
   return {
     faults: (next) => {
       faults = next
+    },
+    worsen: (host, next) => {
+      if (next === undefined) worse.delete(host)
+      else worse.set(host, next)
     },
     cut: (from, to) => void cuts.add(`${from}>${to}`),
     heal: () => cuts.clear(),
@@ -111,6 +125,7 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
           }
           carry(
             life,
+            to,
             () => lives.get(to),
             (there) => {
               trace.add(clock.monotonicMs(), `${host}>${to}`, copy)
@@ -127,6 +142,7 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
           for (const subscriber of topics.get(topic) ?? [])
             carry(
               life,
+              subscriber.life.host,
               () => subscriber.life,
               () => {
                 trace.add(clock.monotonicMs(), `${host}>>${topic}`, copy)
