@@ -34,7 +34,6 @@ export class Machine {
   #observer: Observer | undefined
   #seq = 0
   #fulls = fullsAChange
-  #beatMs = Number.NEGATIVE_INFINITY
   #tickMs: number
   /** Where this host stands in the view's order. */
   #index = -1
@@ -189,7 +188,6 @@ export class Machine {
     this.#seq += 1
     const isFull = this.#fulls > 0 || this.#seq % beatsAFull === 0 || ageMs > this.#times.suspectMs
     if (this.#fulls > 0) this.#fulls -= 1
-    this.#beatMs = at.ms
     this.#lease.sent(this.#seq, at.ms)
     this.#observer?.sent(this.#seq, at)
     const told = {
