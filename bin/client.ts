@@ -36,7 +36,11 @@ export const openClient = (home: string): Client => {
   const { url, token } = readEnv(home)
   const send = (method: string, path: string, from?: Readable | Buffer): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      const headers = { authorization: `Bearer ${token}`, accept: 'application/json' }
+      const headers = {
+        authorization: `Bearer ${token}`,
+        accept: 'application/json',
+        ...(Buffer.isBuffer(from) && { 'content-length': from.length }),
+      }
       const sent = request(new URL(path, url), { method, headers }, resolve)
       const fail = (error: Error): void => {
         const { code } = error as NodeJS.ErrnoException

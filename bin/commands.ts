@@ -1,4 +1,5 @@
 /** The commands by name: each reads its arguments, asks the host, and prints. */
+import { once } from 'node:events'
 import { createReadStream, createWriteStream, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -52,7 +53,7 @@ const parsed = <O extends Options>(args: readonly string[], options: O, names: r
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: options as O,
+      options,
       allowPositionals: true,
       strict: true,
     })
@@ -198,6 +199,7 @@ const backup: Command = async (args, open) => {
   const part = `${file}.part`
   try {
     const to = createWriteStream(part, { mode: 0o600, flush: true })
+    await once(to, 'open')
     await client.download('/cluster/backup', to)
     await new Promise<void>((resolve, reject) => {
       to.once('error', reject)
@@ -219,9 +221,8 @@ const restore: Command = async (args, open) => {
   const file = named(positionals, 'the file')
   type Done = { readonly written: number; readonly same: number; readonly left: number }
   const source = createReadStream(file)
-  await new Promise<void>((resolve, reject) => {
-    source.once('open', () => resolve())
-    source.once('error', (cause) => reject(new Refused('file', `cannot read ${file}`, { cause })))
+  await once(source, 'open').catch((cause: unknown) => {
+    throw new Refused('file', `cannot read ${file}`, { cause })
   })
   const done = await open().upload<Done>(`/cluster/restore${values.force === true ? '?force=1' : ''}`, source)
   console.log(

@@ -9,10 +9,10 @@ import { ApiError, notFound } from '../api/errors.ts'
 import { takeBackup } from './backup.ts'
 import { diagnose } from './doctor.ts'
 import type { DoctorDeps, Fleet } from './findings.ts'
-import { changeHostRecord, hostKey, hostRecords } from './host-records.ts'
+import { changeHost, hostKey, listHosts } from './host-record.ts'
 import { restore } from './restore.ts'
 
-export type OperatorDeps = Omit<DoctorDeps, 'view' | 'records'> & {
+export type OperatorDeps = Omit<DoctorDeps, 'view' | 'recorded'> & {
   readonly cluster: string
   readonly log: Log
   readonly members: Pick<Members, 'view' | 'remove'>
@@ -53,7 +53,10 @@ export const openClusterOperator = (deps: OperatorDeps): ClusterOperator => {
   return {
     view,
     async drain(host, draining) {
-      if (!(await changeHostRecord(store, host, { draining }))) throw notFound('host')
+      const record = await changeHost(store, host, (known) =>
+        known.draining === draining ? undefined : { ...known, draining },
+      )
+      if (record === undefined) throw notFound('host')
       log({ at: draining ? 'drain' : 'undrain', host })
       deps.hostChanged(host)
     },
@@ -78,7 +81,7 @@ export const openClusterOperator = (deps: OperatorDeps): ClusterOperator => {
       diagnose({
         ...deps,
         view: members.view(),
-        records: () => hostRecords(store),
+        recorded: async () => (await listHosts(store)).map(({ name }) => name),
       }),
     backup: () => takeBackup(deps),
     async restore(chunks, force) {
@@ -110,17 +113,14 @@ const refuseRemoval = (row: HostRow | undefined): void => {
 
 const rowOf = (member: Member, leader: string, usage: Fleet['hosts'][number] | undefined): HostRow => {
   const { name, state, since, roles, labels, address, version, protocol, server } = member
-  return {
-    ...{ name, state, since, roles, labels, address, version, protocol, server },
-    leads: name === leader,
-    usage:
-      usage === undefined || ended.has(state)
-        ? null
-        : {
-            dynos: usage.dynos,
-            memoryBytes: usage.memoryBytes,
-            reservedBytes: usage.reservedBytes,
-            load: usage.load,
-          },
-  }
+  const known = { name, state, since, roles, labels, address, version, protocol, server }
+  const gone = usage === undefined || ended.has(state)
+  return { ...known, leads: name === leader, usage: gone ? null : usageOf(usage) }
 }
+
+const usageOf = ({ dynos, memoryBytes, reservedBytes, load }: Fleet['hosts'][number]): HostRow['usage'] => ({
+  dynos,
+  memoryBytes,
+  reservedBytes,
+  load,
+})

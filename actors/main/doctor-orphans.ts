@@ -17,7 +17,7 @@ type Dyno = { readonly host: string; readonly runId: string; readonly appId: str
 
 /** Dynos were listed first and records are read now: whatever runs by right is on record by now. */
 export const checkOrphans = async (
-  deps: Pick<DoctorDeps, 'store' | 'facts' | 'view' | 'records'>,
+  deps: Pick<DoctorDeps, 'store' | 'facts' | 'view' | 'recorded'>,
   told: Answers,
 ): Promise<readonly Finding[]> => {
   const { formations, unread } = await readFormations(deps.store)
@@ -28,7 +28,7 @@ export const checkOrphans = async (
   const findings = [
     ofDynos(await stillThere(deps, strangers)),
     ofRuns(formations, present),
-    ofHosts([...(await deps.records()).keys()], deps.view),
+    ofHosts(await deps.recorded(), deps.view),
   ]
   if (unread.length > 0)
     findings.push(
@@ -57,10 +57,9 @@ const readFormations = async (store: Store) => {
 
 const dynosOf = (told: Answers): readonly Dyno[] =>
   answered(told).flatMap(([host, { facts }]) =>
-    facts.dynos.map(({ runId, appId, appName, dyno }) => ({
-      ...{ host, runId, appId },
-      name: `${appName} ${dyno} on ${host}`,
-    })),
+    facts.dynos.map(({ runId, appId, appName, dyno }) => {
+      return { host, runId, appId, name: `${appName} ${dyno} on ${host}` }
+    }),
   )
 
 /** A run that is being ended is known too. */

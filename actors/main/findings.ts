@@ -6,7 +6,6 @@ import type { Answer } from '../../src/runtime/index.ts'
 import type { Finding } from '../api/cluster.ts'
 import type { Placement } from '../protocols/placement.ts'
 import type { HostFacts } from './host-facts.ts'
-import type { HostRecord } from './host-records.ts'
 
 /** What the leader's placement knows of the hosts. */
 export type Fleet = Answer<typeof Placement, 'hosts'>
@@ -22,7 +21,8 @@ export type DoctorDeps = {
   readonly facts: (host: string) => Promise<HostFacts>
   /** One write to the record, by its own way. @returns ms until it was acknowledged */
   readonly canaryWrite: () => Promise<number>
-  readonly records: () => Promise<ReadonlyMap<string, HostRecord>>
+  /** Names of the hosts on record. */
+  readonly recorded: () => Promise<readonly string[]>
 }
 
 /** What a host said of itself, and how far its clock is from ours, give or take `errorMs`. */

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { ClusterOperator } from '../../actors/api/cluster.ts'
 import type { Tails } from '../../actors/api/face/tail.ts'
 import type { ServiceEndpoint } from '../../actors/api/service.ts'
 import { startApi, type ApiParts } from '../../actors/api/start.ts'
@@ -25,7 +26,7 @@ export const by = { id: systemRandom.uuid(), email: 'a@b.c' }
 /** Where requests go in place of the table of handlers. */
 export type Wire = Pick<ApiParts, 'requests' | 'serve'>
 
-export const openApi = async (t: Test, wire?: Wire) => {
+export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) => {
   const directory = mkdtempSync(join(tmpdir(), 'manifold-api-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const certificates = await keepCertificates(directory, ['localhost', '127.0.0.1'], Date.now())
@@ -100,6 +101,7 @@ export const openApi = async (t: Test, wire?: Wire) => {
       return (await wire?.serve(endpoints)) ?? { close: async () => service.clear() }
     },
     certificates,
+    ...(cluster && { cluster }),
     settings,
     owner: { email: 'owner@example.com', token: apiToken },
     listen: { host: '127.0.0.1', port: 0 },

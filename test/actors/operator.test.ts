@@ -1,0 +1,367 @@
+/** The operator's side of the cluster: hosts, backups and their restore, and what the doctor finds. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { BackupDamaged, backupLines, configKeySum, readBackup } from '../../actors/main/backup-file.ts'
+import { openBackups, surplus, takeBackup, writeBackup } from '../../actors/main/backup.ts'
+import { followHosts } from '../../actors/main/follow-hosts.ts'
+import { changeHost, decodeHost, hostKey } from '../../actors/main/host-record.ts'
+import { hostFacts, readFacts } from '../../actors/main/host-facts.ts'
+import { openAccounts } from '../../actors/api/accounts.ts'
+import type { Finding } from '../../actors/api/cluster.ts'
+import { formed, type Formed } from '../../actors/formation/record.ts'
+import { freshSlot } from '../../actors/formation/rollout.ts'
+import { encode } from '../../src/runtime/codec.ts'
+import { virtualClock } from '../../src/sim/clock.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { systemRandom } from '../../src/system/random.ts'
+import { memoryStore } from '../kit/memory-store.ts'
+import { dynosOn, factsOf, memberOf, openOperator } from '../kit/operator.ts'
+import { until } from '../kit/until.ts'
+
+const bytes = (text: string): Uint8Array => Buffer.from(text)
+const configKey = '0123456789abcdef'
+const about = { cluster: 'test', takenAt: '2026-11-23T00:00:00.000Z', configKey }
+const collect = async (lines: AsyncIterable<string> | Iterable<string>): Promise<string> => {
+  let text = ''
+  for await (const line of lines) text += line
+  return text
+}
+/** In pieces that fit no line. */
+async function* pieces(text: string): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < text.length; at += 7) yield Buffer.from(text.slice(at, at + 7))
+}
+const readAll = async (text: string) => {
+  const read = []
+  for await (const one of readBackup(pieces(text))) read.push(one)
+  return read
+}
+
+t.test('backup reads back as it was written, whatever the bytes', async (t) => {
+  const entries = [
+    { key: 'name/app/shop', value: bytes('{}'), revision: 3 },
+    { key: 'actor/app/ü b', value: new Uint8Array([0, 255, 10, 13]), revision: 2 ** 40 },
+  ]
+  const text = await collect(backupLines(entries, about))
+  t.equal(text.split('\n').length, 5, 'a header, two records, a sum, an end')
+  const [first, ...rest] = await readAll(text)
+  t.same(first, { header: { manifold: 'backup', format: 1, ...about, count: 2 } })
+  t.same(
+    rest,
+    entries.map((entry) => ({ entry })),
+  )
+  t.equal(configKeySum(bytes('a')).length, 16)
+  t.not(configKeySum(bytes('a')), configKeySum(bytes('b')))
+})
+
+t.test('backup that is damaged is refused before anything is written', async (t) => {
+  const entries = ['a', 'b', 'c'].map((name) => ({ key: `x/${name}`, value: bytes(name), revision: 1 }))
+  const text = await collect(backupLines(entries, about))
+  const lines = text.trimEnd().split('\n')
+  const damaged: Readonly<Record<string, string>> = {
+    empty: '',
+    'not ours': '{"a":1}\n',
+    'not JSON': 'hello\n',
+    'another format': text.replace('"format":1', '"format":2'),
+    'a changed value': text.replace(/"value":"Yg=="/, '"value":"Yw=="'),
+    'a lost record': `${lines.toSpliced(2, 1).join('\n')}\n`,
+    'a lost end': `${lines.slice(0, -1).join('\n')}\n`,
+    'a cut line': text.slice(0, -5),
+    'a second end': `${text}${lines.at(-1)}\n`,
+    'a key of no kind': text.replace('x/a', 'xa'),
+  }
+  for (const [what, broken] of Object.entries(damaged)) await t.rejects(readAll(broken), BackupDamaged, what)
+  const { operator, store } = await openOperator(t)
+  await t.rejects(operator.restore(pieces(damaged['a lost end'] ?? ''), true), { code: 'invalid_params' })
+  t.equal(await store.get('x/a'), undefined)
+})
+
+t.test('restore fills an empty cluster and leaves its hosts and keys in force', async (t) => {
+  const old = memoryStore()
+  const was = { email: 'a@b.c', token: 'old-token' }
+  const accounts = await openAccounts(old, systemRandom, () => 1, was)
+  await old.create('actor/app/1', bytes('one'))
+  await old.create('name/app/shop', bytes('{"appId":"1"}'))
+  await old.create('host/gone', bytes('{}'))
+  const text = await collect(takeBackup({ store: old, cluster: 'old', configKey, clock: systemClock }))
+
+  const { operator, store, said } = await openOperator(t)
+  const fresh = await openAccounts(store, systemRandom, () => 2, { email: 'x@y.z', token: 'new-token' })
+  const done = await operator.restore(pieces(text), false)
+  t.same(done, { written: 4, same: 0, left: 1 })
+  t.equal(said.restored, 1)
+  t.same(await store.get('actor/app/1').then((entry) => entry?.value), bytes('one'))
+  t.equal(await store.get('host/gone'), undefined, 'hosts are not restored')
+  t.ok(await store.get('host/h1'), 'and those that are there stay')
+  const owner = accounts.owner().id
+  t.equal(
+    (await fresh.authenticate('Bearer new-token'))?.id,
+    owner,
+    'the key of now opens as the restored owner',
+  )
+  t.equal((await fresh.authenticate('Bearer old-token'))?.id, owner, 'and so does the old one')
+  t.equal(fresh.owner().id, owner)
+
+  await t.rejects(operator.restore(pieces(text), false), { code: 'conflict', message: /2 records already/ })
+  await changeHost(store, 'h1', (host) => ({ ...host, draining: true }))
+  const entry = await store.get('actor/app/1')
+  await store.update('actor/app/1', bytes('changed'), entry?.revision ?? 0)
+  t.same(
+    await operator.restore(pieces(text), true),
+    { written: 1, same: 3, left: 1 },
+    'it goes over what is there',
+  )
+  t.same(await store.get('actor/app/1').then((now) => now?.value), bytes('one'))
+
+  const sealed = await collect(backupLines([], { ...about, configKey: 'another' }))
+  await t.rejects(operator.restore(pieces(sealed), false), { code: 'conflict', message: /config key/ })
+})
+
+t.test('backups are taken by the leader when something changed, and few are kept', async (t) => {
+  const { store, folder } = await openOperator(t)
+  const backups = join(folder, 'backups')
+  const clock = virtualClock()
+  const state = { leads: false, revision: 1 }
+  const logged: unknown[] = []
+  const taker = openBackups({
+    store,
+    folder: backups,
+    cluster: 'test',
+    configKey,
+    clock,
+    log: (line) => void logged.push(line),
+    leads: () => state.leads,
+    revision: async () => state.revision,
+  })
+  const minute = async (): Promise<number> => {
+    await until(() => clock.pending() > 0, { what: 'the next look' })
+    clock.step(Infinity)
+    await until(() => clock.pending() > 0, { what: 'the end of a look' })
+    try {
+      return readdirSync(backups).length
+    } catch {
+      return 0
+    }
+  }
+  t.equal(await minute(), 0, 'another host leads')
+  state.leads = true
+  t.equal(await minute(), 1)
+  t.equal(await minute(), 1, 'nothing changed')
+  state.revision = 2
+  t.equal(await minute(), 2)
+  const [file = ''] = readdirSync(backups)
+  t.equal((await readAll(readFileSync(join(backups, file), 'utf8'))).length, 4, 'a header and three hosts')
+  for (let count = 3; count < 60; count += 1) {
+    state.revision = count
+    await minute()
+  }
+  const kept = readdirSync(backups)
+  t.ok(kept.length >= 10 && kept.length <= 10 + 2 + 1, `${kept.length} are kept of 60 minutes`)
+  t.same(logged, [])
+  await taker.close()
+
+  const days = Array.from({ length: 3000 }, (_, hour) => {
+    const at = new Date(Date.UTC(2026, 0, 1) + hour * 1_800_000)
+    return `record-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}.jsonl`
+  })
+  const gone = new Set(surplus([...days, 'notes.txt', 'record-x.jsonl']))
+  const left = days.filter((name) => !gone.has(name))
+  t.ok(left.length <= 10 + 24 + 7 && left.length >= 30, `${left.length} are kept of 62 days`)
+  t.ok(left.includes(days.at(-1) ?? ''), 'the newest among them')
+  t.notOk(gone.has('notes.txt') || gone.has('record-x.jsonl'), 'files of others are let be')
+})
+
+t.test('hosts are drained and undrained on record, and each host is told of its own', async (t) => {
+  const { operator, store, said, deps } = await openOperator(t)
+  const listeners: ((body: Uint8Array, from: string) => void)[] = []
+  const heard: (boolean | undefined)[] = []
+  let changes = 0
+  const follower = followHosts({
+    self: 'h2',
+    store,
+    clock: systemClock,
+    log: deps.log,
+    transport: {
+      subscribe(_topic, listener) {
+        listeners.push(listener)
+        return { close: () => void listeners.pop() }
+      },
+    },
+    own: (record) => void heard.push(record?.draining),
+    changed: () => void (changes += 1),
+  })
+  t.teardown(() => follower.close())
+  await until(() => heard.length === 1, { what: 'the first look' })
+  await operator.drain('h2', true)
+  t.same(said.changed, ['h2'])
+  for (const listener of listeners) listener(bytes('h2'), 'h1')
+  await until(() => heard.length === 2, { what: 'the second look' })
+  t.same(heard, [false, true])
+  await operator.drain('h2', true)
+  await operator.drain('h2', false)
+  const entry = await store.get(hostKey('h2'))
+  t.match(decodeHost(entry?.value ?? bytes('{}')), { draining: false, nkey: 'Uh2' })
+  for (const listener of listeners) listener(bytes('h3'), 'h1')
+  t.equal(changes, 2)
+  t.equal(heard.length, 2, 'not of others')
+  await t.rejects(operator.drain('h9', true), { code: 'not_found' })
+  await store.remove(hostKey('h2'))
+  for (const listener of listeners) listener(bytes('h2'), 'h1')
+  await until(() => heard.length === 3, { what: 'the third look' })
+  t.equal(heard[2], undefined, 'it was taken out')
+})
+
+t.test('host is removed when nothing is lost with it, else refused with what to do', async (t) => {
+  const { operator, store, said } = await openOperator(t)
+  said.fleet = { ...said.fleet, hosts: [dynosOn('h2', 2), dynosOn('h3', 0)] }
+  const view = await operator.view()
+  t.same(
+    view.hosts.map(({ name, leads, usage }) => [name, leads, usage?.dynos]),
+    [
+      ['h1', true, undefined],
+      ['h2', false, 2],
+      ['h3', false, 0],
+    ],
+  )
+  const state = (name: string, to: Parameters<typeof memberOf>[1]): void => {
+    const members = said.view.members.map((member) => (member.name === name ? memberOf(name, to) : member))
+    said.view = { ...said.view, members }
+  }
+  await t.rejects(operator.remove('h9', true), { code: 'not_found' })
+  await t.rejects(operator.remove('h1', true), { code: 'conflict', message: /answers this/ })
+  const drainFirst = {
+    code: 'conflict',
+    message: 'h2 is up with 2 dynos: run hosts:drain h2 --wait, or stop it',
+  }
+  await t.rejects(operator.remove('h2', false), { code: 'conflict', message: new RegExp(drainFirst.message) })
+  state('h2', 'draining')
+  await t.rejects(operator.remove('h2', false), { message: /wait until it is empty/ })
+  state('h2', 'suspect')
+  await t.rejects(operator.remove('h2', false), { message: /back or dead/ })
+  t.same(said.removed, [])
+  await operator.remove('h2', true)
+  state('h3', 'draining')
+  await operator.remove('h3', false)
+  t.same(said.removed, ['h2', 'h3'])
+  t.same(said.changed, ['h2', 'h3'])
+  t.equal(await store.get(hostKey('h3')), undefined)
+})
+
+const slotOf = (run: { id: string; host: string }): Formed['slots'][number] => ({
+  ...freshSlot('web.1', 1),
+  type: 'web',
+  run: {
+    id: run.id,
+    host: run.host,
+    epoch: 1,
+    phase: 'up',
+    at: 1,
+    since: 1,
+    address: null,
+    port: null,
+    outer: null,
+    halted: false,
+  },
+})
+
+t.test('doctor finds all well in a cluster that is', async (t) => {
+  const { operator, said, store } = await openOperator(t)
+  const state = { ...formed('shop'), slots: [slotOf({ id: 'run-1', host: 'h2' })] }
+  await store.create('actor/formation/a1', encode({ v: 1, state, reminders: [], writes: [] }))
+  const dyno = { runId: 'run-1', appId: 'a1', appName: 'shop', dyno: 'web.1' }
+  said.facts.set('h2', { ...factsOf('h2'), dynos: [dyno] })
+  const findings = await operator.doctor()
+  t.same(
+    findings.filter(({ level }) => level !== 'ok'),
+    [],
+  )
+  const names = findings.map(({ what }) => what)
+  const all = ['bus', 'hosts', 'brake', 'versions', 'answers', 'clocks', 'disk', 'backups', 'room', 'orphans']
+  for (const name of [...all, 'runs', 'members']) t.ok(names.includes(name), `it looked at ${name}`)
+})
+
+t.test('doctor says what is wrong and what to do', async (t) => {
+  const { operator, said, store } = await openOperator(t)
+  const found = async (what: string): Promise<Finding | undefined> =>
+    (await operator.doctor()).find((finding) => finding.what === what)
+  const expect = async (what: string, level: string, detail: RegExp): Promise<void> => {
+    const finding = await found(what)
+    t.match(finding, { level, detail }, `${what}: ${finding?.level} ${finding?.detail}`)
+    if (level !== 'ok') t.ok(finding?.todo, 'with what to do')
+  }
+  said.canaryWrite = async () => {
+    throw new Error('no answer in 5000 ms')
+  }
+  await expect('bus', 'fail', /no write is acknowledged: no answer/)
+  said.canaryWrite = async () => 1500
+  await expect('bus', 'warn', /acknowledged in 1500 ms/)
+
+  said.aheadMs.set('h2', -20_000)
+  await expect('clocks', 'fail', /h2 is -[12]\d{4} ms from h1/)
+  said.aheadMs.set('h2', 7_000)
+  await expect('clocks', 'warn', /h2 is [67]\d{3} ms/)
+
+  const gb = 1024 ** 3
+  said.facts.set('h2', {
+    ...factsOf('h2'),
+    disks: [{ what: 'home', freeBytes: 3 * gb, totalBytes: 100 * gb }],
+  })
+  await expect('disk', 'warn', /h2 has 3.0 GB free \(3 %\)/)
+  said.facts.set('h2', {
+    ...factsOf('h2'),
+    disks: [{ what: 'home', freeBytes: gb / 4, totalBytes: 100 * gb }],
+  })
+  await expect('disk', 'fail', /h2 has 0.3 GB/)
+
+  const stranger = { runId: 'run-9', appId: 'a9', appName: 'ghost', dyno: 'web.1' }
+  said.facts.set('h2', { ...factsOf('h2'), dynos: [stranger] })
+  await expect('orphans', 'warn', /1 dynos run that no formation knows: ghost web.1 on h2/)
+  said.facts.delete('h2')
+  await expect('answers', 'warn', /h2 \(connect ECONNREFUSED\)/)
+
+  const state = { ...formed('shop'), slots: [slotOf({ id: 'run-1', host: 'h7' })] }
+  await store.create('actor/formation/a1', encode({ v: 1, state, reminders: [], writes: [] }))
+  await expect('runs', 'warn', /1 are on hosts that are gone: shop web.1 on h7/)
+  await store.create('actor/formation/a2', encode({ v: 1, state: { other: 1 }, reminders: [], writes: [] }))
+  await expect('records', 'warn', /actor\/formation\/a2/)
+
+  const members = [memberOf('h1'), memberOf('h2', 'dead'), { ...memberOf('h4', 'suspect'), version: '0.2.0' }]
+  said.view = { ...said.view, braked: true, members }
+  await expect('hosts', 'warn', /1 up; suspect: h4; dead: h2/)
+  await expect('brake', 'fail', /on: most hosts vanished/)
+  await expect('versions', 'warn', /0.1.0 on h1; 0.2.0 on h4/)
+  await expect('members', 'warn', /never seen lately: h3/)
+  said.view = { ...said.view, members: [memberOf('h1'), { ...memberOf('h4'), protocol: 2 }] }
+  await expect('versions', 'fail', /1 on h1; 2 on h4/)
+  said.view = { ...said.view, number: 0, members: [] }
+  await expect('hosts', 'fail', /no view/)
+
+  const waiting = [{ appId: 'a1', name: 'shop web.2', reason: 'No host has 1024 MB to spare', since: 1 }]
+  said.fleet = { ...said.fleet, waiting }
+  await expect('room', 'warn', /1 dynos wait for a place, shop web.2 among them: No host has 1024 MB/)
+  said.facts.set('h1', { ...factsOf('h1'), newestBackupAt: null })
+  said.facts.set('h3', { ...factsOf('h3'), newestBackupAt: null })
+  await expect('backups', 'warn', /no host has one/)
+})
+
+t.test('host says of itself what its machine is', async (t) => {
+  const { folder, store } = await openOperator(t)
+  const run = { id: 'run-1', appId: 'a1', appName: 'shop', name: 'web.1' }
+  const container = { id: 'run-1', pid: 1, address: '', startedAtMs: 1, attached: false }
+  const dyno = { kind: 'dyno', run: JSON.stringify(run) }
+  const list = async () => [
+    { ...container, labels: dyno, state: 'running' as const },
+    { ...container, labels: dyno, state: 'exited' as const },
+    { ...container, labels: { kind: 'build' }, state: 'running' as const },
+  ]
+  const backups = join(folder, 'backups')
+  const deps = { name: 'h1', version: '1', home: folder, backups, driver: { list }, now: () => Date.now() }
+  const facts = await hostFacts(deps)
+  t.match(facts, { name: 'h1', newestBackupAt: null, dynos: [{ runId: 'run-1', dyno: 'web.1' }] })
+  t.equal(facts.dynos.length, 1)
+  const clock = { ...systemClock, now: () => Date.UTC(2026, 10, 23, 1, 2, 3) }
+  await writeBackup({ store, folder: backups, cluster: 'test', configKey, clock })
+  t.equal((await hostFacts(deps)).newestBackupAt, clock.now())
+  t.same(readFacts(JSON.parse(JSON.stringify(facts))), facts)
+  t.throws(() => readFacts({ name: 'h1' }), /not understood/)
+})

@@ -1,0 +1,135 @@
+/** The operator's command, run as an operator runs it, against a real API whose cluster is the test's. */
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { writeEnvFile } from '../actors/api/env-file.ts'
+import { apiToken, openApi } from './kit/api.ts'
+import { dynosOn, memberOf, openOperator } from './kit/operator.ts'
+import { machineEnv, run, type Ran } from './kit/run.ts'
+
+const command = join(import.meta.dirname, '../bin/manifold')
+
+const openHome = async (t: Test, apiUrl: string, token = apiToken): Promise<string> => {
+  const home = mkdtempSync(join(tmpdir(), 'manifold-bin-'))
+  t.teardown(() => rmSync(home, { recursive: true, force: true }))
+  const secureHost = new URL(apiUrl).host
+  const paths = { authorityPath: join(home, 'ca.pem'), bundlePath: join(home, 'bundle.pem'), home }
+  await writeEnvFile(join(home, 'env'), { apiUrl, secureHost, token, ...paths })
+  return home
+}
+
+const open = async (t: Test) => {
+  const cluster = await openOperator(t)
+  const api = await openApi(t, undefined, cluster.operator)
+  const home = await openHome(t, `http://127.0.0.1:${api.api.port}`)
+  const manifold = (...args: readonly string[]): Promise<Ran> =>
+    run([command, ...args], { env: { ...machineEnv(), MANIFOLD_HOME: home }, cwd: home })
+  return { ...cluster, api, home, manifold }
+}
+
+t.test('manifold says what it can do, and what was asked wrongly', async (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'manifold-bin-'))
+  t.teardown(() => rmSync(home, { recursive: true, force: true }))
+  // As it is installed: by a link, run from anywhere.
+  const link = join(home, 'manifold')
+  symlinkSync(command, link)
+  const env = { ...machineEnv(), MANIFOLD_HOME: join(home, 'none') }
+  const manifold = (...args: readonly string[]): Promise<Ran> => run([link, ...args], { env, cwd: home })
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
+    version: string
+  }
+  t.same(await manifold('version'), { code: 0, stdout: `manifold ${version}\n`, stderr: '' })
+  t.match(await manifold('help'), { code: 0, stdout: /hosts:drain NAME/ })
+  t.match(await manifold(), { code: 0, stdout: /manifold doctor/ })
+  t.match(await manifold('host'), { code: 2, stderr: /no command "host"; see manifold help/ })
+  t.match(await manifold('hosts:drain'), { code: 2, stderr: /the name of the host is missing/ })
+  t.match(await manifold('hosts', '--jsn'), { code: 2, stderr: /Unknown option '--jsn'/ })
+  t.match(await manifold('hosts:drain', 'a', 'b'), { code: 2, stderr: /"b" is one argument too many/ })
+  t.match(await manifold('hosts'), { code: 1, stderr: /no host has run with MANIFOLD_HOME=.*npm start/ })
+  const tilde = await run([link, 'hosts'], { env: { ...env, MANIFOLD_HOME: '~/x' } })
+  t.match(tilde, { code: 2, stderr: /MANIFOLD_HOME="~\/x" is not allowed/ })
+})
+
+t.test('hosts are shown, drained, waited for, removed and invited', async (t) => {
+  const { manifold, said } = await open(t)
+  said.fleet = { ...said.fleet, hosts: [dynosOn('h1', 3), dynosOn('h2', 2)] }
+  const { stdout } = await manifold('hosts')
+  const lines = stdout.split('\n')
+  t.match(lines[0], /^NAME +STATE +ROLES +LABELS +DYNOS +MEMORY +LOAD +VERSION +ADDRESS$/)
+  t.match(
+    lines[1],
+    /^h1 \* +up +control,dyno,router,logplex +zone=a +3 +3.0 GB \/ 8.0 GB +0.50 +0.1.0 +10.0.0.1$/,
+  )
+  t.match(lines[3], /^h3 +up .* - +- +- +0.1.0/)
+  const json = JSON.parse((await manifold('hosts', '--json')).stdout) as Record<string, unknown>[]
+  t.match(json[1], { name: 'h2', state: 'up', leader: false, dynos: 2, reserved_bytes: 2 * 1024 ** 3 })
+
+  t.match(await manifold('hosts:drain', 'h2'), { code: 0, stdout: /h2 is being drained/ })
+  const waiting = manifold('hosts:drain', 'h2', '--wait')
+  const h2 = memberOf('h2', 'draining')
+  said.view = { ...said.view, members: [memberOf('h1'), h2, memberOf('h3')] }
+  said.fleet = { ...said.fleet, hosts: [dynosOn('h2', 0)] }
+  t.match(await waiting, { code: 0, stdout: 'h2 is empty\n' })
+  said.fleet = { ...said.fleet, hosts: [dynosOn('h2', 1)] }
+  const late = await manifold('hosts:drain', 'h2', '--wait', '--timeout', '0.01')
+  t.match(late, { code: 1, stderr: /h2 is draining with 1 dynos[^]*not empty yet/ })
+  t.match(await manifold('hosts:drain', 'h9'), { code: 1, stderr: "manifold: Couldn't find that host.\n" })
+  t.match(await manifold('hosts:undrain', 'h2'), { code: 0, stdout: /takes dynos again/ })
+  t.match(await manifold('hosts:remove', 'h2'), { code: 1, stderr: /h2 is draining with 1 dyno: wait until/ })
+  t.match(await manifold('hosts:remove', 'h2', '--force'), { code: 0, stdout: /h2 is removed/ })
+  t.same(said.removed, ['h2'])
+  t.match(await manifold('hosts:invite'), { code: 0, stdout: 'https://10.0.0.1:5100/join/abc?ca=def\n' })
+})
+
+t.test('doctor prints each finding, and its exit code tells whether something is broken', async (t) => {
+  const { manifold, said, api, home } = await open(t)
+  const well = await manifold('doctor')
+  t.equal(well.code, 0, well.stdout)
+  t.match(well.stdout, /^ok {4}bus {7}a write was acknowledged in 3 ms/)
+  said.view = { ...said.view, braked: true }
+  const ill = await manifold('doctor')
+  t.match(ill, { code: 1, stdout: /fail {2}brake .*\n +-> bring them back/ })
+  const json = JSON.parse((await manifold('doctor', '--json')).stdout) as Record<string, unknown>[]
+  t.match(
+    json.find(({ what }) => what === 'brake'),
+    { level: 'fail' },
+  )
+  t.equal((await api.http('GET', '/cluster/doctor', undefined, { authorization: 'Bearer no' })).status, 401)
+  t.equal((await api.call('cluster.doctor', {})).headers['Manifold-Status'], '200', 'over NATS too')
+  t.match((await api.http('GET', '/cluster')).body, { number: 7, leader: 'h1', braked: true, hosts: 3 })
+
+  const down = await openHome(t, 'http://127.0.0.1:1')
+  const away = await run([command, 'doctor'], { env: { ...machineEnv(), MANIFOLD_HOME: down } })
+  t.match(away, { code: 1, stdout: /fail {2}host {6}no host answers at .*\n +-> npm start/ })
+  const wrong = await openHome(t, `http://127.0.0.1:${api.api.port}`, 'HRKU-wrong')
+  const refused = await run([command, 'backup'], {
+    env: { ...machineEnv(), MANIFOLD_HOME: wrong },
+    cwd: home,
+  })
+  t.match(refused, { code: 1, stderr: /Invalid credentials/ })
+})
+
+t.test('backup is a file, and restore puts it back', async (t) => {
+  const { manifold, store, home } = await open(t)
+  await store.create('actor/app/1', Buffer.from('one'))
+  t.match(await manifold('backup', 'all.jsonl'), { code: 0, stdout: /^all.jsonl: 4 records\n$/ })
+  const file = join(home, 'all.jsonl')
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  t.match(await manifold('backup'), { code: 0, stdout: /^manifold-\d{8}T\d{6}Z.jsonl: 4 records/ })
+  const { stdout } = await manifold('backup', '-')
+  t.equal(stdout.split('\n')[1], readFileSync(file, 'utf8').split('\n')[1])
+  t.match(await manifold('backup', 'no/such/folder'), { code: 1, stderr: /cannot write/ })
+
+  t.match(await manifold('restore', 'all.jsonl'), { code: 1, stderr: /has 1 records already. Give --force/ })
+  await store.remove('actor/app/1')
+  t.match(await manifold('restore', 'all.jsonl'), {
+    code: 0,
+    stdout: /^1 records written, 0 were there already, 3 /,
+  })
+  t.same(Buffer.from((await store.get('actor/app/1'))?.value ?? []).toString(), 'one')
+  t.match(await manifold('restore', 'all.jsonl', '--force'), { code: 0, stdout: /^0 records written, 1 / })
+  t.match(await manifold('restore', 'none.jsonl'), { code: 1, stderr: /cannot read none.jsonl/ })
+  writeFileSync(file, readFileSync(file, 'utf8').slice(0, -20))
+  t.match(await manifold('restore', 'all.jsonl', '--force'), { code: 1, stderr: /The backup is damaged/ })
+})
