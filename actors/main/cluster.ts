@@ -78,14 +78,21 @@ export const foundCluster = async (
   const name = fitName(wish.name)
   saveKeys(home, foundingSecrets(home, random))
   const certificate = issueHost(authority, {
-    ...{ commonName: name, publicKey: publicHalf(keys.key), names: namesOf({ name, address }) },
-    ...{ nowMs, days: serverDays },
+    commonName: name,
+    publicKey: publicHalf(keys.key),
+    names: namesOf({ name, address }),
+    nowMs,
+    days: serverDays,
   })
   saveKeys(home, { certificate })
   saveCluster(home, {
     version: 1,
     cluster: `manifold-${random.token(nameLength).toLowerCase()}`,
-    ...{ name, address, port: wish.port, roles: [...wish.roles], granted: [...allRoles] },
+    name,
+    address,
+    port: wish.port,
+    roles: [...wish.roles],
+    granted: [...allRoles],
     labels: { ...wish.labels },
     authority: certificateSum(authority.certificate),
     nkey: publicOfSeed(keys.seed),
@@ -101,7 +108,9 @@ const foundingSecrets = (home: string, random: Random) => {
   const login = (user: string) => ({ user, password: random.token(tokenLength) })
   const earlier = readText(join(homePaths(home).nats, 'logins.json'))
   const logins = (): ClusterLogins => ({
-    ...{ platform: login('platform'), operator: login('operator'), system: login('system') },
+    platform: login('platform'),
+    operator: login('operator'),
+    system: login('system'),
     ...(earlier !== undefined && (JSON.parse(earlier) as Logins)),
     routes: login('routes'),
   })
@@ -128,7 +137,11 @@ const startAs = (home: string, cluster: Cluster, wish: HostWish, nowMs: number):
   if (authority !== undefined && !isGoodFor(cluster.certificate, names, nowMs)) {
     const publicKey = publicHalf(cluster.key)
     const certificate = issueHost(authority, {
-      ...{ commonName: cluster.name, publicKey, names, nowMs, days: serverDays },
+      commonName: cluster.name,
+      publicKey,
+      names,
+      nowMs,
+      days: serverDays,
     })
     saveKeys(home, { certificate })
   }
@@ -169,7 +182,16 @@ const ownRecord = (cluster: Cluster): HostRecord => {
   const { name, nkey, address, port, roles, granted, labels, joinedAt } = cluster
   const tlsKey = keySum(createPublicKey(cluster.key))
   return {
-    ...{ name, nkey, tlsKey, roles, granted, address, port, labels },
-    ...{ draining: false, server: false, joinedAt },
+    name,
+    nkey,
+    tlsKey,
+    roles,
+    granted,
+    address,
+    port,
+    labels,
+    draining: false,
+    server: false,
+    joinedAt,
   }
 }

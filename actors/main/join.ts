@@ -132,8 +132,17 @@ export const acceptJoin = async (
   await useInvite(store, token, createHash('sha256').update(`${asked.nkey} ${tlsKey}`).digest('hex'), nowMs)
   const { name, nkey, address, port, labels, roles } = asked
   const host = await addHost(store, {
-    ...{ name, nkey, tlsKey, roles, granted: roles, address, port, labels },
-    ...{ draining: false, server: false, joinedAt: nowMs },
+    name,
+    nkey,
+    tlsKey,
+    roles,
+    granted: roles,
+    address,
+    port,
+    labels,
+    draining: false,
+    server: false,
+    joinedAt: nowMs,
   })
   const certificate = issueHost(authority, {
     commonName: host.name,
@@ -143,8 +152,14 @@ export const acceptJoin = async (
     days: serverDays,
   })
   const grant = {
-    ...{ cluster: cluster.cluster, name: host.name, certificate, authority: cluster.authorityPem },
-    ...{ address, bus, joinedAt: host.joinedAt, secrets: secretsFor(host.granted, cluster.secrets) },
+    cluster: cluster.cluster,
+    name: host.name,
+    certificate,
+    authority: cluster.authorityPem,
+    address,
+    bus,
+    joinedAt: host.joinedAt,
+    secrets: secretsFor(host.granted, cluster.secrets),
   }
   return { grant, host }
 }
@@ -205,8 +220,11 @@ export const joinCluster = async (url: string, wish: HostWish, home: string): Pr
     const { authority, localAddress } = await pinAuthority(host, Number(port), sum)
     const request: JoinRequest = {
       protocol,
-      ...{ name: wish.name.slice(0, 255), address: wish.address ?? localAddress, port: wish.port },
-      ...{ roles: wish.roles as JoinRequest['roles'], labels: { ...wish.labels } },
+      name: wish.name.slice(0, 255),
+      address: wish.address ?? localAddress,
+      port: wish.port,
+      roles: wish.roles as JoinRequest['roles'],
+      labels: { ...wish.labels },
       nkey: publicOfSeed(keys.seed),
       publicKey: publicHalf(keys.key),
       proof: sign('sha256', Buffer.from(token), keys.key).toString('base64'),
@@ -272,9 +290,17 @@ const finishJoin = (home: string, grant: Grant, request: JoinRequest, sum: strin
   })
   const file: ClusterFile = {
     version: 1,
-    ...{ cluster: grant.cluster, name: grant.name, address: grant.address, port: request.port },
-    ...{ roles: request.roles, granted: request.roles, labels: request.labels },
-    ...{ authority: sum, nkey: request.nkey, bus: grant.bus, joinedAt: grant.joinedAt },
+    cluster: grant.cluster,
+    name: grant.name,
+    address: grant.address,
+    port: request.port,
+    roles: request.roles,
+    granted: request.roles,
+    labels: request.labels,
+    authority: sum,
+    nkey: request.nkey,
+    bus: grant.bus,
+    joinedAt: grant.joinedAt,
   }
   saveCluster(home, file)
   removeFile(keyFiles(home).joining)

@@ -168,8 +168,18 @@ export const saveKeys = (
 export const saveCluster = (home: string, cluster: ClusterFile): void => {
   const { version, name, address, port, roles, granted, labels, authority, nkey, bus, joinedAt } = cluster
   const file: ClusterFile = {
-    ...{ version, cluster: cluster.cluster, name, address, port, roles, granted, labels },
-    ...{ authority, nkey, bus, joinedAt },
+    version,
+    cluster: cluster.cluster,
+    name,
+    address,
+    port,
+    roles,
+    granted,
+    labels,
+    authority,
+    nkey,
+    bus,
+    joinedAt,
   }
   writeWhole(keyFiles(home).cluster, `${JSON.stringify(file, undefined, 2)}\n`)
 }

@@ -71,7 +71,11 @@ export const acceptRenewal = async (
   })
   if (host === undefined) throw notAdmitted(peer)
   const certificate = issueHost(authority, {
-    ...{ commonName: host.name, publicKey: asked.publicKey, names: namesOf(host), nowMs, days: serverDays },
+    commonName: host.name,
+    publicKey: asked.publicKey,
+    names: namesOf(host),
+    nowMs,
+    days: serverDays,
   })
   return { renewed: { certificate, bus }, host }
 }

@@ -9,6 +9,7 @@ import type { Duplex, Readable } from 'node:stream'
 import { Pool, type Dispatcher } from 'undici'
 import { attachProtocol, PeerFailed, peerLimits as limits } from './contract.ts'
 import { asPeerFailure } from './failure.ts'
+import { framed } from './frames.ts'
 import { readText, refusalIn } from './json.ts'
 
 export type PeersOptions = {
@@ -32,7 +33,8 @@ export type Peers = {
   ) => Promise<AsyncIterable<Uint8Array> | undefined>
   /**
    * Raw bytes to and from the client that waits on that host for this token; resolves, paused, when it has
-   * come. `end` ends one direction alone. Fails with `peer_refused` (`reason`: `timeout`, `taken`…).
+   * come. `end` ends one direction alone; `close` without it: the client, or the way to it, is gone. Fails with
+   * `peer_refused` (`reason`: `timeout`, `taken`…).
    */
   readonly attach: (host: string, token: string) => Promise<Duplex>
   /** POSTs JSON, gets JSON. @param timeoutMs for all of it; 10 s when left out */
@@ -133,7 +135,7 @@ export const openPeers = (options: PeersOptions): Peers => {
             },
             onRequestUpgrade(_controller, _status, _headers, socket) {
               end()
-              resolve(socket)
+              resolve(framed(socket))
             },
             onResponseStart(_controller, statusCode) {
               status = statusCode
@@ -178,11 +180,10 @@ const openPool = (origin: string, host: string, options: PeersOptions): Pool =>
       keepAliveInitialDelay: limits.keepAliveMs,
       // A resumed session would not ask again who is there.
       maxCachedSessions: 0,
-      allowHalfOpen: true,
-      checkServerIdentity: (_address, certificate) =>
-        certificate.subject.CN === host
+      checkServerIdentity: (_address, { subject }) =>
+        subject.CN === host
           ? undefined
-          : Object.assign(new Error(`${certificate.subject.CN} answers in place of ${host}`), {
+          : Object.assign(new Error(`${String(subject.CN)} answers in place of ${host}`), {
               code: 'ERR_TLS_CERT_ALTNAME_INVALID',
             }),
     },

@@ -17,6 +17,7 @@ import {
   type Peer,
   type PeerHandlers,
 } from './contract.ts'
+import { framed } from './frames.ts'
 import { readJson, refusalOf, sendJson, sendRaw } from './json.ts'
 import { sendSlug } from './send-slug.ts'
 import { splice } from './splice.ts'
@@ -54,8 +55,6 @@ export const openPeerServer = (options: PeerServerOptions): Promise<PeerServer> 
     rejectUnauthorized: false,
     minVersion: 'TLSv1.3',
     handshakeTimeout: limits.handshakeMs,
-    // An attached client may end its input and go on listening.
-    allowHalfOpen: true,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveMs,
@@ -66,9 +65,12 @@ export const openPeerServer = (options: PeerServerOptions): Promise<PeerServer> 
   })
   server.maxConnections = limits.connectionsMax
 
-  server.on('secureConnection', (socket) => {
+  // Those that never get as far as TLS count too.
+  server.on('connection', (socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('secureConnection', (socket) => {
     socket.on('error', () => socket.destroy())
     const peer = peerOf(socket)
     if (peer !== undefined) return void peers.set(socket, peer)
@@ -126,7 +128,7 @@ export const openPeerServer = (options: PeerServerOptions): Promise<PeerServer> 
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${attachProtocol}\r\n\r\n`,
     )
-    await splice(client, socket)
+    await splice(client, framed(socket))
   }
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
