@@ -48,6 +48,8 @@ type Started = MessageOf<typeof Dyno, 'started'>
 /** The engine answers within this for a run that had ended before it was adopted. */
 const unwatchedMs = 5_000
 const againMs = 1_000
+/** SIGTERM to SIGKILL of a fenced run: it has ended well before the lease has. */
+const fencedKillMs = 2_000
 /** After the exit there is an end to trying: logs or files that cannot be had are given up. */
 const triesMax = 10
 
@@ -56,6 +58,8 @@ export const dyno = actor(Dyno, {
   init: (args: DynoArgs, ctx) => begin(args, ctx),
   receive: {
     stop: (s, _, ctx) => terminate(s, ctx),
+    fence: (s, _, ctx) => fence(s, ctx),
+    fenceTimeout: (s, _, ctx) => (s.phase === 'exited' ? s : kill(s, ctx)),
     prepared: (s, _, ctx) => (s.unwanted ? over(s, null, null, ctx) : start(s, ctx)),
     started: (s, at, ctx) => started(s, at, ctx),
     startFailed: (s, m, ctx) => startFailed(s, m.code, m.reason, ctx),
@@ -110,7 +114,9 @@ const started = (s: State, at: Started, ctx: Self): State => {
   const { address, port, outer, startedAt } = at
   tellLog(s, `Starting process with command \`${expandCommand(s.run.command, port)}\``, ctx)
   const running = watchOver({ ...s, address, port, outer, startedAt, phase: 'starting' }, ctx)
-  return s.unwanted ? terminate(running, ctx) : running
+  if (!s.unwanted) return running
+  // Wanted by nobody; fenced, it may not even take its time.
+  return s.error === null ? terminate(running, ctx) : fence(running, ctx)
 }
 
 /** From here on the process is there, just started or found. */
@@ -152,7 +158,7 @@ const over = (s: State, code: number | null, error: string | null, ctx: Self): S
 
 const exited = (s: State, code: number, oomKilled: boolean, ctx: Self): State => {
   if (s.phase === 'exited') return s
-  for (const timer of ['boot', 'exit', 'expired']) ctx.cancel(timer)
+  for (const timer of ['boot', 'exit', 'expired', 'fence']) ctx.cancel(timer)
   if (oomKilled) {
     tellLog(s, 'Error R15 (Memory quota vastly exceeded)', ctx)
     tellLog(s, 'Stopping process with SIGKILL', ctx)
@@ -204,6 +210,19 @@ const bootTimeout = (s: State, ctx: Self): State => {
   )
   tellLog(s, 'Stopping process with SIGKILL', ctx)
   return enter('stopping', kill({ ...s, error: 'R10' }, ctx), ctx)
+}
+
+/**
+ * Another life of it may begin elsewhere soon, so nothing waits: not for routers, nor for 30 s. The platform's
+ * doing: no crash of the app.
+ */
+const fence = (s: State, ctx: Self): State => {
+  if (s.phase === 'launching') return { ...s, unwanted: true, error: 'R99' }
+  if (s.phase === 'exited') return s
+  ctx.cancel('boot')
+  ctx.cancel('signal')
+  ctx.after('fence', fencedKillMs, { type: 'fenceTimeout' })
+  return sendTerm(enter('stopping', { ...s, error: s.error ?? 'R99' }, ctx), ctx)
 }
 
 /** Repeated until the exit is seen: a signal that was lost must not leave a process behind. */
@@ -268,6 +287,7 @@ const reportOf = (s: State): RunReport => ({
   appId: s.run.appId,
   name: s.run.name,
   epoch: s.run.epoch,
+  releaseVersion: s.run.releaseVersion,
   phase: s.phase === 'launching' ? 'starting' : s.phase,
   address: s.address,
   port: s.port,

@@ -5,37 +5,47 @@
  * host is told only after the record that decided it is stored. Everything told may be lost: reconcile and
  * announcements say it again. Kept callers die with the activation: their answers are then unknown.
  */
-import { actor, type AskCtx, type Caller } from '../src/runtime/index.ts'
+import { actor, refAt, type AskCtx, type Caller } from '../src/runtime/index.ts'
 import { Routes } from './effects/routes.ts'
-import { placed, placeFailed, released } from './formation/decide.ts'
+import { released } from './formation/decide.ts'
 import { chosen, restartOne, stopOne, viewOf, type Which } from './formation/dynos.ts'
+import { move } from './formation/move.ts'
 import { observe, observeAll } from './formation/observe.ts'
 import { runOneOff } from './formation/one-off.ts'
-import { coolOffEnd, nextLookMs, reconcile, replace } from './formation/reconcile.ts'
-import { formed, recordSchema, type Formed } from './formation/record.ts'
-import { fit, halt, isFormed, remove, type Self } from './formation/rollout.ts'
+import { answered, askPlaces, noPlaces, placed, unplaced, type Places } from './formation/place.ts'
+import { coolOffEnd, nextLookMs, reconcile } from './formation/reconcile.ts'
+import { formationRecord, formed, type Formed } from './formation/record.ts'
+import { fit, halt, isFormed, remove, restart, type Self } from './formation/rollout.ts'
 import { routeOf, sameRoute } from './formation/route.ts'
 import { scaledText, scaleTypes } from './formation/scale.ts'
 import { Formation } from './protocols/formation.ts'
+import { Placement } from './protocols/placement.ts'
 import { say } from './say.ts'
 
-/** `f` null: no such app. `callers` wait for the end of `destroy`. */
-type State = { readonly f: Formed | null; readonly callers: readonly Caller[] }
+type State = {
+  /** Null: no such app. */
+  readonly f: Formed | null
+  /** They wait for the end of `destroy`. */
+  readonly callers: readonly Caller[]
+  readonly places: Places
+  /** Newest view of the hosts that a move was decided in: older decisions are refused. */
+  readonly view: number
+}
 // The runtime gives each ask its own answer type; what these helpers need of it is the refusal.
 type Refusing = Pick<AskCtx<typeof Formation, unknown>, 'refuseCaller'>
 
+const blank: State = { f: null, callers: [], places: noPlaces, view: 0 }
 const publishMs = 30_000
 const callersMax = 16
 
 export const formation = actor(Formation, {
   mailbox: { capacity: 1_000, overflow: 'reject' },
   durable: {
-    version: 1,
-    schema: recordSchema,
+    ...formationRecord,
     save: (s: State) => s.f ?? undefined,
-    load: (f): State => ({ f, callers: [] }),
+    load: (f): State => ({ ...blank, f }),
   },
-  init: (): State => ({ f: null, callers: [] }),
+  init: (): State => blank,
   awake: (s, ctx) => awake(s, ctx),
   receive: {
     open(s, { appName }, ctx) {
@@ -57,7 +67,7 @@ export const formation = actor(Formation, {
       if (!scaled.ok) return refused(s, ctx, scaled.reason)
       say(ctx, ctx.self.key, 'app', 'api', scaledText(scaled.types, by.email))
       ctx.reply({ types: scaled.types })
-      return settle(s, { ...s, f: fit({ ...s.f, types: scaled.types }, ctx) }, ctx)
+      return settle(s, { ...s, f: rescale(s.f, scaled.types, ctx) }, ctx)
     },
     types(s, _, ctx) {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
@@ -66,7 +76,8 @@ export const formation = actor(Formation, {
     },
     dynos(s, _, ctx) {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
-      ctx.reply({ dynos: s.f.slots.map(viewOf) })
+      const { waiting } = s.places
+      ctx.reply({ dynos: s.f.slots.map((slot) => viewOf(slot, waiting)) })
       return s
     },
     restart(s, m, ctx) {
@@ -87,7 +98,12 @@ export const formation = actor(Formation, {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
       const ran = runOneOff(s.f, m, ctx.caller.host, ctx)
       if ('refused' in ran) return refused(s, ctx, ran.refused)
-      ctx.reply(viewOf(ran.f.slots.find((slot) => slot.name === ran.name)!))
+      ctx.reply(
+        viewOf(
+          ran.f.slots.find((slot) => slot.name === ran.name)!,
+          noPlaces.waiting,
+        ),
+      )
       return settle(s, { ...s, f: ran.f }, ctx)
     },
     route(s, _, ctx) {
@@ -103,10 +119,26 @@ export const formation = actor(Formation, {
       const callers = [...s.callers, ctx.caller].slice(-callersMax)
       const wound: Formed = { ...s.f, destroying: true, types: [], hostnames: [] }
       const f = wound.slots.reduce((next, slot) => remove(next, slot, ctx), wound)
-      return settle(s, { f, callers }, ctx)
+      return settle(s, { ...s, f, callers }, ctx)
     },
-    placed: (s, m, ctx) => change(s, ctx, (f) => placed(f, m.runId, m.host, ctx)),
-    placeFailed: (s, m, ctx) => change(s, ctx, (f) => placeFailed(f, m.runId, m, ctx)),
+    placed(s, m, ctx) {
+      if (s.f === null) return s
+      const f = placed(s.f, m.runs, ctx)
+      const next = { ...s, f, places: answered(f, s.places, m, ctx) }
+      if (m.failed === null) return settle(s, next, ctx)
+      return settle(s, { ...next, f: unplaced(f, m.asked, m.failed, ctx) }, ctx)
+    },
+    move(s, m, ctx) {
+      // Whoever leads by now has decided otherwise.
+      if (m.view < s.view) return s
+      ctx.tell(refAt(Placement, 'placement', m.by), {
+        type: 'moved',
+        appId: ctx.self.key,
+        runIds: m.runs.map((run) => run.runId),
+      })
+      return change({ ...s, view: m.view }, ctx, (f) => move(f, m, ctx))
+    },
+    room: (s, _, ctx) => (s.f === null ? s : { ...s, places: askPlaces(s.f, s.places, ctx) }),
     dynoChanged(s, { host, report }, ctx) {
       if (s.f === null && report.phase !== 'exited') halt(host, report.id, report.name, ctx)
       return change(s, ctx, (f) => observe(f, host, 0, report, ctx))
@@ -123,10 +155,7 @@ export const formation = actor(Formation, {
       if (s.f !== null) publish(s.f, ctx)
       return s
     },
-    retry(s, _, ctx) {
-      if (s.f !== null) replace(s.f, ctx)
-      return s
-    },
+    retry: (s, _, ctx) => (s.f === null ? s : { ...s, places: askPlaces(s.f, s.places, ctx) }),
   },
 })
 
@@ -151,10 +180,24 @@ const change = (s: State, ctx: Self, next: (f: Formed) => Formed): State =>
 
 const awake = (s: State, ctx: Self): State => {
   if (s.f === null) return s
-  replace(s.f, ctx)
   publish(s.f, ctx)
   ctx.after('reconcile', 0, { type: 'reconcile' })
-  return s
+  // The answers that an earlier activation waited for are lost.
+  return { ...s, places: askPlaces(s.f, noPlaces, ctx) }
+}
+
+/** Processes learn only at their start that they have to be the only one. */
+const rescale = (f: Formed, types: Formed['types'], ctx: Self): Formed => {
+  const changed = types.filter(
+    (type) => f.types.find((known) => known.type === type.type)?.singleton !== type.singleton,
+  )
+  const fitted = fit({ ...f, types }, ctx)
+  return fitted.slots
+    .filter(
+      (slot) =>
+        isFormed(slot) && slot.run?.phase !== 'placing' && changed.some(({ type }) => type === slot.type),
+    )
+    .reduce((next, slot) => restart(next, slot, ctx), fitted)
 }
 
 /** Routers hear of a change at once; timers follow what is still open; an app without runs may go at last. */
@@ -166,7 +209,7 @@ const settle = (before: State, after: State, ctx: Self): State => {
     ctx.forget('coolOff')
     ctx.cancel('publish')
     ctx.cancel('reconcile')
-    return { f: null, callers: [] }
+    return blank
   }
   const f = reroute(before.f, after.f, ctx)
   lookAgain(f, ctx)
@@ -175,7 +218,7 @@ const settle = (before: State, after: State, ctx: Self): State => {
     if (coolOff === 0) ctx.forget('coolOff')
     else ctx.remind('coolOff', coolOff, { type: 'reconcile' })
   }
-  return { ...after, f }
+  return { ...after, f, places: askPlaces(f, after.places, ctx) }
 }
 
 /** As long as anything is open, also when the last look changed nothing. */

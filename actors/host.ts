@@ -1,6 +1,6 @@
 /**
  * Host: the dynos of this machine. Starts a Dyno for each run it is told to launch, adopts what still runs
- * when it comes up, and announces what is here to every formation concerned, again and again.
+ * when it comes up, and announces what is here to placement and to every formation concerned, again and again.
  *
  * It owns nothing that cannot be found again in the container engine. Launches wait until that was asked
  * once. Failure policy: restarted at once under a new incarnation (`since`); dynos run on meanwhile.
@@ -10,20 +10,23 @@ import { actor, ref, refAt, type Ctx } from '../src/runtime/index.ts'
 import { dyno, type Adopted } from './dyno.ts'
 import { Census } from './effects/census.ts'
 import { Container, type Found } from './effects/container.ts'
+import { Fleet } from './effects/fleet.ts'
+import { nothingSaid, sayFleet, type Said } from './host/fleet.ts'
 import {
   appsOf,
   exitedReport,
   freshReport,
-  newestEpoch,
+  isStale,
   reportsOf,
+  withEpoch,
+  type Epochs,
   type Held,
   type Runs,
 } from './host/runs.ts'
 import { Dyno } from './protocols/dyno.ts'
 import { Formation } from './protocols/formation.ts'
 import { Host } from './protocols/host.ts'
-import { Placement } from './protocols/placement.ts'
-import type { Run, RunReport } from './protocols/shapes.ts'
+import type { FleetMember, Run, RunReport } from './protocols/shapes.ts'
 
 type State = {
   /** This incarnation: when it began. */
@@ -37,11 +40,26 @@ type State = {
   /** Bytes; null until measured: nothing is placed here before. */
   readonly memoryBytes: number | null
   readonly censuses: number
+  readonly epochs: Epochs
+  readonly said: Said
+  /** The next announcement to placement is due; `full`: of everything. */
+  readonly due: 'no' | 'changes' | 'full'
+  readonly ticks: number
+  /** What the membership has this host for. */
+  readonly membership: FleetMember['state'] | 'unknown'
+  /** Its lease may be over elsewhere. */
+  readonly fenced: boolean
 }
 type Self = Ctx<typeof Host>
 
 const tickMs = 10_000
 const againMs = 1_000
+/** Changes within this of each other are one announcement. */
+const gatherMs = 50
+/** A full announcement that was asked for comes within this: all hosts may be asked at once. */
+const surveyMs = 500
+/** Of the ticks: a full announcement without being asked. */
+const fullTicks = 6
 /** The engine is asked again, for runs that nobody here knows. */
 const findMs = 60_000
 const waitingMax = 1_000
@@ -65,6 +83,12 @@ export const host = actor(Host, {
       orphans: [],
       memoryBytes: null,
       censuses: 0,
+      epochs: new Map(),
+      said: nothingSaid,
+      due: 'no',
+      ticks: 0,
+      membership: 'unknown',
+      fenced: false,
     }
   },
   receive: {
@@ -77,10 +101,23 @@ export const host = actor(Host, {
       announce(s, appId, ctx)
       return s
     },
+    survey: (s, _, ctx) => due(s, 'full', ctx.random() * surveyMs, ctx),
+    announceRuns: (s, _, ctx) => announceRuns(s, ctx),
     load(s, _, ctx) {
-      ctx.reply({ memoryBytes: s.memoryBytes ?? 0, ...usage(s) })
+      const draining = s.membership === 'draining'
+      ctx.reply({ memoryBytes: s.memoryBytes ?? 0, ...usage(s), draining, fenced: s.fenced })
       return s
     },
+    viewChanged(s, { view }, ctx) {
+      const membership: State['membership'] =
+        view.members.find((member) => member.name === ctx.host)?.state ?? 'unknown'
+      // Others may have decided without this host: it says what is here, and hears what is surplus.
+      const isBack = membership === 'up' && s.membership !== 'up' && s.membership !== 'draining'
+      const next = { ...s, membership }
+      if (isBack) for (const appId of appsOf(s.runs)) announce(s, appId, ctx)
+      return isBack ? due(next, 'full', gatherMs, ctx) : next
+    },
+    fence: (s, { isFenced }, ctx) => fence(s, isFenced, ctx),
     changed: (s, { report }, ctx) => changed(s, report, ctx),
     found: (s, { runs }, ctx) => found(s, runs, ctx),
     findFailed(s, { reason }, ctx) {
@@ -89,9 +126,7 @@ export const host = actor(Host, {
       return s
     },
     measured(s, { memoryBytes }, ctx) {
-      const next = { ...s, memoryBytes }
-      offer(next, ctx)
-      return next
+      return due({ ...s, memoryBytes }, 'full', gatherMs, ctx)
     },
     counted(s, { appIds }, ctx) {
       const here = new Set(appsOf(s.runs))
@@ -136,17 +171,19 @@ const launch = (s: State, run: Run, ctx: Self): State => {
     announce(s, run.appId, ctx)
     return s
   }
-  const stale = run.epoch < newestEpoch(s.runs, run)
-  if (stale) ctx.log({ at: 'stale_launch', run: run.id, dyno: run.name, epoch: run.epoch })
-  else spawn(run, null, ctx)
-  const next = hold(s, run.id, {
-    report: stale ? exitedReport(run, 'R99') : freshReport(run),
+  const stale = isStale(s.epochs, run)
+  const refused = stale || (s.fenced && run.singleton)
+  if (refused) {
+    ctx.log({ at: stale ? 'stale_launch' : 'fenced_launch', run: run.id, dyno: run.name, epoch: run.epoch })
+  } else spawn(run, null, ctx)
+  const next = hold({ ...s, epochs: withEpoch(s.epochs, run) }, run.id, {
+    report: refused ? exitedReport(run, 'R99') : freshReport(run),
     memoryBytes: memoryBytesOf(run.size),
+    singleton: run.singleton,
     at: ctx.now,
   })
   announce(next, run.appId, ctx)
-  offer(next, ctx)
-  return next
+  return refused ? next : due(next, 'changes', gatherMs, ctx)
 }
 
 const spawn = (run: Run, adopted: Adopted | null, ctx: Self): void => {
@@ -159,8 +196,9 @@ const halt = (s: State, m: { runId: string; appId: string; name: string }, ctx: 
   const held = s.runs.get(m.runId)
   if (held === undefined) {
     if (!s.adopted) return { ...s, waiting: s.waiting.filter((run) => run.id !== m.runId) }
-    const report = exitedReport({ id: m.runId, appId: m.appId, name: m.name, epoch: 0 }, null)
-    const next = hold(s, m.runId, { report, memoryBytes: 0, at: ctx.now })
+    const none = { id: m.runId, appId: m.appId, name: m.name, epoch: 0, releaseVersion: 0 }
+    const report = exitedReport(none, null)
+    const next = hold(s, m.runId, { report, memoryBytes: 0, singleton: false, at: ctx.now })
     announce(next, m.appId, ctx)
     return next
   }
@@ -175,12 +213,12 @@ const changed = (s: State, report: RunReport, ctx: Self): State => {
   // A dyno of an earlier incarnation speaks up before the engine listed it.
   if (held === undefined) ctx.watch(refAt(Dyno, report.id, ctx.host))
   const memoryBytes = held?.memoryBytes ?? memoryBytesOf(dynoSizeDefault)
-  const next = hold(s, report.id, { report, memoryBytes, at: ctx.now })
-  if (report.phase === 'exited') {
-    announce(next, report.appId, ctx)
-    offer(next, ctx)
-  }
-  return next
+  const singleton = held?.singleton ?? false
+  const epochs = withEpoch(s.epochs, report)
+  const next = hold({ ...s, epochs }, report.id, { report, memoryBytes, singleton, at: ctx.now })
+  if (report.phase !== 'exited') return held === undefined ? due(next, 'changes', gatherMs, ctx) : next
+  announce(next, report.appId, ctx)
+  return due(next, 'changes', gatherMs, ctx)
 }
 
 /** The engine's own list: everything in it that has no Dyno here gets one. */
@@ -194,7 +232,12 @@ const found = (s: State, runs: readonly Found[], ctx: Self): State => {
     const late = held?.report.phase === 'exited' && ctx.now - held.at < findMs
     if (held !== undefined && !orphan && (late || held.report.phase !== 'exited')) continue
     spawn(run, at, ctx)
-    next = hold(next, id, { report: freshReport(run), memoryBytes: memoryBytesOf(run.size), at: ctx.now })
+    next = hold({ ...next, epochs: withEpoch(next.epochs, run) }, id, {
+      report: freshReport(run),
+      memoryBytes: memoryBytesOf(run.size),
+      singleton: run.singleton,
+      at: ctx.now,
+    })
   }
   for (const id of s.orphans) {
     const held = next.runs.get(id)
@@ -209,8 +252,9 @@ const found = (s: State, runs: readonly Found[], ctx: Self): State => {
     ctx.after('census', 0, { type: 'census' })
   }
   next = s.waiting.reduce((state, run) => launch(state, run, ctx), next)
-  if (first || next.runs !== s.runs) announceAll(next, ctx)
-  return next
+  if (!first && next.runs === s.runs) return next
+  announceAll(next, ctx)
+  return due(next, first ? 'full' : 'changes', gatherMs, ctx)
 }
 
 /** A Dyno that ended its run ended well. Any other death leaves a run to be found again. */
@@ -230,13 +274,13 @@ const tick = (s: State, ctx: Self): State => {
   )
   const next = kept.length === s.runs.size ? s : { ...s, runs: new Map(kept) }
   announceAll(next, ctx)
-  return next
+  const full = (s.ticks + 1) % fullTicks === 0
+  return due({ ...next, ticks: s.ticks + 1 }, full ? 'full' : 'changes', ctx.random() * surveyMs, ctx)
 }
 
 const announceAll = (s: State, ctx: Self): void => {
   if (!s.adopted) return
   for (const appId of appsOf(s.runs)) announce(s, appId, ctx)
-  offer(s, ctx)
 }
 
 const announce = (s: State, appId: string, ctx: Self): void => {
@@ -245,10 +289,30 @@ const announce = (s: State, appId: string, ctx: Self): void => {
   ctx.tell(ref(Formation, appId), { type: 'announced', host: ctx.host, since: s.since, runs })
 }
 
-const offer = (s: State, ctx: Self): void => {
-  if (!s.adopted || s.memoryBytes === null) return
-  const { memoryBytes } = s
-  ctx.tell(ref(Placement, 'placement'), { type: 'announced', host: ctx.host, memoryBytes, ...usage(s) })
+/** Placement hears soon; what changes until then goes with it. */
+const due = (s: State, what: 'changes' | 'full', ms: number, ctx: Self): State => {
+  if (!s.adopted || s.memoryBytes === null || s.due === 'full' || s.due === what) return s
+  if (s.due === 'no') ctx.after('announceRuns', ms, { type: 'announceRuns' })
+  return { ...s, due: what }
+}
+
+const announceRuns = (s: State, ctx: Self): State => {
+  const { since, memoryBytes, runs } = s
+  if (memoryBytes === null) return { ...s, due: 'no' }
+  const about = { host: ctx.host, since, memoryBytes, runs }
+  const { said, announcement } = sayFleet(s.said, about, s.due === 'full')
+  ctx.run(Fleet.announce(announcement))
+  return { ...s, said, due: 'no' }
+}
+
+/** What must not run twice ends before others may start it. It is not started again here before its lease holds. */
+const fence = (s: State, fenced: boolean, ctx: Self): State => {
+  if (fenced === s.fenced) return s
+  const live = [...s.runs.values()].filter((held) => held.singleton && held.report.phase !== 'exited')
+  ctx.log({ at: fenced ? 'fenced' : 'unfenced', singletons: live.length })
+  if (fenced) for (const { report } of live) ctx.tell(refAt(Dyno, report.id, ctx.host), { type: 'fence' })
+  const waiting = fenced ? s.waiting.filter((run) => !run.singleton) : s.waiting
+  return { ...s, fenced, waiting }
 }
 
 const usage = (s: State): { reservedBytes: number; runs: number } => {

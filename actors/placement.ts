@@ -1,78 +1,136 @@
 /**
- * Placement: where a run goes. Spread over hosts first, then where most memory is free.
+ * Placement: where runs go, and what becomes of those whose host is lost or drained.
  *
- * It holds no truth: what it knows are the hosts' own announcements and what it promised since. Losing it
- * costs a few seconds in which nothing new is placed.
+ * One on each control host, all of them warm; the view's leader decides, the others ask it, and decide
+ * themselves when it does not answer. It holds no truth: what it knows are the hosts' own announcements and what
+ * it promised since, and what it decides counts when a formation has it on record. Losing it costs the second in
+ * which the hosts announce themselves again.
  */
-import { actor } from '../src/runtime/index.ts'
+import { actor, refAt } from '../src/runtime/index.ts'
+import { balance } from './placement/balance.ts'
+import { decide, forgetWaiting, offerRoom, relay, tellOfRoom } from './placement/decide.ts'
+import { evacuate } from './placement/evacuate.ts'
+import type { Machine } from './placement/fleet.ts'
+import { check, confirmed, looked, sweep } from './placement/moves.ts'
+import { blank, leads, type Self, type State } from './placement/state.ts'
+import { Host } from './protocols/host.ts'
 import { Placement } from './protocols/placement.ts'
+import type { FleetView } from './protocols/shapes.ts'
 
-type Promised = { readonly host: string; readonly bytes: number; readonly at: number }
-type HostState = { readonly freeBytes: number; readonly at: number }
-type State = {
-  readonly hosts: ReadonlyMap<string, HostState>
-  /** By run id: what was answered lately, so that a repeated question has the same answer. */
-  readonly promised: ReadonlyMap<string, Promised>
-}
-
-/** A host that has been silent for this long gets nothing new. */
-export const hostFreshMs = 30_000
-const promisedKeptMs = 10_000
+const tickMs = 1_000
+/** A full announcement that does not come is asked for again. */
+const askAgainMs = 2_000
 
 export const placement = actor(Placement, {
-  mailbox: { capacity: 10_000, overflow: 'reject' },
-  init: (): State => ({ hosts: new Map(), promised: new Map() }),
+  mailbox: { capacity: 100_000, overflow: 'reject' },
+  init(_: null, ctx): State {
+    ctx.after('tick', tickMs, { type: 'tick' })
+    return blank()
+  },
   receive: {
-    place(s, { runId, memoryBytes, avoid }, ctx) {
-      const known = s.promised.get(runId)
-      if (known !== undefined) {
-        ctx.reply({ host: known.host })
-        return s
-      }
-      const fresh = [...s.hosts].filter(([, host]) => ctx.now - host.at < hostFreshMs)
-      const host = choose(fresh, s.promised, memoryBytes, avoid)
-      if (host === undefined) {
-        if (fresh.length === 0) ctx.refuseCaller('no_host', 'No host has announced itself yet')
-        else
-          ctx.refuseCaller('no_room', `No host has ${Math.ceil(memoryBytes / 2 ** 20)} MB of memory to spare`)
-        return s
-      }
-      ctx.reply({ host })
-      const promised = new Map([...s.promised].filter(([, one]) => ctx.now - one.at < promisedKeptMs))
-      return { ...s, promised: promised.set(runId, { host, bytes: memoryBytes, at: ctx.now }) }
+    viewChanged: (s, { view }, ctx) => follow(s, view, ctx),
+    announced(s, m, ctx) {
+      const { understood, freed } = s.fleet.announce(m, ctx.now)
+      const machine = s.fleet.machine(m.host)
+      if (!understood && machine !== undefined) askInFull(machine, ctx)
+      if (freed) offerRoom(s, ctx)
+      return s
     },
-    announced(s, { host, memoryBytes, reservedBytes }, ctx) {
-      // What was promised before has arrived by now, or is counted twice for no longer than it is kept.
-      const freeBytes = memoryBytes - reservedBytes
-      return { ...s, hosts: new Map(s.hosts).set(host, { freeBytes, at: ctx.now }) }
+    place(s, m, ctx) {
+      if (s.view.number === 0) ctx.refuseCaller('no_view', 'This host does not know yet who is there')
+      else if (leads(s, ctx) || m.relayed || s.view.leader === '') ctx.reply(decide(s, m, ctx))
+      else relay(s, m, ctx.caller, ctx)
+      return s
+    },
+    relayed(s, { relay: id, placed, failed }, ctx) {
+      const asked = s.relays.get(id)
+      s.relays.delete(id)
+      if (asked !== undefined) ctx.answer(asked.caller, { placed, failed })
+      return s
+    },
+    relayFailed(s, { relay: id }, ctx) {
+      const asked = s.relays.get(id)
+      s.relays.delete(id)
+      if (asked !== undefined) ctx.answer(asked.caller, decide(s, asked.question, ctx))
+      return s
+    },
+    moved(s, { runIds }, ctx) {
+      confirmed(s, runIds)
+      evacuate(s, ctx)
+      return s
+    },
+    looked(s, { appId, record }, ctx) {
+      looked(s, appId, record, ctx)
+      return s
+    },
+    hosts(s, _, ctx) {
+      const hosts = [...s.fleet.machines()].map((machine) => ({
+        name: machine.name,
+        dynos: machine.announced,
+        memoryBytes: machine.memoryBytes,
+        reservedBytes: machine.reservedBytes,
+        load: machine.load,
+        announcedAt: machine.announcedAt,
+      }))
+      const waiting = [...s.waiting.values()].map(({ appId, name, reason, since }) => ({
+        appId,
+        name,
+        reason,
+        since,
+      }))
+      ctx.reply({ hosts, waiting, moving: s.moves.size })
+      return s
+    },
+    tick(s, _, ctx) {
+      ctx.after('tick', tickMs, { type: 'tick' })
+      s.fleet.expire(ctx.now)
+      for (const machine of s.fleet.machines()) if (isUnknown(machine)) askInFull(machine, ctx)
+      forgetWaiting(s, ctx.now)
+      sweep(s, ctx.now)
+      evacuate(s, ctx)
+      balance(s, ctx)
+      return s
+    },
+    check(s, _, ctx) {
+      check(s, ctx)
+      return s
+    },
+    room(s, _, ctx) {
+      tellOfRoom(s, ctx)
+      return s
     },
   },
 })
 
-/**
- * Fewest runs of the same kind, then most free memory, then by name so that equals are chosen alike
- * everywhere.
- */
-export const choose = (
-  hosts: readonly (readonly [string, HostState])[],
-  promised: ReadonlyMap<string, Promised>,
-  memoryBytes: number,
-  avoid: readonly string[],
-): string | undefined => {
-  const count = new Map<string, number>()
-  for (const host of avoid) count.set(host, (count.get(host) ?? 0) + 1)
-  const owed = new Map<string, number>()
-  for (const { host, bytes } of promised.values()) owed.set(host, (owed.get(host) ?? 0) + bytes)
-  let best: { readonly host: string; readonly same: number; readonly free: number } | undefined
-  for (const [host, { freeBytes }] of hosts) {
-    const free = freeBytes - (owed.get(host) ?? 0)
-    if (free < memoryBytes) continue
-    const same = count.get(host) ?? 0
-    const better =
-      best === undefined ||
-      same < best.same ||
-      (same === best.same && (free > best.free || (free === best.free && host < best.host)))
-    if (better) best = { host, same, free }
+/** Views are numbered; an older one is no news. */
+const follow = (s: State, view: FleetView, ctx: Self): State => {
+  if (view.number < s.view.number) return s
+  const before = s.view
+  s.view = view
+  const fresh = s.fleet.setView(view)
+  if (!sameMembers(before, view)) s.changedAt = ctx.now
+  if (fresh.length > 0) s.uneven = true
+  if (before.braked !== view.braked)
+    ctx.log({ at: view.braked ? 'braked' : 'brake_released', view: view.number })
+  if (before.leader !== view.leader) {
+    // Whoever leads now plans by itself; what was planned before is confirmed to nobody.
+    s.moves.clear()
+    ctx.log({ at: 'leader', view: view.number, leader: view.leader })
   }
-  return best?.host
+  for (const machine of s.fleet.machines()) if (isUnknown(machine)) askInFull(machine, ctx)
+  if (fresh.length > 0) offerRoom(s, ctx)
+  evacuate(s, ctx)
+  return s
+}
+
+const sameMembers = (a: FleetView, b: FleetView): boolean =>
+  a.members.length === b.members.length &&
+  a.members.every(({ name, state }, at) => b.members[at]?.name === name && b.members[at].state === state)
+
+const isUnknown = ({ seq, state }: Machine): boolean => seq === 0 && (state === 'up' || state === 'draining')
+
+const askInFull = (machine: Machine, ctx: Self): void => {
+  if (ctx.now - machine.askedAt < askAgainMs) return
+  machine.askedAt = ctx.now
+  ctx.tell(refAt(Host, 'host', machine.name), { type: 'survey' })
 }

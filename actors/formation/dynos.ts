@@ -34,7 +34,8 @@ export const stopOne = (f: Formed, slot: Slot, ctx: Self): Formed => {
   return withSlot(f, slot.name, { ...slot, run: { ...run, halted: true } })
 }
 
-export const viewOf = (slot: Slot): DynoView => ({
+/** @param waiting why it has no place yet, by slot */
+export const viewOf = (slot: Slot, waiting: ReadonlyMap<string, string>): DynoView => ({
   id: slot.lastRunId,
   name: slot.name,
   type: slot.type,
@@ -46,4 +47,5 @@ export const viewOf = (slot: Slot): DynoView => ({
   host: slot.run?.host ?? null,
   createdAt: slot.createdAt,
   updatedAt: slot.updatedAt,
+  ...(slot.run?.phase === 'placing' && waiting.has(slot.name) ? { waiting: waiting.get(slot.name)! } : {}),
 })

@@ -5,6 +5,7 @@
  * doubled or late, so a phase only moves forward, and a run unknown to the record is told to end.
  */
 import type { RunReport } from '../protocols/shapes.ts'
+import { adopt } from './adopt.ts'
 import { crashPolicy } from './crash-policy.ts'
 import { heroku } from '../../config/heroku.ts'
 import { withSlot, type Ending, type Formed, type RunState, type Slot } from './record.ts'
@@ -19,13 +20,16 @@ export const observe = (f: Formed, host: string, since: number, report: RunRepor
   const ending = f.ending.find((run) => run.id === report.id)
   if (ending !== undefined) return observeEnding(f, ending, since, report)
   const slot = f.slots.find((held) => held.run?.id === report.id || held.old?.id === report.id)
-  if (slot === undefined) {
+  if (slot === undefined) return adopt(f, host, since, report, ctx)
+  const run = slot.run?.id === report.id ? slot.run : slot.old!
+  // The same run on two hosts: its record was rolled back and it was placed again. The record's one stays.
+  if (run.host !== null && run.host !== host) {
     if (report.phase !== 'exited') halt(host, report.id, report.name, ctx)
     return f
   }
-  return slot.run?.id === report.id
-    ? observeRun(f, slot, slot.run, since, report, ctx)
-    : observeOld(f, slot, slot.old!, since, report)
+  return run === slot.run
+    ? observeRun(f, slot, { ...run, host }, since, report, ctx)
+    : observeOld(f, slot, run, since, report)
 }
 
 /** Everything of this app on one host: what the record expects there and the host does not name is gone. */
@@ -96,7 +100,7 @@ const observeRun = (
   if (next === run) return f
   const oneOff = slot.oneOff === null ? null : { ...slot.oneOff, env: {}, attach: null }
   const held: Slot = { ...slot, run: next, oneOff }
-  if (next.phase !== 'up' || slot.state === 'up') return withSlot(f, slot.name, held)
+  if (next.phase !== 'up' || slot.state === 'up' || run.halted) return withSlot(f, slot.name, held)
   sayState(slot, 'up', ctx)
   return withSlot(end(f, slot, slot.old, ctx), slot.name, {
     ...held,
@@ -148,8 +152,17 @@ const crashed = (f: Formed, slot: Slot, run: RunState, report: RunReport, ctx: S
     error: report.error ?? '',
     waitMs,
   })
-  sayState(slot, 'crashed', ctx)
-  const down: Slot = { ...slot, run: null, old: null, state: 'crashed', crashes, updatedAt: ctx.now }
+  // Stopped so that its next life can begin: nothing has crashed.
+  const isNext = run.halted && slot.state === 'starting'
+  if (!isNext) sayState(slot, 'crashed', ctx)
+  const down: Slot = {
+    ...slot,
+    run: null,
+    old: null,
+    state: isNext ? 'starting' : 'crashed',
+    crashes,
+    updatedAt: ctx.now,
+  }
   const ended = withSlot(end(f, slot, slot.old, ctx), slot.name, { ...down, dueAt: ctx.now + waitMs })
   return waitMs === 0 ? wakeUp(ended, down, ctx) : ended
 }

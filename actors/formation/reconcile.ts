@@ -6,7 +6,8 @@
  */
 import type { Formed, Slot } from './record.ts'
 import { withSlot } from './record.ts'
-import { end, halt, launch, place, send, type Self } from './rollout.ts'
+import { isSingleton } from './order.ts'
+import { end, halt, launch, send, type Self } from './rollout.ts'
 import { complete, wakeUp } from './observe.ts'
 
 const repeatMs = 2_000
@@ -35,17 +36,14 @@ const reconcileSlot = (f: Formed, slot: Slot, ctx: Self): Formed => {
   }
   if (run.halted && run.host !== null) halt(run.host, run.id, slot.name, ctx)
   if (run.phase !== 'sent') return f
-  if (ctx.now - run.at < launchLostMs) {
-    send(f, slot, run, ctx)
+  // Of a singleton there is no second life before its host has said so, or is dead: placement tells then.
+  const stays = slot.oneOff === null && isSingleton(f, slot)
+  if (stays || ctx.now - run.at < launchLostMs) {
+    if (!run.halted) send(f, slot, run, ctx)
     return f
   }
   const ended = end(f, slot, run, ctx)
   return slot.oneOff === null ? launch(ended, slot, ctx) : complete(ended, slot, ctx)
-}
-
-/** After activation: the answers that an earlier one waited for are lost. */
-export const replace = (f: Formed, ctx: Self): void => {
-  for (const slot of f.slots) if (slot.run?.phase === 'placing') place(f, slot, slot.run, ctx)
 }
 
 /** When to look again, in ms; undefined: nothing is open. */

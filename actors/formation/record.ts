@@ -5,6 +5,7 @@
  * that of any run decided before it, also after the record was rolled back to an older state (epochs start
  * from the wall clock).
  */
+import type { Durable } from '../../src/runtime/actor.ts'
 import { is, type Static } from '../../src/runtime/index.ts'
 import { attachShape, dynoState, outerShape, processTypeShape, releaseShape } from '../protocols/shapes.ts'
 
@@ -85,6 +86,14 @@ export const recordSchema = is.obj({
   destroying: is.bool,
 })
 export type Formed = Static<typeof recordSchema>
+
+/** As it is kept: for the actor, and for whoever reads it while the actor cannot. */
+export const formationRecord: Durable<Formed, typeof recordSchema> = {
+  version: 1,
+  schema: recordSchema,
+  save: (f) => f,
+  load: (f) => f,
+}
 
 export const formed = (appName: string): Formed => ({
   appName,

@@ -5,25 +5,25 @@
  * commits. A replaced run serves until its successor is up. A lost tell costs time only: reconcile.ts says it
  * again.
  */
-import { memoryBytesOf } from '../../config/dyno-sizes.ts'
-import { ref, refAt, type Ctx } from '../../src/runtime/index.ts'
+import { refAt, type Ctx } from '../../src/runtime/index.ts'
 import type { Formation } from '../protocols/formation.ts'
 import { Host } from '../protocols/host.ts'
-import { Placement } from '../protocols/placement.ts'
-import type { Release, Run } from '../protocols/shapes.ts'
+import type { Release } from '../protocols/shapes.ts'
 import { say } from '../say.ts'
+import { isSingleton, orderOf } from './order.ts'
 import { numberOf, slotOrder, withSlot, type Formed, type RunState, type Slot } from './record.ts'
 
 export type Self = Ctx<typeof Formation>
-
-const placeTimeoutMs = 5_000
 
 export const sayState = (slot: Slot, to: Slot['state'], ctx: Self): void => {
   if (slot.state === to) return
   say(ctx, ctx.self.key, 'heroku', slot.name, `State changed from ${slot.state} to ${to}`)
 }
 
-/** Begins a new life in the slot: it is placed first, told to its host when the answer has been recorded. */
+/**
+ * Begins a new life in the slot: it is placed first (at the end of the turn: place.ts), told to its host when
+ * the answer has been recorded.
+ */
 export const launch = (f: Formed, slot: Slot, ctx: Self): Formed => {
   const run: RunState = {
     id: ctx.uuid(),
@@ -39,51 +39,13 @@ export const launch = (f: Formed, slot: Slot, ctx: Self): Formed => {
   }
   const updatedAt = slot.state === 'starting' ? slot.updatedAt : ctx.now
   const started: Slot = { ...slot, run, lastRunId: run.id, state: 'starting', dueAt: 0, updatedAt }
-  place(f, started, run, ctx)
   return withSlot({ ...f, epoch: run.epoch }, slot.name, started)
-}
-
-/** Spread over hosts first: those that hold the type already are to be avoided. */
-export const place = (f: Formed, slot: Slot, run: RunState, ctx: Self): void => {
-  const avoid = f.slots.flatMap((other) => {
-    const host = other.type === slot.type && other.name !== slot.name ? other.run?.host : undefined
-    return host == null ? [] : [host]
-  })
-  ctx.ask(
-    ref(Placement, 'placement'),
-    { type: 'place', runId: run.id, appId: ctx.self.key, memoryBytes: memoryBytesOf(slot.size), avoid },
-    placeTimeoutMs,
-    ({ host }) => ({ type: 'placed', runId: run.id, host }),
-    (failure) => {
-      const full = failure.kind === 'refused' && failure.code === 'no_room'
-      return { type: 'placeFailed', runId: run.id, reason: failure.reason, full }
-    },
-  )
 }
 
 /** Tells the host of a placed run to start it; idempotent there by run id. */
 export const send = (f: Formed, slot: Slot, run: RunState, ctx: Self): void => {
-  const release = slot.oneOff?.release ?? f.release
-  if (run.host === null || release === null || release.slug === null) return
-  const order: Run = {
-    id: run.id,
-    appId: ctx.self.key,
-    appName: f.appName,
-    name: slot.name,
-    type: slot.type,
-    command: slot.command,
-    size: slot.size,
-    releaseId: release.id,
-    releaseVersion: release.version,
-    configId: release.configId,
-    slug: release.slug,
-    env: slot.oneOff?.env ?? {},
-    attach: slot.oneOff?.attach ?? null,
-    singleton: f.types.some((known) => known.type === slot.type && known.singleton),
-    timeToLiveMs: slot.oneOff?.timeToLiveMs ?? null,
-    epoch: run.epoch,
-  }
-  ctx.tell(refAt(Host, 'host', run.host), { type: 'launch', run: order })
+  const order = run.host === null ? undefined : orderOf(ctx.self.key, f, slot, run)
+  if (order !== undefined) ctx.tell(refAt(Host, 'host', run.host!), { type: 'launch', run: order })
 }
 
 export const halt = (host: string, runId: string, name: string, ctx: Self): void =>
@@ -101,6 +63,7 @@ export const end = (f: Formed, slot: Slot, run: RunState | null, ctx: Self): For
 /** A new run beside the old one. Release, restart or size: whatever changed, the crash count starts anew. */
 export const restart = (f: Formed, slot: Slot, ctx: Self): Formed => {
   say(ctx, ctx.self.key, 'heroku', slot.name, 'Restarting')
+  if (slot.run?.host != null && isSingleton(f, slot)) return stopFirst(f, slot, ctx)
   sayState(slot, 'starting', ctx)
   const type = f.types.find((known) => known.type === slot.type)
   const serves = slot.run?.phase === 'up' && !slot.run.halted
@@ -117,6 +80,30 @@ export const restart = (f: Formed, slot: Slot, ctx: Self): Formed => {
     },
     ctx,
   )
+}
+
+/**
+ * Of a singleton: the next life, of what the slot is to be now, begins when this one has ended or its host is
+ * dead (observe.ts, move.ts).
+ */
+export const stopFirst = (f: Formed, slot: Slot, ctx: Self): Formed => {
+  const { run } = slot
+  if (run?.host == null) return f
+  sayState(slot, 'starting', ctx)
+  halt(run.host, run.id, slot.name, ctx)
+  const type = f.types.find((known) => known.type === slot.type)
+  const ended = end(f, slot, slot.old, ctx)
+  return withSlot(ended, slot.name, {
+    ...slot,
+    ...releaseOf(f.release),
+    command: type?.command ?? slot.command,
+    size: type?.size ?? slot.size,
+    state: 'starting',
+    updatedAt: slot.state === 'starting' ? slot.updatedAt : ctx.now,
+    old: null,
+    run: { ...run, halted: true },
+    crashes: 0,
+  })
 }
 
 /** Formation slots, not one-offs. */

@@ -10,6 +10,7 @@ export type ScaleUpdate = {
   readonly type: string
   readonly quantity?: string | undefined
   readonly size?: string | undefined
+  readonly singleton?: boolean | undefined
 }
 export type Scaled =
   | { readonly ok: true; readonly types: ProcessType[] }
@@ -40,7 +41,8 @@ export const scaleTypes = (
     if (quantity > size.dynosPerTypeMax) {
       return refused(`Cannot run more than ${size.dynosPerTypeMax} ${size.name} size dynos per process type.`)
     }
-    scaled = scaled.with(at, { ...before, quantity, size: size.name, updatedAt: now })
+    const singleton = update.singleton ?? before.singleton
+    scaled = scaled.with(at, { ...before, quantity, size: size.name, singleton, updatedAt: now })
   }
   const dynos = scaled.reduce((sum, type) => sum + type.quantity, 0)
   if (dynos > heroku.dynosPerAppMax)

@@ -4,21 +4,24 @@ import type { Run, RunReport } from '../protocols/shapes.ts'
 export type Held = {
   readonly report: RunReport
   readonly memoryBytes: number
+  /** Must not have a second life elsewhere. */
+  readonly singleton: boolean
   /** When this was last news. */
   readonly at: number
 }
 /** By run id; exited ones are kept for a while. */
 export type Runs = ReadonlyMap<string, Held>
 
-type Named = Pick<Run, 'id' | 'appId' | 'name' | 'epoch'>
+type Named = Pick<Run, 'id' | 'appId' | 'name' | 'epoch' | 'releaseVersion'>
 
 const unknown = { address: null, port: null, outer: null, startedAt: null, code: null, error: null } as const
 
-export const freshReport = ({ id, appId, name, epoch }: Named): RunReport => ({
+export const freshReport = ({ id, appId, name, epoch, releaseVersion }: Named): RunReport => ({
   id,
   appId,
   name,
   epoch,
+  releaseVersion,
   phase: 'starting',
   ...unknown,
 })
@@ -37,11 +40,23 @@ export const appsOf = (runs: Runs): string[] => [
 export const reportsOf = (runs: Runs, appId: string): RunReport[] =>
   [...runs.values()].map((held) => held.report).filter((report) => report.appId === appId)
 
-/** The newest decision for the slot of that run; 0 when there is none here. */
-export const newestEpoch = (runs: Runs, { appId, name }: Named): number => {
-  let newest = 0
-  for (const { report } of runs.values()) {
-    if (report.appId === appId && report.name === name) newest = Math.max(newest, report.epoch)
-  }
-  return newest
+/** The newest decision seen for each slot here, bounded: those of the slots heard of last. */
+export type Epochs = ReadonlyMap<string, number>
+const epochsMax = 10_000
+
+type Slotted = Pick<Run, 'appId' | 'name' | 'epoch'>
+const slotOf = ({ appId, name }: Slotted): string => `${appId}/${name}`
+
+/** Whether a newer decision for its slot has been here: also when that run has ended, or never came. */
+export const isStale = (epochs: Epochs, run: Slotted): boolean => run.epoch < (epochs.get(slotOf(run)) ?? 0)
+
+export const withEpoch = (epochs: Epochs, run: Slotted): Epochs => {
+  const slot = slotOf(run)
+  const known = epochs.get(slot) ?? 0
+  if (known >= run.epoch) return epochs
+  const next = new Map(epochs)
+  next.delete(slot)
+  next.set(slot, run.epoch)
+  if (next.size > epochsMax) next.delete(next.keys().next().value!)
+  return next
 }

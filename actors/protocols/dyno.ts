@@ -8,6 +8,8 @@ import { outerShape } from './shapes.ts'
 export const Dyno = protocol('dyno', 1, {
   /** SIGTERM to all, SIGKILL and R12 after 30 s. */
   stop: tell({}),
+  /** Its host's lease may end: SIGTERM at once, SIGKILL soon after, whatever it was about. */
+  fence: tell({}),
   /** Own results of effects. */
   prepared: tell({}),
   started: tell({ address: is.str, port: is.int, outer: outerShape, startedAt: is.int }),
@@ -24,5 +26,6 @@ export const Dyno = protocol('dyno', 1, {
   signalDue: tell({}),
   exitTimeout: tell({}),
   expired: tell({}),
+  fenceTimeout: tell({}),
   again: tell({ what: is.oneOf('wait', 'ship', 'remove') }),
 })

@@ -24,10 +24,17 @@ export const Formation = protocol('formation', 1, {
   ),
   /** From Releases: work towards this one. Idempotent by version. */
   released: tell({ release: releaseShape, by: actorShape }),
-  /** quantity: `3`, `+1`, `-1` as text; size in any case. All or none. */
+  /** quantity: `3`, `+1`, `-1` as text; size in any case; singleton: never two lives at once. All or none. */
   scale: ask(
     {
-      updates: is.arr(is.obj({ type: is.str, quantity: is.opt(is.str), size: is.opt(is.str) })),
+      updates: is.arr(
+        is.obj({
+          type: is.str,
+          quantity: is.opt(is.str),
+          size: is.opt(is.str),
+          singleton: is.opt(is.bool),
+        }),
+      ),
       by: actorShape,
     },
     is.obj({ types: is.arr(processTypeShape) }),
@@ -62,9 +69,27 @@ export const Formation = protocol('formation', 1, {
   /** Stops every run; answered when none is left. */
   destroy: ask({}, is.obj({})),
   /** From Placement (as an answer turned into one's own message). */
-  placed: tell({ runId: is.str, host: is.str }),
-  /** `full`: there are hosts, but none has room. */
-  placeFailed: tell({ runId: is.str, reason: is.str, full: is.bool }),
+  placed: tell({
+    /** Every run that was asked for; those that are not in `runs` failed. */
+    asked: is.arr(is.str),
+    runs: is.arr(is.obj({ runId: is.str, host: is.str })),
+    /** `full`: there are hosts, but none has room. */
+    failed: is.orNull(is.obj({ code: is.str, reason: is.str, full: is.bool })),
+  }),
+  /** From Placement: what waits for a place may find one now. */
+  room: tell({}),
+  /**
+   * From the Placement of `by`, which leads in that view: these runs go from a host to others, each under a new
+   * id and epoch; confirmed with `moved` when on record, and said again until then. `host` null: there is no
+   * room yet. `suspect`: the old run serves until the new one is up. `dead`: it is gone.
+   */
+  move: tell({
+    by: is.str,
+    view: is.int,
+    why: is.oneOf('suspect', 'dead', 'drain', 'rebalance'),
+    from: is.str,
+    runs: is.arr(is.obj({ runId: is.str, newRunId: is.str, epoch: is.int, host: is.orNull(is.str) })),
+  }),
   /** From a Dyno, at once on each change; at-most-once, so it is said again in `announced`. */
   dynoChanged: tell({ host: is.str, report: runReportShape }),
   /**

@@ -3,7 +3,7 @@
  * announces.
  */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
-import { outerShape, runReportShape, runShape } from './shapes.ts'
+import { outerShape, runReportShape, runShape, viewShape } from './shapes.ts'
 
 export const Host = protocol('host', 1, {
   /**
@@ -14,8 +14,20 @@ export const Host = protocol('host', 1, {
   halt: tell({ runId: is.str, appId: is.str, name: is.str }),
   /** Say again what of this app lives here. */
   announce: tell({ appId: is.str }),
-  /** For placement and the operator. */
-  load: ask({}, is.obj({ memoryBytes: is.int, reservedBytes: is.int, runs: is.int })),
+  /** Say again in full what lives here, to every placement. */
+  survey: tell({}),
+  /** For the operator. */
+  load: ask(
+    {},
+    is.obj({ memoryBytes: is.int, reservedBytes: is.int, runs: is.int, draining: is.bool, fenced: is.bool }),
+  ),
+  /** From the membership of this host. */
+  viewChanged: tell({ view: viewShape }),
+  /**
+   * From the membership: this host's lease may soon be over elsewhere (or is held again). Runs that must not
+   * have a second life are stopped at once, and not started until then.
+   */
+  fence: tell({ isFenced: is.bool }),
   /** From a Dyno of this host. */
   changed: tell({ report: runReportShape }),
   /** Own results and timers. */
@@ -37,4 +49,5 @@ export const Host = protocol('host', 1, {
   tick: tell({}),
   find: tell({}),
   census: tell({}),
+  announceRuns: tell({}),
 })

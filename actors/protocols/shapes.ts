@@ -61,6 +61,8 @@ export const dynoShape = is.obj({
   releaseId: is.str,
   releaseVersion: is.int,
   host: is.orNull(is.str),
+  /** Why it has no place to start in. */
+  waiting: is.opt(is.str),
   createdAt: is.int,
   updatedAt: is.int,
 })
@@ -117,6 +119,7 @@ export const runReportShape = is.obj({
   appId: is.str,
   name: is.str,
   epoch: is.int,
+  releaseVersion: is.int,
   phase: is.oneOf('starting', 'up', 'stopping', 'exited'),
   /** Where it listens once up; null otherwise. */
   address: is.orNull(is.str),
@@ -160,3 +163,56 @@ export const routeShape = is.obj({
   ),
 })
 export type Route = Static<typeof routeShape>
+
+/** The membership's view as actors are told it (src/membership/contract.ts): who is there, and who leads. */
+export const viewShape = is.obj({
+  /** Grows with every change. */
+  number: is.int,
+  /** The host that places. */
+  leader: is.str,
+  /** Most hosts vanished at once: nobody is moved. */
+  braked: is.bool,
+  members: is.arr(
+    is.obj({
+      name: is.str,
+      incarnation: is.int,
+      roles: is.arr(is.str),
+      labels: is.map(is.str),
+      state: is.oneOf('joining', 'up', 'suspect', 'draining', 'dead', 'left'),
+    }),
+  ),
+})
+export type FleetView = Static<typeof viewShape>
+export type FleetMember = FleetView['members'][number]
+
+/** A run as its host announces it to placement: what it takes, and whose it is. */
+export const fleetRunShape = is.obj({
+  id: is.str,
+  appId: is.str,
+  name: is.str,
+  bytes: is.int,
+  epoch: is.int,
+  singleton: is.bool,
+})
+export type FleetRun = Static<typeof fleetRunShape>
+
+/**
+ * What a host says of its runs to every placement at once: in full now and then, else what changed since the
+ * announcement before.
+ */
+export const announcementShape = is.obj({
+  host: is.str,
+  /** The host actor's incarnation. */
+  since: is.int,
+  /** One more than that of the announcement before. */
+  seq: is.int,
+  full: is.bool,
+  memoryBytes: is.int,
+  /** Processes that wait for a processor, over a minute. */
+  load: is.num,
+  /** Live runs there are, so that whoever counts otherwise asks for all of them. */
+  count: is.int,
+  runs: is.arr(fleetRunShape),
+  gone: is.arr(is.str),
+})
+export type Announcement = Static<typeof announcementShape>

@@ -6,6 +6,7 @@ import type { Directory, HostInfo, View } from '../ports/directory.ts'
 import type { Effects } from '../ports/effects.ts'
 import type { Log } from '../ports/log.ts'
 import type { Store } from '../ports/store.ts'
+import type { Transport } from '../ports/transport.ts'
 import type { NodePorts } from '../runtime/node-ports.ts'
 import { createNode, type Node } from '../runtime/node.ts'
 import type { TreeNode } from '../runtime/tree.ts'
@@ -21,9 +22,15 @@ export type Boot = (life: {
   readonly host: string
   readonly random: SeededRandom
   readonly clock: NodePorts['clock']
+  readonly transport: Transport
+  readonly log: Log
 }) => {
   readonly tree: TreeNode
   readonly effects: Effects
+  /** Left out: the view that the world sets. */
+  readonly directory?: Directory
+  /** Runs when the node has started. */
+  readonly started?: (node: Node) => void
   /** Stands between the node and the record: for planting a bug that the checks must find. */
   readonly store?: (client: Store) => Store
 }
@@ -94,7 +101,8 @@ export const createWorld = (seed: number): World => {
       if (lines.length < logLinesMax)
         lines.push(`${clock.monotonicMs().toFixed(1)} host=${name} ${JSON.stringify(fields)}`)
     }
-    const { tree, effects, store: wrap } = host.boot({ host: name, random: lifeRandom, clock: lifeClock })
+    const made = host.boot({ host: name, random: lifeRandom, clock: lifeClock, transport, log })
+    const { tree, effects, store: wrap } = made
     const ports: NodePorts = {
       clock: lifeClock,
       random: lifeRandom,
@@ -102,7 +110,7 @@ export const createWorld = (seed: number): World => {
       store: wrap === undefined ? client : wrap(client),
       effects,
       log,
-      directory,
+      directory: made.directory ?? directory,
     }
     const node = createNode(ports, { host: name, cluster: 'sim', tree, simulateRemote: true })
     host.life = {
@@ -120,9 +128,12 @@ export const createWorld = (seed: number): World => {
         for (const watcher of watchers) watcher(next)
       },
     }
-    node.start().catch((error: unknown) => {
-      log({ at: 'start-failed', reason: error instanceof Error ? error.message : 'unknown' })
-    })
+    node.start().then(
+      () => made.started?.(node),
+      (error: unknown) => {
+        log({ at: 'start-failed', reason: error instanceof Error ? error.message : 'unknown' })
+      },
+    )
   }
 
   const announceView = (): void => {

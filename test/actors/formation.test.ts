@@ -106,18 +106,25 @@ t.test('scaling takes absolute and relative quantities, all or none', (t) => {
   t.end()
 })
 
+/** Placement gives every run of the oldest open question that host. */
+const place = (f: Pick<ReturnType<typeof placed>, 'asked' | 'answered'>, host: string): void => {
+  const { runs } = f.asked[0]!.message as unknown as { runs: { runId: string }[] }
+  f.answered('place', { placed: runs.map(({ runId }) => ({ runId, host })), failed: null })
+}
 /** A formation whose one web dyno was placed on host `h` and told to it. */
 const placed = () => {
   const f = drive(formation, { key: appId, args: undefined })
   f.send({ type: 'open', appName: 'demo' })
   f.send({ type: 'released', release: releaseOf(3), by })
-  f.answered('place', { host: 'h' })
+  place(f, 'h')
   return f
 }
 const tellsTo = (f: ReturnType<typeof placed>, type: string) =>
   f.told.filter((told) => told.message.type === type).map((told) => told.message as Record<string, unknown>)
 const reportOf = (f: ReturnType<typeof placed>, phase: RunReport['phase']): RunReport => {
-  const { run } = tellsTo(f, 'launch')[0] as unknown as { run: { id: string; name: string; epoch: number } }
+  const { run } = tellsTo(f, 'launch')[0] as unknown as {
+    run: { id: string; name: string; epoch: number; releaseVersion: number }
+  }
   const where =
     phase === 'up'
       ? { address: '10.0.0.1', port: 3000, outer: null }
@@ -127,6 +134,7 @@ const reportOf = (f: ReturnType<typeof placed>, phase: RunReport['phase']): RunR
     appId,
     name: run.name,
     epoch: run.epoch,
+    releaseVersion: run.releaseVersion,
     phase,
     ...where,
     startedAt: 1,
@@ -143,7 +151,7 @@ t.test('a launch that no host reports is told again, then goes elsewhere under a
   t.equal(tellsTo(f, 'launch').length, 2)
   const before = record(f).slots[0]?.run
   for (let i = 0; i < 20 && record(f).slots[0]?.run?.id === before?.id; i++) f.fire('reconcile')
-  f.answered('place', { host: 'other' })
+  place(f, 'other')
   const after = record(f).slots[0]?.run
   t.not(after?.id, before?.id)
   t.ok((after?.epoch ?? 0) > (before?.epoch ?? 0), 'the newer decision has the larger epoch')
@@ -184,7 +192,7 @@ t.test('the old run serves until the new one is up; its halt is repeated until i
   f.send({ type: 'dynoChanged', host: 'h', report: up })
   f.clear()
   f.send({ type: 'restart', by })
-  f.answered('place', { host: 'h' })
+  place(f, 'h')
   t.match(record(f).slots, [{ state: 'starting', old: { id: up.id } }])
   t.match(f.send({ type: 'route' })?.value, { web: 'up', targets: [{ runId: up.id }] })
   const next = reportOf(f, 'up')
@@ -240,7 +248,7 @@ t.test('a cool-off is a durable reminder, and ends in a new start', (t) => {
   f.asked.length = 0
   t.match(record(f).slots, [{ state: 'starting', crashes: 1 }])
   const run = record(f).slots[0]?.run
-  f.send({ type: 'placed', runId: run?.id ?? '', host: 'h' })
+  f.send({ type: 'placed', asked: [], runs: [{ runId: run?.id ?? '', host: 'h' }], failed: null })
   crash()
   t.match(record(f).slots, [{ state: 'crashed', crashes: 2, run: null }])
   t.equal(f.reminders.get('coolOff')?.atMs, record(f).slots[0]?.dueAt)

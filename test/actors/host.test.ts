@@ -1,12 +1,10 @@
 /**
- * The host and its dynos, driven by hand: what reaches them late, twice, too old or not at all; and
- * where runs go.
+ * The host and its dynos, driven by hand: what reaches them late, twice, too old or not at all.
  */
 import t from 'tap'
 import { dyno, type Adopted } from '../../actors/dyno.ts'
 import { expandCommand } from '../../actors/dyno/command.ts'
 import { host } from '../../actors/host.ts'
-import { choose, placement } from '../../actors/placement.ts'
 import type { Run, RunReport } from '../../actors/protocols/shapes.ts'
 import { refAt } from '../../src/runtime/index.ts'
 import { Dyno } from '../../actors/protocols/dyno.ts'
@@ -240,36 +238,5 @@ t.test('an adopted dyno that had ended before does not count against its app', (
   after.nowMs += 5_000
   after.done('container.wait', { code: 1, oomKilled: false })
   t.equal(errorOf(after), null)
-  t.end()
-})
-
-t.test('placement spreads over hosts first, then by free memory, and remembers what it promised', (t) => {
-  const p = drive(placement, { key: 'placement', args: undefined })
-  const place = (runId: string, avoid: string[] = [], memoryBytes = 400) =>
-    p.send({ type: 'place', runId, appId: 'a', memoryBytes, avoid })
-  t.match(place('r0')?.refused, { code: 'no_host' })
-  const announce = (name: string, memoryBytes: number) =>
-    p.send({ type: 'announced', host: name, memoryBytes, reservedBytes: 0, runs: 0 })
-  announce('big', 1_000)
-  announce('small', 500)
-  t.match(place('r1')?.value, { host: 'big' })
-  t.match(place('r1')?.value, { host: 'big' }, 'asked again: the same answer')
-  t.match(place('r2', ['big'])?.value, { host: 'small' }, 'spread comes before room')
-  t.match(place('r3', ['big'])?.value, { host: 'big' }, 'but room must be')
-  t.match(place('r4')?.refused, { code: 'no_room' })
-  p.nowMs += 31_000
-  t.match(place('r5')?.refused, { code: 'no_host' }, 'a silent host gets nothing new')
-  t.equal(
-    choose(
-      [
-        ['b', { freeBytes: 1, at: 0 }],
-        ['a', { freeBytes: 1, at: 0 }],
-      ],
-      new Map(),
-      1,
-      [],
-    ),
-    'a',
-  )
   t.end()
 })

@@ -1,0 +1,39 @@
+/**
+ * The order to start a run, from the record that decided it: the same whoever writes it, the formation or a
+ * placement in its stead. Pure.
+ */
+import type { Run } from '../protocols/shapes.ts'
+import type { Formed, Slot } from './record.ts'
+
+/** Undefined: there is nothing to run yet. */
+export const orderOf = (
+  appId: string,
+  f: Formed,
+  slot: Slot,
+  run: { readonly id: string; readonly epoch: number },
+): Run | undefined => {
+  const release = slot.oneOff?.release ?? f.release
+  if (release === null || release.slug === null) return undefined
+  return {
+    id: run.id,
+    appId,
+    appName: f.appName,
+    name: slot.name,
+    type: slot.type,
+    command: slot.command,
+    size: slot.size,
+    releaseId: release.id,
+    releaseVersion: release.version,
+    configId: release.configId,
+    slug: release.slug,
+    env: slot.oneOff?.env ?? {},
+    attach: slot.oneOff?.attach ?? null,
+    singleton: isSingleton(f, slot),
+    timeToLiveMs: slot.oneOff?.timeToLiveMs ?? null,
+    epoch: run.epoch,
+  }
+}
+
+/** At most one life at a time: the old one ends before the new one starts. */
+export const isSingleton = (f: Formed, slot: Pick<Slot, 'type' | 'oneOff'>): boolean =>
+  slot.oneOff === null && f.types.some((known) => known.type === slot.type && known.singleton)
