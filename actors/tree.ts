@@ -12,19 +12,23 @@ import { placement } from './placement.ts'
 import { releases } from './releases.ts'
 import { shard } from './router/shard.ts'
 
-/** What a host does; the settings of MANIFOLD_ROLES that concern its own process. */
-export type HostRoles = readonly string[]
+/** What a host does (MANIFOLD_ROLES): `control`, `dyno`, `router`, `logplex`. */
+export type HostRoles = { readonly roles: readonly string[] }
+const everyRole: HostRoles = { roles: ['control', 'dyno', 'router', 'logplex'] }
 
-/** The host process: the apps whose shard this host owns, and the dynos of this machine. */
-export const hostTree = (roles: HostRoles = ['control', 'dyno']): TreeNode =>
+/**
+ * The host process: the apps whose shard this host owns, and the dynos of this machine. Actors by key are known
+ * on every host, and live on those that have their role.
+ */
+export const hostTree = ({ roles }: HostRoles = everyRole): TreeNode =>
   // Any of both may go without the other: apps are decided elsewhere, dynos run on under the engine.
   supervise('host', { strategy: 'one_for_one', intensity: 5, periodMs: 60_000 }, [
     // A failed actor of a key is activated again from its record; its callers do not learn the outcome.
     supervise('apps', { strategy: 'one_for_one', intensity: 20, periodMs: 60_000 }, [
-      // Lost: nothing new is placed until hosts announce themselves again, within 10 s.
-      keyed(placement),
+      // Lost: nothing new is placed until hosts have announced themselves again, which it asks for.
+      ...(roles.includes('control') ? [child('placement', placement, null)] : []),
       // Lost: lines that were not in the history yet.
-      keyed(channel),
+      keyed(channel, { role: 'logplex' }),
       keyed(releases),
       keyed(formation),
       keyed(app),
