@@ -1,6 +1,6 @@
 /** What `manifold help` says. */
-export const helpText = `The operator's command of Manifold. It asks the host that runs with MANIFOLD_HOME (default ~/.manifold).
-Users of apps use the heroku CLI.
+export const helpText = `The operator's command of Manifold. It asks the host that runs
+with MANIFOLD_HOME (default ~/.manifold). Users of apps use the heroku CLI.
 
   manifold hosts                     the hosts: state, dynos, memory, load, version
       --json                         the same for programs

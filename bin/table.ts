@@ -1,6 +1,6 @@
 /** Text in columns. Pure. */
 
-/** Each column as wide as its widest text; the last is not padded. @param right indexes of columns of numbers */
+/** Each column as wide as its widest text. @param right indexes of the columns of numbers */
 export const table = (rows: readonly (readonly string[])[], right: ReadonlySet<number>): string => {
   const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => (row[index] ?? '').length)))
   return rows

@@ -1,6 +1,6 @@
 /**
- * The operator's side of the cluster, as the API is given it: what there is, and what an operator may do to it.
- * The composition root implements it; nothing here knows how.
+ * The operator's side of the cluster, as the API is given it: what there is, and what an operator may do to
+ * it. The composition root implements it; nothing here knows how.
  */
 import type { MemberState } from '../../src/membership/contract.ts'
 
@@ -53,7 +53,7 @@ export type Finding = {
 }
 
 export type Restored = {
-  /** Records that were written; that stood there as they are in the backup; that are of this cluster itself. */
+  /** Records that were written; that stood there as in the backup; that are of this cluster itself. */
   readonly written: number
   readonly same: number
   readonly left: number

@@ -1,6 +1,6 @@
 /**
- * Orphans: what one side knows and the other does not. Dynos that run and that no formation has on record, runs
- * on record whose host is gone, and records of hosts that nobody sees.
+ * Orphans: what one side knows and the other does not. Dynos that run and that no formation has on record,
+ * runs on record whose host is gone, and records of hosts that nobody sees.
  */
 import { decode } from '../../src/runtime/codec.ts'
 import { checker } from '../../src/runtime/index.ts'

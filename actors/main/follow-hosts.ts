@@ -1,6 +1,6 @@
 /**
- * Each host follows its own record (`host/<name>`): told of a change at once by a topic, and looking by itself
- * now and then, because a topic may be missed.
+ * Each host follows its own record (`host/<name>`): told of a change at once by a topic, and looking by
+ * itself now and then, because a topic may be missed.
  */
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'

@@ -1,6 +1,6 @@
 /**
- * What a host can say of itself that no view or record tells: its clock, its disks, what its engine runs. Asked
- * by the doctor of every host.
+ * What a host can say of itself that no view or record tells: its clock, its disks, what its engine runs.
+ * Asked by the doctor of every host.
  */
 import { readdir, statfs } from 'node:fs/promises'
 import type { Driver } from '../../src/oci/driver.ts'

@@ -111,7 +111,7 @@ const adoptTokens = async (store: Store, owner: Entry): Promise<void> => {
   }
 }
 
-/** Over whatever stands there, also while its actor lives: that one loses its race and reads the record anew. */
+/** Over whatever stands there, also while its actor lives: that one loses its race and reads it anew. */
 const putOne = async (store: Store, { key, value }: Entry): Promise<'written' | 'same'> => {
   for (let tries = 1; ; tries += 1) {
     try {
