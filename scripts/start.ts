@@ -61,11 +61,15 @@ void host.failed.then((reason) => {
 
 if (host.driver === 'process')
   console.error('manifold: driver=process: apps run WITHOUT ISOLATION, as this user, seeing this machine')
-if (settings.sample)
+// The first host's: those who join find it there.
+if (settings.sample && host.isFirst)
   await deploySample({ settings, host, project, progress }).catch((error: unknown) => {
     // The platform is well without it; the next start tries again.
     log({ at: 'sample-failed', reason: error instanceof Error ? error.message : 'unknown' })
   })
 log({ at: 'ready', ms: Math.round(performance.now() - beganMs) })
+if (host.joinUrl !== undefined)
+  console.error(`manifold: the next host joins with MANIFOLD_JOIN=${host.joinUrl}`)
 const apps = `http://<app>.${settings.appDomain}:${settings.routerPort}`
-console.log(`manifold ready api=${host.apiUrl} apps=${apps} home=${settings.home}`)
+const api = host.apiUrl === undefined ? '' : `api=${host.apiUrl} `
+console.log(`manifold ready ${api}apps=${apps} home=${settings.home}`)

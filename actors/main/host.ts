@@ -1,49 +1,51 @@
 /**
- * The host process, put together: bus, engine, actors, routers, API. Opened in this order and closed in the
- * reverse; whoever serves users comes last up and first down.
+ * The host process, put together: cluster, bus, engine, actors, routers, API. Opened in this order and closed in
+ * the reverse; whoever serves users comes last up and first down.
  */
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Settings } from '../../config/load.ts'
-import { keepCertificates } from '../../src/certs/keep.ts'
-import { requestsOf } from '../../src/nats/requests.ts'
-import type { Directory } from '../../src/ports/directory.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { createNode, type Node } from '../../src/runtime/node.ts'
 import { systemClock as clock } from '../../src/system/clock.ts'
 import { systemRandom as random } from '../../src/system/random.ts'
-import { keepToken, writeEnvFile } from '../api/env-file.ts'
-import { startApi } from '../api/start.ts'
-import { slugObject } from '../effects/perform/builder.ts'
 import { createVault } from '../effects/perform/vault.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
-import { formatLine } from '../logplex/line.ts'
-import { openTail } from '../logplex/tail.ts'
 import { hostTree } from '../tree.ts'
 import { openBus } from './bus.ts'
+import { followBus, serveSteps } from './bus-growth.ts'
+import { enterBus } from './bus-place.ts'
 import { claimHome, needPort } from './claim.ts'
-import { builtinNames, openEngine } from './engine.ts'
+import { openCluster, registerHost } from './cluster.ts'
+import { apiAddress, openControl } from './control.ts'
+import { openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
+import { evacuate } from './evacuate.ts'
+import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
+import { openNeighbours, type Neighbours } from './neighbours.ts'
 import { homePaths } from './paths.ts'
-import { buildThrough, openGitFace } from './push.ts'
 import { readShard, routerAddress, startRouterProcesses } from './router-processes.ts'
-import { serveEndpoints } from './serve-endpoints.ts'
+import { tellActors } from './tell-actors.ts'
+import { version } from './version.ts'
 
 export type Host = {
-  readonly apiUrl: string
+  readonly name: string
+  /** Undefined: it has no control role. */
+  readonly apiUrl: string | undefined
   readonly token: string
   readonly driver: 'oci' | 'process'
-  /** Resolves with the reason when the actors' root gave up: the process should end and be started again. */
+  /** A join URL for the next host, on a control host that is the only host there is. */
+  readonly joinUrl: string | undefined
+  /** It began its cluster, and is alone in it. */
+  readonly isFirst: boolean
+  /** Resolves with the reason when the process should end: its actors gave up, or it was taken out. */
   readonly failed: Promise<string>
-  /** Ends everything of this host, dynos, routers and the embedded server too. */
+  /** Ends everything of this host, dynos, routers and the embedded server too; other hosts take over first. */
   stop(): Promise<void>
 }
 
 export type HostDeps = {
   readonly settings: Settings
-  /** Name of this host, unique in the cluster. */
+  /** The name this host wishes to have in its cluster. */
   readonly name: string
   readonly log: Log
   readonly progress: (text: string) => void
@@ -53,42 +55,44 @@ export type HostDeps = {
 }
 
 const routerReadyMs = 30_000
-// The stock CLI sends its token to this machine's own address only.
-const apiAddress = '127.0.0.1'
 const tokensMax = 1_000
-const vaultKeyBytes = 32
-const ownerEmail = 'owner@manifold.local'
-
-/** The vault's key: made once, outside the store. */
-const keepVaultKey = (folder: string): Uint8Array => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const file = join(folder, 'config.key')
-  if (!existsSync(file)) writeFileSync(file, randomBytes(vaultKeyBytes), { mode: 0o600, flush: true })
-  return readFileSync(file)
-}
+const attachTimeoutMs = 30_000
+const dayMs = 24 * 3_600_000
 
 export const startHost = async (deps: HostDeps): Promise<Host> => {
-  const { settings, name, log, progress } = deps
+  const { settings, log, progress } = deps
   const paths = homePaths(settings.home)
   const now = (): number => clock.now()
+  const incarnation = now()
+  const does = (role: Settings['roles'][number]): boolean => settings.roles.includes(role)
   const appUrl = (app: string): string => `http://${app}.${settings.appDomain}:${settings.routerPort}/`
+  const apiUrl = `http://localhost:${settings.port}`
 
   const giveBack = claimHome(settings.home, paths)
-  await needPort('MANIFOLD_PORT', apiAddress, settings.port)
+  if (does('control')) await needPort('MANIFOLD_PORT', apiAddress, settings.port)
+  await needPort('MANIFOLD_CLUSTER_PORT', routerAddress, settings.clusterPort)
   // A shard that outlived the last host process has the port already, as it should.
-  if (readShard(paths, 0) === undefined)
+  if (does('router') && readShard(paths, 0) === undefined)
     await needPort('MANIFOLD_ROUTER_PORT', routerAddress, settings.routerPort)
+  if (settings.join !== undefined) progress('joining the cluster')
+  const wish = { name: deps.name, address: settings.address, port: settings.clusterPort }
+  const { roles, labels } = settings
+  const cluster = await openCluster(
+    settings.home,
+    settings.join,
+    { ...wish, roles, labels },
+    { nowMs: now(), random },
+  )
+  const { name } = cluster
   progress('starting NATS')
-  const bus = await openBus({
-    paths,
-    host: name,
-    natsUrl: settings.natsUrls?.[0],
-    random,
-    now,
-    log,
-    progress,
-  })
-  const vault = createVault(bus.store, keepVaultKey(paths.keys))
+  const place = await enterBus({ cluster, settings, paths, random, log, progress })
+  const bus = await openBus({ paths, file: place.file(), replicas: place.replicas, log, progress })
+  if (does('control')) {
+    await registerHost(bus.store, cluster)
+    await bus.objects.sweep(now() - dayMs)
+  }
+
+  const vault = createVault(bus.store, cluster.secrets.vaultKey ?? new Uint8Array(0))
   const rendezvous = createRendezvous({ tokensMax })
   progress('opening the container engine')
   const engine = await openEngine({
@@ -101,101 +105,110 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     now,
     appUrl,
     deliver: deliverThrough(() => node, clock),
+    fetchSlug: (sha256) => {
+      const others = neighbours.members.view().members.filter((member) => member.name !== name)
+      const near = others.filter(({ state }) => state === 'up' || state === 'draining')
+      return neighbours.peers.fetchSlug(
+        sha256,
+        near.map((member) => member.name),
+      )
+    },
+    attachElsewhere: (host, token) => (host === name ? undefined : neighbours.peers.attach(host, token)),
   })
-
-  const view = { number: 1, hosts: [{ name, roles: ['control', 'dyno'] }] }
-  const directory: Directory = { view: () => view, onChange: () => undefined }
-  const { transport, store } = bus
-  const ports = { clock, random, transport, store, effects: engine.effects, log, directory }
+  const facts = (): Promise<HostFacts> =>
+    hostFacts({ name, version, home: settings.home, backups: paths.backups, driver: engine.driver, now })
   const failed = Promise.withResolvers<string>()
-  const onExit = (reason: string): void => failed.resolve(reason)
+  let invited: (() => void) | undefined
+  const neighbours: Neighbours = await openNeighbours({
+    cluster,
+    bus,
+    keeper: place.keeper,
+    busPlace: () => place.now(),
+    incarnation,
+    version,
+    clock,
+    log,
+    packedSlug: (sha256) => engine.packedSlug(sha256),
+    attach: (token) => rendezvous.expect(token, attachTimeoutMs),
+    calls: { [factsPath]: facts, ...serveSteps(place) },
+    joined: () => invited?.(),
+    removed: () => failed.resolve('this host was removed from its cluster'),
+  })
+  const { members } = neighbours
+  const following = followBus({ cluster, place, paths, bus, neighbours, random, clock, log, progress })
+
+  const { transport, store } = bus
+  const directory = members.directory
+  const ports = { clock, random, transport, store, effects: engine.effects, log, directory }
   const node: Node = createNode(ports, {
     host: name,
     cluster: 'manifold',
-    tree: hostTree(),
+    tree: hostTree({ roles }),
     simulateRemote: false,
-    onExit,
+    onExit: (reason) => failed.resolve(reason),
   })
   await node.start()
+  tellActors({ node, name, roles, members, transport, log })
+  neighbours.onHosts((hosts) => {
+    const others = hosts.filter((host) => host.name !== name).map(({ address }) => address)
+    engine.driver.admit(others, cluster.address).catch((error: unknown) => {
+      log({ at: 'admit-failed', reason: error instanceof Error ? error.message : 'unknown' })
+    })
+  })
 
-  progress('starting the router')
-  const routers = startRouterProcesses({
-    paths,
-    count: settings.routerShards,
-    port: settings.routerPort,
-    argv: deps.shardArgv,
-    env: deps.shardEnv,
-    clock,
-    log,
-  })
-  await routers.ready(routerReadyMs)
+  const routers = does('router')
+    ? startRouterProcesses({
+        paths,
+        count: settings.routerShards,
+        port: settings.routerPort,
+        argv: deps.shardArgv,
+        env: deps.shardEnv,
+        clock,
+        log,
+      })
+    : undefined
+  if (routers !== undefined) progress('starting the router')
+  await routers?.ready(routerReadyMs)
 
-  const git = await openGitFace({
-    home: settings.home,
-    hub: engine.hub,
-    objects: bus.objects,
-    store: bus.store,
-    log,
-    uuid: () => random.uuid(),
-    build: buildThrough(node),
-  })
-  const secureHost = `localhost:${settings.port}`
-  const apiUrl = `http://${secureHost}`
-  const names = ['localhost', '127.0.0.1', 'api.localhost', 'git.localhost']
-  const certificates = await keepCertificates(paths.keys, names, now())
-  const token = await keepToken(join(paths.keys, 'owner.token'), random)
-  const api = await startApi({
-    node,
-    store: bus.store,
-    random,
-    clock,
-    log,
-    vault,
-    rendezvous,
-    streams: engine.hub,
-    slugs: { get: (sha256) => bus.objects.get(slugObject(sha256)) },
-    tails: { open: (wanted, reader) => openTail(bus.history, wanted, reader), format: formatLine },
-    git: (request, response, { app, user, pathInfo }) => git.serve(request, response, app, user, pathInfo),
-    requests: requestsOf(bus.connection),
-    serve: (endpoints) => serveEndpoints(bus.connection, endpoints, log),
-    certificates,
-    settings: {
-      apiUrl,
-      secureHost,
-      appDomain: settings.appDomain,
-      routerPort: settings.routerPort,
-      buildpacks: builtinNames,
-    },
-    owner: { email: ownerEmail, token },
-    listen: { host: apiAddress, port: settings.port },
-  })
-  const { operator } = bus
-  await writeEnvFile(paths.env, {
-    apiUrl,
-    secureHost,
-    token,
-    authorityPath: certificates.authorityPath,
-    bundlePath: join(paths.keys, 'ca-bundle.pem'),
-    home: settings.home,
-    ...(operator && {
-      more: { NATS_URL: operator.url, NATS_USER: operator.user, NATS_PASSWORD: operator.password },
-    }),
-  })
+  const token = cluster.secrets.ownerToken ?? ''
+  const control = does('control')
+    ? await openControl({
+        ...{ settings, paths, cluster, bus, neighbours, engine, vault, rendezvous, node, random, clock, log },
+        ...{ facts, apiUrl, token },
+        operatorLogin: place.operatorLogin,
+        releaseServer: () => Promise.resolve(),
+      })
+    : undefined
+  invited = () => {
+    const told = control?.invite().then((url) => progress(`the next host joins with MANIFOLD_JOIN=${url}`))
+    told?.catch((error: unknown) =>
+      log({ at: 'invite-failed', reason: error instanceof Error ? error.message : 'unknown' }),
+    )
+  }
+  const isFirst = neighbours.hosts().length <= 1
+  const joinUrl = isFirst ? await control?.invite() : undefined
 
   return {
-    apiUrl,
+    name,
+    apiUrl: control && apiUrl,
     token,
     driver: engine.driver.kind,
+    joinUrl,
+    isFirst,
     failed: failed.promise,
     stop: async () => {
-      await api.close()
-      await git.close()
-      await routers.stop()
+      following.close()
+      await evacuate({ name, neighbours, driver: engine.driver, clock, progress })
+      await control?.close()
+      await routers?.stop()
       await node.stop()
       await endContainers({ ...engine, shippingFolder: paths.shipping }, progress)
       await engine.driver.teardown()
       engine.driver.close()
+      await members.leave()
+      await neighbours.close()
       await bus.close()
+      await place.keeper?.stop()
       giveBack()
     },
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 export const homePaths = (home: string) => ({
   natsBinary: join(home, 'bin/nats-server'),
   nats: join(home, 'nats'),
+  backups: join(home, 'backups'),
   stacks: join(home, 'stacks'),
   containers: join(home, 'containers'),
   slugs: join(home, 'slugs'),
@@ -22,8 +23,9 @@ export type HomePaths = ReturnType<typeof homePaths>
 /** What `bus` holds. */
 export type BusFile = {
   readonly urls: readonly string[]
-  readonly user?: string
-  readonly password?: string
-  /** The name of the control host. */
+  /** PEM file of the authority, and the file with the seed of this host's key; neither for an external bus. */
+  readonly ca?: string
+  readonly seed?: string
+  /** The name of this host. */
   readonly host: string
 }

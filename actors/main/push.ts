@@ -13,10 +13,10 @@ import type { OutputHub } from '../../src/output/hub.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Objects, Store } from '../../src/ports/store.ts'
 import * as texts from '../../src/slug/texts.ts'
-import { ref } from '../../src/runtime/index.ts'
+import { refAt } from '../../src/runtime/index.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
 import type { Node } from '../../src/runtime/node.ts'
-import { Build, type BuildView } from '../protocols/build.ts'
+import { Build, Builds, type BuildView } from '../protocols/build.ts'
 import type { Who } from '../protocols/shapes.ts'
 import { openRepositories } from './repositories.ts'
 
@@ -164,22 +164,25 @@ const buildTimeoutMs = 30_000
 const waitTimeoutMs = 60_000
 
 /**
- * Starts a build through its actor, which lives elsewhere: asked again until it has ended, told when the
- * pusher is gone.
+ * Starts a build on this host, where the source is: asked again until it has ended, told when the pusher is
+ * gone.
  */
 export const buildThrough =
-  (node: Pick<Node, 'ask' | 'tell'>): PushDeps['build'] =>
+  (node: Pick<Node, 'ask' | 'tell' | 'host'>): PushDeps['build'] =>
   async (buildId, job, cancelled) => {
-    const build = ref(Build, buildId)
+    const build = refAt(Build, buildId, node.host)
     cancelled.addEventListener('abort', () => node.tell(build, { type: 'cancel' }), { once: true })
-    let view = await node.ask(build, { type: 'start', ...job }, { timeoutMs: buildTimeoutMs })
-    while (view.status === 'pending') {
+    await node.ask(
+      refAt(Builds, 'builds', node.host),
+      { type: 'start', buildId, job },
+      { timeoutMs: buildTimeoutMs },
+    )
+    for (;;) {
       try {
-        view = await node.ask(build, { type: 'finished' }, { timeoutMs: waitTimeoutMs })
+        return await node.ask(build, { type: 'finished' }, { timeoutMs: waitTimeoutMs })
       } catch (error) {
-        // A build takes as long as it takes; only a refusal means that there is none.
-        if (!(error instanceof AskFailed) || error.kind === 'refused') throw error
+        // A build takes as long as it takes; only when nobody is there any more it was lost.
+        if (!(error instanceof AskFailed) || error.kind !== 'unknown') throw error
       }
     }
-    return view
   }

@@ -4,11 +4,12 @@
  *
  * It needs nobody to go on serving what it knows. SIGTERM drains it.
  */
-import { readFileSync, rmSync, writeFileSync, renameSync } from 'node:fs'
+import { rmSync, writeFileSync, renameSync } from 'node:fs'
+import type { MemberState } from '../../src/membership/contract.ts'
+import { followMembership } from '../../src/membership/follow.ts'
 import { connect } from '../../src/nats/connection.ts'
 import { openStore } from '../../src/nats/store.ts'
 import { openTransport } from '../../src/nats/transport.ts'
-import type { Directory } from '../../src/ports/directory.ts'
 import type { Effects } from '../../src/ports/effects.ts'
 import { createProxy } from '../../src/proxy/proxy.ts'
 import { decode } from '../../src/runtime/codec.ts'
@@ -26,7 +27,9 @@ import { deliverThrough } from '../logplex/deliver.ts'
 import { createAccessLog } from '../router/access-log.ts'
 import { createRouteTable, routeTableLimits } from '../router/route-table.ts'
 import { routerTree } from '../tree.ts'
-import { homePaths, type BusFile } from './paths.ts'
+import { busCluster } from './bus-conf.ts'
+import { busLogin, readBusFile } from './bus-login.ts'
+import { homePaths } from './paths.ts'
 import { routerAddress, shardFile } from './router-processes.ts'
 
 export type ShardSettings = {
@@ -45,21 +48,24 @@ const lastLinesMsMax = 3_000
 /** Resolves when it listens. */
 export const runShard = async ({ home, index, routerPort, appDomain }: ShardSettings): Promise<void> => {
   const paths = homePaths(home)
-  const bus = JSON.parse(readFileSync(paths.bus, 'utf8')) as BusFile
+  const bus = readBusFile(paths)
   const host = `${bus.host}-router-${index}`
   const log = openLog({ stream: process.stderr, fields: { process: `router.${index}` } })
-  const login =
-    bus.user === undefined || bus.password === undefined ? {} : { user: bus.user, password: bus.password }
-  const connection = await connect({ urls: bus.urls, ...login, host })
-  const transport = openTransport(connection, { cluster: 'manifold' })
-  const store = await openStore(connection, { bucket: 'manifold', replicas: 1 })
-  // The shard's own actors are found by nobody else, so the view is of the control host alone.
-  const view = { number: 1, hosts: [{ name: bus.host, roles: ['control', 'dyno'] }] }
-  const directory: Directory = { view: () => view, onChange: () => undefined }
+  const connection = await connect({ ...busLogin(bus), host })
+  // The host process writes down where the bus is; it may have moved by the time the connection breaks.
+  connection.onEvent((event) => {
+    if (event === 'down') connection.setUrls(readBusFile(paths).urls)
+  })
+  const transport = openTransport(connection, { cluster: busCluster })
+  const store = await openStore(connection, { bucket: 'manifold', replicas: 1, ensure: false })
+  const membership = followMembership({ clock: systemClock, transport })
+  const { directory } = membership
+  const hostState = (name: string): MemberState | undefined =>
+    membership.view().members.find((member) => member.name === name)?.state
 
   const table = createRouteTable({
     appDomain,
-    standpoint: { host: bus.host, hostState: () => undefined },
+    standpoint: { host: bus.host, hostState },
     limits: routeTableLimits,
     now: () => systemClock.monotonicMs(),
     after: (ms, run) => {

@@ -21,6 +21,8 @@ export type StreamOptions = {
   /** Letters, digits, `-` and `_`; also the first token of its subjects. */
   readonly name: string
   readonly replicas: number
+  /** False: it is there, and this host may not change what it is like; it is not asked at all. */
+  readonly ensure?: boolean
   /** Messages kept under one key; the oldest goes first. */
   readonly maxMessagesPerKey: number
   /** 0: as long as there is room. */
@@ -39,22 +41,20 @@ const retryMs = 250
 export const openStream = async (connection: Connection, options: StreamOptions): Promise<Stream> => {
   const { name } = options
   const js = jetStream(connection)
-  await inPortWords(
+  const config = {
     name,
-    js.ensure({
-      name,
-      subjects: [`${name}.>`],
-      retention: 'limits',
-      storage: 'file',
-      discard: 'old',
-      num_replicas: options.replicas,
-      max_msgs_per_subject: options.maxMessagesPerKey,
-      max_age: options.maxAgeMs * 1e6,
-      max_bytes: options.maxBytes,
-      allow_direct: false,
-      republish: { src: `${name}.>`, dest: `live.${name}.>` },
-    }),
-  )
+    subjects: [`${name}.>`],
+    retention: 'limits',
+    storage: 'file',
+    discard: 'old',
+    num_replicas: options.replicas,
+    max_msgs_per_subject: options.maxMessagesPerKey,
+    max_age: options.maxAgeMs * 1e6,
+    max_bytes: options.maxBytes,
+    allow_direct: false,
+    republish: { src: `${name}.>`, dest: `live.${name}.>` },
+  }
+  if (options.ensure !== false) await inPortWords(name, js.ensure(config))
   const subjectOf = (key: string): string => `${name}.${shardOf(key)}.${toToken(key)}`
   return {
     append: (key, bytes) => inPortWords(key, js.append(subjectOf(key), bytes)),

@@ -1,0 +1,123 @@
+/**
+ * Follows where the bus is, and makes one server three when there are three control hosts to run them
+ * (config/decisions/009).
+ */
+import { finishGrowth, grow } from '../../src/nats/grow.ts'
+import { performStep, type ServerStep } from '../../src/nats/steps.ts'
+import type { Member } from '../../src/membership/contract.ts'
+import type { Clock, Timer } from '../../src/ports/clock.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { Random } from '../../src/ports/random.ts'
+import type { Bus } from './bus.ts'
+import { accessOf, routePortOf } from './bus-conf.ts'
+import { writeBusFile } from './bus-login.ts'
+import { placeAt, readPlace, writePlace, type Entered } from './bus-place.ts'
+import type { Cluster } from './members-file.ts'
+import type { Neighbours } from './neighbours.ts'
+import type { HomePaths } from './paths.ts'
+
+export type GrowthDeps = {
+  readonly cluster: Cluster
+  readonly place: Entered
+  readonly paths: HomePaths
+  readonly bus: Bus
+  readonly neighbours: Neighbours
+  readonly random: Random
+  readonly clock: Clock
+  readonly log: Log
+  readonly progress: (text: string) => void
+}
+
+/** Where hosts ask steps of each other's servers. */
+export const stepPath = '/servers/step'
+
+export const serveSteps = ({ keeper }: Entered) => ({
+  [stepPath]: async (body: unknown): Promise<unknown> => {
+    if (keeper === undefined) throw new Error('this host runs no bus server')
+    await performStep(keeper, body as ServerStep)
+    return {}
+  },
+})
+
+const serversWanted = 3
+const lookEveryMs = 5_000
+/** Hosts that have just joined settle first. */
+const steadyMs = 5_000
+const growAgainMs = 60_000
+const stepTimeoutMs = 120_000
+
+export const followBus = (deps: GrowthDeps): { readonly close: () => void } => {
+  const { cluster, place, bus, neighbours, clock, log } = deps
+  const { keeper } = place
+  let timer: Timer | undefined
+  let closed = false
+  let notBefore = 0
+
+  const call = async (host: string, step: ServerStep): Promise<void> => {
+    await neighbours.peers.call(host, stepPath, step, { timeoutMs: stepTimeoutMs })
+  }
+  /** The servers that there will be: this host's first. Undefined: there are not three yet. */
+  const chosen = (): readonly Member[] | undefined => {
+    const { members, leader } = neighbours.members.view()
+    const steady = ({ state, roles, since }: Member): boolean =>
+      state === 'up' && roles.includes('control') && clock.now() - since > steadyMs
+    const fit = members.filter(steady).sort((a, b) => (a.name < b.name ? -1 : 1))
+    const own = fit.find(({ name }) => name === cluster.name)
+    if (leader === '' || own === undefined || fit.length < serversWanted) return undefined
+    return [own, ...fit.filter((member) => member !== own)].slice(0, serversWanted)
+  }
+  const become = async (servers: readonly Member[]): Promise<void> => {
+    if (keeper === undefined) return
+    const hosts = neighbours.hosts()
+    const where = servers.flatMap(({ name }) => hosts.find((host) => host.name === name) ?? [])
+    log({ at: 'bus-grows', servers: where.map(({ name }) => name).join(',') })
+    await grow({
+      keeper,
+      name: cluster.name,
+      cluster: cluster.cluster,
+      servers: where.map(({ name, address, port }) => ({ name, route: `${address}:${routePortOf(port)}` })),
+      access: accessOf(hosts),
+      call,
+      random: deps.random,
+      progress: deps.progress,
+    })
+    log({ at: 'bus-grown' })
+    await settle()
+  }
+  /** The host that grew says where the servers are, until every one of them and the record know. */
+  const settle = async (): Promise<void> => {
+    const mode = keeper?.mode()
+    if (keeper === undefined || mode?.kind !== 'clustered') return
+    await finishGrowth({ keeper, call })
+    const hosts = neighbours.hosts()
+    const where = mode.generation.servers.flatMap(
+      ({ name }) => hosts.find((host) => host.name === name) ?? [],
+    )
+    if (where.length === mode.generation.servers.length) await writePlace(bus.store, placeAt(where))
+  }
+  const look = async (): Promise<void> => {
+    try {
+      await settle()
+      const next = await readPlace(bus.store)
+      if (next !== undefined && keeper?.mode().kind !== 'alone' && place.moved(next)) {
+        bus.connection.setUrls(place.file().urls)
+        writeBusFile(deps.paths, place.file())
+      }
+      const servers = keeper?.mode().kind === 'alone' && clock.now() > notBefore ? chosen() : undefined
+      if (servers !== undefined) {
+        notBefore = clock.now() + growAgainMs
+        await become(servers)
+      }
+    } catch (error) {
+      log({ at: 'bus-look-failed', reason: error instanceof Error ? error.message : 'unknown' })
+    }
+    if (!closed) timer = clock.after(lookEveryMs, () => void look())
+  }
+  void look()
+  return {
+    close: () => {
+      closed = true
+      timer?.cancel()
+    },
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Where the bus is, for this host: a server of its own, those of other hosts, or an external bus. Where the
+ * cluster's servers are is on record, and in `cluster.json` for the next start.
+ */
+import type { Settings } from '../../config/load.ts'
+import { openKeeper, type Keeper } from '../../src/nats/keeper.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { Random } from '../../src/ports/random.ts'
+import { StoreConflict, type Store } from '../../src/ports/store.ts'
+import { accessOf, busPortOf, operatorSubjects, routePortOf, tlsFilesOf } from './bus-conf.ts'
+import { busShape, saveCluster, type BusPlace, type Cluster } from './members-file.ts'
+import { checker } from '../../src/runtime/schema.ts'
+import type { BusFile, HomePaths } from './paths.ts'
+
+export type EnterDeps = {
+  readonly cluster: Cluster
+  readonly settings: Settings
+  readonly paths: HomePaths
+  readonly random: Random
+  readonly log: Log
+  readonly progress: (text: string) => void
+}
+
+export type Entered = {
+  /** Runs this host's server, when it has one or may be asked to. Undefined: an external bus, or no control. */
+  readonly keeper: Keeper | undefined
+  /** Copies of what is kept, when this host says what it is like. */
+  readonly replicas: number | undefined
+  now(): BusPlace
+  /** It is elsewhere now: kept for the next start. @returns whether that is news */
+  moved(place: BusPlace): boolean
+  /** For this host's processes. */
+  file(): BusFile
+  /** For the operator's own tools; undefined: an external bus. */
+  readonly operatorLogin: Readonly<Record<string, string>> | undefined
+}
+
+const copiesOfThree = 3
+const anywhere = '0.0.0.0'
+/** A cold start waits for the other servers for as long as it takes. */
+const readyMsMax = 24 * 3_600_000
+
+export const enterBus = async (deps: EnterDeps): Promise<Entered> =>
+  deps.settings.natsUrls === undefined ? enterOwn(deps) : enterExternal(deps, deps.settings.natsUrls)
+
+const enterExternal = async ({ settings, cluster }: EnterDeps, urls: readonly string[]): Promise<Entered> => {
+  const bus = { urls: [...urls], servers: [] }
+  saveCluster(settings.home, { ...cluster, bus })
+  const replicas = urls.length >= copiesOfThree ? copiesOfThree : 1
+  return {
+    keeper: undefined,
+    replicas: settings.roles.includes('control') ? replicas : undefined,
+    now: () => bus,
+    moved: () => false,
+    file: () => ({ urls, host: cluster.name }),
+    operatorLogin: undefined,
+  }
+}
+
+const enterOwn = async (deps: EnterDeps): Promise<Entered> => {
+  const { cluster, settings, paths, progress } = deps
+  let place = cluster.bus
+  const isControl = settings.roles.includes('control')
+  const keeper = isControl
+    ? openKeeper({
+        binary: paths.natsBinary,
+        home: paths.nats,
+        name: cluster.name,
+        random: deps.random,
+        operatorSubjects,
+        listen: { host: anywhere, port: busPortOf(cluster.port) },
+        routes: { host: anywhere, port: routePortOf(cluster.port) },
+        tls: tlsFilesOf(cluster),
+        log: deps.log,
+        readyMsMax,
+        onProgress: ({ what, elapsedMs }) => progress(`${what} (${Math.round(elapsedMs / 1000)} s)`),
+      })
+    : undefined
+  // Nobody has joined yet: this host's own server is the bus. Later it does what its mode file says.
+  const isFounder = place.urls.length === 0
+  if (isFounder) place = placeAt([cluster])
+  await keeper?.start(isFounder ? accessOf([cluster]) : undefined)
+  const isAlone = keeper?.mode().kind === 'alone'
+  // The founder may have moved to another address or port.
+  if (isAlone) place = placeAt([cluster])
+  saveCluster(settings.home, { ...cluster, bus: place })
+  const login = cluster.secrets.logins?.operator
+  const urls = (): readonly string[] => urlsFor(cluster, place, keeper?.server() !== undefined)
+  return {
+    keeper,
+    replicas: isAlone ? 1 : undefined,
+    now: () => place,
+    moved: (next) => {
+      if (JSON.stringify(next) === JSON.stringify(place)) return false
+      place = next
+      saveCluster(settings.home, { ...cluster, bus: place })
+      return true
+    },
+    file: () => ({
+      urls: urls(),
+      host: cluster.name,
+      seed: cluster.files.seed,
+      ca: cluster.files.authority,
+    }),
+    operatorLogin: login && {
+      NATS_URL: urls()[0] ?? '',
+      NATS_USER: login.user,
+      NATS_PASSWORD: login.password,
+      NATS_CA: cluster.files.authority,
+    },
+  }
+}
+
+type Where = { readonly name: string; readonly address: string; readonly port: number }
+
+/** The bus with servers on these hosts. */
+export const placeAt = (hosts: readonly Where[]): BusPlace => ({
+  urls: hosts.map(({ address, port }) => `tls://${address}:${busPortOf(port)}`),
+  servers: hosts.map(({ name, address, port }) => ({ name, address, port })),
+})
+
+/** The nearest first: this host's own server, without TLS. */
+const urlsFor = ({ name, port }: Cluster, place: BusPlace, hasServer: boolean): readonly string[] => {
+  if (!hasServer) return place.urls
+  const own = place.servers.findIndex((server) => server.name === name)
+  return [`nats://127.0.0.1:${busPortOf(port)}`, ...place.urls.filter((_, at) => at !== own)]
+}
+
+const placeKey = 'cluster/bus'
+const misfit = checker(busShape)
+
+/** Where the record says that the bus is. */
+export const readPlace = async (store: Store): Promise<BusPlace | undefined> => {
+  const entry = await store.get(placeKey)
+  if (entry === undefined) return undefined
+  const value: unknown = JSON.parse(Buffer.from(entry.value).toString('utf8'))
+  return misfit(value) === undefined ? (value as BusPlace) : undefined
+}
+
+export const writePlace = async (store: Store, place: BusPlace): Promise<void> => {
+  const value = Buffer.from(JSON.stringify(place))
+  for (;;) {
+    const entry = await store.get(placeKey)
+    try {
+      if (entry === undefined) await store.create(placeKey, value)
+      else if (Buffer.compare(entry.value, value) !== 0) await store.update(placeKey, value, entry.revision)
+      return
+    } catch (error) {
+      if (!(error instanceof StoreConflict)) throw error
+    }
+  }
+}

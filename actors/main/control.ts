@@ -1,0 +1,164 @@
+/**
+ * What a control host serves besides its actors: the API and git on loopback, and the operator's side of the
+ * cluster.
+ */
+import { join } from 'node:path'
+import type { Settings } from '../../config/load.ts'
+import { keepCertificates } from '../../src/certs/keep.ts'
+import { acknowledgedWrite } from '../../src/nats/canary.ts'
+import { lastSequence } from '../../src/nats/last-sequence.ts'
+import { requestsOf } from '../../src/nats/requests.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { Random } from '../../src/ports/random.ts'
+import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
+import { refAt } from '../../src/runtime/index.ts'
+import type { Node } from '../../src/runtime/node.ts'
+import { writeEnvFile } from '../api/env-file.ts'
+import { startApi } from '../api/start.ts'
+import { slugObject } from '../effects/perform/builder.ts'
+import type { Vault } from '../effects/perform/vault.ts'
+import { formatLine } from '../logplex/line.ts'
+import { openTail } from '../logplex/tail.ts'
+import { Placement } from '../protocols/placement.ts'
+import { openBackups } from './backup.ts'
+import type { Bus } from './bus.ts'
+import { openClusterOperator } from './cluster-operator.ts'
+import { builtinNames, type Engine } from './engine.ts'
+import { factsPath, readFacts, type HostFacts } from './host-facts.ts'
+import { createInvite } from './invite.ts'
+import type { Cluster } from './members-file.ts'
+import type { Neighbours } from './neighbours.ts'
+import type { HomePaths } from './paths.ts'
+import { buildThrough, openGitFace } from './push.ts'
+import { serveEndpoints } from './serve-endpoints.ts'
+
+export type Control = { readonly close: () => Promise<void>; readonly invite: () => Promise<string> }
+
+export type ControlDeps = {
+  readonly settings: Settings
+  readonly paths: HomePaths
+  readonly cluster: Cluster
+  readonly bus: Bus
+  readonly neighbours: Neighbours
+  readonly engine: Engine
+  readonly vault: Vault
+  readonly rendezvous: Rendezvous
+  readonly node: Node
+  readonly random: Random
+  readonly clock: Clock
+  readonly log: Log
+  readonly facts: () => Promise<HostFacts>
+  readonly apiUrl: string
+  readonly token: string
+  /** Where tools of this machine reach the bus, and how they log in; undefined for an external bus. */
+  readonly operatorLogin: Readonly<Record<string, string>> | undefined
+  readonly releaseServer: (host: string) => Promise<void>
+}
+
+// The stock CLI sends its token to this machine's own address only.
+export const apiAddress = '127.0.0.1'
+const ownerEmail = 'owner@manifold.local'
+const fleetTimeoutMs = 2_000
+
+export const openControl = async (deps: ControlDeps): Promise<Control> => {
+  const { settings, paths, cluster, bus, neighbours, engine, node, random, clock, log } = deps
+  const { members, peers } = neighbours
+  const { store } = bus
+  const secureHost = `localhost:${settings.port}`
+  const names = ['localhost', '127.0.0.1', 'api.localhost', 'git.localhost']
+  const certificates = await keepCertificates(paths.keys, names, clock.now())
+  const invite = (): Promise<string> =>
+    createInvite(store, {
+      address: cluster.address,
+      port: cluster.port,
+      authority: cluster.authority,
+      random,
+      nowMs: clock.now(),
+    })
+  const configKey = join(paths.keys, 'config.key')
+  const operator = openClusterOperator({
+    self: cluster.name,
+    cluster: cluster.cluster,
+    store,
+    clock,
+    log,
+    members,
+    fleet: () => {
+      const { leader } = members.view()
+      const ask = { type: 'hosts' } as const
+      return node.ask(refAt(Placement, 'placement', leader), ask, { timeoutMs: fleetTimeoutMs })
+    },
+    facts: async (host) =>
+      host === cluster.name ? deps.facts() : readFacts(await peers.call(host, factsPath, {})),
+    invite,
+    hostChanged: (host) => neighbours.hostChanged(host),
+    releaseServer: deps.releaseServer,
+    canaryWrite: () => acknowledgedWrite(bus.connection),
+    spool: join(paths.run, 'restore.jsonl'),
+    configKey,
+    restored: () => log({ at: 'restored', todo: 'restart the hosts' }),
+  })
+  const backups = openBackups({
+    store,
+    folder: paths.backups,
+    cluster: cluster.cluster,
+    configKey,
+    clock,
+    log,
+    leads: () => members.view().leader === cluster.name,
+    revision: () => lastSequence(bus.connection, 'manifold'),
+  })
+  const git = await openGitFace({
+    home: settings.home,
+    hub: engine.hub,
+    objects: bus.objects,
+    store,
+    log,
+    uuid: () => random.uuid(),
+    build: buildThrough(node),
+  })
+  const api = await startApi({
+    node,
+    store,
+    random,
+    clock,
+    log,
+    vault: deps.vault,
+    rendezvous: deps.rendezvous,
+    streams: engine.hub,
+    slugs: { get: (sha256) => bus.objects.get(slugObject(sha256)) },
+    tails: { open: (wanted, reader) => openTail(bus.history, wanted, reader), format: formatLine },
+    git: (request, response, { app, user, pathInfo }) => git.serve(request, response, app, user, pathInfo),
+    requests: requestsOf(bus.connection),
+    serve: (endpoints) => serveEndpoints(bus.connection, endpoints, log),
+    certificates,
+    cluster: operator,
+    settings: {
+      apiUrl: deps.apiUrl,
+      secureHost,
+      appDomain: settings.appDomain,
+      routerPort: settings.routerPort,
+      buildpacks: builtinNames,
+    },
+    owner: { email: ownerEmail, token: deps.token },
+    listen: { host: apiAddress, port: settings.port },
+  })
+  await writeEnvFile(paths.env, {
+    apiUrl: deps.apiUrl,
+    secureHost,
+    token: deps.token,
+    authorityPath: certificates.authorityPath,
+    bundlePath: join(paths.keys, 'ca-bundle.pem'),
+    home: settings.home,
+    ...(deps.operatorLogin && { more: deps.operatorLogin }),
+  })
+  return {
+    invite,
+    close: async () => {
+      await api.close()
+      await git.close()
+      await backups.close()
+    },
+  }
+}
