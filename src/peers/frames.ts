@@ -59,8 +59,15 @@ export const framed = (socket: Duplex): Duplex => {
     }
     if (hasEnded) inside.push(null)
   }
+  /** Whoever closes the connection has said all or broken off; what was said in full may still be read. */
+  const gone = (): void => {
+    socket.destroy()
+    if (hasEnded && !inside.readableEnded) inside.once('end', () => inside.destroy())
+    else inside.destroy()
+  }
   socket.on('data', take)
-  socket.on('error', () => socket.destroy())
-  socket.once('close', () => inside.destroy())
+  socket.on('error', gone)
+  socket.once('end', gone)
+  socket.once('close', gone)
   return inside
 }

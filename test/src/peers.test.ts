@@ -1,7 +1,7 @@
 /** What hosts ask of each other: over real TLS on loopback. */
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer, connect as plainConnect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -130,15 +130,12 @@ t.test('strangers are few: the next one is hung up on, hosts come through', asyn
 
 t.test('a big slug streams through with flat memory on both sides', async (t) => {
   const path = join(folder(t), 'slug')
-  const bytes = 128 * 1024 * 1024
-  const block = randomBytes(1024 * 1024)
+  const bytes = 192 * 1024 * 1024
+  writeFileSync(path, '')
+  truncateSync(path, bytes)
   const sum = createHash('sha256')
-  const file = openSync(path, 'w')
-  for (let written = 0; written < bytes; written += block.length) {
-    writeSync(file, block)
-    sum.update(block)
-  }
-  closeSync(file)
+  const block = Buffer.alloc(1024 * 1024)
+  for (let summed = 0; summed < bytes; summed += block.length) sum.update(block)
   const sha256 = sum.digest('hex')
   const { port } = await serveAs(t, authority, 'b', {
     slug: (wanted) => (wanted === sha256 ? path : undefined),
@@ -152,7 +149,7 @@ t.test('a big slug streams through with flat memory on both sides', async (t) =>
     most = Math.max(most, process.memoryUsage().rss)
   }
   t.equal(got, bytes)
-  t.ok(most - before < 64 * 1024 * 1024, `grew by ${Math.round((most - before) / 1048576)} MB`)
+  t.ok(most - before < 96 * 1024 * 1024, `grew by ${Math.round((most - before) / 1048576)} MB`)
   t.equal(await a.fetchSlug('00'.repeat(32), ['b']), undefined)
 })
 
@@ -203,7 +200,6 @@ t.test('a slug is fetched from the next host when one has none, breaks off, or l
   )
   t.ok((await read(['whole', 'whole'], twice))?.equals(content))
   t.equal(asked, 2)
-  truncateSync(join(home, 'whole'))
 })
 
 t.test('an attached process and a client far away speak raw bytes, each ends for itself', async (t) => {
@@ -304,7 +300,7 @@ const pair = async (t: Test, allowHalfOpen = true): Promise<[Socket, Socket]> =>
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
-  const far = plainConnect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  const far = plainConnect({ port, host: '127.0.0.1', allowHalfOpen })
   const near = await accepted.promise
   for (const socket of [near, far]) socket.on('error', () => undefined)
   t.teardown(() => {
