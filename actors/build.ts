@@ -1,24 +1,27 @@
 /**
- * Build: one compilation of one app's source, from the push to the release it makes.
+ * Build: one compilation of one app's source, from the push to the release it makes, on the host that was
+ * pushed to.
  *
- * Owns its own record: pending until the release is in the ledger or something failed; both are final.
- * The compilation itself lives and dies with this activation: a build found pending by a new one was lost
- * with its host, and says so rather than leave a push hanging.
+ * Owns its record: pending until the release is in the ledger or something failed; both are final, and on
+ * record before anybody is told. The compilation lives and dies with this activation: what it leaves pending
+ * is put right by the next life of Builds here, or by its age.
  */
-import { actor, is, ref, type Caller, type Ctx, type Static } from '../src/runtime/index.ts'
+import { actor, ref, stop, type Caller, type Ctx } from '../src/runtime/index.ts'
 import { Builder } from './effects/builder.ts'
 import { App } from './protocols/app.ts'
-import { Build, buildShape, type BuildView } from './protocols/build.ts'
+import { Build, type BuildJob, type BuildView } from './protocols/build.ts'
 import { Releases } from './protocols/releases.ts'
 import type { Slug } from './protocols/shapes.ts'
 import { say } from './say.ts'
 
-const savedShape = is.obj({ view: buildShape, appName: is.str, sourceDir: is.str, waiting: is.arr(is.json) })
-type Saved = Static<typeof savedShape>
 type State = {
-  readonly view?: BuildView
-  readonly appName: string
-  readonly sourceDir: string
+  readonly job: BuildJob
+  readonly view: BuildView
+  /** What `view` says is on record. */
+  readonly onRecord: boolean
+  readonly tries: number
+  /** The pusher went before there was anything to stop. */
+  readonly unwanted: boolean
   /** Asked `finished` and not yet answered. */
   readonly waiting: readonly Caller[]
 }
@@ -26,46 +29,52 @@ type Self = Ctx<typeof Build>
 
 const askTimeoutMs = 15_000
 const commitDigits = 8
+const againMsMin = 200
+const againMsMax = 5_000
+/** Some minutes without the store; then it is told without being on record. */
+const triesMax = 40
+/** Who asks late is still answered. */
+const overMs = 60_000
+const callersMax = 16
 
 export const build = actor(Build, {
   mailbox: { capacity: 256, overflow: 'reject' },
-  init: (): State => ({ appName: '', sourceDir: '', waiting: [] }),
-  durable: {
-    version: 1,
-    schema: savedShape,
-    save: (s: State): Saved | undefined => s.view && { ...s, view: s.view, waiting: [...s.waiting] },
-    load: (saved): State => ({ ...saved, waiting: saved.waiting as Caller[] }),
+  init(job: BuildJob, ctx): State {
+    const { appId, version, by } = job
+    const at = { createdAt: ctx.now, updatedAt: ctx.now }
+    const none = { slugId: null, releaseId: null, releaseVersion: null }
+    const view: BuildView = {
+      id: ctx.self.key,
+      appId,
+      status: 'pending',
+      version,
+      by,
+      buildpacks: [],
+      stack: '',
+      ...none,
+      ...at,
+    }
+    say(ctx, appId, 'app', 'api', `Build started by user ${by.email}`)
+    return keep({ job, view, onRecord: false, tries: 0, unwanted: false, waiting: [] }, ctx)
   },
-  awake: (s, ctx) =>
-    s.view?.status === 'pending' ? fail(s, 'host_lost', 'The build was lost with its host', ctx) : s,
   receive: {
-    start(s, message, ctx) {
-      if (s.view !== undefined) {
-        ctx.reply(s.view)
-        return s
-      }
-      const { appId, appName, version, sourceDir, by } = message
-      const at = { createdAt: ctx.now, updatedAt: ctx.now }
-      const none = { slugId: null, releaseId: null, releaseVersion: null }
-      const view: BuildView = {
-        id: ctx.self.key,
-        appId,
-        status: 'pending',
-        version,
-        by,
-        buildpacks: [],
-        stack: '',
-        ...none,
-        ...at,
-      }
-      say(ctx, appId, 'app', 'api', `Build started by user ${by.email}`)
-      ctx.run(Builder.enlist({ appId, buildId: view.id }))
-      ctx.ask(ref(App, appId), { type: 'info' }, askTimeoutMs, describe, (f) => lost('app', f.reason))
-      ctx.reply(view)
-      return { ...s, view, appName, sourceDir }
+    kept(s, _, ctx) {
+      if (s.view.status !== 'pending') return told(s, ctx)
+      // A repeat of the first word on it.
+      if (s.onRecord) return s
+      ctx.ask(ref(App, s.job.appId), { type: 'info' }, askTimeoutMs, describe, (f) => lost('app', f.reason))
+      return { ...s, onRecord: true, tries: 0 }
     },
+    notKept(s, { reason }, ctx) {
+      ctx.log({ at: 'build-not-kept', build: s.view.id, reason })
+      if (s.tries >= triesMax)
+        return s.view.status === 'pending' ? fail(s, 'platform', reason, ctx) : told(s, ctx)
+      ctx.after('again', Math.min(againMsMax, againMsMin * 2 ** s.tries), { type: 'again' })
+      return { ...s, tries: s.tries + 1 }
+    },
+    again: (s, _, ctx) => keep(s, ctx),
     described(s, { buildpacks, stack }, ctx) {
-      if (s.view?.status !== 'pending') return s
+      if (s.view.status !== 'pending') return s
       ctx.ask(
         ref(Releases, s.view.appId),
         { type: 'current' },
@@ -76,45 +85,34 @@ export const build = actor(Build, {
       return { ...s, view: { ...s.view, buildpacks, stack } }
     },
     configured(s, { configId }, ctx) {
-      if (s.view?.status !== 'pending') return s
+      if (s.view.status !== 'pending') return s
+      if (s.unwanted) return fail(s, 'CANCELLED', 'the pusher went away', ctx)
       const { id, appId, version, buildpacks, stack } = s.view
-      const job = {
-        buildId: id,
-        appId,
-        appName: s.appName,
-        version,
-        sourceDir: s.sourceDir,
-        buildpacks,
-        stack,
-        configId,
-      }
+      const { appName, sourceDir } = s.job
       ctx.run(
-        Builder.compile(job),
+        Builder.compile({ buildId: id, appId, appName, version, sourceDir, buildpacks, stack, configId }),
         ({ slug }) => ({ type: 'compiled', slug }),
         (error) => ({ type: 'failed', code: error.code, reason: error.message }),
       )
       return s
     },
-    compiled: (s, { slug }, ctx) => (s.view?.status === 'pending' ? deploy(s, s.view, slug, ctx) : s),
+    compiled: (s, { slug }, ctx) => (s.view.status === 'pending' ? deploy(s, slug, ctx) : s),
     released: (s, { releaseId, version }, ctx) =>
-      s.view?.status === 'pending' ? succeed(s, s.view, { releaseId, releaseVersion: version }, ctx) : s,
+      s.view.status === 'pending' ? succeed(s, { releaseId, releaseVersion: version }, ctx) : s,
     failed: (s, { code, reason }, ctx) => fail(s, code, reason, ctx),
     cancel(s, _, ctx) {
-      if (s.view?.status === 'pending' && s.view.slugId === null)
+      if (s.view.status === 'pending' && s.view.slugId === null)
         ctx.run(Builder.cancel({ buildId: s.view.id }))
-      return s
-    },
-    info(s, _, ctx) {
-      if (s.view === undefined) ctx.refuseCaller('not_found', "Couldn't find that build.")
-      else ctx.reply(s.view)
-      return s
+      return { ...s, unwanted: true }
     },
     finished(s, _, ctx) {
-      if (s.view?.status === 'pending') return { ...s, waiting: [...s.waiting, ctx.caller] }
-      if (s.view === undefined) ctx.refuseCaller('not_found', "Couldn't find that build.")
-      else ctx.reply(s.view)
-      return s
+      if (isOver(s)) {
+        ctx.reply(s.view)
+        return s
+      }
+      return { ...s, waiting: [...s.waiting, ctx.caller].slice(-callersMax) }
     },
+    over: () => stop('normal'),
   },
 })
 
@@ -124,7 +122,20 @@ const describe = (app: { buildpacks: string[]; buildStack: string }) =>
 const lost = (whom: string, reason: string) =>
   ({ type: 'failed', code: 'platform', reason: `no answer from ${whom}: ${reason}` }) as const
 
-const deploy = (s: State, view: BuildView, slug: Slug, ctx: Self): State => {
+const isOver = (s: State): boolean => s.view.status !== 'pending' && s.onRecord
+
+/** Puts what is known on record; asked for again until it is. */
+const keep = (s: State, ctx: Self): State => {
+  ctx.run(
+    Builder.keep({ view: s.view, sourceDir: s.job.sourceDir }),
+    () => ({ type: 'kept' }),
+    ({ message }) => ({ type: 'notKept', reason: message }),
+  )
+  return s
+}
+
+const deploy = (s: State, slug: Slug, ctx: Self): State => {
+  const { view } = s
   const description = `Deploy ${view.version.slice(0, commitDigits)}`
   ctx.ask(
     ref(Releases, view.appId),
@@ -139,23 +150,28 @@ const deploy = (s: State, view: BuildView, slug: Slug, ctx: Self): State => {
 }
 
 type Released = { readonly releaseId: string; readonly releaseVersion: number }
-const succeed = (s: State, view: BuildView, released: Released, ctx: Self): State => {
-  say(ctx, view.appId, 'app', 'api', 'Build succeeded')
+const succeed = (s: State, released: Released, ctx: Self): State => {
+  say(ctx, s.view.appId, 'app', 'api', 'Build succeeded')
   const outcome = { version: released.releaseVersion }
-  ctx.run(Builder.conclude({ buildId: view.id, appName: s.appName, outcome }))
-  return finish(s, { ...view, ...released, status: 'succeeded' }, ctx)
+  ctx.run(Builder.conclude({ buildId: s.view.id, appName: s.job.appName, outcome }))
+  return finish(s, { ...s.view, ...released, status: 'succeeded' }, ctx)
 }
 
 const fail = (s: State, code: string, reason: string, ctx: Self): State => {
-  if (s.view?.status !== 'pending') return s
+  if (s.view.status !== 'pending') return s
   say(ctx, s.view.appId, 'app', 'api', 'Build failed -- check your build output')
-  ctx.run(Builder.conclude({ buildId: s.view.id, appName: s.appName, outcome: { code, reason } }))
+  ctx.run(Builder.conclude({ buildId: s.view.id, appName: s.job.appName, outcome: { code, reason } }))
   ctx.log({ at: 'build-failed', build: s.view.id, code, reason })
   return finish(s, { ...s.view, status: 'failed' }, ctx)
 }
 
 const finish = (s: State, view: BuildView, ctx: Self): State => {
-  const ended = { ...view, updatedAt: ctx.now }
-  for (const caller of s.waiting) ctx.answer(caller, ended)
-  return { ...s, view: ended, waiting: [] }
+  ctx.cancel('again')
+  return keep({ ...s, view: { ...view, updatedAt: ctx.now }, onRecord: false, tries: 0 }, ctx)
+}
+
+const told = (s: State, ctx: Self): State => {
+  for (const caller of s.waiting) ctx.answer(caller, s.view)
+  ctx.after('over', overMs, { type: 'over' })
+  return { ...s, onRecord: true, waiting: [] }
 }

@@ -4,6 +4,7 @@
 import { child, dynamic, keyed, supervise, type TreeNode } from '../src/runtime/index.ts'
 import { app } from './app.ts'
 import { build } from './build.ts'
+import { builds } from './builds.ts'
 import { dyno } from './dyno.ts'
 import { formation } from './formation.ts'
 import { host } from './host.ts'
@@ -32,10 +33,17 @@ export const hostTree = ({ roles }: HostRoles = everyRole): TreeNode =>
       keyed(releases),
       keyed(formation),
       keyed(app),
-      // Lost: what was being compiled; the push is told so.
-      keyed(build),
     ]),
+    ...(roles.includes('control') ? [buildTree()] : []),
     ...(roles.includes('dyno') ? [dynoTree()] : []),
+  ])
+
+const buildTree = (): TreeNode =>
+  // What it started goes with it: a new one puts on record what was lost, and must not meet what is not.
+  supervise('compiler', { strategy: 'rest_for_one', intensity: 10, periodMs: 60_000 }, [
+    // Lost: what was being compiled; the pushes are told so.
+    child('builds', builds, null),
+    dynamic(build, { restart: 'temporary' }),
   ])
 
 const dynoTree = (): TreeNode =>

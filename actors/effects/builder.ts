@@ -1,5 +1,6 @@
 /** Making a slug from source, and saying so to whoever watches the build. */
 import { effect } from '../../src/runtime/index.ts'
+import type { BuildView } from '../protocols/build.ts'
 import type { Slug } from '../protocols/shapes.ts'
 
 export const Builder = {
@@ -27,8 +28,10 @@ export const Builder = {
     { buildId: string; appName: string; outcome: { version: number } | { code: string; reason: string } },
     void
   >('builder.conclude'),
-  /** Notes the build in the app's list of builds. */
-  enlist: effect<{ appId: string; buildId: string }, void>('builder.enlist'),
+  /** Puts on record what is known of the build, and notes here whether it is under way. */
+  keep: effect<{ view: BuildView; sourceDir: string }, void>('builder.keep'),
+  /** Builds of this host that began before then and were never ended: on record as failed, their files gone. */
+  bury: effect<{ before: number }, void>('builder.bury'),
   /** Removes what is kept of an app for builds: repository, cache, slugs. */
   drop: effect<{ appId: string }, void>('builder.drop'),
 }

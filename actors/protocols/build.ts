@@ -1,4 +1,8 @@
-/** Build: from a source archive to a release. Keyed by build id, durable. */
+/**
+ * Build: from source to a release, compiled on the host that was pushed to. Bound to that host, keyed by build
+ * id; `Builds` (key `builds`) starts them. What became of each is on record under `builds/<app>/<build>`, as
+ * JSON of `buildShape`, for whoever asks on any host.
+ */
 import { ask, is, protocol, tell, type Static } from '../../src/runtime/index.ts'
 import { actorShape, slugShape } from './shapes.ts'
 
@@ -19,23 +23,43 @@ export const buildShape = is.obj({
 })
 export type BuildView = Static<typeof buildShape>
 
-export const Build = protocol('build', 1, {
+/** One that is pending for longer was lost with its host: compiling itself takes 15 minutes at most. */
+export const pendingMsMax = 20 * 60_000
+
+export const jobShape = is.obj({
+  appId: is.str,
+  appName: is.str,
+  version: is.str,
+  /** Where the source lies unpacked on this host. */
+  sourceDir: is.str,
+  by: actorShape,
+})
+export type BuildJob = Static<typeof jobShape>
+
+export const Builds = protocol('builds', 1, {
   /**
-   * The source lies unpacked in `sourceDir` on this host. Output goes to the output stream of the build's id.
+   * Starts it; output goes to the output stream of the build's id on this host. `too_many` when this host
+   * compiles as much as it may.
    */
-  start: ask(
-    { appId: is.str, appName: is.str, version: is.str, sourceDir: is.str, by: actorShape },
-    buildShape,
-  ),
-  /** Answered once it has succeeded or failed. */
+  start: ask({ buildId: is.str, job: jobShape }, is.obj({})),
+  /** Own results and timers. */
+  notBuried: tell({ reason: is.str }),
+  bury: tell({}),
+})
+
+export const Build = protocol('build', 2, {
+  /** Answered once it has succeeded or failed, and that is on record. */
   finished: ask({}, buildShape),
-  info: ask({}, buildShape),
   /** The pusher is gone: stop compiling. Ignored once the release is made. */
   cancel: tell({}),
-  /** Own results. */
+  /** Own results and timers. */
+  kept: tell({}),
   described: tell({ buildpacks: is.arr(is.str), stack: is.str }),
   configured: tell({ configId: is.str }),
   compiled: tell({ slug: slugShape }),
   released: tell({ releaseId: is.str, version: is.int }),
   failed: tell({ code: is.str, reason: is.str }),
+  notKept: tell({ reason: is.str }),
+  again: tell({}),
+  over: tell({}),
 })

@@ -6,12 +6,12 @@ import { schemaFaults } from '../kit/schema.ts'
 
 t.test('every object is valid against the published schema', async (t) => {
   const opened = await openApi(t)
-  const { http, world, store } = opened
+  const { http, store } = opened
   const app = await deployed(opened, 'schema-app')
   const buildId = systemRandom.uuid()
   const at = { createdAt: 1, updatedAt: 2 }
   const ids = { slugId: systemRandom.uuid(), releaseId: systemRandom.uuid(), releaseVersion: 3 }
-  world.builds.set(buildId, {
+  const build = {
     id: buildId,
     appId: app['id'],
     status: 'succeeded',
@@ -21,8 +21,10 @@ t.test('every object is valid against the published schema', async (t) => {
     stack: 'heroku-24',
     ...ids,
     ...at,
-  })
-  await store.create(`builds/${app['id']}/${buildId}`, new Uint8Array())
+  }
+  const key = `builds/${app['id']}/${buildId}`
+  await store.create(key, Buffer.from(JSON.stringify(build)))
+  await store.create(`builds/${app['id']}/older`, Buffer.from('{"at":1}'))
   await http('POST', '/apps/schema-app/domains', { hostname: 'WWW.Example.com.', sni_endpoint: null })
   const slugId = (await http('GET', '/apps/schema-app/releases/3')).body['slug'].id as string
   const checks: readonly (readonly [string, string, string, unknown?])[] = [

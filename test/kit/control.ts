@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Edge } from '../../actors/api/edge.ts'
 import type { AppView } from '../../actors/protocols/app.ts'
-import type { BuildView } from '../../actors/protocols/build.ts'
 import type { DynoView, ProcessType, Release, Slug, Who } from '../../actors/protocols/shapes.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
@@ -21,7 +20,6 @@ export type Control = {
   readonly vault: Edge['vault']
   /** Every question asked, newest last. */
   readonly asked: Message[]
-  readonly builds: Map<string, BuildView>
   /** The next question to `actor` fails so. */
   readonly failNext: (actor: string, failure: ConstructorParameters<typeof AskFailed>[0]) => void
 }
@@ -41,7 +39,6 @@ export const slug = (commit: string): Slug => ({
 export const control = (store: Store): Control => {
   const apps = new Map<string, Kept>()
   const configs = new Map<string, Record<string, string>>([['', {}]])
-  const builds = new Map<string, BuildView>()
   const failures = new Map<string, AskFailed>()
   const asked: Message[] = []
   const refuse = (code: string, reason: string): never => {
@@ -186,7 +183,6 @@ export const control = (store: Store): Control => {
       kept.dynos.push(run)
       return run
     },
-    'build.info': (key) => builds.get(key) ?? refuse('not_found', 'no such build'),
   }
   const dyno = (kept: Kept, name: string, command: string): DynoView => ({
     id: randomUUID(),
@@ -219,7 +215,6 @@ export const control = (store: Store): Control => {
     node: node as unknown as Control['node'],
     vault: { open: async (_appId, configId) => configs.get(configId) ?? {} },
     asked,
-    builds,
     failNext: (actor, failure) => failures.set(actor, new AskFailed(failure, 'the test')),
   }
 }

@@ -1,10 +1,10 @@
 /** Builds and buildpacks: how source becomes a slug. */
 import { is, ref } from '../../../src/runtime/index.ts'
+import { buildIn, buildKey } from '../../effects/perform/build-records.ts'
 import { App } from '../../protocols/app.ts'
-import { Build, type BuildView } from '../../protocols/build.ts'
 import type { Edge } from '../edge.ts'
-import { endpoint, ok, type Request } from '../endpoint.ts'
-import { ApiError, invalid, notFound } from '../errors.ts'
+import { endpoint, ok } from '../endpoint.ts'
+import { invalid, notFound } from '../errors.ts'
 import { uuid } from '../name-index.ts'
 import { cut, list } from '../range.ts'
 import { idFor, timeText } from '../shapes/common.ts'
@@ -27,10 +27,7 @@ export const builds = [
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const index = await edge.store.list(`builds/${app.id}/`)
-      const ids = index.map(({ key }) => key.slice(key.lastIndexOf('/') + 1))
-      const found = (await Promise.all(ids.map((id) => infoOf(request, id)))).filter(
-        (build) => build !== undefined,
-      )
+      const found = index.map((entry) => buildIn(entry, edge.now())).filter((build) => build !== undefined)
       const page = cut(found, request.range, {
         created_at: (build) => timeText(build.createdAt),
         id: (build) => build.id,
@@ -48,8 +45,9 @@ export const builds = [
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const id = request.params.build
-      const build = uuid.test(id) ? await infoOf(request, id) : undefined
-      if (build === undefined || build.appId !== app.id) throw notFound('build')
+      const entry = uuid.test(id) ? await edge.store.get(buildKey(app.id, id)) : undefined
+      const build = entry && buildIn(entry, edge.now())
+      if (build === undefined) throw notFound('build')
       return ok(buildBody(build, app, edge.settings))
     },
   }),
@@ -83,15 +81,6 @@ export const builds = [
     },
   }),
 ]
-
-const infoOf = async (request: Request, id: string): Promise<BuildView | undefined> => {
-  try {
-    return await request.ask(ref(Build, id), { type: 'info' }, { resource: 'build' })
-  } catch (error) {
-    if (error instanceof ApiError && error.code === 'not_found') return undefined
-    throw error
-  }
-}
 
 /**
  * The short name or the address. The CLI sends nothing at all for a short name that its registry does

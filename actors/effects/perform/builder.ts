@@ -14,6 +14,7 @@ import { BuildFailure } from '../../../src/slug/failure.ts'
 import type { Mount, Sandbox } from '../../../src/slug/sandbox.ts'
 import * as texts from '../../../src/slug/texts.ts'
 import type { Slug } from '../../protocols/shapes.ts'
+import { performBuildRecords } from './build-records.ts'
 import { asEffectFailure } from './names.ts'
 import type { Vault } from './vault.ts'
 
@@ -50,7 +51,6 @@ type CompileArgs = {
 type Outcome = { readonly version: number } | { readonly code: string; readonly reason: string }
 
 export const slugObject = (sha256: string): string => `slug/${sha256}`
-export const buildKey = (appId: string, buildId: string): string => `builds/${appId}/${buildId}`
 
 export const performBuilder = (deps: BuilderDeps): Effects => {
   const { home, hub, store, objects } = deps
@@ -114,6 +114,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
   }
 
   return {
+    ...performBuildRecords(deps),
     'builder.compile': async (args: CompileArgs, cancelled: AbortSignal) => {
       const own = new AbortController()
       running.set(args.buildId, own)
@@ -149,16 +150,6 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         hub.write(buildId, texts.rejected(appName))
       }
       hub.end(buildId)
-    },
-    'builder.enlist': async ({ appId, buildId }: { appId: string; buildId: string }) => {
-      try {
-        await store.create(
-          buildKey(appId, buildId),
-          new TextEncoder().encode(JSON.stringify({ at: deps.now() })),
-        )
-      } catch (error) {
-        throw asEffectFailure(error)
-      }
     },
     'builder.drop': async ({ appId }: { appId: string }) => {
       try {

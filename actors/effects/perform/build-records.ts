@@ -1,0 +1,107 @@
+/**
+ * Records of builds: what became of each, for every host to read; and on the disk of the host that compiles,
+ * a note of each that is under way, so that its next life knows which ones it lost.
+ */
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Effects } from '../../../src/ports/effects.ts'
+import { StoreConflict, type Entry, type Store } from '../../../src/ports/store.ts'
+import { checker } from '../../../src/runtime/index.ts'
+import { buildShape, pendingMsMax, type BuildView } from '../../protocols/build.ts'
+import { asEffectFailure } from './names.ts'
+
+export type BuildRecordDeps = {
+  /** `builds/` in it is for work under way. Absolute. */
+  readonly home: string
+  readonly store: Store
+  readonly now: () => number
+}
+
+/** What is noted of a build that is under way. */
+type Note = { readonly appId: string; readonly createdAt: number; readonly sourceDir: string }
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const check = checker(buildShape)
+const noteSuffix = '.json'
+
+export const buildKey = (appId: string, buildId: string): string => `builds/${appId}/${buildId}`
+
+/** One as it is on record; undefined when that is none (any more). One that is pending for too long was lost. */
+export const buildIn = ({ value }: Entry, now: number): BuildView | undefined => {
+  const view = parse(decoder.decode(value))
+  if (check(view) !== undefined) return undefined
+  const build = view as BuildView
+  return build.status === 'pending' && now - build.createdAt > pendingMsMax
+    ? { ...build, status: 'failed' }
+    : build
+}
+
+export const performBuildRecords = ({ home, store, now }: BuildRecordDeps): Effects => {
+  const folder = join(home, 'builds')
+  const noteOf = (buildId: string): string => join(folder, buildId + noteSuffix)
+
+  const put = async (view: BuildView): Promise<void> => {
+    const key = buildKey(view.appId, view.id)
+    const value = encoder.encode(JSON.stringify(view))
+    const entry = await store.get(key)
+    try {
+      await (entry === undefined ? store.create(key, value) : store.update(key, value, entry.revision))
+    } catch (error) {
+      // It was taken away with its app meanwhile, or an earlier try of ours arrived: look again.
+      if (!(error instanceof StoreConflict)) throw error
+      const again = await store.get(key)
+      if (again !== undefined) await store.update(key, value, again.revision)
+    }
+  }
+
+  const keep = async (view: BuildView, sourceDir: string): Promise<void> => {
+    if (view.status === 'pending') {
+      const note: Note = { appId: view.appId, createdAt: view.createdAt, sourceDir }
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      await writeFile(noteOf(view.id), JSON.stringify(note), { mode: 0o600 })
+    }
+    await put(view)
+    if (view.status !== 'pending') await rm(noteOf(view.id), { force: true })
+  }
+
+  const bury = async (buildId: string, before: number): Promise<void> => {
+    const note = parse(await readFile(noteOf(buildId), 'utf8')) as Partial<Note> | undefined
+    if ((note?.createdAt ?? 0) >= before) return
+    const entry = note?.appId === undefined ? undefined : await store.get(buildKey(note.appId, buildId))
+    const build = entry && buildIn(entry, now())
+    if (build?.status === 'pending') await put({ ...build, status: 'failed', updatedAt: now() })
+    const left = [join(folder, buildId), ...(note?.sourceDir === undefined ? [] : [note.sourceDir])]
+    await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })))
+    await rm(noteOf(buildId), { force: true })
+  }
+
+  return {
+    'builder.keep': async ({ view, sourceDir }: { view: BuildView; sourceDir: string }) => {
+      try {
+        await keep(view, sourceDir)
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+    'builder.bury': async ({ before }: { before: number }) => {
+      try {
+        await mkdir(folder, { recursive: true, mode: 0o700 })
+        const notes = (await readdir(folder)).filter((name) => name.endsWith(noteSuffix))
+        for (const name of notes) await bury(name.slice(0, -noteSuffix.length), before)
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+  }
+}
+
+/** Undefined for what is no JSON: half a file after a power cut, or an older form. */
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Builds: one is compiled where it was pushed to, on record for every host, and not pending for ever when its
+ * host dies.
+ */
+import { access, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { build } from '../../actors/build.ts'
+import { builds } from '../../actors/builds.ts'
+import { buildIn, buildKey, performBuildRecords } from '../../actors/effects/perform/build-records.ts'
+import { buildThrough } from '../../actors/main/push.ts'
+import { Build, pendingMsMax, type BuildView } from '../../actors/protocols/build.ts'
+import type { Effects } from '../../src/ports/effects.ts'
+import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
+import { child, dynamic, refAt, supervise } from '../../src/runtime/index.ts'
+import { drive } from '../kit/drive.ts'
+import { files, scratch } from '../kit/files.ts'
+import { Lab } from '../kit/lab.ts'
+import { memoryStore } from '../kit/memory-store.ts'
+import { slugOf } from '../kit/runs.ts'
+
+const by = { id: 'u1', email: 'me@example.com' }
+const job = { appId: 'a1', appName: 'shop', version: 'c0ffee1234', sourceDir: '/builds/source-1', by }
+const begun = () => drive(build, { key: 'b1', args: job })
+const said = (driven: ReturnType<typeof begun>): readonly string[] =>
+  driven.told.flatMap(
+    ({ message }) =>
+      (message as unknown as { lines?: { text: Uint8Array }[] }).lines?.map(({ text }) =>
+        Buffer.from(text).toString(),
+      ) ?? [],
+  )
+
+/** On record, described, and compiling. */
+const compiling = () => {
+  const b = begun()
+  b.done('builder.keep')
+  b.answered('info', { buildpacks: ['heroku/nodejs'], buildStack: 'heroku-24' })
+  b.answered('current', { release: { configId: 'cfg' } })
+  return b
+}
+
+t.test('a build is on record before it compiles, and its end before anybody is told', async (t) => {
+  const b = begun()
+  t.match(b.ran, [{ name: 'builder.keep', args: { view: { id: 'b1', status: 'pending' } } }])
+  t.strictSame(b.asked, [], 'nothing else yet')
+  t.equal(b.send({ type: 'finished' }), undefined)
+  b.done('builder.keep')
+  b.answered('info', { buildpacks: ['heroku/nodejs'], buildStack: 'heroku-24' })
+  b.answered('current', { release: { configId: 'cfg' } })
+  t.match(b.ran, [{ name: 'builder.compile', args: { buildId: 'b1', stack: 'heroku-24', configId: 'cfg' } }])
+  b.done('builder.compile', { slug: { ...slugOf('5'), id: 's1' } })
+  t.match(b.asked, [{ message: { type: 'deploy', description: 'Deploy c0ffee12' } }])
+  b.answered('deploy', { id: 'r7', version: 7 })
+  t.match(b.ran, [
+    { name: 'builder.conclude', args: { outcome: { version: 7 } } },
+    { name: 'builder.keep', args: { view: { status: 'succeeded', slugId: 's1', releaseVersion: 7 } } },
+  ])
+  t.strictSame(b.replies, [], 'not on record yet')
+  b.failed('builder.keep', 'store_unavailable')
+  b.fire('again')
+  b.done('builder.keep')
+  t.match(b.replies, [{ type: 'finished', value: { status: 'succeeded', releaseId: 'r7' } }])
+  t.match(b.send({ type: 'finished' }), { value: { status: 'succeeded' } }, 'who asks late is answered')
+  t.match(said(b), ['Build started by user me@example.com', 'Build succeeded'])
+  b.fire('over')
+  t.equal(b.stopped, 'normal')
+})
+
+t.test('a failed build says so once; a store that stays away holds nobody up for ever', async (t) => {
+  const b = compiling()
+  b.send({ type: 'finished' })
+  b.failed('builder.compile', 'COMPILE_FAILED', 'npm')
+  t.match(b.ran, [{ name: 'builder.conclude', args: { outcome: { code: 'COMPILE_FAILED' } } }, {}])
+  b.send({ type: 'failed', code: 'late', reason: 'late' })
+  t.equal(b.ran.length, 2)
+  for (let tries = 0; tries < 100 && b.replies.length === 0; tries++) {
+    b.failed('builder.keep', 'store_unavailable')
+    if (b.timers.has('again')) b.fire('again')
+  }
+  t.match(b.replies, [{ value: { status: 'failed' } }])
+  t.match(said(b).at(-1), /Build failed/)
+
+  const unkept = begun()
+  for (let tries = 0; tries < 100 && !unkept.timers.has('over'); tries++) {
+    unkept.failed('builder.keep', 'store_unavailable')
+    if (unkept.timers.has('again')) unkept.fire('again')
+  }
+  t.match(
+    unkept.send({ type: 'finished' }),
+    { value: { status: 'failed' } },
+    'never on record, never compiled',
+  )
+  const deaf = begun()
+  deaf.done('builder.keep')
+  deaf.askFailed('info', { kind: 'unknown', reason: 'timeout' })
+  t.match(deaf.ran, [{ args: { outcome: { code: 'platform' } } }, { args: { view: { status: 'failed' } } }])
+})
+
+t.test('a pusher that goes away ends the compilation, also before it began', async (t) => {
+  const b = compiling()
+  b.send({ type: 'cancel' })
+  t.match(b.ran, [{ name: 'builder.compile' }, { name: 'builder.cancel' }])
+  b.failed('builder.compile', 'CANCELLED')
+  b.send({ type: 'cancel' })
+  t.notMatch(b.ran.slice(-1), [{ name: 'builder.cancel' }])
+  const early = begun()
+  early.send({ type: 'cancel' })
+  early.done('builder.keep')
+  early.answered('info', { buildpacks: [], buildStack: 'heroku-24' })
+  early.answered('current', { release: { configId: 'cfg' } })
+  t.match(early.ran.at(-1), { name: 'builder.keep', args: { view: { status: 'failed' } } })
+})
+
+t.test('a host compiles a bounded number, and buries what an earlier life left', async (t) => {
+  const b = drive(builds, { key: 'builds', args: null, nowMs: 5_000 })
+  t.match(b.ran, [{ name: 'builder.bury', args: { before: 5_000 } }])
+  b.failed('builder.bury', 'store_unavailable')
+  b.nowMs = 9_000
+  b.fire('bury')
+  t.match(b.ran, [{ name: 'builder.bury', args: { before: 5_000 } }], 'what began since is not of that life')
+  const start = (id: string) => b.send({ type: 'start', buildId: id, job })
+  for (let at = 0; at < 16; at++) t.match(start(`b${at}`), { value: {} })
+  t.match(start('b0'), { value: {} }, 'again')
+  t.equal(b.spawned.length, 16)
+  t.match(start('b16'), { refused: { code: 'too_many' } })
+  b.down(refAt(Build, 'b3', 'host-1'), 'normal')
+  t.match(start('b16'), { value: {} })
+})
+
+const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
+  (effects[name] as (args: object) => Promise<R>)(args)
+const view = (change: Partial<BuildView> = {}): BuildView => ({
+  id: 'b1',
+  appId: 'a1',
+  status: 'pending',
+  version: 'c0ffee',
+  by,
+  buildpacks: [],
+  stack: '',
+  slugId: null,
+  releaseId: null,
+  releaseVersion: null,
+  createdAt: 1_000,
+  updatedAt: 1_000,
+  ...change,
+})
+
+t.test(
+  'records of builds can be read anywhere; what a host lost is put right by its next life',
+  async (t) => {
+    const home = await scratch(t)
+    const store = memoryStore()
+    let now = 2_000
+    const effects = performBuildRecords({ home, store, now: () => now })
+    const read = async (id: string): Promise<BuildView | undefined> => {
+      const entry = await store.get(buildKey('a1', id))
+      return entry && buildIn(entry, now)
+    }
+    const keep = (one: BuildView, sourceDir = '/none'): Promise<void> =>
+      perform(effects, 'builder.keep', { view: one, sourceDir })
+    await keep(view())
+    await keep(view())
+    t.strictSame(await read('b1'), view())
+    await keep(view({ status: 'succeeded', releaseVersion: 7 }))
+    t.match(await read('b1'), { status: 'succeeded', releaseVersion: 7 })
+    t.strictSame(await readdir(join(home, 'builds')), [])
+
+    const sourceDir = await files(join(home, 'builds/source-x'), { a: 'a' })
+    await mkdir(join(home, 'builds/b2'))
+    await keep(view({ id: 'b2' }), sourceDir)
+    await keep(view({ id: 'b3', createdAt: 4_000 }))
+    await writeFile(join(home, 'builds/torn.json'), '{"app')
+    await perform(effects, 'builder.bury', { before: 4_000 })
+    t.match(await read('b2'), { status: 'failed', updatedAt: 2_000 })
+    t.match(await read('b3'), { status: 'pending' }, 'of this life')
+    t.match(await read('b1'), { status: 'succeeded' })
+    t.strictSame(await readdir(join(home, 'builds')), ['b3.json'])
+    await t.rejects(access(sourceDir))
+
+    now = 4_000 + pendingMsMax + 1
+    t.match(await read('b3'), { status: 'failed' }, 'its host never came back')
+    await store.create(buildKey('a1', 'old'), Buffer.from('{"at":1}'))
+    t.equal(await read('old'), undefined, 'of an older form')
+
+    let conflicts = 0
+    const racing: Store = {
+      ...store,
+      get: async (key) => (conflicts++ === 0 ? undefined : store.get(key)),
+    }
+    await perform(performBuildRecords({ home, store: racing, now: () => now }), 'builder.keep', {
+      view: view({ status: 'failed' }),
+      sourceDir: '/none',
+    })
+    t.match(await read('b1'), { status: 'failed' }, 'written in spite of a lost race')
+    const away = { ...store, get: () => Promise.reject(new StoreUnavailable('no answer', 'unknown')) }
+    const dark = performBuildRecords({ home, store: away, now: () => now })
+    const refused = { code: 'store_unavailable' }
+    await t.rejects(perform(dark, 'builder.keep', { view: view({ id: 'b4' }), sourceDir: '/none' }), refused)
+    await t.rejects(perform(dark, 'builder.bury', { before: 1e12 }), refused)
+  },
+)
+
+t.test('a push is built by the host that took it, whoever owns the app', async (t) => {
+  const lab = new Lab()
+  const store = memoryStore()
+  const home = await scratch(t)
+  const ran: string[] = []
+  const host = (name: string, isStuck: boolean) => {
+    const records = performBuildRecords({ home: join(home, name), store, now: () => lab.clock.now() })
+    const effects: Effects = {
+      ...records,
+      'builder.keep': async (args: { view: BuildView; sourceDir: string }) => {
+        ran.push(`${name} ${args.view.status}`)
+        if (isStuck) await new Promise(() => undefined)
+        return records['builder.keep']!(args as never, AbortSignal.any([]))
+      },
+      'builder.conclude': () => Promise.resolve(),
+    }
+    const tree = supervise('compiler', { strategy: 'rest_for_one', intensity: 1, periodMs: 1_000 }, [
+      child('builds', builds, null),
+      dynamic(build, { restart: 'temporary' }),
+    ])
+    return lab.host(name, tree, { effects })
+  }
+  const [a, b] = [await host('a', false), await host('b', true)]
+  const push = (node: typeof a.node, id: string) => buildThrough(node)(id, job, new AbortController().signal)
+  // Nobody here knows the app, so it fails; where it was compiled is what counts.
+  t.match(await lab.answer(push(a.node, 'b1')), { id: 'b1', status: 'failed' })
+  t.strictSame(ran, ['a pending', 'a failed'])
+  const stuck = push(b.node, 'b2')
+  await lab.run(1_000, () => ran.includes('b pending'))
+  b.node.tell(refAt(Build, 'b2', 'b'), { type: 'over' })
+  const why = await lab.answer(stuck.catch((error: unknown) => error))
+  t.match(why, { kind: 'nobody' }, 'a build that is no more is not waited for')
+})
