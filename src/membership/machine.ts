@@ -40,6 +40,8 @@ export class Machine {
   /** No other host is known that could end its lease. */
   #isAlone = false
   #hasLeft = false
+  /** As it was last said. */
+  #heldUntilMs = 0
 
   constructor(options: MachineOptions, at: Moment) {
     this.#options = options
@@ -227,7 +229,8 @@ export class Machine {
     const own = this.view.members[this.#index]
     if (own === undefined || this.#hasLeft) return
     const { incarnation } = this.#self
-    if (own.incarnation === incarnation && own.state === 'dead') this.#lease.lost()
+    // Also of the life before this one: what it left running may run elsewhere by now.
+    if (own.incarnation <= incarnation && own.state === 'dead') this.#lease.lost()
     if (own.incarnation < incarnation || (own.incarnation === incarnation && own.state !== 'left')) return
     // A clock that went back between two lives, or another machine of the same name: the later one is heard.
     const fields = { at: 'incarnation_behind', own: incarnation, known: own.incarnation, state: own.state }
@@ -249,10 +252,10 @@ export class Machine {
 
   /** The lease, and what follows when it may be over. */
   #hold(at: Moment): void {
-    const before = this.#lease.heldUntilMs
     if (this.#isAlone) this.#lease.alone(at.ms)
     const { heldUntilMs } = this.#lease
-    if (heldUntilMs !== before) this.#emit({ do: 'held', untilMs: heldUntilMs })
+    if (heldUntilMs !== this.#heldUntilMs) this.#emit({ do: 'held', untilMs: heldUntilMs })
+    this.#heldUntilMs = heldUntilMs
     const isFenced = this.#lease.check(at.ms)
     if (isFenced === undefined) return
     this.#emit({ do: 'log', fields: { at: isFenced ? 'fenced' : 'unfenced' } })
