@@ -52,6 +52,8 @@ export type Connection = {
   readonly serverName: () => string
   /** Which servers it may use from now on; what is connected stays until it breaks. */
   readonly setUrls: (urls: readonly string[]) => void
+  /** Leaves the server that it is on for the first of the list that it can reach. */
+  readonly goHome: () => Promise<void>
   /** Calls back with each permission the server has refused: what was sent went nowhere, without a word. */
   readonly onRefused: (refused: (what: string) => void) => void
   /** `down` and `up` come in turns; `leaving`: the server will stop soon; `closed` comes last, once. */
@@ -84,7 +86,12 @@ const closeMsDefault = 2_000
 export const connect = async (options: ConnectOptions): Promise<Connection> => {
   const inbox = `_HOST.${toToken(options.host)}`
   const client = await dialUntil(options, inbox)
-  const setUrls = listServers(client, options.urls, options.ca)
+  const list = listServers(client, options.urls, options.ca)
+  let { urls } = options
+  const setUrls = (next: readonly string[]): void => {
+    urls = next
+    list(next)
+  }
   const listeners = new Set<(event: ConnectionEvent) => void>()
   let up = true
   let server = client.info?.server_name ?? ''
@@ -107,6 +114,12 @@ export const connect = async (options: ConnectOptions): Promise<Connection> => {
     connected: () => up && !client.isClosed(),
     serverName: () => server,
     setUrls,
+    goHome: async () => {
+      if (client.isClosed() || !up) return
+      // The library goes on after the one it has: the list is set again so that the first comes first.
+      setUrls(urls)
+      await client.reconnect()
+    },
     onRefused(listener) {
       refused = listener
     },

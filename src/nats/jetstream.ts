@@ -44,6 +44,12 @@ export const isUndone = (error: unknown): boolean =>
     : error instanceof JetStreamRefused && unwritten.has(error.serverCode)
 
 export type StreamConfig = Readonly<Record<string, unknown>> & { readonly name: string }
+/** As the server tells it. */
+export type StreamState = {
+  readonly messages: number
+  readonly first_seq: number
+  readonly last_seq: number
+}
 export type StoredMessage = {
   readonly subject: string
   readonly sequence: number

@@ -5,9 +5,20 @@
  * first's.
  */
 import { randomUUID } from 'node:crypto'
-import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Random } from '../ports/random.ts'
 import type { Logins } from './config.ts'
 
@@ -75,10 +86,13 @@ export const readText = (path: string): string | undefined => {
   }
 }
 
-/** Puts a whole new text in place of the old: a reader sees one or the other. */
+/** Puts a whole new text in place of the old, durably: a reader sees one or the other, also after a crash. */
 export const replaceText = (path: string, text: string): void => {
   const fresh = writeBeside(path, text)
   renameSync(fresh, path)
+  const folder = openSync(dirname(path), 'r')
+  fsyncSync(folder)
+  closeSync(folder)
 }
 
 /** @returns the text that is there; `text` itself when it was the first */

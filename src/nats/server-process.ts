@@ -155,7 +155,7 @@ export const ready = async (
 }
 
 /** The greeting of a NATS server is one line, `INFO {…}`: it must be ours, with JetStream up. */
-const answers = ({ address, port }: Found, name: string): Promise<boolean> =>
+export const answers = ({ address, port }: Pick<Found, 'address' | 'port'>, name: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host: reachable(address), port })
     let text = ''

@@ -73,4 +73,4 @@ export const listServers = (
 }
 
 const isLoopback = (hostname: string): boolean =>
-  hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
+  hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')

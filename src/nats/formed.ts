@@ -1,0 +1,72 @@
+/**
+ * Waiting for what several servers must agree on, asked of the servers themselves: a stream's leader may call a
+ * copy current that is still being made.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { jetStream, type StreamState } from './jetstream.ts'
+import type { Connection } from './connection.ts'
+import { ServerFailed, type Server } from './server.ts'
+import { openSystem, type System } from './system.ts'
+
+const pollMs = 50
+
+/** A system connection to this machine's server, for as long as `work` takes. */
+export const withSystem = async <T>(
+  server: Server,
+  name: string,
+  work: (system: System) => Promise<T>,
+): Promise<T> => {
+  const system = await openSystem({ url: server.url, login: server.logins.system, name })
+  try {
+    return await work(system)
+  } finally {
+    await system.close()
+  }
+}
+
+/** Waits until the servers have a leader that sees all of these. @throws ServerFailed `nats_server_slow` */
+export const formed = (system: System, names: readonly string[], withinMs: number): Promise<void> =>
+  poll(withinMs, async () => {
+    const peers = (await system.peers()) ?? []
+    const missing = names.filter((name) => !peers.some((peer) => peer.name === name && peer.isCurrent))
+    return missing.length === 0 ? undefined : `no word from ${missing.join(', ')}`
+  })
+
+/**
+ * Waits until each of these servers holds the whole of a stream.
+ * @param source connection to the server that has the original
+ * @throws ServerFailed `nats_server_slow`
+ */
+export const copied = (
+  source: Connection,
+  system: System,
+  stream: string,
+  names: readonly string[],
+  withinMs: number,
+): Promise<void> =>
+  poll(withinMs, async () => {
+    const { state } = await jetStream(source).call<{ state: StreamState }>(`STREAM.INFO.${stream}`, {})
+    for (const name of names) {
+      const held = (await system.holds(name))?.get(stream)
+      if (held === undefined || !alike(held, state)) return `${stream} is not whole at ${name}`
+    }
+    return undefined
+  })
+
+/** Both sides forget what is too old, each in its own time. */
+const alike = (a: StreamState, b: StreamState): boolean =>
+  a.messages === b.messages &&
+  a.last_seq === b.last_seq &&
+  // Of an empty one it is 0 or one past the last, as the server pleases.
+  (a.messages === 0 || a.first_seq === b.first_seq)
+
+/** @param look what is missing; undefined: nothing is */
+const poll = async (withinMs: number, look: () => Promise<string | undefined>): Promise<void> => {
+  const deadline = performance.now() + withinMs
+  for (;;) {
+    const missing = await look()
+    if (missing === undefined) return
+    if (performance.now() > deadline) throw new ServerFailed('nats_server_slow', missing)
+    await pause(pollMs)
+  }
+}
