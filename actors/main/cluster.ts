@@ -13,7 +13,7 @@ import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { ownAddress } from '../../src/system/address.ts'
 import { addHost, changeHost, fitName, type HostRecord } from './host-record.ts'
-import { joinCluster, keepOwnKeys, loaded, type HostWish } from './join.ts'
+import { joinCluster, keepOwnKeys, type HostWish } from './joiner.ts'
 import {
   authorityOf,
   type Cluster,
@@ -21,6 +21,7 @@ import {
   ClusterFileFailed,
   keyFiles,
   loadCluster,
+  loadedCluster,
   namesOf,
   readText,
   saveCluster,
@@ -99,7 +100,7 @@ export const foundCluster = async (
     bus: { urls: [], servers: [] },
     joinedAt: nowMs,
   })
-  return loaded(home)
+  return loadedCluster(home)
 }
 
 /** What there is not yet; a home of an earlier version has some of it. */
@@ -146,7 +147,7 @@ const startAs = (home: string, cluster: Cluster, wish: HostWish, nowMs: number):
     saveKeys(home, { certificate })
   }
   saveCluster(home, file)
-  return loaded(home)
+  return loadedCluster(home)
 }
 
 const stillHere = (address: string): string | undefined => {

@@ -3,7 +3,8 @@
  * alive is the membership's matter.
  */
 import { checker, is, type Static } from '../../src/runtime/schema.ts'
-import { StoreConflict, type Store } from '../../src/ports/store.ts'
+import { PeerRefusal } from '../../src/peers/contract.ts'
+import { StoreConflict, StoreUnavailable, type Store } from '../../src/ports/store.ts'
 
 export const hostShape = is.obj({
   name: is.text(63),
@@ -109,4 +110,11 @@ const freeName = (wish: string, taken: ReadonlySet<string>): string => {
   let count = 2
   while (taken.has(`${wish}-${count}`)) count += 1
   return `${wish}-${count}`
+}
+
+/** For another host that asked for a change: it may ask again. @throws PeerRefusal `busy`, or `error` itself */
+export const refuseForNow = (error: unknown): never => {
+  if (error instanceof StoreUnavailable)
+    throw new PeerRefusal('busy', 'the record of this cluster is away for now', { cause: error })
+  throw error
 }

@@ -123,6 +123,13 @@ export const loadCluster = (home: string): Cluster | undefined => {
   }
 }
 
+/** The same where it must be: it was just saved. */
+export const loadedCluster = (home: string): Cluster => {
+  const cluster = loadCluster(home)
+  if (cluster === undefined) throw new ClusterFileFailed(`${keyFiles(home).cluster} is gone`)
+  return cluster
+}
+
 const parse = (path: string, text: string): ClusterFile => {
   let value: unknown
   try {

@@ -5,16 +5,16 @@
 import { isIPv4 } from 'node:net'
 import { issueHost, keySum, publicHalf, publicKeyOf } from '../../src/certs/certificate.ts'
 import { serverDays } from '../../src/certs/keep.ts'
-import { PeerRefusal, type Peer } from '../../src/peers/contract.ts'
+import { PeerFailed, PeerRefusal, type Peer } from '../../src/peers/contract.ts'
 import type { Peers } from '../../src/peers/client.ts'
 import { checker, is, type Static } from '../../src/runtime/schema.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { refreshed } from './cluster.ts'
-import { changeHost, type HostRecord } from './host-record.ts'
-import { loaded } from './join.ts'
+import { changeHost, refuseForNow, type HostRecord } from './host-record.ts'
 import {
   authorityOf,
   busShape,
+  loadedCluster,
   namesOf,
   saveCluster,
   saveKeys,
@@ -48,7 +48,7 @@ export type RenewAsked = {
 
 /**
  * The control host's side.
- * @throws PeerRefusal `bad_request`, `not_control`, `not_admitted`, `roles`
+ * @throws PeerRefusal `bad_request`, `not_control`, `not_admitted`, `roles`, `busy`
  */
 export const acceptRenewal = async (
   store: Store,
@@ -63,12 +63,13 @@ export const acceptRenewal = async (
   if (!isIPv4(asked.address)) throw new PeerRefusal('bad_request', `no IPv4 address: ${asked.address}`)
   if (keyOf(asked.publicKey) !== peer.key)
     throw new PeerRefusal('bad_request', "/publicKey is not the asker's")
-  const host = await changeHost(store, peer.name, (record) => {
+  const change = changeHost(store, peer.name, (record) => {
     if (record.tlsKey !== peer.key) throw notAdmitted(peer)
     const more = asked.roles.filter((role) => !record.granted.includes(role))
     if (more.length > 0) throw new PeerRefusal('roles', `${peer.name} joined without ${more.join(',')}`)
     return refreshed(record, { ...asked, nkey: record.nkey })
   })
+  const host = await change.catch(refuseForNow)
   if (host === undefined) throw notAdmitted(peer)
   const certificate = issueHost(authority, {
     commonName: host.name,
@@ -104,7 +105,7 @@ export const renewCluster = async (
 ): Promise<Cluster> => {
   const { address, port, roles, labels } = cluster
   const request: RenewRequest = { address, port, roles, labels, publicKey: publicHalf(cluster.key) }
-  let failure: unknown = new Error('no control host is known')
+  let failure: unknown = new PeerFailed('peer_unknown', 'no control host is known')
   for (const control of controls) {
     try {
       const said = await call(control, renewPath, request)
@@ -112,7 +113,7 @@ export const renewCluster = async (
       const { certificate, bus } = said as Renewed
       saveKeys(home, { certificate })
       saveCluster(home, { ...cluster, bus })
-      return loaded(home)
+      return loadedCluster(home)
     } catch (error) {
       failure = error
     }

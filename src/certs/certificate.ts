@@ -55,7 +55,7 @@ export const issue = (authority: Authority, names: readonly string[], nowMs: num
 }
 
 /** Whom a host's certificate is for: its key stays with it. */
-export type HostWish = {
+export type HostIdentity = {
   /** The host's name in the cluster: who it is to other hosts. */
   readonly commonName: string
   /** SubjectPublicKeyInfo in PEM; an EC key on P-256. */
@@ -70,8 +70,8 @@ export type HostWish = {
  * A certificate with which a host serves others and is their client.
  * @throws TypeError when the public key is no EC key on P-256
  */
-export const issueHost = (authority: Authority, wish: HostWish): string =>
-  certifyLeaf(authority, { ...wish, publicKey: publicKeyOf(wish.publicKey) }, [serverAuth, clientAuth])
+export const issueHost = (authority: Authority, host: HostIdentity): string =>
+  certifyLeaf(authority, { ...host, publicKey: publicKeyOf(host.publicKey) }, [serverAuth, clientAuth])
 
 /** PEM (PKCS #8) of a fresh private key. */
 export const makeKey = (): string =>
@@ -106,7 +106,7 @@ export const keySum = (publicKey: KeyObject): string =>
 export const certificateSum = (certificate: string | Uint8Array): string =>
   createHash('sha256').update(new X509Certificate(certificate).raw).digest('hex')
 
-type Leaf = Omit<HostWish, 'publicKey'> & { readonly publicKey: KeyObject }
+type Leaf = Omit<HostIdentity, 'publicKey'> & { readonly publicKey: KeyObject }
 
 const certifyLeaf = (authority: Authority, leaf: Leaf, uses: readonly Buffer[]): string => {
   const { publicKey, nowMs, days } = leaf
