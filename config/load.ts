@@ -12,7 +12,7 @@ export type Settings = {
   readonly port: number
   readonly routerPort: number
   readonly appDomain: string
-  /** The first of three ports for other hosts: HTTPS, then the bus' clients, then its servers. */
+  /** The first of four ports for other hosts: HTTPS, the bus' clients, its servers, and its clients while it is one server. */
   readonly clusterPort: number
   /** Where other hosts reach this one. Undefined: found by looking at the machine. */
   readonly address: string | undefined
@@ -75,7 +75,7 @@ const domainPattern =
   /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
 
 /** Ports after the first that a host listens on for others. */
-const clusterPortsMore = 2
+const clusterPortsMore = 3
 /** Without a setting of its own it lies this far from MANIFOLD_PORT, so that two homes differ. */
 const clusterPortApart = 100
 
@@ -83,13 +83,13 @@ const clusterPortOf = (env: Environment, apiPort: number, routerPort: number): n
   const first = port(env, 'MANIFOLD_CLUSTER_PORT', apiPort + clusterPortApart)
   const last = first + clusterPortsMore
   const value = text(env, 'MANIFOLD_CLUSTER_PORT') ?? String(first)
-  if (last > 65_535) return refuse('MANIFOLD_CLUSTER_PORT', value, 'a port from 1 to 65533')
+  if (last > 65_535) return refuse('MANIFOLD_CLUSTER_PORT', value, 'a port from 1 to 65532')
   for (const taken of [apiPort, routerPort])
     if (taken >= first && taken <= last)
       return refuse(
         'MANIFOLD_CLUSTER_PORT',
         value,
-        `a port whose next two are free of ${taken}, which is in use`,
+        `a port whose next three are free of ${taken}, which is in use`,
       )
   return first
 }

@@ -76,7 +76,7 @@ t.test('a wrong setting is refused in one line that names it, its value and what
     MANIFOLD_ROLES: ['control,web', 'some of control,dyno,router,logplex, each once'],
     MANIFOLD_LABELS: ['zone', 'name=value pairs like zone=a,disk=ssd, each name once'],
     MANIFOLD_ADDRESS: ['host-2', 'an IPv4 address of this machine'],
-    MANIFOLD_CLUSTER_PORT: ['65534', 'a port from 1 to 65533'],
+    MANIFOLD_CLUSTER_PORT: ['65534', 'a port from 1 to 65532'],
     MANIFOLD_LOGPLEX_PORT: ['8601', 'it unset: this version has nothing there yet'],
   }
   for (const [name, [value, allowed]] of Object.entries(wrong)) {
@@ -97,8 +97,8 @@ t.test('the supervision trees are as they are meant to be', async (t) => {
     format(hostTree()),
     `host/  one_for_one 5/60000ms stop<=40000ms
   apps/  one_for_one 20/60000ms stop<=30000ms
-    placement/*  keyed @control idle 300000ms stop<=5000ms
-    channel/*  keyed @control idle 300000ms stop<=5000ms
+    placement  placement permanent stop<=5000ms
+    channel/*  keyed @logplex idle 300000ms stop<=5000ms
     releases/*  keyed durable @control idle 300000ms stop<=5000ms
     formation/*  keyed durable @control idle 300000ms stop<=5000ms
     app/*  keyed durable @control idle 300000ms stop<=5000ms

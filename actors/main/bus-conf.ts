@@ -20,6 +20,8 @@ const grants = {
 /** Ports after the first of a host's cluster ports. */
 export const busPortOf = (first: number): number => first + 1
 export const routePortOf = (first: number): number => first + 2
+/** The server that is alone has a port of its own, so that its successor can be filled beside it. */
+export const alonePortOf = (first: number): number => first + 3
 
 export const tlsFilesOf = ({ files }: Cluster): TlsFiles => ({
   certificate: files.certificate,

@@ -3,6 +3,7 @@
  * (config/decisions/009).
  */
 import { finishGrowth, grow } from '../../src/nats/grow.ts'
+import { answers } from '../../src/nats/server-process.ts'
 import { performStep, type ServerStep } from '../../src/nats/steps.ts'
 import type { Member } from '../../src/membership/contract.ts'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
@@ -95,6 +96,18 @@ export const followBus = (deps: GrowthDeps): { readonly close: () => void } => {
     )
     if (where.length === mode.generation.servers.length) await writePlace(bus.store, placeAt(where))
   }
+  /**
+   * A host with a server of its own uses that one: observers count the servers that beats came through, and
+   * what dies with a host should be its own connections alone.
+   */
+  const goHome = async (): Promise<void> => {
+    const own = keeper?.server()
+    if (own === undefined || bus.connection.serverName() === cluster.name || !bus.connection.connected())
+      return
+    if (!(await answers({ address: '127.0.0.1', port: own.port }, cluster.name))) return
+    log({ at: 'bus-home', from: bus.connection.serverName() })
+    await bus.connection.goHome()
+  }
   const look = async (): Promise<void> => {
     try {
       await settle()
@@ -103,6 +116,7 @@ export const followBus = (deps: GrowthDeps): { readonly close: () => void } => {
         bus.connection.setUrls(place.file().urls)
         writeBusFile(deps.paths, place.file())
       }
+      await goHome()
       const servers = keeper?.mode().kind === 'alone' && clock.now() > notBefore ? chosen() : undefined
       if (servers !== undefined) {
         notBefore = clock.now() + growAgainMs

@@ -7,7 +7,7 @@ import { openKeeper, type Keeper } from '../../src/nats/keeper.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
 import { StoreConflict, type Store } from '../../src/ports/store.ts'
-import { accessOf, busPortOf, operatorSubjects, routePortOf, tlsFilesOf } from './bus-conf.ts'
+import { accessOf, alonePortOf, busPortOf, operatorSubjects, routePortOf, tlsFilesOf } from './bus-conf.ts'
 import { busShape, saveCluster, type BusPlace, type Cluster } from './members-file.ts'
 import { checker } from '../../src/runtime/schema.ts'
 import type { BusFile, HomePaths } from './paths.ts'
@@ -68,7 +68,7 @@ const enterOwn = async (deps: EnterDeps): Promise<Entered> => {
         name: cluster.name,
         random: deps.random,
         operatorSubjects,
-        listen: { host: anywhere, port: busPortOf(cluster.port) },
+        listen: { host: anywhere, port: busPortOf(cluster.port), alonePort: alonePortOf(cluster.port) },
         routes: { host: anywhere, port: routePortOf(cluster.port) },
         tls: tlsFilesOf(cluster),
         log: deps.log,
@@ -103,7 +103,7 @@ const enterOwn = async (deps: EnterDeps): Promise<Entered> => {
       ca: cluster.files.authority,
     }),
     operatorLogin: login && {
-      NATS_URL: urls()[0] ?? '',
+      NATS_URL: urls().join(','),
       NATS_USER: login.user,
       NATS_PASSWORD: login.password,
       NATS_CA: cluster.files.authority,
@@ -113,17 +113,21 @@ const enterOwn = async (deps: EnterDeps): Promise<Entered> => {
 
 type Where = { readonly name: string; readonly address: string; readonly port: number }
 
-/** The bus with servers on these hosts. */
+/** The bus with servers on these hosts. One that is alone may have a successor beside it at any moment. */
 export const placeAt = (hosts: readonly Where[]): BusPlace => ({
-  urls: hosts.map(({ address, port }) => `tls://${address}:${busPortOf(port)}`),
+  urls: hosts.flatMap(({ address, port }) => {
+    const url = `tls://${address}:${busPortOf(port)}`
+    return hosts.length === 1 ? [url, `tls://${address}:${alonePortOf(port)}`] : [url]
+  }),
   servers: hosts.map(({ name, address, port }) => ({ name, address, port })),
 })
 
 /** The nearest first: this host's own server, without TLS. */
-const urlsFor = ({ name, port }: Cluster, place: BusPlace, hasServer: boolean): readonly string[] => {
+const urlsFor = ({ port, address }: Cluster, place: BusPlace, hasServer: boolean): readonly string[] => {
   if (!hasServer) return place.urls
-  const own = place.servers.findIndex((server) => server.name === name)
-  return [`nats://127.0.0.1:${busPortOf(port)}`, ...place.urls.filter((_, at) => at !== own)]
+  const ports = place.servers.length > 1 ? [busPortOf(port)] : [busPortOf(port), alonePortOf(port)]
+  const others = place.urls.filter((url) => !ports.some((own) => url === `tls://${address}:${own}`))
+  return [...ports.map((own) => `nats://127.0.0.1:${own}`), ...others]
 }
 
 const placeKey = 'cluster/bus'

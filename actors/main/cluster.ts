@@ -67,7 +67,7 @@ export const foundCluster = async (
   const files = keyFiles(home)
   if (readText(files.joining) !== undefined)
     throw new ClusterFileFailed(
-      `MANIFOLD_HOME=${JSON.stringify(home)} began to join a cluster: set MANIFOLD_JOIN again or use an empty home`,
+      `MANIFOLD_HOME=${JSON.stringify(home)} began to join: set MANIFOLD_JOIN again or use an empty home`,
     )
   if (!wish.roles.includes('control'))
     throw new ClusterFileFailed(

@@ -20,7 +20,9 @@ import { slugObject } from '../effects/perform/builder.ts'
 import type { Vault } from '../effects/perform/vault.ts'
 import { formatLine } from '../logplex/line.ts'
 import { openTail } from '../logplex/tail.ts'
+import { Host } from '../protocols/host.ts'
 import { Placement } from '../protocols/placement.ts'
+import { configKeySum } from './backup-file.ts'
 import { openBackups } from './backup.ts'
 import type { Bus } from './bus.ts'
 import { openClusterOperator } from './cluster-operator.ts'
@@ -76,7 +78,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       random,
       nowMs: clock.now(),
     })
-  const configKey = join(paths.keys, 'config.key')
+  const configKey = configKeySum(cluster.secrets.vaultKey ?? new Uint8Array(0))
   const operator = openClusterOperator({
     self: cluster.name,
     cluster: cluster.cluster,
@@ -97,7 +99,10 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     canaryWrite: () => acknowledgedWrite(bus.connection),
     spool: join(paths.run, 'restore.jsonl'),
     configKey,
-    restored: () => log({ at: 'restored', todo: 'restart the hosts' }),
+    restored: () => {
+      // Every formation there is now hears of every host, and so wakes up.
+      for (const { name } of members.view().members) node.tell(refAt(Host, 'host', name), { type: 'census' })
+    },
   })
   const backups = openBackups({
     store,

@@ -3,6 +3,7 @@
  */
 import { existsSync } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
+import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
@@ -20,8 +21,10 @@ import { performBuilder } from '../effects/perform/builder.ts'
 import { performCensus } from '../effects/perform/census.ts'
 import { limitsOf, performContainer } from '../effects/perform/container.ts'
 import { createSlugs } from '../effects/perform/container/slugs.ts'
+import { performFleet } from '../effects/perform/fleet.ts'
 import { performHistory } from '../effects/perform/history.ts'
 import { performNames } from '../effects/perform/names.ts'
+import { performRecords } from '../effects/perform/records.ts'
 import { performRoutes } from '../effects/perform/routes.ts'
 import { containerSandbox } from '../effects/perform/sandbox.ts'
 import type { Vault } from '../effects/perform/vault.ts'
@@ -107,6 +110,8 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
       ...vault.effects,
       ...performNames(store),
       ...performCensus(store),
+      ...performFleet(transport, () => loadavg()[0] ?? 0),
+      ...performRecords((key) => store.peek(key)),
       ...performRoutes(transport),
       ...performHistory(bus.history),
       ...performContainer({ ...deps, driver, slugs, shuttle, rootOf }),

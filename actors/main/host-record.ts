@@ -1,6 +1,6 @@
 /**
- * Hosts on record: `host/<name>` says who may be a host of this cluster, by which keys, and what it does. Who is
- * alive is the membership's matter.
+ * Hosts on record: `host/<name>` says who may be a host of this cluster, by which keys, and what it does.
+ * Who is alive is the membership's matter.
  */
 import { checker, is, type Static } from '../../src/runtime/schema.ts'
 import { PeerRefusal } from '../../src/peers/contract.ts'
@@ -47,8 +47,8 @@ export const listHosts = async (store: Store): Promise<readonly HostRecord[]> =>
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 
 /**
- * Puts a host on record under the name it wishes or the next free one (`node`, `node-2`, …). The same keys get
- * the same name again.
+ * Puts a host on record under the name it wishes or the next free one (`node`, `node-2`, …). The same keys
+ * get the same name again.
  * @throws StoreConflict when others were always first
  */
 export const addHost = async (store: Store, wish: HostRecord): Promise<HostRecord> => {
@@ -112,7 +112,9 @@ const freeName = (wish: string, taken: ReadonlySet<string>): string => {
   return `${wish}-${count}`
 }
 
-/** For another host that asked for a change: it may ask again. @throws PeerRefusal `busy`, or `error` itself */
+/**
+ * For another host that asked for a change: it may ask again. @throws PeerRefusal `busy`, or `error` itself
+ */
 export const refuseForNow = (error: unknown): never => {
   if (error instanceof StoreUnavailable)
     throw new PeerRefusal('busy', 'the record of this cluster is away for now', { cause: error })

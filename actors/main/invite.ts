@@ -1,8 +1,8 @@
 /**
  * Invites: one-time tokens by which a machine becomes a host. Of a token only its sha256 is on record.
  *
- * A used invite stays on record until it would have expired, with whose it was: a joiner whose answer got lost
- * asks again with the same keys and gets the same, anybody else is told that it was used.
+ * A used invite stays on record until it would have expired, with whose it was: a joiner whose answer got
+ * lost asks again with the same keys and gets the same, anybody else is told that it was used.
  */
 import { createHash } from 'node:crypto'
 import type { Random } from '../../src/ports/random.ts'

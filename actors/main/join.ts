@@ -1,9 +1,9 @@
 /**
- * How a machine becomes a host of a cluster: what is said, and the side of the host that is asked (joiner.ts has
- * the other).
+ * How a machine becomes a host of a cluster: what is said, and the side of the host that is asked
+ * (joiner.ts has the other).
  *
- * The joiner makes its own keys and sends their public halves; it is sent a name, a certificate and what its roles
- * need.
+ * The joiner makes its own keys and sends their public halves; it is sent a name, a certificate and what
+ * its roles need.
  */
 import { createHash, verify } from 'node:crypto'
 import { isIPv4 } from 'node:net'

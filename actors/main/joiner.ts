@@ -1,8 +1,8 @@
 /**
  * A machine that becomes a host of a cluster: its side of the join.
  *
- * It may be cut off at any point and begin again: its keys are made first and kept, so the second time it is the
- * same joiner; `cluster.json` is written last.
+ * It may be cut off at any point and begin again: its keys are made first and kept, so the second time it
+ * is the same joiner; `cluster.json` is written last.
  */
 import { sign, X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -39,7 +39,9 @@ export type HostWish = {
 /** One line for the user that says why this machine is no host of that cluster. */
 export class JoinFailed extends Error {
   override readonly name = 'JoinFailed'
-  /** `join_url`, `other_cluster`, `home_in_use`, `join_answer`; a peer's code, or the reason of its refusal. */
+  /**
+   * `join_url`, `other_cluster`, `home_in_use`, `join_answer`; a peer's code, or the reason of its refusal.
+   */
   readonly code: string
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(`MANIFOLD_JOIN: ${message}`, options)
@@ -83,7 +85,9 @@ export const joinCluster = async (url: string, wish: HostWish, home: string): Pr
 const againMs = 1_000
 const triesMax = 30
 
-/** A cluster whose record is away for some seconds (a new leader, one server becoming three) is waited for. */
+/**
+ * A cluster whose record is away for some seconds (a new leader, one server becoming three) is waited for.
+ */
 const askPatiently = async (ask: () => Promise<unknown>): Promise<unknown> => {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -2,8 +2,8 @@
  * What makes this machine a host of its cluster, kept in its home: `cluster.json` (who it is and where the
  * others are) and the files of `keys/` (what proves it).
  *
- * Every file is replaced whole. `cluster.json` is written last, so a home has it only when all the rest is there;
- * `keys/joining.json` says that a join has begun and is not finished.
+ * Every file is replaced whole. `cluster.json` is written last, so a home has it only when all the rest is
+ * there; `keys/joining.json` says that a join has begun and is not finished.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
@@ -197,7 +197,10 @@ export const authorityOf = ({ authorityPem, secrets }: Cluster): Authority | und
     ? undefined
     : { certificate: authorityPem, key: secrets.authorityKey, commonName: authorityName }
 
-/** At what a host's certificate is good: other hosts go by its name, clients of its bus server by its address. */
+/**
+ * At what a host's certificate is good: other hosts go by its name, clients of its bus server by its
+ * address.
+ */
 export const namesOf = (host: { readonly name: string; readonly address: string }): readonly string[] => [
   ...new Set([host.name, host.address, 'localhost', '127.0.0.1']),
 ]
