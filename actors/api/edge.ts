@@ -33,8 +33,7 @@ export type Edge = {
   readonly sessions: LogSessions
   readonly rates: RateLimits
   readonly rendezvous: { readonly reserve: (token: string, ttlMs: number) => void }
-  /** Undefined on a host that has no say in the cluster. */
-  readonly cluster: ClusterOperator | undefined
+  readonly cluster: ClusterOperator
   readonly settings: ApiSettings
 }
 

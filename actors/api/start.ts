@@ -38,8 +38,7 @@ export type ApiParts = {
   /** Serves the endpoints to whoever asks over NATS. */
   readonly serve: (endpoints: readonly ServiceEndpoint[]) => Promise<{ readonly close: () => Promise<void> }>
   readonly certificates: Certificates
-  /** Left out where the host has no say in the cluster. */
-  readonly cluster?: ClusterOperator
+  readonly cluster: ClusterOperator
   readonly settings: ApiSettings
   readonly owner: { readonly email: string; readonly token: string }
   readonly listen: { readonly host: string; readonly port: number }
@@ -72,7 +71,6 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
   }
   const service = await parts.serve(apiService(endpoints, edge))
   const logStreams = tailMount(edge.sessions, parts.tails, clock)
-  const operator = parts.cluster === undefined ? [] : [clusterMount(parts.cluster, parts.owner.token)]
   const http = await createFace({
     endpoints,
     requests: parts.requests,
@@ -81,7 +79,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
       logStreams,
       outputMount(parts.streams),
       slugMount(parts.slugs),
-      ...operator,
+      clusterMount(parts.cluster, parts.owner.token),
     ],
     random,
     log,

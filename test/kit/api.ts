@@ -16,6 +16,7 @@ import { systemClock } from '../../src/system/clock.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { control, slug } from './control.ts'
 import { memoryStore } from './memory-store.ts'
+import { openOperator } from './operator.ts'
 
 /** An answer, looked into by name; what it must be is what the tests say. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -101,7 +102,7 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) =
       return (await wire?.serve(endpoints)) ?? { close: async () => service.clear() }
     },
     certificates,
-    ...(cluster && { cluster }),
+    cluster: cluster ?? (await openOperator(t)).operator,
     settings,
     owner: { email: 'owner@example.com', token: apiToken },
     listen: { host: '127.0.0.1', port: 0 },
