@@ -7,6 +7,7 @@ import { mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 
+import { openAdmitted } from './admitted.ts'
 import { homeHash, indexOfPort, outerPortOf, type Identity } from './addresses.ts'
 import { openCgroups } from './cgroup.ts'
 import type { Attached, ContainerSpec, Driver, Exit, Found, Outer, Started } from './driver.ts'
@@ -63,13 +64,16 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const removing = new Map<string, Promise<void>>()
   const refused = new Set<number>()
   let ready: Promise<unknown> | undefined
-  let own: string | undefined
-  network.deny(options.denied ?? [])
+  const admitted = openAdmitted(stateDir)
+  const outerOf = (record: ContainerRecord): { outer?: Outer } => admitted.outer(wayOf(record)?.port)
 
-  const outerOf = (record: ContainerRecord): { outer?: Outer } => {
-    const way = wayOf(record)
-    return way && own !== undefined ? { outer: { address: own, port: way.port } } : {}
+  const denyHosts = (): void => {
+    const own = admitted.own()
+    const hosts = [...admitted.hosts(), ...(own === undefined ? [] : [own])]
+    network.deny([...(options.denied ?? []), ...new Set(hosts.filter((host) => isIPv4(host)))])
   }
+  denyHosts()
+  ways.admit(admitted.hosts())
 
   const cgroupOf = (id: string): string => `/${name}/${id}`
 
@@ -314,10 +318,12 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   }
 
   const admit = async (hosts: readonly string[], address: string): Promise<void> => {
-    own = address
-    network.deny([...(options.denied ?? []), ...new Set([...hosts, address].filter((each) => isIPv4(each)))])
+    if (!(await admitted.set(hosts, address))) return
+    denyHosts()
+    ways.admit(admitted.hosts())
+    // The first start makes both; from then on they are in use.
     const isUsed = ready !== undefined || (await records.all()).some((each) => each.network === 'own')
-    await Promise.all([ways.admit(hosts), isUsed ? network.ensure(leases.range) : undefined])
+    if (isUsed) await Promise.all([network.ensure(leases.range), ways.ensure()])
   }
 
   return {

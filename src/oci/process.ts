@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { openAdmitted } from './admitted.ts'
 import type { Attached, ContainerSpec, Driver, Exit, Found, Outer, Started } from './driver.ts'
 import { asStartError, isErrno, OciError } from './errors.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
@@ -31,11 +32,10 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
   const records = openRecords(stateDir)
   const starting = new Set<string>()
   const removing = new Map<string, Promise<void>>()
-  let own: string | undefined
+  const admitted = openAdmitted(stateDir)
 
   /** The network is the host's: the port is the same from everywhere, for everybody. */
-  const outerOf = ({ expose }: ContainerRecord): { outer?: Outer } =>
-    expose !== undefined && own !== undefined ? { outer: { address: own, port: expose } } : {}
+  const outerOf = ({ expose }: ContainerRecord): { outer?: Outer } => admitted.outer(expose)
 
   const begin = async <T>(
     spec: ContainerSpec,
@@ -167,10 +167,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     kind: 'process',
     start,
     attach,
-    admit: (_hosts, address) => {
-      own = address
-      return Promise.resolve()
-    },
+    admit: async (hosts, own) => void (await admitted.set(hosts, own)),
     list,
     wait: (id) => exits.wait(id),
     signal,

@@ -16,8 +16,11 @@ import type { ContainerRecord } from './record.ts'
 export type Way = { port: number; address: string; inner: number }
 
 export type Ways = {
-  /** Who may come in: these source addresses and nobody else. Connections that are made already stay. */
-  admit(hosts: readonly string[]): Promise<void>
+  /**
+   * Who may come in: these source addresses and nobody else, from the next `ensure` on. Connections that are
+   * made already stay.
+   */
+  admit(hosts: readonly string[]): void
   /** Notes a way that is thought to be in place, such as one of an earlier life of this process. */
   note(way: Way): void
   /** Resolves when it leads there. */
@@ -72,12 +75,7 @@ export const openWays = (hash: string): Ways => {
   }
 
   return {
-    admit: async (hosts) => {
-      admitted = hosts.filter((host) => isIPv4(host))
-      if (!inPlace && wanted.size === 0) return
-      inPlace = false
-      await written()
-    },
+    admit: (hosts) => void (admitted = hosts.filter((host) => isIPv4(host))),
     note: (way) => void wanted.set(way.port, way),
     open: (way) => {
       wanted.set(way.port, way)
