@@ -1,8 +1,8 @@
 /**
  * What this host asks of others over HTTPS (contract.ts). The only door to undici.
  *
- * A peer is known by its name: whatever address it has at the moment, its certificate must be of our authority
- * and bear that name. Every wait has a bound, and every failure is a `PeerFailed`.
+ * A peer is known by its name: whatever address it has at the moment, its certificate must be of our
+ * authority and bear that name. Every wait has a bound, and every failure is a `PeerFailed`.
  */
 import { createHash } from 'node:crypto'
 import type { Duplex, Readable } from 'node:stream'
@@ -33,8 +33,8 @@ export type Peers = {
   ) => Promise<AsyncIterable<Uint8Array> | undefined>
   /**
    * Raw bytes to and from the client that waits on that host for this token; resolves, paused, when it has
-   * come. `end` ends one direction alone; `close` without it: the client, or the way to it, is gone. Fails with
-   * `peer_refused` (`reason`: `timeout`, `taken`…).
+   * come. `end` ends one direction alone; `close` without it: the client, or the way to it, is gone. Fails
+   * with `peer_refused` (`reason`: `timeout`, `taken`…).
    */
   readonly attach: (host: string, token: string) => Promise<Duplex>
   /** POSTs JSON, gets JSON. @param timeoutMs for all of it; 10 s when left out */

@@ -5,7 +5,7 @@
  * client certificate of our authority, whose common name says who is asking:
  *
  *   GET  /slugs/<sha256>    a packed tree from this host's disk; `Range: bytes=<from>-` goes on in the middle
- *   POST /attach/<token>    upgraded to raw bytes both ways: a process elsewhere meets the client waiting here
+ *   POST /attach/<token>    upgraded to bytes both ways (frames.ts): a process elsewhere meets a client here
  *   POST /<anything else>   JSON in, JSON out
  */
 import type { Duplex } from 'node:stream'
@@ -49,7 +49,8 @@ export class PeerRefusal extends Error {
 /**
  * `peer_unknown`: no address of it. `peer_unreachable`: no connection. `peer_untrusted`: who answers there is
  * not that host. `peer_timeout`: no answer in time. `peer_refused`: it said no, `reason` is its code.
- * `peer_broken`: its answer ended early or made no sense. `slug_corrupt`: what came is not what was asked for.
+ * `peer_broken`: its answer ended early or made no sense. `slug_corrupt`: what came is not what was asked
+ * for.
  */
 export type PeerCode =
   | 'peer_unknown'

@@ -1,9 +1,9 @@
 /**
  * Raw bytes both ways inside one TLS connection, with an end for each direction that is said and not guessed.
  *
- * TCP ends a direction the same way whether its writer is done or its machine's process was killed, and Node cannot
- * reset a TLS connection. So bytes travel in frames, `length (4 bytes, big-endian) bytes…`; length 0 says "that was
- * all". A connection that closes without it broke off.
+ * TCP ends a direction the same way whether its writer is done or its machine's process was killed, and
+ * Node cannot reset a TLS connection. So bytes travel in frames, `length (4 bytes, big-endian) bytes…`;
+ * length 0 says "that was all". A connection that closes without it broke off.
  */
 import { Duplex } from 'node:stream'
 
@@ -11,8 +11,8 @@ const headBytes = 4
 const lastFrame = Buffer.alloc(headBytes)
 
 /**
- * The bytes inside: `end` ends one direction alone. When the connection breaks it is destroyed without an error:
- * `close` comes, and no `end` before it.
+ * The bytes inside: `end` ends one direction alone. When the connection breaks it is destroyed without an
+ * error: `close` comes, and no `end` before it.
  */
 export const framed = (socket: Duplex): Duplex => {
   let head = Buffer.alloc(0)

@@ -2,8 +2,8 @@
  * A joiner's one question, before it has a certificate or knows the authority: it knows the authority's sum
  * from the join URL.
  *
- * First it only looks: the certificate with that sum must be in the chain that is shown. Then it asks, trusting
- * that authority alone. Nothing secret is sent before.
+ * First it only looks: the certificate with that sum must be in the chain that is shown. Then it asks,
+ * trusting that authority alone. Nothing secret is sent before.
  */
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'

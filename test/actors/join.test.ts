@@ -1,4 +1,4 @@
-/** Machines becoming hosts of one cluster: both sides, over real TLS on loopback, with the record in memory. */
+/** Machines becoming hosts of one cluster: both sides, over real TLS on loopback, the record in memory. */
 import { createPublicKey, sign, X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
