@@ -52,17 +52,16 @@ export const askPlaces = (f: Formed, places: Places, ctx: Self): Places => {
 const ask = (f: Formed, placing: readonly Placing[], ctx: Self): void => {
   const { slot: first } = placing[0]!
   const ids = placing.map(({ run }) => run.id)
-  const avoid = f.slots.flatMap((other) => {
-    const host = other.type === first.type ? other.run?.host : undefined
-    return host == null ? [] : [host]
-  })
+  const held = f.slots.flatMap(({ type, run }) =>
+    type === first.type && run?.host != null ? [{ runId: run.id, host: run.host }] : [],
+  )
   const question = {
     type: 'place',
     appId: ctx.self.key,
     processType: first.type,
     memoryBytes: memoryBytesOf(first.size),
     singleton: isSingleton(f, first),
-    avoid,
+    held,
     runs: placing.map(({ slot, run }) => ({ runId: run.id, name: slot.name, epoch: run.epoch })),
     relayed: false,
   } as const

@@ -3,9 +3,9 @@
  * spread of an app or the load of two hosts clearly better. Singletons and one-offs stay where they are.
  */
 import { placementTimes } from './times.ts'
-import { kindOf, plan, spreadsOf, tellMoves } from './moves.ts'
+import { plan, spreadsOf, tellMoves } from './moves.ts'
 import { choose, type Spread } from './choose.ts'
-import type { Machine, Row } from './fleet.ts'
+import { kindOf, type Machine, type Row } from './fleet.ts'
 import { isOneOff, leads, type Self, type State } from './state.ts'
 
 const hourMs = 3_600_000

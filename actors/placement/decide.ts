@@ -20,7 +20,12 @@ const roomAgainMs = 1_000
 /** Decides them one after the other: each choice counts for the next. */
 export const decide = (s: State, m: Question, ctx: Self): Decision => {
   const { appId, memoryBytes: bytes, singleton } = m
-  const spread = new Spread(s.fleet, m.avoid)
+  const held = new Set(m.held.map(({ runId }) => runId))
+  for (const { runId } of m.runs) held.add(runId)
+  // What was promised to an earlier question may not be on record yet.
+  const open = [...s.fleet.openOf(`${appId}/${m.processType}`)].filter(([runId]) => !held.has(runId))
+  const hosts = [...m.held.map(({ host }) => host), ...open.map(([, host]) => host)]
+  const spread = new Spread(s.fleet, hosts)
   const placed: Decision['placed'] = []
   let failed: Decision['failed'] = null
   for (const { runId, name, epoch } of m.runs) {

@@ -3,9 +3,9 @@
  * again every second: whatever was missed the first time is met then.
  */
 import type { Spread } from './choose.ts'
-import type { Machine, Row } from './fleet.ts'
+import { kindOf, type Machine, type Row } from './fleet.ts'
 import { wait } from './decide.ts'
-import { kindOf, plan, spreadsOf, tellMoves } from './moves.ts'
+import { plan, spreadsOf, tellMoves } from './moves.ts'
 import { isOneOff, leads, type Move, type Self, type State } from './state.ts'
 
 /** Runs that leave draining hosts at once, all together; of one app never more than one. */

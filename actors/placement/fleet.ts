@@ -28,6 +28,7 @@ export type Machine = {
   readonly rows: Map<string, Row>
 }
 
+const none: ReadonlyMap<string, string> = new Map()
 /** A promise that its host has not announced by then is forgotten. */
 const promisedKeptMs = 30_000
 /** Announcements of a host's earlier life are not on their way for longer. */
@@ -37,6 +38,8 @@ export class Fleet {
   readonly #machines = new Map<string, Machine>()
   readonly #zones = new Map<string, Shelf>()
   readonly #promised = new Map<string, { readonly host: string; readonly at: number }>()
+  /** Of those, what no host has announced yet: host by run id, by process type. */
+  readonly #open = new Map<string, Map<string, string>>()
   /** Lives of each singleton slot: host by run id. */
   readonly #singletons = new Map<string, Map<string, string>>()
 
@@ -52,6 +55,10 @@ export class Fleet {
   /** Where a run was promised to go, lately. */
   promised(runId: string): string | undefined {
     return this.#promised.get(runId)?.host
+  }
+  /** Where runs of that type were promised to go and no host has announced yet: host by run id. */
+  openOf(kind: string): ReadonlyMap<string, string> {
+    return this.#open.get(kind) ?? none
   }
   /** Hosts that hold a life of a singleton slot, except that run's. */
   livesOf(slot: string, but: string): readonly string[] {
@@ -120,6 +127,8 @@ export class Fleet {
     if (machine === undefined || machine.rows.has(run.id)) return
     this.#put(machine, { ...run, promisedAt: now })
     this.#promised.set(run.id, { host, at: now })
+    const kind = kindOf(run)
+    this.#open.set(kind, (this.#open.get(kind) ?? new Map<string, string>()).set(run.id, host))
     this.#shelve(machine)
   }
 
@@ -142,6 +151,7 @@ export class Fleet {
     machine.rows.delete(runId)
     machine.reservedBytes -= row.bytes
     if (row.promisedAt === 0) machine.announced -= 1
+    else this.#close(row)
     if (!row.singleton) return
     const slot = slotOf(row)
     const lives = this.#singletons.get(slot)
@@ -155,10 +165,18 @@ export class Fleet {
     machine.reservedBytes += row.bytes - (before?.bytes ?? 0)
     if (row.promisedAt === 0) machine.announced += 1
     if (before?.promisedAt === 0) machine.announced -= 1
+    else if (before !== undefined && row.promisedAt === 0) this.#close(before)
     if (!row.singleton) return
     const slot = slotOf(row)
     const lives = this.#singletons.get(slot) ?? new Map<string, string>()
     this.#singletons.set(slot, lives.set(row.id, machine.name))
+  }
+
+  #close(row: FleetRun): void {
+    const kind = kindOf(row)
+    const open = this.#open.get(kind)
+    open?.delete(row.id)
+    if (open?.size === 0) this.#open.delete(kind)
   }
 
   /** A promise is younger than what a full announcement says: it stays. */
@@ -198,4 +216,6 @@ export class Fleet {
 }
 
 export const slotOf = ({ appId, name }: Pick<FleetRun, 'appId' | 'name'>): string => `${appId}/${name}`
-export const typeOf = ({ name }: Pick<FleetRun, 'name'>): string => name.slice(0, name.lastIndexOf('.'))
+/** `<app>/<type>` */
+export const kindOf = ({ appId, name }: Pick<FleetRun, 'appId' | 'name'>): string =>
+  `${appId}/${name.slice(0, name.lastIndexOf('.'))}`

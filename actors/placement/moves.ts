@@ -9,7 +9,7 @@ import type { Formed } from '../formation/record.ts'
 import { Formation } from '../protocols/formation.ts'
 import { Host } from '../protocols/host.ts'
 import { choose, Spread } from './choose.ts'
-import { slotOf, typeOf, type Machine, type Row } from './fleet.ts'
+import { kindOf, type Machine, type Row } from './fleet.ts'
 import { isOneOff, leads, type Move, type Self, type State, type Why } from './state.ts'
 
 /** A formation that has not confirmed by then is helped. */
@@ -167,6 +167,3 @@ export const spreadsOf = (s: State, rows: readonly Row[]): ReadonlyMap<string, S
   }
   return new Map([...hosts].map(([kind, all]) => [kind, new Spread(s.fleet, all)]))
 }
-
-/** `<app>/<type>` */
-export const kindOf = (row: Row): string => slotOf({ appId: row.appId, name: typeOf(row) })

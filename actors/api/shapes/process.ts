@@ -14,9 +14,14 @@ export const formationBody = (type: ProcessType, app: Named): object => ({
   size: type.size,
   type: type.type,
   updated_at: timeText(type.updatedAt),
+  // Not of Heroku's schema: only there when it says something.
+  ...(type.singleton ? { singleton: true } : {}),
 })
 
-/** @param attachUrl where the client of an attached run dials; only the answer that made the run has it */
+/**
+ * Clients show the state as it is: what has no place yet says why there.
+ * @param attachUrl where the client of an attached run dials; only the answer that made the run has it
+ */
 export const dynoBody = (dyno: DynoView, app: Named, attachUrl: string | null = null): object => ({
   app: named(app),
   attach_url: attachUrl,
@@ -26,7 +31,7 @@ export const dynoBody = (dyno: DynoView, app: Named, attachUrl: string | null = 
   name: dyno.name,
   release: { id: dyno.releaseId, version: dyno.releaseVersion },
   size: dyno.size,
-  state: dyno.state,
+  state: dyno.waiting === undefined ? dyno.state : `${dyno.state} (${dyno.waiting})`,
   type: dyno.type,
   updated_at: timeText(dyno.updatedAt),
 })
