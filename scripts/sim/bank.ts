@@ -155,9 +155,13 @@ export const bank: Scenario = {
   name: 'bank',
   run: async (seed, options = {}) => {
     const world = createWorld(seed)
-    const wrapped = options.plant === undefined ? {} : { store: options.plant }
+    const wrap = options.plant?.store
     for (const name of hosts)
-      world.addHost(name, ['control'], () => ({ tree: tree(), effects: {}, ...wrapped }))
+      world.addHost(name, ['control'], ({ store }) => ({
+        tree: tree(),
+        effects: {},
+        ...(wrap === undefined ? {} : { store: wrap(store) }),
+      }))
     const violations: string[] = []
     const client = anyHost(world)
     for (const key of accounts)

@@ -9,26 +9,41 @@ import {
   type QuestionOf,
   type Ref,
 } from '../../src/runtime/index.ts'
-import type { Members } from '../../src/membership/contract.ts'
+import type { Members, Membership } from '../../src/membership/contract.ts'
 import { openMembership } from '../../src/membership/membership.ts'
-import type { Store } from '../../src/ports/store.ts'
 import { createWorld, type World } from '../../src/sim/world.ts'
 import { performCensus } from '../../actors/effects/perform/census.ts'
 import { performFleet } from '../../actors/effects/perform/fleet.ts'
 import { performNames } from '../../actors/effects/perform/names.ts'
 import { performRecords } from '../../actors/effects/perform/records.ts'
+import { performRoutes } from '../../actors/effects/perform/routes.ts'
 import { tellActors } from '../../actors/main/tell-actors.ts'
 import { hostTree } from '../../actors/tree.ts'
+import { simBus, type Bus } from './bus.ts'
 import { calmEngine, simMachine, type EngineFaults, type Machine } from './engine.ts'
 import { calmOutside, simOutside, type Outside, type OutsideFaults } from './outside.ts'
+import { noPlant, type Plant } from './plant.ts'
+
+export type SimHost = {
+  readonly name: string
+  readonly roles: readonly string[]
+  readonly labels: Readonly<Record<string, string>>
+}
 
 export type Cluster = {
   readonly world: World
   readonly hosts: readonly string[]
   readonly machines: ReadonlyMap<string, Machine>
   readonly outside: Outside
+  readonly bus: Bus
   /** Of the present life of each host. */
   readonly members: ReadonlyMap<string, Members>
+  /** The newest view that a living host has. */
+  view(): Membership | undefined
+  /** The operator's word; outlives the host process. */
+  drain(host: string, isDraining: boolean): void
+  /** SIGTERM: says goodbye, finishes what it is about, ends. Its dynos live on. */
+  stop(host: string): Promise<void>
   engineFaults: EngineFaults
   outsideFaults: OutsideFaults
   /**
@@ -47,17 +62,34 @@ export type Cluster = {
   ): Promise<Answer<P, K>>
 }
 
+export type ClusterOptions = {
+  /** A deliberate bug. */
+  readonly plant?: Plant
+  /** How many of the first control hosts have a bus server; 3 when left out. */
+  readonly serversMax?: number
+}
+
 const timeoutMsDefault = 10_000
 const openMs = 10_000
+const serversMaxDefault = 3
+const rolesDefault = ['control', 'dyno', 'logplex']
 
-/** @param plant a deliberate bug between the runtime and the record */
+/** @param specs names alone: hosts that do everything but routing */
 export const createCluster = (
   seed: number,
-  hosts: readonly string[],
-  plant?: (store: Store) => Store,
+  specs: readonly (string | SimHost)[],
+  options: ClusterOptions = {},
 ): Cluster => {
+  const { plant = noPlant, serversMax = serversMaxDefault } = options
+  const hosts = specs.map((spec): SimHost =>
+    typeof spec === 'string' ? { name: spec, roles: rolesDefault, labels: {} } : spec,
+  )
+  const names = hosts.map((host) => host.name)
+  const controls = hosts.filter((host) => host.roles.includes('control'))
+  const servers = controls.slice(0, serversMax).map((host) => host.name)
   const world = createWorld(seed)
   const outside = simOutside(world.random.fork('outside'))
+  const bus = simBus(world, names, servers, world.random.fork('bus'))
   const machines = new Map<string, Machine>()
   const members = new Map<string, Members>()
   const draining = new Set<string>()
@@ -68,19 +100,34 @@ export const createCluster = (
       return world.alive().every((other) => seen.some((host) => host.name === other))
     })
   const ask: Cluster['ask'] = (to, message, timeoutMs = timeoutMsDefault) => {
-    const alive = world.alive()
+    const alive = world.alive().filter((name) => controls.some((host) => host.name === name))
     if (alive.length === 0) return Promise.reject(new Error('no host is up'))
     return world.node(world.random.pick(alive)).ask(to, message, { timeoutMs })
   }
   const cluster: Cluster = {
     world,
-    hosts,
+    hosts: names,
     machines,
     outside,
+    bus,
     engineFaults: calmEngine,
     outsideFaults: calmOutside,
     ask,
     members,
+    view: () => {
+      const views = world.alive().map((name) => members.get(name)!.view())
+      return views.sort((a, b) => b.number - a.number)[0]
+    },
+    drain: (host, isDraining) => {
+      if (isDraining) draining.add(host)
+      else draining.delete(host)
+      if (world.alive().includes(host)) members.get(host)?.change({ draining: isDraining })
+    },
+    stop: async (host) => {
+      if (!world.alive().includes(host)) return
+      await members.get(host)?.leave()
+      await world.stop(host)
+    },
     answer: async (to, message, timeoutMs = timeoutMsDefault) => {
       // Nobody can be asked before the first view; later ones are part of what is tried.
       opened ||= await world.run(everyoneIsUp, openMs)
@@ -94,38 +141,49 @@ export const createCluster = (
       return asked
     },
   }
-  for (const [at, name] of hosts.entries()) {
-    machines.set(name, simMachine(String(at + 1), world.clock, world.random.fork(`machine ${name}`)))
+  for (const [at, name] of names.entries()) {
+    const random = world.random.fork(`machine ${name}`)
+    machines.set(name, simMachine(String(at + 1), world.clock, random, plant.reusesPorts))
   }
-  for (const name of hosts) {
-    const roles = ['control', 'dyno', 'logplex']
+  bus.onServer((host, server) => {
+    if (world.alive().includes(host)) members.get(host)?.change({ server })
+  })
+  for (const { name, roles, labels } of hosts) {
     let lives = 0
-    world.addHost(name, roles, ({ clock, transport, log }) => {
-      const client = world.store.attach(name)
+    world.addHost(name, roles, ({ clock, transport: real, store, log }) => {
+      const transport = plant.transport?.(real) ?? real
       const self = {
         name,
         incarnation: ++lives,
         roles,
         address: `192.168.0.${name}`,
-        labels: {},
+        labels,
         version: '1.0.0',
         protocol: 1,
         draining: draining.has(name),
-        server: 'bus',
+        server: bus.serverOf(name) ?? '',
       }
-      const own = openMembership({ clock, transport, log }, self)
+      const serversMin = () => Math.floor(servers.length / 2) + 1
+      const opened = openMembership({ clock, transport, log }, self, { serversMin })
+      const own = plant.members?.(opened) ?? opened
       members.set(name, own)
       const effects = {
         ...machines.get(name)!.performers(clock, () => cluster.engineFaults),
-        ...outside.performers(clock, () => cluster.outsideFaults),
-        ...performNames(client),
-        ...performCensus(client),
+        ...outside.performers(clock, () => cluster.outsideFaults, performRoutes(transport)),
+        ...performNames(store),
+        ...performCensus(store),
         ...performFleet(transport, () => 0),
-        ...performRecords((key) => client.peek(key)),
+        ...performRecords((key) => store.peek(key)),
       }
       const started = (node: Node): void => tellActors({ node, name, roles, members: own, transport, log })
-      const wrapped = plant === undefined ? {} : { store: plant }
-      return { tree: hostTree({ roles }), effects, directory: own.directory, started, ...wrapped }
+      const tree = hostTree({ roles })
+      return {
+        tree: plant.tree?.(tree) ?? tree,
+        effects,
+        directory: own.directory,
+        started,
+        ...(plant.store === undefined ? {} : { store: plant.store(store) }),
+      }
     })
   }
   return cluster

@@ -17,7 +17,8 @@ export type Outside = {
   readonly routes: ReadonlyMap<string, Route>
   /** Every line said, as `heroku[web.1]: text`, by app; the newest thousand. */
   readonly lines: ReadonlyMap<string, readonly string[]>
-  performers(clock: Clock, faults: () => OutsideFaults): Effects
+  /** @param routes performs the announcement to real route tables too */
+  performers(clock: Clock, faults: () => OutsideFaults, routes: Effects): Effects
 }
 /** Probabilities in [0, 1]. */
 export type OutsideFaults = { readonly fail: number; readonly lost: number; readonly latencyMsMax: number }
@@ -39,7 +40,7 @@ export const simOutside = (random: SeededRandom): Outside => {
     vars: sealedVars,
     routes,
     lines,
-    performers: (clock, faults) => {
+    performers: (clock, faults, announcing) => {
       const soon = async (): Promise<void> => {
         const { fail, latencyMsMax } = faults()
         await new Promise<void>((resolve) => clock.after(random.next() * latencyMsMax, resolve))
@@ -73,11 +74,12 @@ export const simOutside = (random: SeededRandom): Outside => {
           lines.set(appId, [...(lines.get(appId) ?? []), ...said].slice(-linesMax))
           return { seq: ++seq }
         },
-        'routes.announce': async ({ route }: { route: Route }) => {
+        'routes.announce': async ({ route }: { route: Route }, cancelled: AbortSignal) => {
           await soon()
           const known = routes.get(route.appId)
-          if (random.chance(faults().lost) || (known !== undefined && known.version >= route.version)) return
-          routes.set(route.appId, route)
+          if (random.chance(faults().lost)) return
+          await announcing['routes.announce']?.({ route } as never, cancelled)
+          if (known === undefined || known.version < route.version) routes.set(route.appId, route)
         },
       }
     },

@@ -28,7 +28,7 @@ export const platform: Scenario = {
   name: 'platform',
   run: async (seed, options = {}) => {
     const hosts = ['a', 'b', 'c'].slice(0, 1 + (seed % 3))
-    const c = createCluster(seed, hosts, options.plant)
+    const c = createCluster(seed, hosts, options)
     const random = c.world.random
     await c.world.run(() => false, 500)
     const apps = [1, 2, 3].map((n): Known => {

@@ -1,6 +1,6 @@
 /** What a simulated scenario is: a seed in, a verdict out; everything between follows from the seed. */
-import type { Store } from '../../src/ports/store.ts'
 import type { World } from '../../src/sim/world.ts'
+import type { Plant } from './plant.ts'
 
 export type Verdict = {
   /** Empty: every invariant held. */
@@ -14,8 +14,8 @@ export type Verdict = {
 }
 
 export type ScenarioOptions = {
-  /** A deliberate bug between the runtime and the record, to show that the checks see it. */
-  readonly plant?: (store: Store) => Store
+  /** A deliberate bug, to show that the checks see it. */
+  readonly plant?: Plant
 }
 export type Scenario = {
   readonly name: string

@@ -23,6 +23,7 @@ export type Boot = (life: {
   readonly random: SeededRandom
   readonly clock: NodePorts['clock']
   readonly transport: Transport
+  readonly store: Store
   readonly log: Log
 }) => {
   readonly tree: TreeNode
@@ -31,8 +32,8 @@ export type Boot = (life: {
   readonly directory?: Directory
   /** Runs when the node has started. */
   readonly started?: (node: Node) => void
-  /** Stands between the node and the record: for planting a bug that the checks must find. */
-  readonly store?: (client: Store) => Store
+  /** Left out: the world's own. What stands before it may be a bug that the checks must find. */
+  readonly store?: Store
 }
 
 export type World = {
@@ -44,11 +45,14 @@ export type World = {
   /** As kill -9: nothing more is said by it; what it had sent is on its way. */
   crash(name: string): void
   restart(name: string): void
+  /** As SIGTERM: what it is about is finished first. */
+  stop(name: string): Promise<void>
   /** As SIGSTOP: nothing of it moves until it thaws; then everything that was due comes at once. */
   freeze(name: string): void
   thaw(name: string): void
   /** Its wall clock is ahead by so much from now on; the monotonic one is not. */
   skew(name: string, ms: number): void
+  skewOf(name: string): number
   /** Hosts with a life, frozen ones too. */
   alive(): readonly string[]
   node(name: string): Node
@@ -101,13 +105,15 @@ export const createWorld = (seed: number): World => {
       if (lines.length < logLinesMax)
         lines.push(`${clock.monotonicMs().toFixed(1)} host=${name} ${JSON.stringify(fields)}`)
     }
-    const made = host.boot({ host: name, random: lifeRandom, clock: lifeClock, transport, log })
-    const { tree, effects, store: wrap } = made
+    const made = host.boot({
+      ...{ host: name, random: lifeRandom, clock: lifeClock, transport, store: client, log },
+    })
+    const { tree, effects } = made
     const ports: NodePorts = {
       clock: lifeClock,
       random: lifeRandom,
       transport,
-      store: wrap === undefined ? client : wrap(client),
+      store: made.store ?? client,
       effects,
       log,
       directory: made.directory ?? directory,
@@ -164,6 +170,17 @@ export const createWorld = (seed: number): World => {
       trace.add(clock.monotonicMs(), `restart ${name}`)
       start(name)
     },
+    stop: async (name) => {
+      const host = hosts.get(name)
+      const life = host?.life
+      if (host === undefined || life === undefined) return
+      trace.add(clock.monotonicMs(), `stop ${name}`)
+      await life.node.stop()
+      // It may have been killed meanwhile.
+      if (host.life !== life) return
+      life.end()
+      delete host.life
+    },
     freeze: (name) => {
       trace.add(clock.monotonicMs(), `freeze ${name}`)
       hosts.get(name)?.life?.gate.freeze()
@@ -176,6 +193,7 @@ export const createWorld = (seed: number): World => {
       const host = hosts.get(name)
       if (host !== undefined) host.skewMs = ms
     },
+    skewOf: (name) => hosts.get(name)?.skewMs ?? 0,
     alive: () => [...hosts].filter(([, host]) => host.life !== undefined).map(([name]) => name),
     node: (name) => {
       const node = hosts.get(name)?.life?.node

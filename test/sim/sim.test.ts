@@ -5,7 +5,7 @@
 import t from 'tap'
 import { bank } from '../../scripts/sim/bank.ts'
 import { platform } from '../../scripts/sim/platform.ts'
-import { acknowledgesBeforeItStores } from '../kit/plants.ts'
+import { acknowledgesBeforeItStores } from '../../scripts/chaos/plants.ts'
 
 t.setTimeout(300_000)
 
@@ -31,7 +31,7 @@ for (const [scenario, seeds] of [
 await t.test('a record that acknowledges before it stores is found out', async (t) => {
   const found: number[] = []
   for (let seed = 1; seed <= 60 && found.length === 0; seed++) {
-    const { violations } = await bank.run(seed, { plant: acknowledgesBeforeItStores })
+    const { violations } = await bank.run(seed, { plant: { store: acknowledgesBeforeItStores } })
     if (violations.length > 0) found.push(seed)
   }
   t.equal(found.length, 1, 'within 60 seeds')

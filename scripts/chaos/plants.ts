@@ -1,0 +1,127 @@
+/**
+ * Deliberate bugs, put between the platform's parts in the simulation, each with the scenario that must find
+ * it: a check that never fails proves nothing.
+ */
+import type { ActorDef } from '../../src/runtime/actor.ts'
+import type { Store } from '../../src/ports/store.ts'
+import type { TreeNode } from '../../src/runtime/tree.ts'
+import { fleetTopic } from '../../actors/effects/fleet.ts'
+import type { Plant } from '../sim/plant.ts'
+import type { Rule } from './check.ts'
+
+export type Planted = {
+  readonly name: string
+  readonly what: string
+  readonly plant: Plant
+  /** Where it is found, and by which rules: one of them at least. */
+  readonly scenario: string
+  readonly rules: readonly Rule[]
+}
+
+/** The same tree with one actor's behaviour replaced. */
+const replacing =
+  (protocol: string, change: (actor: ActorDef) => ActorDef) =>
+  (node: TreeNode): TreeNode => {
+    if (node.kind === 'supervisor') {
+      return { ...node, children: node.children.map(replacing(protocol, change)) }
+    }
+    return node.actor.protocol.name === protocol ? { ...node, actor: change(node.actor) } : node
+  }
+
+/** Acknowledges a write before the record has it, as a write-behind cache without a journal does. */
+export const acknowledgesBeforeItStores = (store: Store): Store => {
+  let nextGuess = 1_000_000
+  const real = new Map<number, Promise<number>>()
+  const answerNow = (write: Promise<number>): number => {
+    nextGuess++
+    write.catch(() => undefined)
+    real.set(nextGuess, write)
+    return nextGuess
+  }
+  return {
+    ...store,
+    create: (key, value) => Promise.resolve(answerNow(store.create(key, value))),
+    update: (key, value, revision) =>
+      Promise.resolve(
+        answerNow(
+          Promise.resolve(real.get(revision) ?? revision).then((actual) => store.update(key, value, actual)),
+        ),
+      ),
+    remove: async (key, revision) =>
+      store.remove(key, revision === undefined ? undefined : await (real.get(revision) ?? revision)),
+  }
+}
+
+/** Hosts start whatever they are told to, whatever newer decision they have seen for that slot. */
+const obeysAnyEpoch = replacing('host', (host) => {
+  const { launch } = host.behaviour.receive
+  const forgetful: typeof launch = (state, message, ctx) =>
+    launch?.({ ...state, epochs: new Map() }, message, ctx)
+  return {
+    ...host,
+    behaviour: { ...host.behaviour, receive: { ...host.behaviour.receive, launch: forgetful } },
+  }
+})
+
+export const plants: readonly Planted[] = [
+  {
+    name: 'ack-before-store',
+    what: 'Writes are acknowledged before the record has them.',
+    plant: { store: acknowledgesBeforeItStores },
+    scenario: 'nats-leader-kill',
+    rules: ['acks', 'versions', 'recovery'],
+  },
+  {
+    name: 'no-epoch-check',
+    what: 'A host obeys a launch that is older than what it has seen for the slot.',
+    plant: { tree: obeysAnyEpoch },
+    scenario: 'return-of-the-dead',
+    rules: ['epochs', 'recovery'],
+  },
+  {
+    name: 'no-brake',
+    what: 'The brake on mass death is not heeded: replacements start for everything that vanished.',
+    plant: {
+      members: (members) => ({
+        ...members,
+        view: () => ({ ...members.view(), braked: false }),
+        onChange: (changed) => members.onChange((view) => changed({ ...view, braked: false })),
+      }),
+    },
+    scenario: 'mass-death-brake',
+    rules: ['needless', 'recovery'],
+  },
+  {
+    name: 'address-reused',
+    what: 'A port that became free is given to the next process at once.',
+    plant: { reusesPorts: true },
+    scenario: 'slow-link',
+    rules: ['wrong-answer'],
+  },
+  {
+    name: 'announcements-ignored',
+    what: 'What hosts announce of their runs is not listened to after the first word.',
+    plant: {
+      transport: (transport) => ({
+        ...transport,
+        subscribe: (topic, onBody) => {
+          const heard = new Set<string>()
+          return transport.subscribe(topic, (body, from) => {
+            if (topic === fleetTopic && heard.has(from)) return
+            heard.add(from)
+            onBody(body, from)
+          })
+        },
+      }),
+    },
+    scenario: 'host-kill',
+    rules: ['recovery'],
+  },
+  {
+    name: 'no-fence',
+    what: 'A host whose lease may be over goes on running what must not run twice.',
+    plant: { members: (members) => ({ ...members, onFence: () => undefined, onLease: () => undefined }) },
+    scenario: 'partition-minority',
+    rules: ['epochs'],
+  },
+]

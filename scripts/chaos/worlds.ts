@@ -1,0 +1,7 @@
+/** The worlds there are; each is loaded when it is used. */
+import type { WorldName } from './language.ts'
+import type { Door } from './world.ts'
+
+export const doors: Partial<Record<WorldName, () => Promise<Door>>> = {
+  sim: async () => (await import('./worlds/sim/door.ts')).door,
+}
