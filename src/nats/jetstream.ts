@@ -25,6 +25,7 @@ export type ApiError = { readonly code: number; readonly err_code?: number; read
 /** The server's refusals that mean something here. */
 export const refusal = {
   noMessage: 10_037,
+  noStream: 10_059,
   streamNameInUse: 10_058,
   wrongLastSequence: 10_071,
   /** The same, from a leader that has a write to this subject under way. */
@@ -42,6 +43,10 @@ export const isUndone = (error: unknown): boolean =>
   error instanceof RequestFailed
     ? error.undone
     : error instanceof JetStreamRefused && unwritten.has(error.serverCode)
+
+/** A missing stream will not come back by waiting; a leader will, or a connection. */
+export const mayPass = (error: unknown): boolean =>
+  error instanceof RequestFailed || (error instanceof JetStreamRefused && error.status >= 500)
 
 export type StreamConfig = Readonly<Record<string, unknown>> & { readonly name: string }
 /** As the server tells it. */
@@ -77,8 +82,6 @@ export type JetStream = {
   ) => Promise<StoredMessage | undefined>
   /** The first message under a filter from a sequence on, read through the stream's leader. */
   readonly next: (stream: string, filter: string, fromSequence: number) => Promise<StoredMessage | undefined>
-  /** Makes the stream, or brings the one there is to this configuration. */
-  readonly ensure: (config: StreamConfig) => Promise<void>
 }
 
 export type DirectWhich =
@@ -128,14 +131,6 @@ export const jetStream = (connection: Connection, timeoutMs = timeoutMsDefault):
       }
     },
     next: (stream, filter, fromSequence) => message(stream, { next_by_subj: filter, seq: fromSequence }),
-    async ensure(config) {
-      try {
-        await call(`STREAM.CREATE.${config.name}`, config)
-      } catch (error) {
-        if (!(error instanceof JetStreamRefused) || error.serverCode !== refusal.streamNameInUse) throw error
-        await call(`STREAM.UPDATE.${config.name}`, config)
-      }
-    },
   }
 }
 

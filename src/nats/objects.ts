@@ -3,17 +3,20 @@
  * their own, then one meta message under the name. What was not finished has no meta message, so nobody sees
  * it.
  *
- * Memory is bounded both ways: a few chunks on their way to the server when putting, a few chunks asked for
+ * Memory is bounded both ways: a few chunks on their way to the server when putting, one chunk at a time
  * when getting. The sum is checked while the bytes pass, and what is missing or changed fails at the end of
  * the stream.
  */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { nuid } from 'nats'
 import { ObjectCorrupt, StoreUnavailable, type Objects } from '../ports/store.ts'
 import type { Connection } from './connection.ts'
+import { ensureStream } from './ensure.ts'
 import { inPortWords, isConflict, portError } from './failures.ts'
-import { jetStream, type JetStream } from './jetstream.ts'
+import { jetStream, mayPass, type JetStream } from './jetstream.ts'
+import { nearest } from './nearest.ts'
 import { pull } from './pull.ts'
 
 export type ObjectsOptions = {
@@ -53,10 +56,13 @@ type Place = {
 /** Half the message size every server takes by default. */
 const chunkBytes = 512 * 1024
 const chunksUnderWayMax = 4
-const chunksAskedMax = 8
 const nameLengthMax = 512
 const triesMax = 8
 const timeoutMs = 10_000
+/** A reader's patience with a leader that may be gone. */
+const leaderMsMax = 300
+const chunkMsMax = 2_000
+const retryMs = 200
 /** Kept in the message's own time stamp, as NATS' tools do. */
 const noTime = '0001-01-01T00:00:00Z'
 
@@ -76,12 +82,12 @@ export const openObjects = async (connection: Connection, options: ObjectsOption
     allow_direct: true,
     allow_msg_ttl: true,
   }
-  if (ensure) await inPortWords('open', place.js.ensure(config))
+  if (ensure) await inPortWords('open', ensureStream(place.js, config))
   return {
     put: (name, source) => inPortWords(name, put(place, name, source)),
     async get(name) {
-      const found = await inPortWords(name, metaOf(place, name))
-      return found === undefined || found.meta.deleted === true ? undefined : read(place, found.meta)
+      const meta = await inPortWords(name, nearMetaOf(place, name))
+      return meta === undefined || meta.deleted === true ? undefined : read(place, meta)
     },
     remove: (name) => inPortWords(name, remove(place, name)),
     list: (prefix) => inPortWords(prefix, list(place, prefix)),
@@ -164,24 +170,34 @@ async function* read(place: Place, meta: Meta): AsyncGenerator<Uint8Array, void,
   const hash = createHash('sha256')
   let size = 0
   const filter = `${place.root}.C.${meta.nuid}`
-  try {
-    for await (const { bytes } of pull(place.js, {
-      stream: place.stream,
-      filter,
-      bulk: true,
-      batchMessagesMax: chunksAskedMax,
-    })) {
-      hash.update(bytes)
-      size += bytes.length
-      yield bytes
-    }
-  } catch (error) {
-    throw portError(meta.name, error)
+  let next = 1
+  for (let chunks = 0; chunks < meta.chunks; chunks += 1) {
+    const message = await inPortWords(meta.name, chunkOf(place, filter, next))
+    if (message === undefined) break
+    hash.update(message.bytes)
+    size += message.bytes.length
+    yield message.bytes
+    next = message.sequence + 1
   }
   if (size !== meta.size) throw new ObjectCorrupt(`${meta.name}: ${size} of ${meta.size} bytes are there`)
   const digest = `SHA-256=${padded(hash.digest())}`
   if (unpadded(digest) !== unpadded(meta.digest))
     throw new ObjectCorrupt(`${meta.name}: its bytes have changed`)
+}
+
+/** What was written never changes, so any copy will do; one that is behind sends us to the leader. */
+const chunkOf = async (place: Place, filter: string, fromSequence: number) => {
+  const which = { next_by_subj: filter, seq: fromSequence }
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const found = await nearest(place.js, place.stream, which, chunkMsMax)
+      if (found !== 'none' && found !== 'silent') return found
+      return await place.js.next(place.stream, filter, fromSequence)
+    } catch (error) {
+      if (!mayPass(error) || tries >= triesMax) throw error
+      await pause(retryMs * tries)
+    }
+  }
 }
 
 const remove = async (place: Place, name: string): Promise<void> => {
@@ -228,6 +244,20 @@ const sweep = async (place: Place, beforeMs: number): Promise<number> => {
     swept += 1
   }
   return swept
+}
+
+/** For readers: from a copy when the leader does not answer soon. */
+const nearMetaOf = async (place: Place, name: string): Promise<Meta | undefined> => {
+  const subject = metaSubject(place, name)
+  try {
+    const found = await place.js.last(place.stream, subject, leaderMsMax)
+    return found && parse(found.bytes)
+  } catch (error) {
+    if (!mayPass(error)) throw error
+    const found = await nearest(place.js, place.stream, { last_by_subj: subject }, leaderMsMax)
+    if (found === 'none' || found === 'silent') throw error
+    return parse(found.bytes)
+  }
 }
 
 const metaOf = async (place: Place, name: string): Promise<{ meta: Meta; sequence: number } | undefined> => {

@@ -8,7 +8,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { createInbox, type Msg } from 'nats'
-import { JetStreamRefused, type JetStream, type StoredMessage } from './jetstream.ts'
+import { mayPass, type JetStream, type StoredMessage } from './jetstream.ts'
 import { RequestFailed } from './requests.ts'
 
 export type PullOptions = {
@@ -17,13 +17,10 @@ export type PullOptions = {
   readonly filter: string
   /** First sequence to read; the first there is when left out. */
   readonly fromSequence?: number
-  /** Many or large messages are expected. */
-  readonly bulk?: boolean
-  readonly batchMessagesMax?: number
   readonly batchBytesMax?: number
 }
 
-const batchMessagesMaxDefault = 500
+const batchMessagesMax = 500
 const batchBytesMaxDefault = 8 * 1024 * 1024
 const batchMsMax = 5_000
 const triesMax = 5
@@ -45,7 +42,7 @@ export async function* pull(
   let tries = 0
   // A few messages are quicker asked for one by one; and a consumer may end early, for it may live on a
   // replica that is behind, or look while a message is being replaced.
-  let asks = options.bulk === true ? 0 : asksMax
+  let asks = asksMax
   while (true) {
     try {
       if (asks === 0) {
@@ -83,10 +80,6 @@ async function* scan(
     reader.close()
   }
 }
-
-/** A missing stream will not come back by waiting; a leader will. */
-const mayPass = (error: unknown): boolean =>
-  error instanceof RequestFailed || (error instanceof JetStreamRefused && error.status >= 500)
 
 type Reader = {
   left: number
@@ -139,7 +132,6 @@ type Pulled = StoredMessage & { readonly consumerSequence: number; readonly left
 
 const openBatches = (js: JetStream, options: PullOptions, consumer: string, inbox: string) => {
   const { client } = js.connection
-  const batchMessagesMax = options.batchMessagesMax ?? batchMessagesMaxDefault
   const request = JSON.stringify({
     batch: batchMessagesMax,
     max_bytes: Math.max(options.batchBytesMax ?? batchBytesMaxDefault, js.connection.payloadBytesMax),

@@ -8,9 +8,11 @@
 import assert from 'node:assert/strict'
 import { StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
 import type { Connection } from './connection.ts'
+import { ensureStream } from './ensure.ts'
 import { inPortWords, isConflict } from './failures.ts'
 import { jetStream, JetStreamRefused, type JetStream, type StoredMessage } from './jetstream.ts'
 import { filterOf, keyOf, subjectOf } from './keys.ts'
+import { nearest } from './nearest.ts'
 import { pull } from './pull.ts'
 import { RequestFailed, type Headers } from './requests.ts'
 
@@ -30,7 +32,6 @@ export type StoreOptions = {
 const valueBytesMaxDefault = 1024 * 1024
 const timeoutMsDefault = 5_000
 const peekMsMax = 300
-const peeksMax = 2
 const markerHeaders: Headers = { 'KV-Operation': 'DEL', 'Nats-TTL': '1h' }
 const expectedHeader = 'Nats-Expected-Last-Subject-Sequence'
 const nothing = new Uint8Array(0)
@@ -42,7 +43,7 @@ export const openStore = async (connection: Connection, options: StoreOptions): 
   const stream = `KV_${bucket}`
   const root = `$KV.${bucket}`
   if (options.ensure !== false)
-    await inPortWords('open', js.ensure(streamConfig(stream, root, replicas, valueBytesMax)))
+    await inPortWords('open', ensureStream(js, streamConfig(stream, root, replicas, valueBytesMax)))
   const write = async (key: string, value: Uint8Array, expected: number): Promise<number> => {
     assert(value.length <= valueBytesMax, `${key}: ${value.length} bytes are more than ${valueBytesMax}`)
     return js.append(subjectOf(root, key), value, { [expectedHeader]: String(expected) })
@@ -53,7 +54,7 @@ export const openStore = async (connection: Connection, options: StoreOptions): 
       return found === undefined || isMarker(found) ? undefined : entryOf(root, found)
     },
     async peek(key) {
-      const found = await inPortWords(key, peek(js, stream, subjectOf(root, key), timeoutMs))
+      const found = await inPortWords(key, peek(js, stream, subjectOf(root, key)))
       return found === undefined || isMarker(found) ? undefined : entryOf(root, found)
     },
     async create(key, value) {
@@ -72,22 +73,12 @@ export const openStore = async (connection: Connection, options: StoreOptions): 
   }
 }
 
-/** The nearest copy first; where it is silent or has none, once more wherever that goes, then the leader. */
-const peek = async (js: JetStream, stream: string, subject: string, timeoutMs: number) => {
-  let answered = false
-  for (let tries = 1; tries <= peeksMax; tries += 1) {
-    try {
-      const found = await js.direct(stream, { last_by_subj: subject }, peekMsMax)
-      if (found !== undefined) return found
-      answered = true
-      break
-    } catch (error) {
-      if (!(error instanceof RequestFailed) || error.code === 'not_sent') throw error
-    }
-  }
-  if (!answered) return js.last(stream, subject)
-  // A copy that is behind lacks what is new: the leader knows, if there is one.
-  return js.last(stream, subject, Math.min(timeoutMs, peekMsMax)).catch((error: unknown) => {
+/** A copy that is behind lacks what is new: the leader knows, if it answers. */
+const peek = async (js: JetStream, stream: string, subject: string) => {
+  const found = await nearest(js, stream, { last_by_subj: subject }, peekMsMax)
+  if (found === 'silent') return js.last(stream, subject)
+  if (found !== 'none') return found
+  return js.last(stream, subject, peekMsMax).catch((error: unknown) => {
     if (error instanceof RequestFailed || error instanceof JetStreamRefused) return undefined
     throw error
   })

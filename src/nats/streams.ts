@@ -10,6 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { NatsError, type Msg } from 'nats'
 import type { Following, Recorded, Stream } from '../ports/stream.ts'
 import { guarded, type Connection } from './connection.ts'
+import { ensureStream } from './ensure.ts'
 import { inPortWords } from './failures.ts'
 import { jetStream, JetStreamRefused, type JetStream } from './jetstream.ts'
 import { shardOf } from './keys.ts'
@@ -54,7 +55,7 @@ export const openStream = async (connection: Connection, options: StreamOptions)
     allow_direct: false,
     republish: { src: `${name}.>`, dest: `live.${name}.>` },
   }
-  if (options.ensure !== false) await inPortWords(name, js.ensure(config))
+  if (options.ensure !== false) await inPortWords(name, ensureStream(js, config))
   const subjectOf = (key: string): string => `${name}.${shardOf(key)}.${toToken(key)}`
   return {
     append: (key, bytes) => inPortWords(key, js.append(subjectOf(key), bytes)),
