@@ -73,12 +73,18 @@ export const chooseDriver = (settings: Settings): 'oci' | 'process' =>
     ? 'oci'
     : 'process')
 
+/** What this host listens on itself, for others. */
+const portsOf = ({ port, routerPort, clusterPort }: Settings): readonly number[] => [
+  ...[port, routerPort],
+  ...[clusterPort, clusterPort + 1, clusterPort + 2],
+]
+
 export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const { settings, paths, bus, vault, random, now } = deps
   const stateDir = paths.containers
   const driver =
     chooseDriver(settings) === 'oci'
-      ? await openOciDriver({ stateDir, now })
+      ? await openOciDriver({ stateDir, now, portsKept: portsOf(settings) })
       : await openProcessDriver({ stateDir, now })
   await driver.sweep()
   // Dynos' own users walk through these folders; they can list none of them.

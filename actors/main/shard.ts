@@ -5,7 +5,7 @@
  * It needs nobody to go on serving what it knows. SIGTERM drains it.
  */
 import { rmSync, writeFileSync, renameSync } from 'node:fs'
-import type { MemberState } from '../../src/membership/contract.ts'
+import type { Membership, MemberState } from '../../src/membership/contract.ts'
 import { followMembership } from '../../src/membership/follow.ts'
 import { connect } from '../../src/nats/connection.ts'
 import { openStore } from '../../src/nats/store.ts'
@@ -44,6 +44,8 @@ const flushEveryMs = 100
 const revalidateAppsMax = 2_000
 const drainMsMax = 30_000
 const lastLinesMsMax = 3_000
+const firstViewMsMax = 2_000
+const firstViewLookMs = 10
 
 /** Resolves when it listens. */
 export const runShard = async ({ home, index, routerPort, appDomain }: ShardSettings): Promise<void> => {
@@ -91,6 +93,13 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
     onDone: (record) => accessLog.add(record),
   })
 
+  /** Without one, nobody can be asked where an app is; a cluster that has none now is served by announcements. */
+  const firstView = async (): Promise<void> => {
+    const endMs = systemClock.monotonicMs() + firstViewMsMax
+    while (membership.view().number === 0 && systemClock.monotonicMs() < endMs)
+      await new Promise<void>((resolve) => void systemClock.after(firstViewLookMs, resolve))
+  }
+
   /** What was logged last gets a moment to be stored. */
   const lastLines = async (): Promise<void> => {
     const endMs = systemClock.monotonicMs() + lastLinesMsMax
@@ -123,7 +132,17 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
     else log({ at: 'route-malformed' })
   })
   transport.onConnection((connected) => {
-    if (connected) node.tell(self, { type: 'revalidate' })
+    if (!connected) return
+    table.gap()
+    node.tell(self, { type: 'revalidate' })
+  })
+  let wellBefore = wellIn(membership.view())
+  membership.onChange((view) => {
+    table.hostsChanged()
+    // What is announced by a host that is not connected is lost: who is back may have had something to say.
+    const well = wellIn(view)
+    if (well.some((name) => !wellBefore.includes(name))) table.gap()
+    wellBefore = well
   })
   const flush = (): void => {
     accessLog.flush()
@@ -131,6 +150,7 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
   }
   flush()
 
+  await firstView()
   const { port } = await proxy.listen({ port: routerPort, host: routerAddress, reusePort: true })
   const own = processOf(process.pid)
   writeFileSync(`${shardFile(paths, index)}.new`, JSON.stringify({ ...own, port }), { mode: 0o600 })
@@ -138,6 +158,9 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
   process.once('SIGTERM', () => void drain())
   log({ at: 'listening', port })
 }
+
+const wellIn = ({ members }: Membership): readonly string[] =>
+  members.filter(({ state }) => state === 'up' || state === 'draining').map(({ name }) => name)
 
 const isRefusal = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && (error as { kind?: unknown }).kind === 'refused'

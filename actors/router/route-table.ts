@@ -33,6 +33,8 @@ export type RouteTableLimits = {
   /** How long "nobody has that name" is believed. */
   readonly nobodyMs: number
   readonly nobodyMax: number
+  /** So many routes are asked for again at once, after a gap. */
+  readonly recheckingMax: number
 }
 export const routeTableLimits: RouteTableLimits = {
   appsMax: 100_000,
@@ -41,6 +43,7 @@ export const routeTableLimits: RouteTableLimits = {
   waitingPerAppMax: 1_000,
   nobodyMs: 1_000,
   nobodyMax: 10_000,
+  recheckingMax: 64,
 }
 
 export type RouteTable = {
@@ -50,6 +53,11 @@ export type RouteTable = {
   update(route: Route): void
   /** What is known of hosts has changed. */
   hostsChanged(): void
+  /**
+   * Announcements may have been missed: each route is served as it is known, and asked for once more when it
+   * is used next.
+   */
+  gap(): void
   /** Asks again for what is cached, a bounded number of the most used: heals what an announcement missed. */
   revalidate(count: number): Promise<void>
   stats(): { readonly cached: number; readonly hits: number; readonly misses: number }
@@ -137,6 +145,35 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     return decision === 'wait' ? hold(route) : decision
   }
 
+  /** Asks again for a route that is known. No such app: it is gone, and the announcement was missed. */
+  const reask = async (appId: string): Promise<void> => {
+    const known = cache.ofApp(appId)
+    const gone = known && { ...known, version: known.version + 1, gone: true }
+    const route = (await deps.routeOf(appId)) ?? gone
+    if (route !== undefined && cache.update(route)) wake(cache.ofApp(appId) ?? route)
+  }
+
+  /** Routes that were made sure of since the last gap; undefined before the first. */
+  let sure: WeakSet<Route> | undefined
+  let rechecking = 0
+  const recheck = (route: Route): void => {
+    if (sure === undefined || sure.has(route) || rechecking >= limits.recheckingMax) return
+    const { appId } = route
+    const since = sure.add(route)
+    rechecking++
+    reask(appId).then(
+      () => {
+        rechecking--
+        const known = cache.ofApp(appId)
+        if (known !== undefined) since.add(known)
+      },
+      () => {
+        rechecking--
+        since.delete(route)
+      },
+    )
+  }
+
   const miss = async (hostname: string): Promise<Decision> => {
     try {
       const route = await askOnce(hostname)
@@ -153,6 +190,7 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
       const route = cache.find(hostname)
       if (route !== undefined) {
         counts.hits++
+        recheck(route)
         return decideOrHold(route)
       }
       counts.misses++
@@ -171,14 +209,12 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     hostsChanged: () => {
       decided = new WeakMap()
     },
+    gap: () => {
+      sure = new WeakSet()
+      nobody.clear()
+    },
     revalidate: async (count) => {
-      for (const appId of cache.apps(count)) {
-        const known = cache.ofApp(appId)
-        // No such app: it is gone, and the announcement that said so was missed.
-        const gone = known && { ...known, version: known.version + 1, gone: true }
-        const route = (await deps.routeOf(appId)) ?? gone
-        if (route !== undefined && cache.update(route)) wake(cache.ofApp(appId) ?? route)
-      }
+      for (const appId of cache.apps(count)) await reask(appId)
     },
     stats: () => ({ cached: cache.size(), ...counts }),
   }

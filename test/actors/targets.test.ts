@@ -100,3 +100,36 @@ t.test('epochs of a dyno never go back, whoever announces them', async (t) => {
   t.strictSame(after(far('b', 'web.309', 8), far('b', 'web.1', 9)), ['web.1/9'])
   t.strictSame(after(far('b', 'web.10', 8), far('b', 'web.1', 9)), ['web.10/8', 'web.1/9'], 'within bounds')
 })
+
+t.test('after a gap each route is served as it is known, and asked for once more', async (t) => {
+  const names = { 'app shop': 'a1', 'app other': 'a2' }
+  const other = route({ appId: 'a2', appName: 'other' })
+  const { table, plane, asked, state } = world(names, [route(), other], { recheckingMax: 1 })
+  await table.resolve('shop.localhost')
+  await table.resolve('other.localhost')
+  asked.length = 0
+  table.resolve('shop.localhost')
+  t.strictSame(asked, [], 'no gap, no question')
+
+  table.gap()
+  plane.routes.set('a1', route({ version: 2, targets: [far('b', 'web.1', 2)] }))
+  t.strictSame(ids(table.resolve('shop.localhost')), ['web.1/1'], 'at once, as it was')
+  t.strictSame(ids(table.resolve('other.localhost')), ['web.1/1'])
+  t.strictSame(asked, ['route a1'], 'so many at once')
+  await until(() => ids(table.resolve('shop.localhost'))[0] === 'web.1/2', { what: 'the new route' })
+  table.resolve('other.localhost')
+  t.strictSame(asked, ['route a1', 'route a2'], 'each once, when it is used')
+
+  table.gap()
+  state.isAway = true
+  await until(() => table.resolve('shop.localhost') && asked.length > 2, { what: 'a question in vain' })
+  state.isAway = false
+  await until(() => table.resolve('shop.localhost') && asked.length > 3, { what: 'it to be asked again' })
+
+  table.gap()
+  plane.routes.delete('a1')
+  plane.names = {}
+  await until(async () => (await code(table.resolve('shop.localhost'))) === '404  No such app', {
+    what: 'what is gone to be let go',
+  })
+})
