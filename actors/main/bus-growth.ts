@@ -102,6 +102,9 @@ export const followBus = (deps: GrowthDeps): { readonly close: () => void } => {
    */
   const goHome = async (): Promise<void> => {
     const own = keeper?.server()
+    const kind = keeper?.mode().kind
+    // One that is being filled takes nobody yet.
+    if (kind !== 'alone' && kind !== 'clustered') return
     if (own === undefined || bus.connection.serverName() === cluster.name || !bus.connection.connected())
       return
     if (!(await answers({ address: '127.0.0.1', port: own.port }, cluster.name))) return

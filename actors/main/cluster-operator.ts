@@ -9,7 +9,7 @@ import { ApiError, notFound } from '../api/errors.ts'
 import { takeBackup } from './backup.ts'
 import { diagnose } from './doctor.ts'
 import type { DoctorDeps, Fleet } from './findings.ts'
-import { changeHost, hostKey, listHosts } from './host-record.ts'
+import { changeHost, decodeHost, hostKey, listHosts, markRemoved } from './host-record.ts'
 import { restore } from './restore.ts'
 
 export type OperatorDeps = Omit<DoctorDeps, 'view' | 'recorded'> & {
@@ -62,8 +62,8 @@ export const openClusterOperator = (deps: OperatorDeps): ClusterOperator => {
     },
     async remove(host, force) {
       const row = await rowNamed(host)
-      const known = (await store.get(hostKey(host))) !== undefined
-      if (row === undefined && !known) throw notFound('host')
+      const entry = await store.get(hostKey(host))
+      if (row === undefined && entry === undefined) throw notFound('host')
       if (host === deps.self)
         throw new ApiError(
           'conflict',
@@ -71,6 +71,8 @@ export const openClusterOperator = (deps: OperatorDeps): ClusterOperator => {
         )
       if (!force) refuseRemoval(row)
       await deps.releaseServer(host)
+      const record = entry && decodeHost(entry.value)
+      if (record !== undefined) await markRemoved(store, host, record.nkey, deps.clock.now())
       await store.remove(hostKey(host))
       members.remove(host)
       log({ at: 'host-removed', host, force })

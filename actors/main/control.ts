@@ -96,7 +96,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     invite,
     hostChanged: (host) => neighbours.hostChanged(host),
     releaseServer: deps.releaseServer,
-    canaryWrite: () => acknowledgedWrite(bus.connection),
+    canaryWrite: async () => (await acknowledgedWrite(bus.connection, 'manifold')).writeMs,
     spool: join(paths.run, 'restore.jsonl'),
     configKey,
     restored: () => {

@@ -6,7 +6,7 @@ import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { Transport } from '../../src/ports/transport.ts'
-import { decodeHost, hostKey, type HostRecord } from './host-record.ts'
+import { decodeHost, hostKey, isRemoved, type HostRecord } from './host-record.ts'
 
 /** Says that a host's record changed; its body is the host's name. */
 export const hostsTopic = 'hosts'
@@ -20,8 +20,14 @@ export type FollowDeps = {
   readonly transport: Pick<Transport, 'subscribe'>
   readonly clock: Clock
   readonly log: Log
-  /** Its own record as it is now; undefined: an operator took this host out. */
-  readonly own: (record: HostRecord | undefined) => void
+  /** Public half of this host's key. */
+  readonly nkey: string
+  /** Its own record as it is now. */
+  readonly own: (record: HostRecord) => void
+  /** An operator took this host out. */
+  readonly removed: () => void
+  /** The record was lost, with others perhaps: the store is older than this host. */
+  readonly lost: () => Promise<void>
   /** The record of some host changed, or there is one more or less. */
   readonly changed: () => void
 }
@@ -39,7 +45,11 @@ export const followHosts = (deps: FollowDeps): { readonly close: () => void } =>
     timer?.cancel()
     try {
       const entry = await store.get(hostKey(self))
-      if (!closed) deps.own(entry && decodeHost(entry.value))
+      const record = entry && decodeHost(entry.value)
+      if (closed) return
+      if (record?.nkey === deps.nkey) deps.own(record)
+      else if (record !== undefined || (await isRemoved(store, self, deps.nkey))) deps.removed()
+      else await deps.lost()
     } catch (error) {
       deps.log({ at: 'host-record-unread', reason: error instanceof Error ? error.message : 'unknown' })
     }

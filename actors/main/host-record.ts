@@ -120,3 +120,20 @@ export const refuseForNow = (error: unknown): never => {
     throw new PeerRefusal('busy', 'the record of this cluster is away for now', { cause: error })
   throw error
 }
+
+/**
+ * That an operator took a host out is on record by itself: a record that is merely lost (a store that was
+ * rolled back) must not look like it. By name and key: the name may be another's later.
+ */
+const removedKey = (name: string, nkey: string): string => `removed/${name}/${nkey}`
+
+export const markRemoved = async (store: Store, name: string, nkey: string, nowMs: number): Promise<void> => {
+  try {
+    await store.create(removedKey(name, nkey), Buffer.from(JSON.stringify({ at: nowMs })))
+  } catch (error) {
+    if (!(error instanceof StoreConflict)) throw error
+  }
+}
+
+export const isRemoved = async (store: Pick<Store, 'get'>, name: string, nkey: string): Promise<boolean> =>
+  (await store.get(removedKey(name, nkey))) !== undefined

@@ -15,6 +15,7 @@ import type { Log } from '../../src/ports/log.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
 import type { Bus } from './bus.ts'
 import { accessOf } from './bus-conf.ts'
+import { registerHost } from './cluster.ts'
 import { followHosts, hostsTopic } from './follow-hosts.ts'
 import { listHosts, type HostRecord } from './host-record.ts'
 import { acceptJoin } from './join.ts'
@@ -153,8 +154,15 @@ export const openNeighbours = async (deps: NeighboursDeps): Promise<Neighbours> 
     transport,
     clock,
     log,
+    nkey: cluster.nkey,
+    removed: deps.removed,
+    lost: async () => {
+      log({ at: 'host-record-lost' })
+      if (!cluster.roles.includes('control')) return
+      await registerHost(store, cluster)
+      hostChanged(cluster.name)
+    },
     own: (record) => {
-      if (record === undefined || record.nkey !== cluster.nkey) return deps.removed()
       if (record.draining === wasDraining) return
       wasDraining = record.draining
       members.change({ draining: record.draining })

@@ -5,7 +5,7 @@ import t from 'tap'
 import { BackupDamaged, backupLines, configKeySum, readBackup } from '../../actors/main/backup-file.ts'
 import { openBackups, surplus, takeBackup, writeBackup } from '../../actors/main/backup.ts'
 import { followHosts } from '../../actors/main/follow-hosts.ts'
-import { changeHost, decodeHost, hostKey } from '../../actors/main/host-record.ts'
+import { changeHost, decodeHost, hostKey, markRemoved } from '../../actors/main/host-record.ts'
 import { hostFacts, readFacts } from '../../actors/main/host-facts.ts'
 import { openAccounts } from '../../actors/api/accounts.ts'
 import type { Finding } from '../../actors/api/cluster.ts'
@@ -176,6 +176,7 @@ t.test('hosts are drained and undrained on record, and each host is told of its 
   const listeners: ((body: Uint8Array, from: string) => void)[] = []
   const heard: (boolean | undefined)[] = []
   let changes = 0
+  let lost = 0
   const follower = followHosts({
     self: 'h2',
     store,
@@ -187,7 +188,10 @@ t.test('hosts are drained and undrained on record, and each host is told of its 
         return { close: () => void listeners.pop() }
       },
     },
-    own: (record) => void heard.push(record?.draining),
+    nkey: 'Uh2',
+    own: (record) => void heard.push(record.draining),
+    removed: () => void heard.push(undefined),
+    lost: () => Promise.resolve(void (lost += 1)),
     changed: () => void (changes += 1),
   })
   t.teardown(() => follower.close())
@@ -206,6 +210,9 @@ t.test('hosts are drained and undrained on record, and each host is told of its 
   t.equal(heard.length, 2, 'not of others')
   await t.rejects(operator.drain('h9', true), { code: 'not_found' })
   await store.remove(hostKey('h2'))
+  for (const listener of listeners) listener(bytes('h2'), 'h1')
+  await until(() => lost === 1, { what: 'a record that is gone, with nobody who said so' })
+  await markRemoved(store, 'h2', 'Uh2', 1)
   for (const listener of listeners) listener(bytes('h2'), 'h1')
   await until(() => heard.length === 3, { what: 'the third look' })
   t.equal(heard[2], undefined, 'it was taken out')
