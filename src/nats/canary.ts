@@ -1,25 +1,34 @@
 /**
- * One write that must be acknowledged, and read back through the leader: the only proof that the bus stores
- * anything. Servers have been seen to call themselves well while every write hung (nats-server#8519).
+ * Whether the record takes writes: one that is acknowledged, and read back through the leader. Nothing else tells:
+ * a stream may call itself healthy and be wedged (nats-server#8519).
  */
-import { StoreUnavailable } from '../ports/store.ts'
 import type { Connection } from './connection.ts'
+import { StoreUnavailable } from '../ports/store.ts'
 import { inPortWords } from './failures.ts'
 import { jetStream } from './jetstream.ts'
 import { subjectOf } from './keys.ts'
 
-const timeoutMs = 5_000
+export type Canary = {
+  /** From asking to the acknowledgement. */
+  readonly writeMs: number
+  readonly readMs: number
+}
 
-/** @returns ms until it was acknowledged. @throws StoreUnavailable */
-export const acknowledgedWrite = async (connection: Connection, bucket = 'manifold'): Promise<number> => {
-  const js = jetStream(connection, timeoutMs)
-  const beganMs = performance.now()
+const timeoutMs = 10_000
+
+/**
+ * Writes to the record's bucket under `canary/<host>`, over whatever stands there.
+ * @throws StoreUnavailable when it is not acknowledged in 10 s, or not read back
+ */
+export const acknowledgedWrite = async (connection: Connection, bucket: string): Promise<Canary> => {
   const subject = subjectOf(`$KV.${bucket}`, `canary/${connection.host}`)
-  const sequence = await inPortWords('canary', js.append(subject, Buffer.from(String(Date.now()))))
-  const tookMs = performance.now() - beganMs
+  const js = jetStream(connection, timeoutMs)
+  const startMs = performance.now()
+  const sequence = await inPortWords('canary', js.append(subject, Buffer.from(new Date().toISOString())))
+  const writtenMs = performance.now()
   const found = await inPortWords('canary', js.last(`KV_${bucket}`, subject))
   if (found === undefined || found.sequence < sequence) {
-    throw new StoreUnavailable('canary: what was acknowledged is not there', 'unknown')
+    throw new StoreUnavailable('canary: an acknowledged write is not there', 'unknown')
   }
-  return tookMs
+  return { writeMs: writtenMs - startMs, readMs: performance.now() - writtenMs }
 }
