@@ -34,7 +34,7 @@ export const followMembership = (ports: Omit<MembershipPorts, 'log'>): FollowedM
     const nowMs = clock.monotonicMs()
     const followed =
       heard.op === 'view'
-        ? follower.takes(heard.view, from, nowMs)
+        ? follower.takes(heard.view, heard.leads, nowMs)
         : follower.pulse(heard.number, from, nowMs)
     if (followed === 'want') want()
     if (followed !== 'changed') return

@@ -27,13 +27,12 @@ export class Follower {
     return this.#heardMs
   }
 
-  /** A whole view; `from` may have passed it on. */
-  takes(view: Membership, from: string, nowMs: number): Followed {
+  /** A whole view, by its leader or passed on. */
+  takes(view: Membership, byLeader: boolean, nowMs: number): Followed {
     const isCurrent = this.#isCurrent(view.number, view.leader)
-    if (!isCurrent && !supersedes(view.number, view.leader, this.#view))
-      return from === view.leader ? 'want' : 'same'
+    if (!isCurrent && !supersedes(view.number, view.leader, this.#view)) return byLeader ? 'want' : 'same'
     // What is passed on says nothing of its leader's life.
-    if (from === view.leader) this.#heardMs = nowMs
+    if (byLeader) this.#heardMs = nowMs
     else if (view.leader !== this.#view.leader) this.#heardMs = Number.NEGATIVE_INFINITY
     if (isCurrent) return 'same'
     this.#view = view

@@ -35,6 +35,7 @@ export class Machine {
   #seq = 0
   #fulls = fullsAChange
   #tickMs: number
+  #staleUntilMs = 0
   /** Where this host stands in the view's order. */
   #index = -1
   /** No other host is known that could end its lease. */
@@ -100,15 +101,14 @@ export class Machine {
     const number = said.op === 'view' ? said.view.number : said.number
     const followed =
       said.op === 'view'
-        ? this.#follower.takes(said.view, from, at.ms)
+        ? this.#follower.takes(said.view, said.leads, at.ms)
         : this.#follower.pulse(number, from, at.ms)
     if (followed === 'want') this.#want(at)
     if (followed === 'changed')
       this.#changed(at, said.op === 'view' ? said.view.leader !== this.#self.name : true)
     if (followed === 'same' && said.op === 'pulse') this.#acknowledged(said.heard)
     const isOthers = from !== this.#self.name
-    if (isOthers && (said.op === 'pulse' || said.view.leader === from))
-      this.#observer?.heardLeader(from, number, at)
+    if (isOthers && (said.op === 'pulse' || said.leads)) this.#observer?.heardLeader(from, number, at)
     this.#hold(at)
     // Who has just heard its leader says so at once: its lease begins with that.
     if (!wasFresh && this.#hearsLeader(at)) this.#beat(at)
@@ -159,7 +159,7 @@ export class Machine {
   #makeObserver(isConnected: boolean): Observer {
     const { times, serversMin, emit } = this.#options
     const follow = (view: Membership, at: Moment): void => {
-      this.#follower.takes(view, this.#self.name, at.ms)
+      this.#follower.takes(view, true, at.ms)
       this.#changed(at, false)
     }
     return new Observer(
@@ -174,19 +174,29 @@ export class Machine {
     const pausedMs = Math.round(at.ms - this.#tickMs)
     this.#emit({ do: 'log', fields: { at: 'stood_still', paused_ms: pausedMs } })
     this.#tickMs = at.ms
+    // What waited meanwhile is heard now, and is no sign of life.
+    this.#staleUntilMs = at.ms + this.#times.beatMs
     this.#observer?.gap(at)
     this.#hold(at)
   }
 
+  /** How long ago the leader was heard. */
+  #leaderAgeMs(at: Moment): number {
+    const { heardMs } = this.#follower
+    if (this.#observer?.isLeading === true) return 0
+    if (this.view.leader === this.#self.name || heardMs < this.#staleUntilMs) return ageMsMax
+    return Math.min(ageMsMax, at.ms - heardMs)
+  }
+
   #hearsLeader(at: Moment): boolean {
-    return at.ms - this.#follower.heardMs <= this.#times.suspectMs
+    return this.#leaderAgeMs(at) <= this.#times.suspectMs
   }
 
   #beat(at: Moment): void {
     if (this.#hasLeft) return
     const { leader, number } = this.view
     const isLeading = this.#observer?.isLeading === true
-    const ageMs = isLeading ? 0 : Math.min(ageMsMax, at.ms - this.#follower.heardMs)
+    const ageMs = this.#leaderAgeMs(at)
     this.#seq += 1
     const isFull = this.#fulls > 0 || this.#seq % beatsAFull === 0 || ageMs > this.#times.suspectMs
     if (this.#fulls > 0) this.#fulls -= 1

@@ -83,7 +83,7 @@ export class Observer {
 
   beat(from: string, beat: Beat, at: Moment): void {
     if (from === this.#name && beat.incarnation === this.#options.self().incarnation) {
-      this.#proof.echo(beat.seq)
+      this.#proof.echo(beat.seq, at.ms)
       if (!this.isProven) this.#unjudged = true
     }
     const heard = this.#roll.beat(from, beat, at)
@@ -120,7 +120,7 @@ export class Observer {
     if (to === this.#name || !isObserver || view.number <= number) return
     if (at.ms - this.#publishedMs < this.#times.beatMs) return
     this.#publishedMs = at.ms
-    this.#options.emit({ do: 'say', said: { op: 'view', view } })
+    this.#options.emit({ do: 'say', said: { op: 'view', leads: false, view } })
   }
 
   remove(from: string, host: string, at: Moment): void {
@@ -219,7 +219,7 @@ export class Observer {
     const serversMin = this.#options.serversMin()
     if (serversMin <= 1) return true
     const { server } = this.#options.self()
-    const servers = this.#roll.servers(nowMs)
+    const servers = this.#roll.servers(Math.max(nowMs - this.#times.suspectMs, this.#proof.sinceMs))
     if (server !== '') servers.add(server)
     return servers.size >= serversMin
   }
@@ -234,7 +234,9 @@ export class Observer {
       return
     }
     if (other !== undefined || at.ms < this.#mayLeadMs) return
-    if (this.#roll.hasBetterThan(this.#name, at.ms)) return
+    // Those that begin at the same time need a moment more to know of each other's proof.
+    const isEarly = at.ms < this.#mayLeadMs + 2 * this.#times.beatMs
+    if (this.#roll.hasBetterThan(this.#name, isEarly, at.ms)) return
     this.#leadingMs = at.ms
     this.#publishedMs = never
     this.#pulsedMs = never
@@ -260,7 +262,7 @@ export class Observer {
     this.#behind = false
     this.#again = false
     this.#publishedMs = at.ms
-    this.#options.emit({ do: 'say', said: { op: 'view', view: this.#options.view() } })
+    this.#options.emit({ do: 'say', said: { op: 'view', leads: true, view: this.#options.view() } })
   }
 
   #log(fields: { readonly at: string } & Readonly<Record<string, string | number | boolean>>): void {

@@ -137,18 +137,18 @@ export class Roll {
     seen.since = member.since
   }
 
-  /** Servers that hosts heard lately are connected to. */
-  servers(nowMs: number): Set<string> {
+  /** Servers that hosts heard since then are connected to. */
+  servers(sinceMs: number): Set<string> {
     const servers = new Set<string>()
     for (const { info, heardMs } of this.#table.values())
-      if (info.server !== '' && nowMs - heardMs <= this.#times.suspectMs) servers.add(info.server)
+      if (info.server !== '' && heardMs >= sinceMs) servers.add(info.server)
     return servers
   }
 
-  /** Another observer, proven and earlier by name, can lead. */
-  hasBetterThan(self: string, nowMs: number): boolean {
+  /** Another observer, earlier by name, can lead: its connection is proven, or about to be. */
+  hasBetterThan(self: string, maybe: boolean, nowMs: number): boolean {
     for (const [name, seen] of this.#table) {
-      if (name >= self || !seen.proven || !seen.info.roles.includes('control')) continue
+      if (name >= self || !(seen.proven || maybe) || !seen.info.roles.includes('control')) continue
       if (seen.state === 'left' || isGone(seen)) continue
       if (nowMs - seen.heardMs <= this.#times.suspectMs) return true
     }
@@ -157,9 +157,8 @@ export class Roll {
 
   /** States follow from silence. @returns whether any changed, or the brake */
   judge(standing: Standing, at: Moment): boolean {
+    let isNews = this.#brake(this.#judgement(standing, at))
     const by = this.#judgement(standing, at)
-    let isNews = this.#brake(by)
-    const judgement = { ...by, isBraked: this.#braked }
     for (const [name, seen] of this.#table) {
       if ((seen.state === 'left' || seen.state === 'dead') && at.wallMs - seen.since > keptMs) {
         this.#table.delete(name)
@@ -167,7 +166,7 @@ export class Roll {
         continue
       }
       const own = seen.info.draining ? 'draining' : 'up'
-      const state = name === this.#self ? own : judge(seen, judgement)
+      const state = name === this.#self ? own : judge(seen, by)
       if (state === seen.state) continue
       this.#turn(seen, state, at, Math.round(at.ms - silentSince(seen, by.floors)))
       isNews = true
@@ -175,11 +174,18 @@ export class Roll {
     return isNews
   }
 
-  #judgement(standing: Standing, at: Moment): Omit<Judgement, 'isBraked'> {
+  #judgement(standing: Standing, at: Moment): Judgement {
     const { suspectMs, leaseMs } = this.#times
     const floorMs = Math.max(standing.observingMs, standing.leadingMs, this.#brakeEndMs)
     const floors = { ...standing, leaseMs: floorMs }
-    return { nowMs: at.ms, suspectMs, deafMs: suspectMs * deafSuspects, leaseMs, floors }
+    return {
+      nowMs: at.ms,
+      suspectMs,
+      deafMs: suspectMs * deafSuspects,
+      leaseMs,
+      isBraked: this.#braked,
+      floors,
+    }
   }
 
   #turn(seen: Seen, state: Seen['state'], at: Moment, silentMs?: number): void {
@@ -195,15 +201,14 @@ export class Roll {
   }
 
   /** @returns whether it was pulled or let go */
-  #brake(by: Omit<Judgement, 'isBraked'>): boolean {
+  #brake(by: Judgement): boolean {
     const was = this.#braked
-    const judgement = { ...by, isBraked: was }
     const silences: Silence[] = []
     for (const [name, seen] of this.#table) {
       if (seen.state === 'left') continue
       const sinceMs = silentSince(seen, by.floors)
       const isOther = name !== this.#self
-      const isSuspect = isOther && isLost(seen, judgement)
+      const isSuspect = isOther && isLost(seen, by)
       const isQuiet = isOther && by.nowMs - sinceMs > by.suspectMs / 2
       silences.push({ isSuspect, isQuiet, isDead: seen.state === 'dead', sinceMs })
     }

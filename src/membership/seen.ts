@@ -93,7 +93,8 @@ const leaseIsOver = (seen: Seen, by: Judgement): boolean =>
 export const judge = (seen: Seen, by: Judgement): MemberState => {
   const { state } = seen
   if (state === 'left') return 'left'
-  if (state === 'dead') return seen.heardMs > seen.deadMs ? 'joining' : 'dead'
+  if (state === 'dead' && seen.heardMs <= seen.deadMs) return 'dead'
+  if (state === 'dead' && seen.renewedMs <= seen.deadMs) return 'joining'
   if (isLost(seen, by)) {
     if (state !== 'suspect') return 'suspect'
     return leaseIsOver(seen, by) && !by.isBraked ? 'dead' : 'suspect'

@@ -33,8 +33,8 @@ export type Want = { readonly op: 'want'; readonly number: number }
 
 /** What the leader says to everybody (topic `view`). */
 export type Said =
-  /** Whole; of the leader it names, also when another observer passes it on to one that has just begun. */
-  | { readonly op: 'view'; readonly view: Membership }
+  /** Whole. `leads`: by the leader it names; else another observer passes it on to one that has just begun. */
+  | { readonly op: 'view'; readonly leads: boolean; readonly view: Membership }
   | {
       readonly op: 'pulse'
       readonly number: number
@@ -96,7 +96,7 @@ export const encodeSaid = (said: Said): Uint8Array => {
     member.since,
     infoOut(member),
   ])
-  return encode([opView, view.number, view.braked, view.leader, members])
+  return encode([opView, view.number, said.leads, view.braked, view.leader, members])
 }
 
 export const decodeSaid = (bytes: Uint8Array): Said | undefined => {
@@ -107,8 +107,9 @@ export const decodeSaid = (bytes: Uint8Array): Said | undefined => {
     const heard = raw[2]
     return heard instanceof Uint8Array ? { op: 'pulse', number, heard } : undefined
   }
-  const [op, , braked, leader, rows] = raw
-  if (op !== opView || typeof braked !== 'boolean' || !isText(leader)) return undefined
+  const [op, , leads, braked, leader, rows] = raw
+  if (op !== opView || typeof leads !== 'boolean' || typeof braked !== 'boolean') return undefined
+  if (!isText(leader)) return undefined
   if (!Array.isArray(rows) || rows.length > membersMax) return undefined
   const members: Member[] = []
   for (const row of rows as unknown[]) {
@@ -116,7 +117,7 @@ export const decodeSaid = (bytes: Uint8Array): Said | undefined => {
     if (member === undefined) return undefined
     members.push(member)
   }
-  return { op: 'view', view: { number, leader, braked, members } }
+  return { op: 'view', leads, view: { number, leader, braked, members } }
 }
 
 const rowOf = (bytes: Uint8Array): readonly unknown[] | undefined => {

@@ -4,7 +4,9 @@
  * the membership promises holds; everything follows from the seed.
  */
 import type { Members, MemberInfo, Membership } from '../../src/membership/contract.ts'
-import { openMembership } from '../../src/membership/membership.ts'
+import { noView } from '../../src/membership/follower.ts'
+import { followMembership } from '../../src/membership/follow.ts'
+import { openMembership, type MembershipPorts } from '../../src/membership/membership.ts'
 import { timesDefault } from '../../src/membership/times.ts'
 import { decodeSaid, topics } from '../../src/membership/wire.ts'
 import type { Transport } from '../../src/ports/transport.ts'
@@ -17,7 +19,7 @@ type Life = {
   readonly info: MemberInfo
   readonly gate: Gate
   readonly topics: Map<string, ((body: Uint8Array, from: string) => void)[]>
-  members: Members
+  members: Members | undefined
   server: string | undefined
   onConnection: (isUp: boolean) => void
   /** Until when it believes to hold its lease. */
@@ -27,7 +29,11 @@ type Life = {
   brokenSinceMs: number | undefined
   /** When its server last reached more than half of all. */
   reachedMs: number
+  /** The view it followed before this one. */
+  before: Membership
   seen: Membership
+  /** Of the view that it published last. */
+  number: number
 }
 
 export type LabOptions = {
@@ -117,9 +123,10 @@ export const membershipLab = (seed: number, options: LabOptions = {}) => {
   /** The promise: who is declared dead had long stopped what must not run twice. */
   const published = (by: Life, body: Uint8Array): void => {
     const said = decodeSaid(body)
-    if (said?.op !== 'view' || said.view.leader !== by.name) return
+    if (said?.op !== 'view' || !said.leads || said.view.number <= by.number) return
+    by.number = said.view.number
     const nowMs = clock.monotonicMs()
-    const before = new Map(by.seen.members.map((member) => [member.name, member]))
+    const before = new Map(by.before.members.map((member) => [member.name, member]))
     for (const { name, state, incarnation } of said.view.members) {
       if (state !== 'dead' || before.get(name)?.state === 'dead') continue
       deaths++
@@ -133,8 +140,7 @@ export const membershipLab = (seed: number, options: LabOptions = {}) => {
           breach(`${by.name} declares ${name} dead ${slackMs.toFixed(0)} ms after its lease`)
       }
     }
-    if (said.view.number < by.seen.number) breach(`${by.name} counts back to ${said.view.number}`)
-    by.seen = said.view
+    if (said.view.number < by.before.number) breach(`${by.name} counts back to ${said.view.number}`)
   }
 
   const attach = (life: Life): void => {
@@ -150,7 +156,7 @@ export const membershipLab = (seed: number, options: LabOptions = {}) => {
     life.server = server
     life.gate.pass(() => {
       if (!life.isAlive || life.server !== server) return
-      life.members.change({ server })
+      life.members?.change({ server })
       life.onConnection(true)
     })
   }
@@ -166,7 +172,7 @@ export const membershipLab = (seed: number, options: LabOptions = {}) => {
   const hint = (name: string, server: string): void => {
     for (const other of lives.values()) {
       if (other.name === name || !canHear(other) || !joined(server, other.server!)) continue
-      clock.after(5, () => other.gate.pass(() => other.isAlive && other.members.disconnected(name)))
+      clock.after(5, () => other.gate.pass(() => other.isAlive && other.members?.disconnected(name)))
     }
   }
   const reachesMost = ({ server }: Life): boolean =>
@@ -194,65 +200,73 @@ export const membershipLab = (seed: number, options: LabOptions = {}) => {
     clock.after(random.between(...reconnectMs), () => servers.has(server) && detach(life))
   }
 
-  const start = (name: string, roles: readonly string[] = ['control', 'dyno']): void => {
-    if (lives.has(name)) return
-    const incarnation = (incarnations.get(name) ?? 0) + 1
-    incarnations.set(name, incarnation)
-    const gate = createGate()
-    const hostClock = clock.forHost(gate, () => 0)
-    const own = `n${name}`
+  const born = (name: string, roles: readonly string[], incarnation: number): Life => {
     const up = [...servers]
-    const server = up.includes(own) ? own : up.length === 0 ? undefined : random.pick(up)
-    const info: MemberInfo = {
+    const own = `n${name}`
+    const link = cutLinks.get(name)
+    const isCut = link?.in === true || link?.out === true
+    const server = isCut || up.length === 0 ? undefined : up.includes(own) ? own : random.pick(up)
+    const life: Life = {
       name,
-      incarnation,
-      roles,
-      address: `10.0.0.${name}`,
-      labels: {},
-      version: '1.0.0',
-      protocol: 1,
-      draining: false,
-      server: server ?? '',
-    }
-    const life = {
-      name,
-      info,
-      gate,
+      info: {
+        name,
+        incarnation,
+        roles,
+        address: `10.0.0.${name}`,
+        labels: { zone: name },
+        version: '1.0.0',
+        protocol: 1,
+        draining: false,
+        server: server ?? '',
+      },
+      gate: createGate(),
       topics: new Map(),
+      members: undefined,
       server,
       onConnection: () => undefined,
       heldUntilMs: clock.monotonicMs() + timesDefault.fenceMs,
       isFenced: false,
       isAlive: true,
       brokenSinceMs: undefined,
-      reachedMs: 0,
-      seen: { number: 0, leader: '', braked: false, members: [] },
-    } as unknown as Life
-    const link = cutLinks.get(name)
-    if (link?.in === true || link?.out === true) life.server = undefined
-    lives.set(name, life)
-    note(`${name} starts`)
-    const ports = {
-      clock: hostClock,
-      transport: transportOf(life),
-      log: (fields: Readonly<Record<string, unknown>>) => note(`${name} ${JSON.stringify(fields)}`),
+      reachedMs: clock.monotonicMs(),
+      before: noView,
+      seen: noView,
+      number: 0,
     }
-    life.members = openMembership(ports, info, {
+    lives.set(name, life)
+    if (server === undefined) attach(life)
+    return life
+  }
+  const portsOf = (life: Life): MembershipPorts => ({
+    clock: clock.forHost(life.gate, () => 0),
+    transport: transportOf(life),
+    log: (fields) => note(`${life.name} ${JSON.stringify(fields)}`),
+  })
+
+  const start = (name: string, roles = ['control', 'dyno'], incarnation = nextLife(name)): void => {
+    if (lives.has(name)) return
+    incarnations.set(name, incarnation)
+    note(`${name} starts`)
+    const life = born(name, roles, incarnation)
+    const members = openMembership(portsOf(life), life.info, {
       serversMin: () => (names.length > 1 ? Math.floor(names.length / 2) + 1 : 1),
     })
-    life.members.onFence((isFenced) => {
+    life.members = members
+    members.onFence((isFenced) => {
       life.isFenced = isFenced
     })
-    life.members.onLease((untilMs) => {
+    members.onLease((untilMs) => {
       life.heldUntilMs = untilMs
     })
-    life.members.onChange((view) => {
-      const members = view.members.map((one) => `${one.name}:${one.state}`).join(' ')
-      note(`${name} follows ${view.number} of ${view.leader}${view.braked ? ' braked' : ''}: ${members}`)
+    members.onChange((view) => {
+      life.before = life.seen
+      life.seen = view
+      const states = view.members.map((one) => `${one.name}:${one.state}`).join(' ')
+      note(`${name} follows ${view.number} of ${view.leader}${view.braked ? ' braked' : ''}: ${states}`)
     })
-    if (life.server === undefined) attach(life)
     watchLink(life)
   }
+  const nextLife = (name: string): number => (incarnations.get(name) ?? 0) + 1
   const end = (name: string): void => {
     const life = lives.get(name)
     if (life === undefined) return
@@ -272,6 +286,8 @@ export const membershipLab = (seed: number, options: LabOptions = {}) => {
     breaches,
     log,
     start,
+    /** A process that is no host, and only follows. */
+    follow: (name: string) => followMembership(portsOf(born(name, [], 0))),
     /** As kill -9. */
     kill: end,
     names: () => [...lives.keys()],
@@ -315,13 +331,13 @@ export const membershipLab = (seed: number, options: LabOptions = {}) => {
       }
       for (const life of lives.values()) if (life.gate.frozen()) life.gate.thaw()
     },
-    members: (name: string): Members => lives.get(name)!.members,
-    view: (name: string): Membership => lives.get(name)!.members.view(),
+    members: (name: string): Members => lives.get(name)!.members!,
+    view: (name: string): Membership => lives.get(name)!.members!.view(),
     /** `up` or whatever else a host's view says of another. */
     state: (by: string, name: string): string | undefined =>
       lives
         .get(by)!
-        .members.view()
+        .members!.view()
         .members.find((one) => one.name === name)?.state,
     isFenced: (name: string): boolean => lives.get(name)!.isFenced,
     deaths: () => deaths,

@@ -25,7 +25,7 @@ export const trouble = (seed: number): Outcome => {
   const some = (chance: number): boolean => random.chance(chance)
   const hosts = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, random.between(servers.length, 7))
   const observers = hosts.slice(0, random.between(1, 3))
-  const rolesOf = (name: string): readonly string[] => (observers.includes(name) ? ['control'] : ['dyno'])
+  const rolesOf = (name: string): string[] => (observers.includes(name) ? ['control'] : ['dyno'])
   for (const name of hosts) lab.start(name, rolesOf(name))
   lab.run(3_000)
   lab.faults({
