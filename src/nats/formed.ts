@@ -53,6 +53,40 @@ export const copied = (
     return undefined
   })
 
+/**
+ * Waits until a server holds, of every stream, what was written by now. The cluster goes on being written to.
+ * @throws ServerFailed `nats_server_slow`
+ */
+export const heldBy = async (
+  connection: Connection,
+  system: System,
+  name: string,
+  withinMs: number,
+): Promise<void> => {
+  const js = jetStream(connection)
+  const wanted = new Map<string, number>()
+  for (const stream of await streamsOf(connection)) {
+    const { state } = await js.call<{ state: StreamState }>(`STREAM.INFO.${stream}`, {})
+    wanted.set(stream, state.last_seq)
+  }
+  await poll(withinMs, async () => {
+    const held = await system.holds(name)
+    for (const [stream, sequence] of wanted) {
+      if ((held?.get(stream)?.last_seq ?? -1) < sequence) return `${stream} is not whole at ${name}`
+    }
+    return undefined
+  })
+}
+
+/** Names of all streams. Few: the record, the objects, histories. */
+export const streamsOf = async (connection: Connection): Promise<readonly string[]> => {
+  const { streams } = await jetStream(connection).call<{ streams: readonly string[] | null }>(
+    'STREAM.NAMES',
+    {},
+  )
+  return streams ?? []
+}
+
 /** Both sides forget what is too old, each in its own time. */
 const alike = (a: StreamState, b: StreamState): boolean =>
   a.messages === b.messages &&

@@ -12,7 +12,7 @@
 import type { Random } from '../ports/random.ts'
 import type { Access, Login } from './config.ts'
 import { connect, type Connection } from './connection.ts'
-import { copied, formed, withSystem } from './formed.ts'
+import { copied, formed, streamsOf, withSystem } from './formed.ts'
 import { jetStream, type StreamConfig } from './jetstream.ts'
 import type { Keeper } from './keeper.ts'
 import type { Generation, ServerPlace } from './mode.ts'
@@ -149,13 +149,4 @@ const raise = async (connection: Connection, stream: string, replicas: number): 
   const js = jetStream(connection)
   const { config } = await js.call<{ config: StreamConfig }>(`STREAM.INFO.${stream}`, {})
   await js.call(`STREAM.UPDATE.${stream}`, { ...config, num_replicas: replicas })
-}
-
-/** Names of all streams. Few: the record, the objects, histories. */
-const streamsOf = async (connection: Connection): Promise<readonly string[]> => {
-  const { streams } = await jetStream(connection).call<{ streams: readonly string[] | null }>(
-    'STREAM.NAMES',
-    {},
-  )
-  return streams ?? []
 }
