@@ -7,7 +7,6 @@ import type { Settings } from '../../config/load.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { acknowledgedWrite } from '../../src/nats/canary.ts'
 import { lastSequence } from '../../src/nats/last-sequence.ts'
-import { requestsOf } from '../../src/nats/requests.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
@@ -33,6 +32,7 @@ import type { Cluster } from './members-file.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { HomePaths } from './paths.ts'
 import { buildThrough, openGitFace } from './push.ts'
+import { localRequests } from './local-requests.ts'
 import { serveEndpoints } from './serve-endpoints.ts'
 
 export type Control = { readonly close: () => Promise<void>; readonly invite: () => Promise<string> }
@@ -123,6 +123,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     uuid: () => random.uuid(),
     build: buildThrough(node),
   })
+  const requests = localRequests(clock)
   const api = await startApi({
     node,
     store,
@@ -135,8 +136,11 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     slugs: { get: (sha256) => bus.objects.get(slugObject(sha256)) },
     tails: { open: (wanted, reader) => openTail(bus.history, wanted, reader), format: formatLine },
     git: (request, response, { app, user, pathInfo }) => git.serve(request, response, app, user, pathInfo),
-    requests: requestsOf(bus.connection),
-    serve: (endpoints) => serveEndpoints(bus.connection, endpoints, log),
+    requests,
+    serve: (endpoints) => {
+      requests.serve(endpoints)
+      return serveEndpoints(bus.connection, endpoints, log)
+    },
     certificates,
     cluster: operator,
     settings: {
