@@ -1,23 +1,10 @@
 /**
  * Where other machines reach this one, as far as it can tell by itself.
  */
-import { createSocket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
 
 /** Bridges and pairs that containers hang on: ours and those of others. */
 const insideNames = /^(?:mb|mv|docker|br-|veth|virbr|cni|flannel|podman)/
-
-/** The address this machine would use to reach that one. Nothing is sent. Undefined: there is no way. */
-export const addressToward = (host: string, port: number): Promise<string | undefined> =>
-  new Promise((resolve) => {
-    const socket = createSocket('udp4')
-    const end = (address: string | undefined): void => {
-      socket.close()
-      resolve(address)
-    }
-    socket.once('error', () => end(undefined))
-    socket.connect(port, host, () => end(socket.address().address))
-  })
 
 /** The first IPv4 address of a network card; the loopback address when there is none. */
 export const ownAddress = (): string => {
