@@ -30,12 +30,16 @@ type State = {
   readonly places: Places
   /** Newest view of the hosts that a move was decided in: older decisions are refused. */
   readonly view: number
+  /** When the route was last published. */
+  readonly saidAt: number
 }
 // The runtime gives each ask its own answer type; what these helpers need of it is the refusal.
 type Refusing = Pick<AskCtx<typeof Formation, unknown>, 'refuseCaller'>
 
-const blank: State = { f: null, callers: [], places: noPlaces, view: 0 }
+const blank: State = { f: null, callers: [], places: noPlaces, view: 0, saidAt: 0 }
 const publishMs = 30_000
+/** A route that changes again within this is published once more at its end: many dynos come up together. */
+const gatherMs = 50
 const callersMax = 16
 
 export const formation = actor(Formation, {
@@ -152,8 +156,9 @@ export const formation = actor(Formation, {
       return change(s, ctx, (f) => reconcile(f, ctx))
     },
     publish(s, _, ctx) {
-      if (s.f !== null) publish(s.f, ctx)
-      return s
+      if (s.f === null) return s
+      publish(s.f, ctx)
+      return { ...s, saidAt: ctx.now }
     },
     retry: (s, _, ctx) => (s.f === null ? s : { ...s, places: askPlaces(s.f, s.places, ctx) }),
   },
@@ -212,13 +217,16 @@ const settle = (before: State, after: State, ctx: Self): State => {
     return blank
   }
   const f = reroute(before.f, after.f, ctx)
+  const isNew = f !== after.f && ctx.now - before.saidAt >= gatherMs
+  if (isNew) publish(f, ctx)
+  else if (f !== after.f) ctx.after('publish', gatherMs - (ctx.now - before.saidAt), { type: 'publish' })
   lookAgain(f, ctx)
   const coolOff = coolOffEnd(f)
   if (before.f === null || coolOff !== coolOffEnd(before.f)) {
     if (coolOff === 0) ctx.forget('coolOff')
     else ctx.remind('coolOff', coolOff, { type: 'reconcile' })
   }
-  return { ...after, f, places: askPlaces(f, after.places, ctx) }
+  return { ...after, f, places: askPlaces(f, after.places, ctx), saidAt: isNew ? ctx.now : before.saidAt }
 }
 
 /** As long as anything is open, also when the last look changed nothing. */
@@ -230,12 +238,11 @@ const lookAgain = (f: Formed, ctx: Self): void => {
 
 const versionAfter = (f: Formed, ctx: Self): number => Math.max(f.routeVersion + 1, ctx.now)
 
+/** The same record when routers would act the same. */
 const reroute = (before: Formed | null, after: Formed, ctx: Self): Formed => {
   const id = ctx.self.key
   if (before !== null && sameRoute(routeOf(id, before), routeOf(id, after))) return after
-  const f = { ...after, routeVersion: versionAfter(after, ctx) }
-  publish(f, ctx)
-  return f
+  return { ...after, routeVersion: versionAfter(after, ctx) }
 }
 
 const publish = (f: Formed, ctx: Self): void => {

@@ -44,6 +44,7 @@ type State = {
   readonly said: Said
   /** The next announcement to placement is due; `full`: of everything. */
   readonly due: 'no' | 'changes' | 'full'
+  readonly dueAt: number
   readonly ticks: number
   /** What the membership has this host for. */
   readonly membership: FleetMember['state'] | 'unknown'
@@ -54,8 +55,9 @@ type Self = Ctx<typeof Host>
 
 const tickMs = 10_000
 const againMs = 1_000
-/** Changes within this of each other are one announcement. */
+/** What ended is announced within this: its room is free. What started was promised room, and can wait. */
 const gatherMs = 50
+const startedMs = 1_000
 /** A full announcement that was asked for comes within this: all hosts may be asked at once. */
 const surveyMs = 500
 /** Of the ticks: a full announcement without being asked. */
@@ -86,6 +88,7 @@ export const host = actor(Host, {
       epochs: new Map(),
       said: nothingSaid,
       due: 'no',
+      dueAt: 0,
       ticks: 0,
       membership: 'unknown',
       fenced: false,
@@ -183,7 +186,7 @@ const launch = (s: State, run: Run, ctx: Self): State => {
     at: ctx.now,
   })
   announce(next, run.appId, ctx)
-  return refused ? next : due(next, 'changes', gatherMs, ctx)
+  return refused ? next : due(next, 'changes', startedMs, ctx)
 }
 
 const spawn = (run: Run, adopted: Adopted | null, ctx: Self): void => {
@@ -289,11 +292,13 @@ const announce = (s: State, appId: string, ctx: Self): void => {
   ctx.tell(ref(Formation, appId), { type: 'announced', host: ctx.host, since: s.since, runs })
 }
 
-/** Placement hears soon; what changes until then goes with it. */
+/** Placement hears within so many ms, of what changes until then too. */
 const due = (s: State, what: 'changes' | 'full', ms: number, ctx: Self): State => {
-  if (!s.adopted || s.memoryBytes === null || s.due === 'full' || s.due === what) return s
-  if (s.due === 'no') ctx.after('announceRuns', ms, { type: 'announceRuns' })
-  return { ...s, due: what }
+  if (!s.adopted || s.memoryBytes === null) return s
+  const at = ctx.now + ms
+  const isSooner = s.due === 'no' || at < s.dueAt
+  if (isSooner) ctx.after('announceRuns', ms, { type: 'announceRuns' })
+  return { ...s, due: s.due === 'full' ? 'full' : what, dueAt: isSooner ? at : s.dueAt }
 }
 
 const announceRuns = (s: State, ctx: Self): State => {
@@ -302,7 +307,7 @@ const announceRuns = (s: State, ctx: Self): State => {
   const about = { host: ctx.host, since, memoryBytes, runs }
   const { said, announcement } = sayFleet(s.said, about, s.due === 'full')
   ctx.run(Fleet.announce(announcement))
-  return { ...s, said, due: 'no' }
+  return { ...s, said, due: 'no', dueAt: 0 }
 }
 
 /** What must not run twice ends before others may start it. It is not started again here before its lease holds. */

@@ -3,7 +3,7 @@
  * real Placement and Formation actors and the real record (goals: DESIGN §9).
  *
  * A placement counts when its host was told to launch it, which is after the formation has it on record. Apps of
- * 100 dynos come one after the other, a bounded number at once, until all hosts are full. Then hosts are lost,
+ * 50 dynos are scaled one after the other, a bounded number at once, until all hosts are full. Then hosts are lost,
  * and tables are asked for again. The curve from empty to full is written as a picture.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,6 +16,7 @@ import { systemRandom } from '../../src/system/random.ts'
 import { documented } from './placement/anchors.ts'
 import {
   dynosOf,
+  openApp,
   scaleApp,
   startController,
   startHosts,
@@ -26,10 +27,11 @@ import { stepsOf, svgOf, type Sample } from './placement/curve.ts'
 import { control, dynosPerHost, hostNames, viewOf } from './placement/shared.ts'
 import { row, type BenchOptions, type Row } from './report.ts'
 
-const dynosPerApp = 100
+const dynosPerApp = 50
 /** Dynos asked for and not launched yet, of all apps. */
-const windowDynos = 3_000
+const windowDynos = 8_000
 const parts = 50
+const opensAtOnce = 50
 const lossesMax = 5
 const deadlineMs = 60_000
 
@@ -83,6 +85,11 @@ const middle = (values: readonly number[]): number =>
 
 const fill = async (controller: Controller, fleet: Hosts, hosts: number, log: (line: string) => void) => {
   const total = hosts * dynosPerHost
+  const apps = Array.from({ length: total / dynosPerApp }, (_, number) => `app-${number}`)
+  for (let at = 0; at < apps.length; at += opensAtOnce) {
+    await Promise.all(apps.slice(at, at + opensAtOnce).map((app) => openApp(controller, app)))
+  }
+  log(`${apps.length} apps`)
   const samples: Sample[] = [{ dynos: 0, at: Date.now() }]
   let said = 0
   fleet.onLaunched((dynos, at) => {
@@ -92,12 +99,10 @@ const fill = async (controller: Controller, fleet: Hosts, hosts: number, log: (l
     log(`${dynos} of ${total} dynos`)
   })
   const before = process.cpuUsage()
-  for (let asked = 0; asked < total; asked += dynosPerApp) {
-    while (asked - fleet.seen().launched > windowDynos) await pause(5)
+  for (const [number, app] of apps.entries()) {
+    while (number * dynosPerApp - fleet.seen().launched > windowDynos) await pause(5)
     // Not waited for: a window of apps is under way at once. What fails shows as dynos that never come.
-    scaleApp(controller, `app-${asked / dynosPerApp}`, dynosPerApp).catch((error: unknown) =>
-      log(String(error)),
-    )
+    scaleApp(controller, app, dynosPerApp).catch((error: unknown) => log(String(error)))
     await pause(0)
   }
   const endAt = await fleet.reached(total)
@@ -124,7 +129,12 @@ const fill = async (controller: Controller, fleet: Hosts, hosts: number, log: (l
     row({ what: 'first decile', unit: 'dynos/s', ours: first }),
     row({ what: 'last decile', unit: 'dynos/s', ours: last }),
     row({ what: 'last decile by the first', unit: 'ratio', ours: last / first, goal: '>=0.8' }),
-    row({ what: 'CPU of the controller', unit: 'cpu_us/dyno', ours: (user + system) / total }),
+    // The simulated hosts and the server take most of a small machine: this is what the controller itself can do.
+    row({
+      what: 'placed, for the CPU of the controller',
+      unit: 'dynos/cpu_s',
+      ours: (total * 1e6) / (user + system),
+    }),
     row({ what: 'held at once', unit: 'dynos', ours: total, peers: documented.held, better: 'higher' }),
   ]
   return { steps, rows }

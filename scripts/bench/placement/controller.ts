@@ -117,7 +117,8 @@ export const startHosts = async (login: Login, hosts: number): Promise<Hosts> =>
     onLaunched: (next) => {
       heard = next
     },
-    stop: () => void process.kill(),
+    // It ends when nobody counts any more.
+    stop: () => process.disconnect(),
   }
 }
 
@@ -134,7 +135,11 @@ const slug = {
   createdAt: 1,
 }
 
-/** An app comes to be, gets code, and is scaled. Resolves when that is on record. */
+/** An app comes to be, on record. */
+export const openApp = async ({ node }: Controller, appId: string): Promise<void> =>
+  void (await node.ask(ref(Formation, appId), { type: 'open', appName: appId }, { timeoutMs: 60_000 }))
+
+/** An app gets code, and is scaled. Resolves when that is on record. */
 export const scaleApp = async ({ node }: Controller, appId: string, quantity: number): Promise<void> => {
   const to = ref(Formation, appId)
   const times = { createdAt: 1, updatedAt: 1 }
@@ -149,7 +154,6 @@ export const scaleApp = async ({ node }: Controller, appId: string, quantity: nu
     slug,
     ...times,
   }
-  await node.ask(to, { type: 'open', appName: appId }, { timeoutMs: 60_000 })
   node.tell(to, { type: 'released', release, by })
   const updates = [{ type: 'web', quantity: String(quantity) }]
   await node.ask(to, { type: 'scale', updates, by }, { timeoutMs: 60_000 })

@@ -28,7 +28,9 @@ import { Formation } from '../../../actors/protocols/formation.ts'
 import { Host } from '../../../actors/protocols/host.ts'
 import { cluster, hostNames, memoryBytes, viewOf, type Order, type Said as Word } from './shared.ts'
 
-const gatherMs = 50
+/** As the real one does. */
+const startedMs = 1_000
+const endedMs = 50
 /** What a host is told in this bench, under the name of the real one. */
 const SimHost = protocol('host', 1, {
   launch: Host.spec.launch,
@@ -60,7 +62,7 @@ const simHost = actor(SimHost, {
       ctx.tell(ref(Formation, run.appId), { type: 'dynoChanged', host: ctx.host, report })
       launched += 1
       if (launched === awaited) say({ what: 'reached', launched, at: Date.now() })
-      return due(s, ctx)
+      return due(s, startedMs, ctx)
     },
     halt(s, { runId, appId }, ctx) {
       const held = s.runs.get(runId)
@@ -68,7 +70,7 @@ const simHost = actor(SimHost, {
       s.runs.delete(runId)
       const report = { ...held.report, phase: 'exited' as const, code: 143 }
       ctx.tell(ref(Formation, appId), { type: 'dynoChanged', host: ctx.host, report })
-      return due(s, ctx)
+      return due(s, endedMs, ctx)
     },
     survey: (s, _, ctx) => announce(s, true, ctx),
     announce: (s) => s,
@@ -76,8 +78,8 @@ const simHost = actor(SimHost, {
   },
 })
 
-const due = (s: State, ctx: Self): State => {
-  if (!s.isDue) ctx.after('announce', gatherMs, { type: 'announceRuns', full: false })
+const due = (s: State, ms: number, ctx: Self): State => {
+  if (!s.isDue) ctx.after('announce', ms, { type: 'announceRuns', full: false })
   s.isDue = true
   return s
 }
