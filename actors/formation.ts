@@ -217,7 +217,7 @@ const settle = (before: State, after: State, ctx: Self): State => {
     return blank
   }
   const f = reroute(before.f, after.f, ctx)
-  const isNew = f !== after.f && ctx.now - before.saidAt >= gatherMs
+  const isNew = f !== after.f && (f.destroying || ctx.now - before.saidAt >= gatherMs)
   if (isNew) publish(f, ctx)
   else if (f !== after.f) ctx.after('publish', gatherMs - (ctx.now - before.saidAt), { type: 'publish' })
   lookAgain(f, ctx)

@@ -271,3 +271,88 @@ t.test('an app is destroyed when its last run is gone, and only then', (t) => {
   t.same(f.send({ type: 'destroy' })?.value, {}, 'twice is fine')
   t.end()
 })
+
+const moveOf = (runId: string, epoch: number, more: object = {}) =>
+  ({
+    type: 'move',
+    by: 'leader',
+    view: 7,
+    why: 'suspect',
+    from: 'h',
+    runs: [{ runId, newRunId: 'next', epoch, host: 'other' }],
+    ...more,
+  }) as const
+
+t.test('a moved run starts elsewhere under the id and epoch it was given, and is confirmed', (t) => {
+  const f = placed()
+  const up = reportOf(f, 'up')
+  f.send({ type: 'dynoChanged', host: 'h', report: up })
+  f.clear()
+  f.send(moveOf(up.id, up.epoch + 5))
+  t.match(record(f).slots, [{ state: 'starting', run: { id: 'next', host: 'other' }, old: { id: up.id } }])
+  t.match(tellsTo(f, 'launch'), [{ run: { id: 'next', epoch: up.epoch + 5 } }])
+  t.match(tellsTo(f, 'moved'), [{ runIds: [up.id] }])
+  t.match(f.send({ type: 'route' })?.value, { targets: [{ runId: up.id }] }, 'the old one serves on')
+  const before = record(f)
+  f.send(moveOf('next', up.epoch + 9, { view: 6 }))
+  t.same(record(f), before, 'an older view decides nothing')
+  f.send(moveOf('next', up.epoch))
+  t.same(record(f), before, 'nor does an older decision')
+  f.send(moveOf(up.id, up.epoch + 5, { why: 'dead', view: 8 }))
+  t.match(record(f).slots, [{ run: { id: 'next' }, old: null }], 'of a dead host nothing is left')
+  f.send(
+    moveOf('next', up.epoch + 9, {
+      why: 'dead',
+      view: 9,
+      runs: [{ runId: 'next', newRunId: 'third', epoch: up.epoch + 9, host: null }],
+    }),
+  )
+  t.match(record(f).slots, [{ run: { phase: 'placing' } }], 'no room: it asks for a place')
+  t.end()
+})
+
+t.test('a live run of a newer decision than the record knows holds its slot; others end', (t) => {
+  const f = placed()
+  const up = reportOf(f, 'up')
+  f.send({ type: 'dynoChanged', host: 'h', report: up })
+  f.clear()
+  const standIn = { ...up, id: 'stand-in', epoch: up.epoch + 5 }
+  f.send({
+    type: 'dynoChanged',
+    host: 'other',
+    report: { ...standIn, phase: 'starting', address: null, port: null },
+  })
+  t.match(record(f).slots, [{ run: { id: 'stand-in', host: 'other' }, old: { id: up.id } }])
+  f.send({ type: 'dynoChanged', host: 'other', report: standIn })
+  t.match(record(f).slots, [{ state: 'up', old: null }])
+  t.match(tellsTo(f, 'halt'), [{ runId: up.id }])
+  f.clear()
+  const late = { ...up, id: 'late', epoch: up.epoch + 1 }
+  f.send({ type: 'dynoChanged', host: 'third', report: late })
+  const other = { ...standIn, id: 'other-release', epoch: up.epoch + 50, releaseVersion: 2 }
+  f.send({ type: 'dynoChanged', host: 'third', report: other })
+  f.send({ type: 'dynoChanged', host: 'third', report: standIn })
+  t.same(
+    tellsTo(f, 'halt').map(({ runId }) => runId),
+    ['late', 'other-release', 'stand-in'],
+    'an older decision, another release, the same run on a second host',
+  )
+  t.match(record(f).slots, [{ run: { id: 'stand-in', host: 'other' } }])
+  t.end()
+})
+
+t.test('a singleton stops before its next life starts, and stays on a suspect', (t) => {
+  const f = placed()
+  f.send({ type: 'dynoChanged', host: 'h', report: reportOf(f, 'up') })
+  f.clear()
+  f.send({ type: 'scale', updates: [{ type: 'web', singleton: true }], by })
+  const stopped = record(f).slots[0]?.run
+  t.match(tellsTo(f, 'halt'), [{ runId: stopped?.id }], 'its process has to learn it')
+  t.same(tellsTo(f, 'launch'), [])
+  f.send(moveOf(stopped?.id ?? '', (stopped?.epoch ?? 0) + 5))
+  t.equal(record(f).slots[0]?.run?.id, stopped?.id, 'not on suspicion')
+  f.send(moveOf(stopped?.id ?? '', (stopped?.epoch ?? 0) + 5, { why: 'dead' }))
+  t.match(record(f).slots, [{ run: { id: 'next', host: 'other' }, old: null }])
+  t.match(tellsTo(f, 'launch'), [{ run: { singleton: true } }])
+  t.end()
+})
