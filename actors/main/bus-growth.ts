@@ -3,6 +3,7 @@
  * (config/decisions/009).
  */
 import { finishGrowth, grow } from '../../src/nats/grow.ts'
+import { replaceServer } from '../../src/nats/replace.ts'
 import { answers } from '../../src/nats/server-process.ts'
 import { performStep, type ServerStep } from '../../src/nats/steps.ts'
 import type { Member } from '../../src/membership/contract.ts'
@@ -47,7 +48,16 @@ const steadyMs = 5_000
 const growAgainMs = 60_000
 const stepTimeoutMs = 120_000
 
-export const followBus = (deps: GrowthDeps): { readonly close: () => void } => {
+export type FollowedBus = {
+  /**
+   * Before a host is taken out for good: another control host gets a server in place of its own. Nothing when it
+   * has none, or when nobody can take its place: the two that are left go on.
+   */
+  readonly release: (host: string) => Promise<void>
+  readonly close: () => void
+}
+
+export const followBus = (deps: GrowthDeps): FollowedBus => {
   const { cluster, place, bus, neighbours, clock, log } = deps
   const { keeper } = place
   let timer: Timer | undefined
@@ -131,7 +141,33 @@ export const followBus = (deps: GrowthDeps): { readonly close: () => void } => {
     if (!closed) timer = clock.after(lookEveryMs, () => void look())
   }
   void look()
+  const release = async (dead: string): Promise<void> => {
+    const { servers } = place.now()
+    if (keeper?.mode().kind !== 'clustered' || !servers.some(({ name }) => name === dead)) return
+    const isFree = ({ name, state, roles }: Member): boolean =>
+      state === 'up' && roles.includes('control') && !servers.some((server) => server.name === name)
+    const spare = neighbours.members.view().members.find(isFree)
+    const fresh = neighbours.hosts().find((host) => host.name === spare?.name)
+    if (fresh === undefined)
+      return log({ at: 'bus-server-not-replaced', host: dead, why: 'no other control host' })
+    const { name, address, port } = fresh
+    const route = `${address}:${routePortOf(port)}`
+    await replaceServer({
+      keeper,
+      name: cluster.name,
+      connection: bus.connection,
+      dead,
+      fresh: { name, route },
+      call,
+      random: deps.random,
+      progress: deps.progress,
+    })
+    const where = [...servers.filter((server) => server.name !== dead), { name, address, port }]
+    await writePlace(bus.store, placeAt(where))
+    log({ at: 'bus-server-replaced', host: dead, by: name })
+  }
   return {
+    release,
     close: () => {
       closed = true
       timer?.cancel()

@@ -176,7 +176,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         ...{ settings, paths, cluster, bus, neighbours, engine, vault, rendezvous, node, random, clock, log },
         ...{ facts, apiUrl, token },
         operatorLogin: place.operatorLogin,
-        releaseServer: () => Promise.resolve(),
+        releaseServer: (host) => following.release(host),
       })
     : undefined
   invited = () => {

@@ -22,7 +22,7 @@ export type RestoreDeps = {
 }
 
 /** Kinds of records that say what this cluster is, not what is in it. */
-const ofTheCluster = new Set(['host', 'invite'])
+const ofTheCluster = new Set(['host', 'invite', 'cluster', 'canary'])
 /** Kinds that a fresh cluster has by itself. */
 const ofTheOwner = new Set(['user', 'token'])
 const ownerKey = 'user/owner'
