@@ -83,15 +83,17 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   await old.create('actor/app/1', bytes('one'))
   await old.create('name/app/shop', bytes('{"appId":"1"}'))
   await old.create('host/gone', bytes('{}'))
+  await old.create('cluster/bus', bytes('{}'))
   const text = await collect(takeBackup({ store: old, cluster: 'old', configKey, clock: systemClock }))
 
   const { operator, store, said } = await openOperator(t)
   const fresh = await openAccounts(store, systemRandom, () => 2, { email: 'x@y.z', token: 'new-token' })
   const done = await operator.restore(pieces(text), false)
-  t.same(done, { written: 4, same: 0, left: 1 })
+  t.same(done, { written: 4, same: 0, left: 2 })
   t.equal(said.restored, 1)
   t.same(await store.get('actor/app/1').then((entry) => entry?.value), bytes('one'))
   t.equal(await store.get('host/gone'), undefined, 'hosts are not restored')
+  t.equal(await store.get('cluster/bus'), undefined, 'nor is where their bus was')
   t.ok(await store.get('host/h1'), 'and those that are there stay')
   const owner = accounts.owner().id
   t.equal(
@@ -108,7 +110,7 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   await store.update('actor/app/1', bytes('changed'), entry?.revision ?? 0)
   t.same(
     await operator.restore(pieces(text), true),
-    { written: 1, same: 3, left: 1 },
+    { written: 1, same: 3, left: 2 },
     'it goes over what is there',
   )
   t.same(await store.get('actor/app/1').then((now) => now?.value), bytes('one'))
