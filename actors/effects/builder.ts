@@ -30,7 +30,9 @@ export const Builder = {
   >('builder.conclude'),
   /** Puts on record what is known of the build, and notes here whether it is under way. */
   keep: effect<{ view: BuildView; sourceDir: string }, void>('builder.keep'),
-  /** Builds of this host that began before then and were never ended: on record as failed, their files gone. */
+  /**
+   * Builds of this host that began before then and were never ended: on record as failed, their files gone.
+   */
   bury: effect<{ before: number }, void>('builder.bury'),
   /** Removes what is kept of an app for builds: repository, cache, slugs. */
   drop: effect<{ appId: string }, void>('builder.drop'),

@@ -62,5 +62,11 @@ export const sameRoute = (a: Route, b: Route): boolean =>
   a.targets.length === b.targets.length &&
   a.targets.every((target, at) => {
     const other = b.targets[at]!
-    return target.runId === other.runId && target.address === other.address && target.port === other.port
+    return (
+      target.runId === other.runId &&
+      target.address === other.address &&
+      target.port === other.port &&
+      target.outer?.address === other.outer?.address &&
+      target.outer?.port === other.outer?.port
+    )
   })

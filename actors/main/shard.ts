@@ -93,7 +93,9 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
     onDone: (record) => accessLog.add(record),
   })
 
-  /** Without one, nobody can be asked where an app is; a cluster that has none now is served by announcements. */
+  /**
+   * Without one, nobody can be asked where an app is; a cluster that has none now is served by announcements.
+   */
   const firstView = async (): Promise<void> => {
     const endMs = systemClock.monotonicMs() + firstViewMsMax
     while (membership.view().number === 0 && systemClock.monotonicMs() < endMs)

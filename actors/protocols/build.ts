@@ -1,7 +1,7 @@
 /**
- * Build: from source to a release, compiled on the host that was pushed to. Bound to that host, keyed by build
- * id; `Builds` (key `builds`) starts them. What became of each is on record under `builds/<app>/<build>`, as
- * JSON of `buildShape`, for whoever asks on any host.
+ * Build: from source to a release, compiled on the host that was pushed to. Bound to that host, keyed by
+ * build id; `Builds` (key `builds`) starts them. What became of each is on record under
+ * `builds/<app>/<build>`, as JSON of `buildShape`, for whoever asks on any host.
  */
 import { ask, is, protocol, tell, type Static } from '../../src/runtime/index.ts'
 import { actorShape, slugShape } from './shapes.ts'

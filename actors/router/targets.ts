@@ -1,9 +1,9 @@
 /**
  * Which dynos of a route a shard uses, and at which address. Pure.
  *
- * A dyno of this host is reached where it listens; one elsewhere through its own host, or not at all. Those on
- * hosts that are well come first; a suspect's are used when there is no other, for nothing is taken away on
- * suspicion, and even a dead one's when all else is gone: it may be the observers who are cut off.
+ * A dyno of this host is reached where it listens; one elsewhere through its own host, or not at all. Those
+ * on hosts that are well come first; a suspect's are used when there is no other, for nothing is taken away
+ * on suspicion, and even a dead one's when all else is gone: it may be the observers who are cut off.
  */
 import type { Upstream } from '../../src/proxy/contract.ts'
 import type { MemberState } from '../../src/membership/contract.ts'

@@ -1,6 +1,7 @@
 /**
- * Who the other hosts are, as this driver was told last: kept in the state directory, so that the next life of
- * the process knows it before anybody tells it again. Until then what runs stays reachable, and is told to be.
+ * Who the other hosts are, as this driver was told last: kept in the state directory, so that the next life
+ * of the process knows it before anybody tells it again. Until then what runs stays reachable, and is told to
+ * be.
  */
 import { join } from 'node:path'
 

@@ -3,8 +3,9 @@
  *
  * A container reaches the outside and nothing else: not the host by any of its addresses, not another
  * container, not the link-local range where clouds serve machine credentials. Only the host opens connections
- * to a container, and whoever it lets in by a way of its own (ways.ts). The pair is made by a hook that runc calls once the namespace exists: one shell, two `ip`
- * batches. It needs no cleaning up after a crash, since the kernel takes the pair away with the namespace.
+ * to a container, and whoever it lets in by a way of its own (ways.ts). The pair is made by a hook that runc
+ * calls once the namespace exists: one shell, two `ip` batches. It needs no cleaning up after a crash, since
+ * the kernel takes the pair away with the namespace.
  */
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'

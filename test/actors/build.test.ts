@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { build } from '../../actors/build.ts'
 import { builds } from '../../actors/builds.ts'
-import { buildIn, buildKey, performBuildRecords } from '../../actors/effects/perform/build-records.ts'
+import { performBuildRecords } from '../../actors/effects/perform/build-records.ts'
 import { buildThrough } from '../../actors/main/push.ts'
+import { buildIn, buildKey } from '../../actors/protocols/build-record.ts'
 import { Build, pendingMsMax, type BuildView } from '../../actors/protocols/build.ts'
 import type { Effects } from '../../src/ports/effects.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
@@ -154,7 +155,7 @@ t.test(
     const effects = performBuildRecords({ home, store, now: () => now })
     const read = async (id: string): Promise<BuildView | undefined> => {
       const entry = await store.get(buildKey('a1', id))
-      return entry && buildIn(entry, now)
+      return entry && buildIn(entry.value, now)
     }
     const keep = (one: BuildView, sourceDir = '/none'): Promise<void> =>
       perform(effects, 'builder.keep', { view: one, sourceDir })

@@ -1,7 +1,7 @@
 /** Builds and buildpacks: how source becomes a slug. */
 import { is, ref } from '../../../src/runtime/index.ts'
-import { buildIn, buildKey } from '../../effects/perform/build-records.ts'
 import { App } from '../../protocols/app.ts'
+import { buildIn, buildKey } from '../../protocols/build-record.ts'
 import type { Edge } from '../edge.ts'
 import { endpoint, ok } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
@@ -27,7 +27,9 @@ export const builds = [
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const index = await edge.store.list(`builds/${app.id}/`)
-      const found = index.map((entry) => buildIn(entry, edge.now())).filter((build) => build !== undefined)
+      const found = index
+        .map((entry) => buildIn(entry.value, edge.now()))
+        .filter((build) => build !== undefined)
       const page = cut(found, request.range, {
         created_at: (build) => timeText(build.createdAt),
         id: (build) => build.id,
@@ -46,7 +48,7 @@ export const builds = [
       const app = await thisApp(request, edge)
       const id = request.params.build
       const entry = uuid.test(id) ? await edge.store.get(buildKey(app.id, id)) : undefined
-      const build = entry && buildIn(entry, edge.now())
+      const build = entry && buildIn(entry.value, edge.now())
       if (build === undefined) throw notFound('build')
       return ok(buildBody(build, app, edge.settings))
     },

@@ -5,9 +5,9 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Effects } from '../../../src/ports/effects.ts'
-import { StoreConflict, type Entry, type Store } from '../../../src/ports/store.ts'
-import { checker } from '../../../src/runtime/index.ts'
-import { buildShape, pendingMsMax, type BuildView } from '../../protocols/build.ts'
+import { StoreConflict, type Store } from '../../../src/ports/store.ts'
+import { buildIn, buildKey, parseJson } from '../../protocols/build-record.ts'
+import type { BuildView } from '../../protocols/build.ts'
 import { asEffectFailure } from './names.ts'
 
 export type BuildRecordDeps = {
@@ -21,21 +21,7 @@ export type BuildRecordDeps = {
 type Note = { readonly appId: string; readonly createdAt: number; readonly sourceDir: string }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-const check = checker(buildShape)
 const noteSuffix = '.json'
-
-export const buildKey = (appId: string, buildId: string): string => `builds/${appId}/${buildId}`
-
-/** One as it is on record; undefined when that is none (any more). One that is pending for too long was lost. */
-export const buildIn = ({ value }: Entry, now: number): BuildView | undefined => {
-  const view = parse(decoder.decode(value))
-  if (check(view) !== undefined) return undefined
-  const build = view as BuildView
-  return build.status === 'pending' && now - build.createdAt > pendingMsMax
-    ? { ...build, status: 'failed' }
-    : build
-}
 
 export const performBuildRecords = ({ home, store, now }: BuildRecordDeps): Effects => {
   const folder = join(home, 'builds')
@@ -66,10 +52,10 @@ export const performBuildRecords = ({ home, store, now }: BuildRecordDeps): Effe
   }
 
   const bury = async (buildId: string, before: number): Promise<void> => {
-    const note = parse(await readFile(noteOf(buildId), 'utf8')) as Partial<Note> | undefined
+    const note = parseJson(await readFile(noteOf(buildId), 'utf8')) as Partial<Note> | undefined
     if ((note?.createdAt ?? 0) >= before) return
     const entry = note?.appId === undefined ? undefined : await store.get(buildKey(note.appId, buildId))
-    const build = entry && buildIn(entry, now())
+    const build = entry && buildIn(entry.value, now())
     if (build?.status === 'pending') await put({ ...build, status: 'failed', updatedAt: now() })
     const left = [join(folder, buildId), ...(note?.sourceDir === undefined ? [] : [note.sourceDir])]
     await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })))
@@ -93,15 +79,5 @@ export const performBuildRecords = ({ home, store, now }: BuildRecordDeps): Effe
         throw asEffectFailure(error)
       }
     },
-  }
-}
-
-/** Undefined for what is no JSON: half a file after a power cut, or an older form. */
-const parse = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
   }
 }

@@ -27,8 +27,8 @@ export type BuilderDeps = {
   readonly vault: Vault
   readonly objects: Objects
   /**
-   * Takes over the compiled tree as the unpacked slug of that sum on this host; false when it cannot. `file` is
-   * the packed slug, which other hosts may want.
+   * Takes over the compiled tree as the unpacked slug of that sum on this host; false when it cannot. `file`
+   * is the packed slug, which other hosts may want.
    */
   readonly seed: (sha256: string, tree: string, file: string) => Promise<boolean>
   readonly store: Store

@@ -9,7 +9,9 @@ import { join } from 'node:path'
 export type Packed = {
   /** The file of this sum, if it is here. Whoever reads it verifies it. */
   pathOf(sha256: string): string | undefined
-  /** Keeps what lies in `file` (of the same file system), which stays where it is, as the slug of that sum. */
+  /**
+   * Keeps what lies in `file` (of the same file system), which stays where it is, as the slug of that sum.
+   */
   keep(sha256: string, file: string, now: number): Promise<void>
   /** It was not what its name says. */
   drop(sha256: string): Promise<void>

@@ -1,0 +1,29 @@
+/** The record of a build, as its host writes it and every host reads it: JSON of `buildShape`. Pure. */
+import { checker } from '../../src/runtime/index.ts'
+import { buildShape, pendingMsMax, type BuildView } from './build.ts'
+
+const decoder = new TextDecoder()
+const check = checker(buildShape)
+
+export const buildKey = (appId: string, buildId: string): string => `builds/${appId}/${buildId}`
+
+/**
+ * One as it is on record; undefined when that is none (any more). One that is pending for too long was lost.
+ */
+export const buildIn = (value: Uint8Array, now: number): BuildView | undefined => {
+  const view = parseJson(decoder.decode(value))
+  if (check(view) !== undefined) return undefined
+  const build = view as BuildView
+  const isLost = build.status === 'pending' && now - build.createdAt > pendingMsMax
+  return isLost ? { ...build, status: 'failed' } : build
+}
+
+/** Undefined for what is no JSON: half a file after a power cut, or an older form. */
+export const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
