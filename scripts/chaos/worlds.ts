@@ -4,4 +4,5 @@ import type { Door } from './world.ts'
 
 export const doors: Partial<Record<WorldName, () => Promise<Door>>> = {
   sim: async () => (await import('./worlds/sim/door.ts')).door,
+  compose: async () => (await import('./worlds/compose/door.ts')).door,
 }

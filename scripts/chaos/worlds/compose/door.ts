@@ -1,0 +1,152 @@
+/**
+ * The compose world: config/compose.yaml on a Docker engine, three bus servers and three hosts in containers,
+ * with the dynos in containers of theirs. Log lines are not looked at here: the netns world does.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { unsettled, wantedOf } from '../../conditions.ts'
+import type { Life } from '../../history.ts'
+import type { AppSpec, Condition, Scenario } from '../../language.ts'
+import type { Boot, Door, LiveProcess, World } from '../../world.ts'
+import { filesOf } from '../netns/app.ts'
+import { clientsOf } from './clients.ts'
+import { whyNoEngine } from './docker.ts'
+import { faultsOf, type Faults } from './faults.ts'
+import { openSite, type Site } from './site.ts'
+
+const hostsWanted = 3
+const readyMsMax = 180_000
+const pollMs = 200
+const lookMs = 100
+
+const boot: Boot = async (scenario, { log }) => {
+  if (scenario.hosts.length !== hostsWanted) throw new RangeError('the compose world has three hosts')
+  const site = openSite(['h1', 'h2', 'h3'])
+  await site.down()
+  try {
+    return await furnish(site, scenario, log)
+  } catch (error) {
+    await site.down()
+    throw error
+  }
+}
+
+const furnish = async (site: Site, scenario: Scenario, log: (line: string) => void): Promise<World> => {
+  await site.build(log)
+  log('starting the containers')
+  await site.compose(['up', '--detach'], { timeoutMs: readyMsMax })
+  await site.look()
+  const faults = faultsOf(site)
+  await within('three hosts', async () => (await faults.hosts()).filter(isUp).length === hostsWanted)
+  log('three hosts are up')
+  for (const app of scenario.apps) await deploy(site, app, scenario.load.linesPerSecond ?? 1)
+  const bootedMs = performance.now()
+  const now = (): number => performance.now() - bootedMs
+  const processes = async (): Promise<readonly LiveProcess[]> => {
+    const reachable = faults.reachable()
+    return site.dynos().map(({ host, run, up }) => ({
+      ...{ app: run.appName, dyno: run.name, run: run.id, host, up },
+      reachable: reachable.includes(host),
+    }))
+  }
+  const watching = watch(site, now)
+  const self: World = {
+    name: 'compose',
+    now,
+    sleep: (ms) => pause(ms),
+    clients: clientsOf(site, faults.reachable),
+    fault: (fault) => faults.strike(fault),
+    heal: () => faults.heal(),
+    processes,
+    routers: async () => faults.reachable(),
+    holds: (condition, hosts) => holds(site, faults, condition, hosts),
+    observed: async () => ({ lives: watching.lives(), log: [], said: [] }),
+    async close() {
+      watching.close()
+      await site.down()
+    },
+  }
+  await within('every wanted dyno', async () => (await unsettled(self, wantedOf(scenario))) === undefined)
+  log('every wanted dyno is up')
+  return self
+}
+
+const isUp = ({ state }: { readonly state: string }): boolean => state === 'up'
+
+const within = async (what: string, holdsNow: () => Promise<boolean>): Promise<void> => {
+  const deadline = performance.now() + readyMsMax
+  while (!(await holdsNow())) {
+    if (performance.now() > deadline) throw new Error(`waited ${readyMsMax} ms in vain for ${what}`)
+    await pause(pollMs)
+  }
+}
+
+const holds = async (
+  site: Site,
+  faults: Faults,
+  condition: Condition,
+  hosts: readonly string[],
+): Promise<boolean> => {
+  if (condition === 'emptied') return !site.dynos().some(({ host }) => hosts.includes(host))
+  if (condition === 'braked') {
+    const [from = 'h1'] = faults.reachable()
+    const answer = await site.api(from, 'GET', '/cluster').catch(() => undefined)
+    return answer?.status === 200 && (JSON.parse(answer.body) as { readonly braked: boolean }).braked
+  }
+  const wanted = condition === 'dead' ? ['dead', 'left'] : ['suspect', 'dead', 'left']
+  const rows = await faults.hosts()
+  return hosts.every((name) => wanted.includes(rows.find((row) => row.name === name)?.state ?? ''))
+}
+
+/** Every life that was seen, from the first to the last look that saw it. */
+const watch = (site: Site, now: () => number) => {
+  const seen = new Map<string, { -readonly [K in keyof Life]: Life[K] }>()
+  let closed = false
+  const loop = async (): Promise<void> => {
+    while (!closed) {
+      const at = now()
+      const live = new Set<string>()
+      for (const { host, run } of site.dynos()) {
+        live.add(run.id)
+        const life = seen.get(run.id) ?? {
+          ...{ app: run.appName, dyno: run.name, run: run.id, host, singleton: run.singleton },
+          ...{ epoch: run.epoch, fromAt: at, toAt: null },
+        }
+        seen.set(run.id, { ...life, toAt: at })
+      }
+      await pause(lookMs)
+    }
+  }
+  void loop()
+  return {
+    lives: (): readonly Life[] => {
+      const live = new Set(site.dynos().map(({ run }) => run.id))
+      return [...seen.values()].map((life) => (live.has(life.run) ? { ...life, toAt: null } : life))
+    },
+    close: () => {
+      closed = true
+    },
+  }
+}
+
+/** As its user would, by git, from the first host. */
+const deploy = async (site: Site, app: AppSpec, linesPerSecond: number): Promise<void> => {
+  const created = await site.api('h1', 'POST', '/apps', { name: app.name })
+  if (created.status !== 201) throw new Error(`${app.name} was refused: ${created.body}`)
+  const folder = `/tmp/chaos/${app.name}`
+  await site.exec('h1', `mkdir -p ${folder}`)
+  for (const [file, text] of Object.entries(filesOf(app, linesPerSecond)))
+    await site.exec('h1', `cat >${folder}/${file}`, text)
+  const script = [
+    `. $MANIFOLD_HOME/env && cd ${folder} && git init -q -b main && git add --all`,
+    'git -c user.name=Chaos -c user.email=chaos@manifold.local commit -qm app',
+    `git push https://localhost:5000/${app.name}.git main`,
+  ]
+  await site.exec('h1', script.join(' && '))
+  const updates = Object.entries(app.types).map(([type, { quantity, singleton }]) => {
+    return { type, quantity, ...(singleton === undefined ? {} : { singleton }) }
+  })
+  const scaled = await site.api('h1', 'PATCH', `/apps/${app.name}/formation`, { updates })
+  if (scaled.status !== 200) throw new Error(`${app.name} was not scaled: ${scaled.body}`)
+}
+
+export const door: Door = { boot, whyNot: whyNoEngine }

@@ -1,0 +1,135 @@
+/**
+ * The containers of config/compose.yaml as machines: a host and its bus server (`h2`, `nats2`) make one. What
+ * runs in a host is read from outside, through its init process: also while it is frozen.
+ */
+import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Run } from '../../../../actors/protocols/shapes.ts'
+import { run, type RunOptions } from './docker.ts'
+
+export type Dyno = { readonly host: string; readonly run: Run; readonly up: boolean }
+export type Answer = { readonly status: number; readonly body: string }
+
+const name = 'manifold-chaos'
+const file = 'config/compose.yaml'
+const image = 'manifold'
+const base = 'manifold-base'
+const buildMsMax = 20 * 60_000
+const apiSeconds = 20
+const address = (host: string): string => `172.30.251.1${host.slice(1)}`
+export const busOf = (host: string): string => `nats${host.slice(1)}`
+
+export type Site = ReturnType<typeof openSite>
+
+export const openSite = (names: readonly string[]) => {
+  const password = `p${randomBytes(12).toString('hex')}`
+  const compose = (args: readonly string[], options: RunOptions = {}): Promise<string> =>
+    run(['docker-compose', '--project-name', name, '--file', file, ...args], {
+      ...options,
+      env: { NATS_PASSWORD: password },
+    })
+  const container = (service: string): string => `${name}_${service}_1`
+  const docker = (...args: readonly string[]): Promise<string> => run(['docker', ...args])
+  /** Process ids of the containers' init processes; those that do not run are not in it. */
+  const pids = new Map<string, number>()
+  const look = async (): Promise<void> => {
+    const services = names.flatMap((host) => [host, busOf(host)])
+    const format = '{{.Name}} {{.State.Pid}}'
+    const said = await docker('inspect', '--format', format, ...services.map(container))
+    pids.clear()
+    for (const line of said.trim().split('\n')) {
+      const [full = '', pid = '0'] = line.replace(/^\//, '').split(' ')
+      if (pid !== '0') pids.set(full.slice(name.length + 1, -2), Number(pid))
+    }
+  }
+  return {
+    names,
+    password,
+    compose,
+    docker,
+    container,
+    address,
+    look,
+    pid: (service: string): number | undefined => pids.get(service),
+    exec: (host: string, script: string, input = ''): Promise<string> =>
+      run(['docker', 'exec', '--interactive', container(host), 'sh', '-c', script], { input }),
+    /** The image of this checkout; quick when nothing but our own files changed. */
+    async build(log: (line: string) => void): Promise<void> {
+      await run([join(import.meta.dirname, 'base-image'), base], { timeoutMs: buildMsMax })
+      log('building the image')
+      const from = ['--network', 'host', '--build-arg', `BASE=${base}`, '--file', 'config/Dockerfile']
+      await run(['docker', 'build', '--quiet', ...from, '--tag', image, '.'], { timeoutMs: buildMsMax })
+    },
+    down: (): Promise<string> => compose(['down', '--volumes', '--timeout', '0'], { timeoutMs: 120_000 }),
+    /** One call of the API of that host. Rejects when there is no answer. */
+    async api(host: string, method: string, path: string, body?: unknown): Promise<Answer> {
+      const script = `curl -sS -m ${apiSeconds} -X "$1" -w '\\n%{http_code}' --data-binary @- \
+        -H "Authorization: Bearer $(cat $MANIFOLD_HOME/keys/owner.token)" \
+        -H 'Content-Type: application/json' -H 'Accept: application/vnd.heroku+json; version=3' \
+        "http://localhost:5000$2"`
+      const words = [
+        'docker',
+        'exec',
+        '--interactive',
+        container(host),
+        'sh',
+        '-c',
+        script,
+        'sh',
+        method,
+        path,
+      ]
+      const input = body === undefined ? '' : JSON.stringify(body)
+      const said = await run(words, { input, timeoutMs: (apiSeconds + 5) * 1_000 })
+      const end = said.lastIndexOf('\n')
+      return { status: Number(said.slice(end + 1)), body: said.slice(0, end) }
+    },
+    dynos: (): readonly Dyno[] =>
+      names.flatMap((host) => {
+        const pid = pids.get(host)
+        return pid === undefined ? [] : dynosIn(host, `/proc/${pid}/root`)
+      }),
+  }
+}
+
+const dynosIn = (host: string, root: string): readonly Dyno[] => {
+  const folder = `${root}/var/lib/manifold/containers`
+  return (whileThere(() => readdirSync(folder)) ?? []).flatMap((id) => {
+    const text = whileThere(() => readFileSync(`${folder}/${id}/record.json`, 'utf8'))
+    const record = text === undefined || text === '' ? undefined : (JSON.parse(text) as Recorded)
+    if (record?.labels['kind'] !== 'dyno' || record.pid === 0) return []
+    const stat = whileThere(() => readFileSync(`${root}/proc/${record.pid}/stat`, 'utf8'))
+    const state = stat?.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
+    // A zombie waits for conmon, and runs nothing.
+    if (state === undefined || state === 'Z') return []
+    const order = JSON.parse(record.labels['run'] ?? '') as Run
+    const listens = order.type !== 'web' || isListening(root, record.pid, Number(record.labels['port']))
+    return [{ host, run: order, up: listens }]
+  })
+}
+type Recorded = { readonly pid: number; readonly labels: Readonly<Record<string, string>> }
+
+const listening = '0A'
+const isListening = (root: string, pid: number, port: number): boolean => {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  return ['tcp', 'tcp6'].some((name) =>
+    (whileThere(() => readFileSync(`${root}/proc/${pid}/net/${name}`, 'utf8')) ?? '')
+      .split('\n')
+      .some((line) => {
+        const [, local, , state] = line.trim().split(/\s+/)
+        return state === listening && local?.endsWith(`:${hex}`) === true
+      }),
+  )
+}
+
+/** Undefined when it ended while it was looked at. */
+const whileThere = <T>(look: () => T): T | undefined => {
+  try {
+    return look()
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (['ENOENT', 'ESRCH', 'EACCES', 'ENOTDIR', 'EINVAL'].includes(code)) return undefined
+    throw error
+  }
+}
