@@ -1,6 +1,7 @@
 /**
  * Host: the dynos of this machine. Starts a Dyno for each run it is told to launch, adopts what still runs
- * when it comes up, and announces what is here to placement and to every formation concerned, again and again.
+ * when it comes up, and announces what is here to placement and to every formation concerned, again and
+ * again.
  *
  * It owns nothing that cannot be found again in the container engine. Launches wait until that was asked
  * once. Failure policy: restarted at once under a new incarnation (`since`); dynos run on meanwhile.
@@ -310,7 +311,10 @@ const announceRuns = (s: State, ctx: Self): State => {
   return { ...s, said, due: 'no', dueAt: 0 }
 }
 
-/** What must not run twice ends before others may start it. It is not started again here before its lease holds. */
+/**
+ * What must not run twice ends before others may start it. It is not started again here before its lease
+ * holds.
+ */
 const fence = (s: State, fenced: boolean, ctx: Self): State => {
   if (fenced === s.fenced) return s
   const live = [...s.runs.values()].filter((held) => held.singleton && held.report.phase !== 'exited')

@@ -2,9 +2,9 @@
  * Placement: where runs go, and what becomes of those whose host is lost or drained.
  *
  * One on each control host, all of them warm; the view's leader decides, the others ask it, and decide
- * themselves when it does not answer. It holds no truth: what it knows are the hosts' own announcements and what
- * it promised since, and what it decides counts when a formation has it on record. Losing it costs the second in
- * which the hosts announce themselves again.
+ * themselves when it does not answer. It holds no truth: what it knows are the hosts' own announcements and
+ * what it promised since, and what it decides counts when a formation has it on record. Losing it costs the
+ * second in which the hosts announce themselves again.
  */
 import { actor, refAt } from '../src/runtime/index.ts'
 import { balance } from './placement/balance.ts'

@@ -1,6 +1,7 @@
 /**
  * A live run that the record does not know: started by a placement while the record was away, or decided by a
- * later state of a record that was rolled back since. It holds its slot when nothing better does; else it ends.
+ * later state of a record that was rolled back since. It holds its slot when nothing better does; else it
+ * ends.
  */
 import type { RunReport } from '../protocols/shapes.ts'
 import { isSingleton } from './order.ts'

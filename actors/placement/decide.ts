@@ -7,7 +7,9 @@ import { choose, Spread } from './choose.ts'
 import { slotOf } from './fleet.ts'
 import { leads, type Decision, type Question, type Self, type State, type Waiting } from './state.ts'
 
-/** The leader answers within this, or this host decides: a fence is the record's business, not placement's. */
+/**
+ * The leader answers within this, or this host decides: a fence is the record's business, not placement's.
+ */
 const relayMs = 1_000
 const relaysMax = 10_000
 const waitingMax = 20_000
@@ -57,8 +59,8 @@ const promised = (s: State, runId: string): string | undefined => {
 const occupied = { code: 'occupied', reason: 'Another life of this process has not ended yet' }
 
 /**
- * A singleton waits until its other lives are over, whatever the record says of them: it may be an older state
- * of itself. Their hosts tell it.
+ * A singleton waits until its other lives are over, whatever the record says of them: it may be an older
+ * state of itself. Their hosts tell it.
  */
 const isOccupied = (
   s: State,

@@ -1,9 +1,10 @@
 /**
- * The fleet as placement sees it: which hosts there are, what runs on them by their own announcements, and what
- * was promised since. It holds no truth: losing it costs the time until the hosts have announced themselves.
+ * The fleet as placement sees it: which hosts there are, what runs on them by their own announcements, and
+ * what was promised since. It holds no truth: losing it costs the time until the hosts have announced
+ * themselves.
  *
- * Changed in place, for there may be a quarter of a million runs in it: its actor keeps nothing durable, and one
- * that fails starts with an empty fleet.
+ * Changed in place, for there may be a quarter of a million runs in it: its actor keeps nothing durable,
+ * and one that fails starts with an empty fleet.
  */
 import type { Announcement, FleetMember, FleetRun, FleetView } from '../protocols/shapes.ts'
 import { Shelf } from './shelf.ts'
@@ -97,7 +98,9 @@ export class Fleet {
     return machine === undefined ? 0 : machine.memoryBytes - machine.reservedBytes
   }
 
-  /** @returns whether it was understood; if not, a full one is needed. `freed`: there is more room than before */
+  /**
+   * @returns whether it was understood; if not, a full one is needed. `freed`: there is more room than before
+   */
   announce(a: Announcement, now: number): { readonly understood: boolean; readonly freed: boolean } {
     const machine = this.#machines.get(a.host) ?? this.#add(a.host)
     // A clock that went back makes a later life look like an earlier one: not for long.

@@ -1,6 +1,6 @@
 /**
- * Moving runs to other hosts: planned by the leader, decided by each formation, started here in its stead when
- * its record is away (a stateless run only: a second life of it costs work, never correctness).
+ * Moving runs to other hosts: planned by the leader, decided by each formation, started here in its stead
+ * when its record is away (a stateless run only: a second life of it costs work, never correctness).
  */
 import { ref, refAt } from '../../src/runtime/index.ts'
 import { Records } from '../effects/records.ts'

@@ -1,4 +1,7 @@
-/** What a placement holds, and the words its parts share. All of it is found again from views and announcements. */
+/**
+ * What a placement holds, and the words its parts share. All of it is found again from views and
+ * announcements.
+ */
 import type { Caller, Ctx, MessageOf } from '../../src/runtime/index.ts'
 import type { Placement } from '../protocols/placement.ts'
 import type { FleetView, Run } from '../protocols/shapes.ts'
@@ -25,7 +28,9 @@ export type Move = {
   toldAt: number
   /** Its formation has it on record. */
   confirmed: boolean
-  /** Started here because the formation did not answer; `sought`: its record is being read, or was no help. */
+  /**
+   * Started here because the formation did not answer; `sought`: its record is being read, or was no help.
+   */
   standIn: Run | 'sought' | null
 }
 export type Waiting = {

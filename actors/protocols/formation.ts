@@ -79,9 +79,9 @@ export const Formation = protocol('formation', 1, {
   /** From Placement: what waits for a place may find one now. */
   room: tell({}),
   /**
-   * From the Placement of `by`, which leads in that view: these runs go from a host to others, each under a new
-   * id and epoch; confirmed with `moved` when on record, and said again until then. `host` null: there is no
-   * room yet. `suspect`: the old run serves until the new one is up. `dead`: it is gone.
+   * From the Placement of `by`, which leads in that view: these runs go from a host to others, each under a
+   * new id and epoch; confirmed with `moved` when on record, and said again until then. `host` null: there
+   * is no room yet. `suspect`: the old run serves until the new one is up. `dead`: it is gone.
    */
   move: tell({
     by: is.str,

@@ -17,9 +17,9 @@ export const Placement = protocol('placement', 1, {
   /** From each Host over the topic `fleet`, again and again. */
   announced: tell(announcementShape.properties),
   /**
-   * Where these runs of one process type go. `held`: its other runs, on record with a place. Repeated for a run,
-   * it is answered as before. `relayed`: this host is asked for its own opinion. Refused with `no_view` until
-   * there is one.
+   * Where these runs of one process type go. `held`: its other runs, on record with a place. Repeated for a
+   * run, it is answered as before. `relayed`: this host is asked for its own opinion. Refused with
+   * `no_view` until there is one.
    */
   place: ask(
     {

@@ -1,10 +1,10 @@
 /**
- * `npm run bench -- placement [--out DIR]`: 1,000 simulated hosts x 250 dynos over a real nats-server, with the
- * real Placement and Formation actors and the real record (goals: DESIGN §9).
+ * `npm run bench -- placement [--out DIR]`: 1,000 simulated hosts x 250 dynos over a real nats-server, with
+ * the real Placement and Formation actors and the real record (goals: DESIGN §9).
  *
- * A placement counts when its host was told to launch it, which is after the formation has it on record. Apps of
- * 50 dynos are scaled one after the other, a bounded number at once, until all hosts are full. Then hosts are lost,
- * and tables are asked for again. The curve from empty to full is written as a picture.
+ * A placement counts when its host was told to launch it, which is after the formation has it on record.
+ * Apps of 50 dynos are scaled one after the other, a bounded number at once, until all hosts are full. Then
+ * hosts are lost, and tables are asked for again. The curve from empty to full is written as a picture.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
@@ -129,7 +129,8 @@ const fill = async (controller: Controller, fleet: Hosts, hosts: number, log: (l
     row({ what: 'first decile', unit: 'dynos/s', ours: first }),
     row({ what: 'last decile', unit: 'dynos/s', ours: last }),
     row({ what: 'last decile by the first', unit: 'ratio', ours: last / first, goal: '>=0.8' }),
-    // The simulated hosts and the server take most of a small machine: this is what the controller itself can do.
+    // The simulated hosts and the server take most of a small machine: this is what the controller itself
+    // can do.
     row({
       what: 'placed, for the CPU of the controller',
       unit: 'dynos/cpu_s',

@@ -272,16 +272,16 @@ t.test('an app is destroyed when its last run is gone, and only then', (t) => {
   t.end()
 })
 
-const moveOf = (runId: string, epoch: number, more: object = {}) =>
-  ({
-    type: 'move',
-    by: 'leader',
-    view: 7,
-    why: 'suspect',
-    from: 'h',
-    runs: [{ runId, newRunId: 'next', epoch, host: 'other' }],
-    ...more,
-  }) as const
+type Move = Extract<Parameters<ReturnType<typeof placed>['send']>[0], { type: 'move' }>
+const moveOf = (runId: string, epoch: number, more: Partial<Move> = {}): Move => ({
+  type: 'move',
+  by: 'leader',
+  view: 7,
+  why: 'suspect',
+  from: 'h',
+  runs: [{ runId, newRunId: 'next', epoch, host: 'other' }],
+  ...more,
+})
 
 t.test('a moved run starts elsewhere under the id and epoch it was given, and is confirmed', (t) => {
   const f = placed()

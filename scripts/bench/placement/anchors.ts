@@ -1,7 +1,7 @@
 /**
  * What others have published of the same job, as constants: none of them runs here. Sources: HashiCorp "C1M"
- * (2016) and "C2M" (2020) pages; Diego `docs/030-scaling-and-performance-tuning.md`; Kubernetes "Considerations
- * for large clusters" (v1.32).
+ * (2016) and "C2M" (2020) pages; Diego `docs/030-scaling-and-performance-tuning.md`; Kubernetes
+ * "Considerations for large clusters" (v1.32).
  */
 export const documented = {
   /** Placements a second, sustained. */

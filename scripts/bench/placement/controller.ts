@@ -1,4 +1,7 @@
-/** The control host of the bench: the real Placement, Formation, Releases and Channel over a real bus and record. */
+/**
+ * The control host of the bench: the real Placement, Formation, Releases and Channel over a real bus and
+ * record.
+ */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { fleetTopic } from '../../../actors/effects/fleet.ts'
