@@ -213,8 +213,8 @@ const bootTimeout = (s: State, ctx: Self): State => {
 }
 
 /**
- * Another life of it may begin elsewhere soon, so nothing waits: not for routers, nor for 30 s. The platform's
- * doing: no crash of the app.
+ * Another life of it may begin elsewhere soon, so nothing waits: not for routers, nor for 30 s. The
+ * platform's doing: no crash of the app.
  */
 const fence = (s: State, ctx: Self): State => {
   if (s.phase === 'launching') return { ...s, unwanted: true, error: 'R99' }

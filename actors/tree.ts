@@ -18,8 +18,8 @@ export type HostRoles = { readonly roles: readonly string[] }
 const everyRole: HostRoles = { roles: ['control', 'dyno', 'router', 'logplex'] }
 
 /**
- * The host process: the apps whose shard this host owns, and the dynos of this machine. Actors by key are known
- * on every host, and live on those that have their role.
+ * The host process: the apps whose shard this host owns, and the dynos of this machine. Actors by key are
+ * known on every host, and live on those that have their role.
  */
 export const hostTree = ({ roles }: HostRoles = everyRole): TreeNode =>
   // Any of both may go without the other: apps are decided elsewhere, dynos run on under the engine.
