@@ -4,11 +4,11 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { unsettled, wantedOf } from '../../conditions.ts'
-import type { Life } from '../../history.ts'
 import type { AppSpec, Condition, Scenario } from '../../language.ts'
 import type { Boot, Door, LiveProcess, World } from '../../world.ts'
 import { filesOf } from '../netns/app.ts'
-import { clientsOf } from './clients.ts'
+import { clientsOf } from '../clients.ts'
+import { watchLives } from '../lives.ts'
 import { whyNoEngine } from './docker.ts'
 import { faultsOf, type Faults } from './faults.ts'
 import { openSite, type Site } from './site.ts'
@@ -16,7 +16,6 @@ import { openSite, type Site } from './site.ts'
 const hostsWanted = 3
 const readyMsMax = 180_000
 const pollMs = 200
-const lookMs = 100
 
 const boot: Boot = async (scenario, { log }) => {
   if (scenario.hosts.length !== hostsWanted) throw new RangeError('the compose world has three hosts')
@@ -43,17 +42,17 @@ const furnish = async (site: Site, scenario: Scenario, log: (line: string) => vo
   const now = (): number => performance.now() - bootedMs
   const processes = async (): Promise<readonly LiveProcess[]> => {
     const reachable = faults.reachable()
-    return site.dynos().map(({ host, run, up }) => ({
-      ...{ app: run.appName, dyno: run.name, run: run.id, host, up },
-      reachable: reachable.includes(host),
-    }))
+    return site.dynos().map(({ host, run, up }) => {
+      const { appName: app, name: dyno, id } = run
+      return { app, dyno, run: id, host, up, reachable: reachable.includes(host) }
+    })
   }
-  const watching = watch(site, now)
+  const watching = watchLives(site.dynos, now, () => undefined)
   const self: World = {
     name: 'compose',
     now,
     sleep: (ms) => pause(ms),
-    clients: clientsOf(site, faults.reachable),
+    clients: clientsOf({ ...site, reachable: faults.reachable }),
     fault: (fault) => faults.strike(fault),
     heal: () => faults.heal(),
     processes,
@@ -95,37 +94,6 @@ const holds = async (
   const wanted = condition === 'dead' ? ['dead', 'left'] : ['suspect', 'dead', 'left']
   const rows = await faults.hosts()
   return hosts.every((name) => wanted.includes(rows.find((row) => row.name === name)?.state ?? ''))
-}
-
-/** Every life that was seen, from the first to the last look that saw it. */
-const watch = (site: Site, now: () => number) => {
-  const seen = new Map<string, { -readonly [K in keyof Life]: Life[K] }>()
-  let closed = false
-  const loop = async (): Promise<void> => {
-    while (!closed) {
-      const at = now()
-      const live = new Set<string>()
-      for (const { host, run } of site.dynos()) {
-        live.add(run.id)
-        const life = seen.get(run.id) ?? {
-          ...{ app: run.appName, dyno: run.name, run: run.id, host, singleton: run.singleton },
-          ...{ epoch: run.epoch, fromAt: at, toAt: null },
-        }
-        seen.set(run.id, { ...life, toAt: at })
-      }
-      await pause(lookMs)
-    }
-  }
-  void loop()
-  return {
-    lives: (): readonly Life[] => {
-      const live = new Set(site.dynos().map(({ run }) => run.id))
-      return [...seen.values()].map((life) => (live.has(life.run) ? { ...life, toAt: null } : life))
-    },
-    close: () => {
-      closed = true
-    },
-  }
 }
 
 /** As its user would, by git, from the first host. */

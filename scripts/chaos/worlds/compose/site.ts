@@ -3,13 +3,11 @@
  * runs in a host is read from outside, through its init process: also while it is frozen.
  */
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { join } from 'node:path'
-import type { Run } from '../../../../actors/protocols/shapes.ts'
+import type { Answer } from '../clients.ts'
+import { dynosIn, type Dyno } from '../dynos.ts'
 import { run, type RunOptions } from './docker.ts'
-
-export type Dyno = { readonly host: string; readonly run: Run; readonly up: boolean }
-export type Answer = { readonly status: number; readonly body: string }
 
 const name = 'manifold-chaos'
 const file = 'config/compose.yaml'
@@ -17,6 +15,8 @@ const image = 'manifold'
 const base = 'manifold-base'
 const buildMsMax = 20 * 60_000
 const apiSeconds = 20
+const requestMs = 30_000
+const routerPort = 8080
 const address = (host: string): string => `172.30.251.1${host.slice(1)}`
 export const busOf = (host: string): string => `nats${host.slice(1)}`
 
@@ -85,51 +85,27 @@ export const openSite = (names: readonly string[]) => {
       const end = said.lastIndexOf('\n')
       return { status: Number(said.slice(end + 1)), body: said.slice(0, end) }
     },
+    get: (host: string, app: string): Promise<Answer> => getFrom(address(host), app),
     dynos: (): readonly Dyno[] =>
       names.flatMap((host) => {
         const pid = pids.get(host)
-        return pid === undefined ? [] : dynosIn(host, `/proc/${pid}/root`)
+        return pid === undefined ? [] : dynosIn(host, `/proc/${pid}/root`, '/var/lib/manifold/containers')
       }),
   }
 }
 
-const dynosIn = (host: string, root: string): readonly Dyno[] => {
-  const folder = `${root}/var/lib/manifold/containers`
-  return (whileThere(() => readdirSync(folder)) ?? []).flatMap((id) => {
-    const text = whileThere(() => readFileSync(`${folder}/${id}/record.json`, 'utf8'))
-    const record = text === undefined || text === '' ? undefined : (JSON.parse(text) as Recorded)
-    if (record?.labels['kind'] !== 'dyno' || record.pid === 0) return []
-    const stat = whileThere(() => readFileSync(`${root}/proc/${record.pid}/stat`, 'utf8'))
-    const state = stat?.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
-    // A zombie waits for conmon, and runs nothing.
-    if (state === undefined || state === 'Z') return []
-    const order = JSON.parse(record.labels['run'] ?? '') as Run
-    const listens = order.type !== 'web' || isListening(root, record.pid, Number(record.labels['port']))
-    return [{ host, run: order, up: listens }]
+const getFrom = (host: string, app: string): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const headers = { host: `${app}.localhost`, connection: 'close' }
+    const sent = request({ host, port: routerPort, path: '/', headers, agent: false }, (answer) => {
+      let body = ''
+      answer.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
+      answer.once('error', reject)
+      answer.once('end', () => resolve({ status: answer.statusCode ?? 0, body }))
+    })
+    sent.setTimeout(requestMs, () =>
+      sent.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
+    )
+    sent.once('error', reject)
+    sent.end()
   })
-}
-type Recorded = { readonly pid: number; readonly labels: Readonly<Record<string, string>> }
-
-const listening = '0A'
-const isListening = (root: string, pid: number, port: number): boolean => {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0')
-  return ['tcp', 'tcp6'].some((name) =>
-    (whileThere(() => readFileSync(`${root}/proc/${pid}/net/${name}`, 'utf8')) ?? '')
-      .split('\n')
-      .some((line) => {
-        const [, local, , state] = line.trim().split(/\s+/)
-        return state === listening && local?.endsWith(`:${hex}`) === true
-      }),
-  )
-}
-
-/** Undefined when it ended while it was looked at. */
-const whileThere = <T>(look: () => T): T | undefined => {
-  try {
-    return look()
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
-    if (['ENOENT', 'ESRCH', 'EACCES', 'ENOTDIR', 'EINVAL'].includes(code)) return undefined
-    throw error
-  }
-}
