@@ -1,7 +1,7 @@
 /** Connections from where the lab's clients are (see dialer.ts), and HTTP over them. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { request, type IncomingHttpHeaders } from 'node:http'
+import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Machine } from './machine.ts'
@@ -20,8 +20,13 @@ export type Answer = {
   readonly headers: IncomingHttpHeaders
   readonly body: string
 }
-/** One exchange on a connection of its own. Rejects with the error's `code`; `ETIMEDOUT` when it takes too long. */
+/**
+ * Each on a connection of its own. They reject with an error that has a `code`: `ETIMEDOUT` when it took too
+ * long.
+ */
 export type Exchange = (endpoint: Endpoint, call: Call) => Promise<Answer>
+/** The answer as it comes, for as long as it comes; `timeoutMs` is until its head is there. */
+export type Listen = (endpoint: Endpoint, call: Call) => Promise<IncomingMessage>
 
 const connectMsMax = 10_000
 
@@ -38,7 +43,7 @@ class DialError extends Error {
 export const openDialer = async (
   machine: Machine,
   socketPath: string,
-): Promise<{ readonly exchange: Exchange }> => {
+): Promise<{ readonly exchange: Exchange; readonly listen: Listen }> => {
   const program = fileURLToPath(import.meta.resolve('./dialer.ts'))
   const [file = '', ...args] = machine.inside([process.execPath, program, socketPath])
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'], env: {} })
@@ -49,6 +54,7 @@ export const openDialer = async (
   child.unref()
   return {
     exchange: (endpoint, call) => exchange(socketPath, endpoint, call),
+    listen: (endpoint, call) => listen(socketPath, endpoint, call),
   }
 }
 
@@ -58,9 +64,18 @@ const exchange = async (socketPath: string, endpoint: Endpoint, call: Call): Pro
     throw signal.aborted ? new DialError('ETIMEDOUT') : error
   }
   const socket = await dial(socketPath, endpoint, signal).catch(late)
-  return httpOver(socket, call, signal)
+  return ask(socket, call, signal)
+    .then(wholeOf)
     .catch(late)
     .finally(() => socket.destroy())
+}
+
+const listen = async (socketPath: string, endpoint: Endpoint, call: Call): Promise<IncomingMessage> => {
+  const signal = AbortSignal.timeout(call.timeoutMs)
+  const socket = await dial(socketPath, endpoint, signal)
+  const answer = await ask(socket, call, undefined, signal)
+  answer.once('close', () => socket.destroy())
+  return answer
 }
 
 const dial = (socketPath: string, { address, port }: Endpoint, signal: AbortSignal): Promise<Socket> =>
@@ -99,17 +114,31 @@ const dial = (socketPath: string, { address, port }: Endpoint, signal: AbortSign
     socket.write(`${address} ${port}\n`)
   })
 
-const httpOver = (socket: Socket, call: Call, signal: AbortSignal): Promise<Answer> =>
+/** @param headSignal aborts until there is a head, `signal` also what comes after it */
+const ask = (
+  socket: Socket,
+  call: Call,
+  signal: AbortSignal | undefined,
+  headSignal?: AbortSignal,
+): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const { method = 'GET', path, headers, body } = call
-    const asked = request({ method, path, headers, signal, createConnection: () => socket }, (answer) => {
-      let text = ''
-      answer.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-      answer.once('error', reject)
-      answer.once('end', () =>
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: text }),
-      )
+    const options = { method, path, headers, createConnection: () => socket }
+    const asked = request({ ...options, ...(signal === undefined ? {} : { signal }) }, (answer) => {
+      headSignal?.removeEventListener('abort', abort)
+      resolve(answer)
     })
+    const abort = (): void => void asked.destroy(new DialError('ETIMEDOUT'))
+    headSignal?.addEventListener('abort', abort, { once: true })
     asked.once('error', reject)
     asked.end(body)
+  })
+
+const wholeOf = (answer: IncomingMessage): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    let body = ''
+    answer.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
+    answer.once('error', reject)
+    answer.once('close', () => reject(new DialError('ECONNRESET')))
+    answer.once('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body }))
   })

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { command } from './command.ts'
-import { openDialer, type Exchange } from './dial.ts'
+import { openDialer, type Exchange, type Listen } from './dial.ts'
 import { homeOf, makeFolder, removeControlGroups, removeFolder } from './folder.ts'
 import { bootMachine, type Machine } from './machine.ts'
 import { openNetwork, type Network } from './network.ts'
@@ -32,6 +32,7 @@ export type Lab = {
   /** Takes what is free on the machine's disk, or gives it back. */
   readonly fillDisk: (name: string, full: boolean) => Promise<void>
   readonly exchange: Exchange
+  readonly listen: Listen
   readonly close: () => Promise<void>
 }
 
@@ -93,7 +94,7 @@ const furnish = async (
     await network.plug(machine, names.indexOf(name) + 1)
   }
   for (const name of names) await powerOn(name)
-  const { exchange } = await openDialer(hub, join(folder, 'dial.sock'))
+  const { exchange, listen } = await openDialer(hub, join(folder, 'dial.sock'))
   return {
     folder,
     network,
@@ -120,6 +121,7 @@ const furnish = async (
       await command(hub.inside(['sh', '-c', script, 'sh', file]))
     },
     exchange,
+    listen,
     close,
   }
 }

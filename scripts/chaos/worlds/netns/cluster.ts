@@ -1,0 +1,90 @@
+/** The hosts of a scenario as one cluster: the first one starts it, the others join by its invites. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { HostSpec } from '../../language.ts'
+import { hostOn, type Host } from './host.ts'
+import type { Lab } from './lab.ts'
+
+export type Cluster = {
+  readonly names: readonly string[]
+  readonly host: (name: string) => Host
+  /** Hosts that may have a bus server. */
+  readonly control: readonly string[]
+}
+
+export type HostBody = { readonly name: string; readonly state: string; readonly leader: boolean }
+
+const serversWanted = 3
+const joinedMsMax = 120_000
+const grownMsMax = 120_000
+const pollMs = 100
+
+export const namesOf = (specs: readonly HostSpec[]): readonly string[] => specs.map((_, at) => `h${at + 1}`)
+
+/** Resolves when every host is up in the view, and the bus has as many servers as it wants. */
+export const startCluster = async (
+  lab: Lab,
+  specs: readonly HostSpec[],
+  log: (line: string) => void,
+): Promise<Cluster> => {
+  const names = namesOf(specs)
+  const hosts = new Map(
+    specs.map(({ zone, roles }, at) => {
+      const name = names[at] ?? ''
+      return [name, hostOn(lab, name, zone === undefined ? '' : `zone=${zone}`, roles)]
+    }),
+  )
+  const host = (name: string): Host => {
+    const found = hosts.get(name)
+    if (found === undefined) throw new RangeError(`there is no host ${name}`)
+    return found
+  }
+  const [first = '', ...others] = names
+  await host(first).start()
+  log(`${first} is up`)
+  await Promise.all(
+    others.map(async (name) => {
+      const url = await invite(host(first))
+      await host(name).start({ MANIFOLD_JOIN: url })
+      log(`${name} has joined`)
+    }),
+  )
+  await within(joinedMsMax, 'all hosts to be up', async () => {
+    const rows = await hostsOf(host(first))
+    return names.every((name) => rows?.some((row) => row.name === name && row.state === 'up') === true)
+  })
+  const control = names.filter((_, at) => specs[at]?.roles?.includes('control') !== false)
+  if (control.length >= serversWanted) {
+    const servers = (): number => control.filter((name) => isClustered(lab, host(name))).length
+    await within(grownMsMax, 'three bus servers', () => Promise.resolve(servers() >= serversWanted))
+    log('the bus has three servers')
+  }
+  return { names, host, control }
+}
+
+const invite = async (host: Host): Promise<string> => {
+  const { status, body } = await host.api({ method: 'POST', path: '/hosts/actions/invite', body: {} })
+  if (status !== 201) throw new Error(`no invite: ${status} ${body}`)
+  return (JSON.parse(body) as { readonly url: string }).url
+}
+
+/** As one host sees them; undefined when it does not say now. */
+export const hostsOf = async (host: Host): Promise<readonly HostBody[] | undefined> => {
+  const answer = await host.api({ path: '/hosts', timeoutMs: 5_000 }).catch(() => undefined)
+  return answer?.status === 200 ? (JSON.parse(answer.body) as readonly HostBody[]) : undefined
+}
+
+const isClustered = (lab: Lab, host: Host): boolean => {
+  const file = join(lab.seen(host.home), 'nats/mode.json')
+  if (!existsSync(file)) return false
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly kind?: string }).kind === 'clustered'
+}
+
+export const within = async (ms: number, what: string, holds: () => Promise<boolean>): Promise<void> => {
+  const deadline = performance.now() + ms
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`waited ${ms} ms in vain for ${what}`)
+    await pause(pollMs)
+  }
+}

@@ -1,0 +1,54 @@
+/** Deploys an app as its user would: created through the API, pushed by git from the machine of a host. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { AppSpec } from '../../language.ts'
+import { filesOf } from './app.ts'
+import { command } from './command.ts'
+import { apiPort, type Host } from './host.ts'
+import type { Lab } from './lab.ts'
+
+/** Leaves the app with no dyno but what a first release starts: scaling is the caller's. */
+export const deploy = async (lab: Lab, host: Host, app: AppSpec, linesPerSecond: number): Promise<void> => {
+  const created = await host.api({ method: 'POST', path: '/apps', body: { name: app.name } })
+  if (created.status !== 201) throw new Error(`${app.name} was refused: ${created.body}`)
+  const folder = join(lab.folder, 'apps', app.name)
+  mkdirSync(folder, { recursive: true })
+  for (const [name, text] of Object.entries(filesOf(app, linesPerSecond)))
+    writeFileSync(join(folder, name), text)
+  const machine = lab.machine(host.name)
+  if (machine === undefined) throw new Error(`${host.name} has no power`)
+  const words = Object.entries(gitEnvironment(lab, host, folder)).map(([key, value]) => `${key}=${value}`)
+  const script = [
+    'git init --quiet',
+    'git add --all',
+    "git commit --quiet -m 'The app'",
+    `git push https://localhost:${apiPort}/${app.name}.git main`,
+  ].join(' && ')
+  await command(machine.inside(['env', '-i', ...words, 'sh', '-c', `cd ${folder} && ${script}`]))
+}
+
+/** Nothing of the machine's settings; the platform's own authority and token. */
+const gitEnvironment = (lab: Lab, { home }: Host, folder: string): Readonly<Record<string, string>> => {
+  const secure = `https://localhost:${apiPort}/`
+  const token = readFileSync(join(lab.seen(home), 'keys/owner.token'), 'utf8').trim()
+  const basic = Buffer.from(`heroku:${token}`).toString('base64')
+  const config = {
+    [`http.${secure}.sslCAInfo`]: join(home, 'keys/ca.pem'),
+    [`http.${secure}.extraHeader`]: `Authorization: Basic ${basic}`,
+    'user.name': 'Chaos',
+    'user.email': 'chaos@manifold.local',
+    'init.defaultBranch': 'main',
+  }
+  const pairs = Object.entries(config).flatMap(([key, value], at) => [
+    [`GIT_CONFIG_KEY_${at}`, key],
+    [`GIT_CONFIG_VALUE_${at}`, value],
+  ])
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: folder,
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_CONFIG_COUNT: String(pairs.length / 2),
+    ...Object.fromEntries(pairs),
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * The netns world: real hosts, each on a machine made of network, mount, host name and process namespaces, on
+ * one bridge; real nats-servers, runc, git. Needs root.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { unsettled, wantedOf } from '../../conditions.ts'
+import type { AppSpec, Condition, Scenario } from '../../language.ts'
+import type { Boot, Door, LiveProcess, World } from '../../world.ts'
+import { clientsOf, type Answer } from '../clients.ts'
+import { dynosIn, whileThere, type Dyno } from '../dynos.ts'
+import { watchLives } from '../lives.ts'
+import { saidFile } from './app.ts'
+import { namesOf, startCluster, within, type Cluster } from './cluster.ts'
+import { deploy } from './deploy.ts'
+import { faultsOf, unhurt } from './faults.ts'
+import { openLab, whyNoLab, type Lab } from './lab.ts'
+import { openLogSink } from './log-sink.ts'
+import { targetsOf, type Targets } from './targets.ts'
+
+const readyMsMax = 120_000
+const diskBytes = 1024 ** 3
+const keepStoresMs = 1_000
+const requestMs = 30_000
+
+const boot: Boot = async (scenario, { log }) => {
+  const hasDisks = scenario.timeline.some((step) => 'do' in step && step.do === 'disk-full')
+  const lab = await openLab({ machines: namesOf(scenario.hosts), ...(hasDisks ? { diskBytes } : {}) })
+  try {
+    return await furnish(lab, scenario, log)
+  } catch (error) {
+    await lab.close()
+    throw error
+  }
+}
+
+const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void): Promise<World> => {
+  const cluster = await startCluster(lab, scenario.hosts, log)
+  const { names, host } = cluster
+  const hurt = unhurt()
+  const bootedMs = performance.now()
+  const now = (): number => performance.now() - bootedMs
+  const isWell = (name: string): boolean =>
+    !hurt.off.has(name) && !hurt.frozen.has(name) && !hurt.apart.has(name)
+  const reachable = (): readonly string[] => names.filter(isWell)
+  const dynos = (): readonly Dyno[] =>
+    names.flatMap((name) => {
+      const machine = lab.machine(name)
+      const folder = join(host(name).home, 'containers')
+      return machine === undefined ? [] : dynosIn(name, `/proc/${machine.init}/root`, folder)
+    })
+  const dynosOn = (name: string): number => dynos().filter((dyno) => dyno.host === name).length
+  const targets = targetsOf(lab, cluster, reachable, dynosOn)
+  const faults = faultsOf(lab, cluster, hurt, targets, now)
+  const call = async (name: string, method: string, path: string, body?: unknown): Promise<Answer> =>
+    host(name).api({ method, path, ...(body === undefined ? {} : { body }) })
+  const get = (name: string, app: string): Promise<Answer> =>
+    lab.exchange(host(name).router, {
+      path: '/',
+      headers: { host: `${app}.localhost`, connection: 'close' },
+      timeoutMs: requestMs,
+    })
+  const apis = (): readonly string[] =>
+    reachable().filter((name) => cluster.control.includes(name) && host(name).isUp())
+  const clients = {
+    ...clientsOf({ api: call, get, dynos, reachable: apis }),
+    request: clientsOf({ api: call, get, dynos, reachable }).request,
+  }
+  for (const app of scenario.apps) await furnishApp(lab, cluster, app, scenario.load.linesPerSecond ?? 1)
+  const ticking = scenario.apps.filter(({ types }) =>
+    Object.values(types).some(({ does }) => does === 'ticker'),
+  )
+  const sink = openLogSink(
+    cluster,
+    ticking.map(({ name }) => name),
+    apis,
+    now,
+  )
+  const watching = watchLives(dynos, now, (dyno) => linesOf(scenario, dyno))
+  const rollsBack = scenario.timeline.some((step) => 'do' in step && step.do === 'rollback')
+  const keeping = rollsBack ? setInterval(() => faults.keepStores(now()), keepStoresMs) : undefined
+  const stopTickers = async (): Promise<void> => {
+    for (const { name, types } of ticking)
+      for (const [type, { does }] of Object.entries(types))
+        if (does === 'ticker') await clients.scale(name, type, 0)
+  }
+  const self: World = {
+    name: 'netns',
+    now,
+    sleep: (ms) => pause(ms),
+    clients,
+    fault: (fault) => {
+      if (fault.do === 'rollback') clearInterval(keeping)
+      return faults.strike(fault)
+    },
+    heal: faults.heal,
+    processes: async (): Promise<readonly LiveProcess[]> =>
+      dynos().map(({ host: on, run, up }) => ({
+        ...{ app: run.appName, dyno: run.name, run: run.id, host: on, up },
+        reachable: isWell(on),
+      })),
+    routers: async () => reachable(),
+    holds: (condition, hosts) => holds(cluster, targets, apis, dynosOn, condition, hosts),
+    observed: async () => {
+      // Taken before the tickers end: that is the harness' doing.
+      const lives = watching.lives()
+      await stopTickers()
+      await sink.quiet()
+      return { lives, log: sink.events(), said: watching.said() }
+    },
+    close: async () => {
+      clearInterval(keeping)
+      watching.close()
+      sink.close()
+      for (const name of names) for (const line of host(name).output().split('\n')) log(`${name} ${line}`)
+      await lab.close()
+    },
+  }
+  let why: string | undefined
+  await within(readyMsMax, 'every wanted dyno', async () => {
+    why = await unsettled(self, wantedOf(scenario))
+    return why === undefined
+  }).catch((error: unknown) => {
+    for (const name of names) log(`${name} ${host(name).output()}`)
+    throw new Error(`the cluster did not come up: ${why ?? ''}`, { cause: error })
+  })
+  log('every wanted dyno is up')
+  return self
+}
+
+const holds = async (
+  cluster: Cluster,
+  targets: Targets,
+  apis: () => readonly string[],
+  dynosOn: (host: string) => number,
+  condition: Condition,
+  hosts: readonly string[],
+): Promise<boolean> => {
+  if (condition === 'emptied') return hosts.every((name) => dynosOn(name) === 0)
+  if (condition === 'braked') {
+    const [from] = apis()
+    if (from === undefined) return false
+    const answer = await cluster
+      .host(from)
+      .api({ path: '/cluster', timeoutMs: 5_000 })
+      .catch(() => undefined)
+    return answer?.status === 200 && (JSON.parse(answer.body) as { readonly braked: boolean }).braked
+  }
+  const wanted = condition === 'dead' ? ['dead', 'left'] : ['suspect', 'dead', 'left']
+  const rows = await targets.hosts()
+  return hosts.every((name) => wanted.includes(rows.find((row) => row.name === name)?.state ?? ''))
+}
+
+/** What a ticker wrote down of its own lines; it may have said one more. */
+const linesOf = (scenario: Scenario, { run, root }: Dyno): number | undefined => {
+  const types = scenario.apps.find(({ name }) => name === run.appName)?.types
+  if (types?.[run.type]?.does !== 'ticker') return undefined
+  const text = whileThere(() => readFileSync(join(root, saidFile), 'utf8'))
+  return text === undefined ? undefined : Number(text)
+}
+
+const furnishApp = async (lab: Lab, cluster: Cluster, app: AppSpec, lines: number): Promise<void> => {
+  const [first = ''] = cluster.names
+  await deploy(lab, cluster.host(first), app, lines)
+  const updates = Object.entries(app.types).map(([type, { quantity, singleton }]) => {
+    return { type, quantity, ...(singleton === undefined ? {} : { singleton }) }
+  })
+  const path = `/apps/${app.name}/formation`
+  const { status, body } = await cluster.host(first).api({ method: 'PATCH', path, body: { updates } })
+  if (status !== 200) throw new Error(`${app.name} was not scaled: ${body}`)
+}
+
+export const door: Door = { boot, whyNot: whyNoLab }

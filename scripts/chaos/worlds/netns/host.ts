@@ -1,0 +1,171 @@
+/**
+ * A host of the cluster on a machine of the lab: `npm start`'s program on a home of its own, and what can be
+ * done to it. Its API listens on its own loopback; a rule of the machine brings the lab's clients there.
+ */
+import { existsSync, mkdirSync, openSync, readFileSync, readSync, closeSync, statSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { isAlive, type ProcessId } from '../../../../src/system/process.ts'
+import { command } from './command.ts'
+import type { IncomingMessage } from 'node:http'
+import type { Answer, Endpoint } from './dial.ts'
+import type { Lab } from './lab.ts'
+import type { Inmate, Machine } from './machine.ts'
+
+export const apiPort = 5_000
+export const routerPort = 8_080
+
+export type ApiCall = {
+  readonly method?: string
+  readonly path: string
+  readonly body?: unknown
+  readonly timeoutMs?: number
+}
+
+export type Host = {
+  readonly name: string
+  readonly home: string
+  readonly router: Endpoint
+  /** Starts the host process; resolves when it says that it is ready. @throws Error with its last words */
+  readonly start: (settings?: Readonly<Record<string, string>>) => Promise<void>
+  /** Whether the host process lives. */
+  readonly isUp: () => boolean
+  /** SIGKILL of the host process alone. */
+  readonly kill: () => Promise<void>
+  /** SIGTERM; resolves when it has ended. */
+  readonly stop: () => Promise<void>
+  /** The bus server: `down` by SIGKILL, and not to be started again before `up`. */
+  readonly bus: (state: 'down' | 'up') => Promise<void>
+  readonly processes: () => readonly Inmate[]
+  readonly api: (call: ApiCall) => Promise<Answer>
+  /** A GET of its API, of what does not end by itself; no token is sent. */
+  readonly listen: (path: string) => Promise<IncomingMessage>
+  /** What it has logged since its machine was made. */
+  readonly output: () => string
+}
+
+const project = join(import.meta.dirname, '../../../..')
+const readyMsMax = 90_000
+const endMsMax = 90_000
+const apiMsMax = 25_000
+const pollMs = 10
+const readyPattern = /^manifold ready /m
+
+/** @param labels `zone=a`, or nothing; `roles` all of them when left out */
+export const hostOn = (
+  lab: Lab,
+  name: string,
+  labels: string,
+  roles: readonly string[] | undefined,
+): Host => {
+  const home = lab.home(name)
+  const logFile = join(dirname(home), 'host.log')
+  const server = join(lab.seen(home), 'bin/nats-server')
+  const api = { address: lab.network.addressOf(name), port: apiPort }
+  mkdirSync(join(dirname(home), 'user'), { recursive: true })
+  let running: ProcessId | undefined
+
+  const machine = (): Machine => {
+    const found = lab.machine(name)
+    if (found === undefined) throw new Error(`${name} has no power`)
+    return found
+  }
+  const ended = async (id: ProcessId): Promise<void> => {
+    const deadline = performance.now() + endMsMax
+    while (isAlive(id)) {
+      if (performance.now() > deadline) throw new Error(`${name} does not end:\n${tail(logFile, 0)}`)
+      await pause(pollMs)
+    }
+  }
+  const signal = async (what: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
+    const id = running
+    running = undefined
+    if (id === undefined || !isAlive(id)) return
+    process.kill(id.pid, what)
+    await ended(id)
+  }
+  return {
+    name,
+    home,
+    router: { address: lab.network.addressOf(name), port: routerPort },
+    isUp: () => running !== undefined && isAlive(running),
+    start: async (settings = {}) => {
+      await openApi(machine())
+      const from = existsSync(logFile) ? statSync(logFile).size : 0
+      const id = await machine().launch({
+        argv: [process.execPath, join(project, 'scripts/start.ts')],
+        env: {
+          PATH: process.env['PATH'] ?? '',
+          HOME: join(dirname(home), 'user'),
+          MANIFOLD_HOME: home,
+          MANIFOLD_PORT: String(apiPort),
+          MANIFOLD_ROUTER_PORT: String(routerPort),
+          MANIFOLD_ADDRESS: lab.network.addressOf(name),
+          MANIFOLD_SAMPLE: '0',
+          ...(labels === '' ? {} : { MANIFOLD_LABELS: labels }),
+          ...(roles === undefined ? {} : { MANIFOLD_ROLES: roles.join(',') }),
+          ...settings,
+        },
+        cwd: project,
+        logFile,
+      })
+      running = id
+      const deadline = performance.now() + readyMsMax
+      while (!readyPattern.test(tail(logFile, from))) {
+        if (!isAlive(id)) throw new Error(`${name} ended at its start:\n${tail(logFile, from)}`)
+        if (performance.now() > deadline) throw new Error(`${name} is not ready:\n${tail(logFile, from)}`)
+        await pause(pollMs)
+      }
+    },
+    kill: () => signal('SIGKILL'),
+    stop: () => signal('SIGTERM'),
+    bus: async (state) => {
+      const away = `${server}.away`
+      if (state === 'up') {
+        if (existsSync(away)) await rename(away, server)
+        return
+      }
+      // Its host would start it again at once: the program is gone until it is to be back.
+      if (existsSync(server)) await rename(server, away)
+      for (const { pid, words } of machine().processes())
+        if (words[0]?.endsWith('/nats-server') === true) process.kill(pid, 'SIGKILL')
+    },
+    processes: () => lab.machine(name)?.processes() ?? [],
+    api: ({ timeoutMs = apiMsMax, method = 'GET', path, body }) => {
+      const token = readFileSync(join(lab.seen(home), 'keys/owner.token'), 'utf8').trim()
+      const headers = {
+        host: `localhost:${apiPort}`,
+        authorization: `Bearer ${token}`,
+        accept: 'application/vnd.heroku+json; version=3',
+        'content-type': 'application/json',
+      }
+      const text = body === undefined ? {} : { body: JSON.stringify(body) }
+      return lab.exchange(api, { method, path, headers, timeoutMs, ...text })
+    },
+    listen: (path) =>
+      lab.listen(api, { path, headers: { host: `localhost:${apiPort}` }, timeoutMs: apiMsMax }),
+    output: () => tail(logFile, 0),
+  }
+}
+
+const tail = (file: string, from: number): string => {
+  if (!existsSync(file)) return ''
+  const bytes = Buffer.alloc(Math.max(0, statSync(file).size - from))
+  const handle = openSync(file, 'r')
+  try {
+    return bytes.toString('utf8', 0, readSync(handle, bytes, 0, bytes.length, from))
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** The machine's own rule: what clients send to its API's port comes in on its loopback. */
+const openApi = async (machine: Machine): Promise<void> => {
+  const table = 'table ip lab'
+  const rule = `iifname "eth0" tcp dport ${apiPort} dnat to 127.0.0.1:${apiPort}`
+  const chain = `chain prerouting {\ntype nat hook prerouting priority -100; policy accept;\n${rule}\n}`
+  await command(machine.inside(['nft', '-f', '-']), `${table}\ndelete ${table}\n${table} {\n${chain}\n}\n`)
+  const script = 'echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet'
+  await command(machine.inside(['sh', '-c', script]))
+}
