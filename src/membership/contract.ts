@@ -69,8 +69,9 @@ export type Members = {
    */
   onFence(fence: (isFenced: boolean) => void): void
   /**
-   * Called each time it changes until when the lease is held, by the monotonic clock (`-Infinity`: it is over).
-   * For a watchdog outside of this process, which stops what must not run twice when this process cannot.
+   * Called each time it changes until when the lease is held, by the monotonic clock (`-Infinity`: it is
+   * over). For a watchdog outside of this process, which stops what must not run twice when this process
+   * cannot.
    */
   onLease(held: (untilMs: number) => void): void
   close(): void

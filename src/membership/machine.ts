@@ -1,6 +1,6 @@
 /**
- * One host's part in the membership. Pure: what happens goes in with its time, what is to be done comes out as
- * data. It says that it lives, follows the view, holds its lease, and observes if its roles say so.
+ * One host's part in the membership. Pure: what happens goes in with its time, what is to be done comes out
+ * as data. It says that it lives, follows the view, holds its lease, and observes if its roles say so.
  */
 import type { Member, MemberInfo, Membership, MembershipTimes } from './contract.ts'
 import type { Emit } from './effects.ts'

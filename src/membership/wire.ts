@@ -33,7 +33,7 @@ export type Want = { readonly op: 'want'; readonly number: number }
 
 /** What the leader says to everybody (topic `view`). */
 export type Said =
-  /** Whole. `leads`: by the leader it names; else another observer passes it on to one that has just begun. */
+  /** Whole. `leads`: by the leader it names; else another observer passes it on to one that just began. */
   | { readonly op: 'view'; readonly leads: boolean; readonly view: Membership }
   | {
       readonly op: 'pulse'

@@ -31,7 +31,7 @@ const arrows: readonly Arrow[] = [
   { what: 'the runtime', files: runtimeOnly, may: runtimeOnly },
   { what: 'an adapter', files: /^src\/(?:nats|system)\//, may: /^src\/(?:runtime|ports|nats|system)\// },
   { what: 'the simulation', files: /^src\/sim\//, may: /^src\/(?:runtime|ports|sim)\// },
-  // Written over the ports, so that it runs in the simulation as it does on a host; its bytes are the runtime's.
+  // Over the ports, so that it runs in the simulation as it does on a host; its bytes are the runtime's.
   {
     what: 'the membership',
     files: /^src\/membership\//,

@@ -48,7 +48,7 @@ export type LabOptions = {
 /** As the bus notices a link that carries nothing any more, and a client finds another server. */
 const noticeMs = 2_500
 const reconnectMs = [50, 800] as const
-/** What a host may need to stop what must not run twice; less than that between fence and death is a breach. */
+/** What a host needs to stop what must not run twice: less between fence and death is a breach. */
 const stopMsMin = 2_000
 /** A proof of connection is as old as the silence that makes a suspect, and what was on its way. */
 const proofMsMax = 2_000

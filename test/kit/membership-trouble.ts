@@ -1,6 +1,6 @@
 /**
- * One seed of trouble for the membership: which kinds, and how much of each, are drawn (swarm testing: Groce et
- * al., ISSTA 2012). When it is over everything must be well again, within a bound.
+ * One seed of trouble for the membership: which kinds, and how much of each, are drawn (swarm testing: Groce
+ * et al., ISSTA 2012). When it is over everything must be well again, within a bound.
  */
 import { membershipLab } from './membership-lab.ts'
 
@@ -81,6 +81,7 @@ export const trouble = (seed: number): Outcome => {
     lab.run(3_000)
     if (!isWell()) breaches.push('not well for long')
   }
-  const what = `${hosts.length} hosts, ${observers.length} observers, ${servers.length} servers: ${kinds.join()} ${JSON.stringify(options)}`
+  const counts = `${hosts.length} hosts, ${observers.length} observers, ${servers.length} servers`
+  const what = `${counts}: ${kinds.join()} ${JSON.stringify(options)}`
   return { breaches, what, deaths: lab.deaths(), slackMsMin: lab.slackMsMin(), settledMs, log: lab.log }
 }

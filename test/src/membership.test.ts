@@ -1,6 +1,6 @@
 /**
- * The membership: who is in the cluster, who lives, and who may say so. Whole clusters over a bus that breaks,
- * in virtual time; what is promised of leases is watched in all of them (test/kit/membership-lab.ts).
+ * The membership: who is in the cluster, who lives, and who may say so. Whole clusters over a bus that
+ * breaks, in virtual time; what is promised of leases is watched in all of them (test/kit/membership-lab.ts).
  */
 import t from 'tap'
 import { timesDefault } from '../../src/membership/times.ts'
