@@ -64,6 +64,7 @@ export const simOutside = (random: SeededRandom): Outside => {
         },
         'vault.drop': soon,
         'builder.drop': soon,
+        'builder.bury': soon,
         'history.drop': async ({ appId }: { appId: string }) => {
           await soon()
           lines.delete(appId)

@@ -15,6 +15,17 @@ import type { Site } from './site.ts'
 
 export const by = { id: 'u1', email: 'user@example.com' }
 const askMs = 15_000
+/** Whoever is asked may be gone without a word. */
+const patienceMs = 30_000
+
+/** Rejects when there is no answer in time: what dies in the simulation answers nothing at all. */
+const inTime = <T>(site: Site, via: string, answer: Promise<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const timer = site.cluster.world.clock.after(patienceMs, () =>
+      reject(new OpFailed('failed', 'ETIMEDOUT', 'no answer', via)),
+    )
+    answer.then(resolve, reject).finally(() => timer.cancel())
+  })
 
 export type Asking = <P, K extends QuestionName<P>>(
   to: Ref<P>,
@@ -29,8 +40,9 @@ export const askingAt =
     if (hosts.length === 0) throw new OpFailed('failed', 'ECONNREFUSED', 'no API can be reached')
     const host = random.pick(hosts)
     try {
-      return await site.cluster.world.node(host).ask(to, message, { timeoutMs: askMs })
+      return await inTime(site, host, site.cluster.world.node(host).ask(to, message, { timeoutMs: askMs }))
     } catch (error) {
+      if (error instanceof OpFailed) throw error
       const kind = (error as { kind?: string }).kind === 'refused' ? 'refused' : 'failed'
       const text = error instanceof Error ? error.message : 'failed'
       throw new OpFailed(kind, kind, text, host, { cause: error })
@@ -52,7 +64,7 @@ export const clientsOf = (
       if (open.length === 0) throw new OpFailed('failed', 'ECONNREFUSED', 'no router can be reached')
       const via = random.pick(open)
       try {
-        const process = await site.routers.get(via)!.router.request(`${app}.${appDomain}`)
+        const process = await inTime(site, via, site.routers.get(via)!.router.request(`${app}.${appDomain}`))
         const { appId, name, id } = process.run
         return { answered: { app: nameOf(appId), dyno: name, life: id }, via, status: 200 }
       } catch (error) {
