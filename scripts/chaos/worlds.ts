@@ -3,6 +3,7 @@ import type { WorldName } from './language.ts'
 import type { Door } from './world.ts'
 
 export const doors: Partial<Record<WorldName, () => Promise<Door>>> = {
+  netns: async () => (await import('./worlds/netns/door.ts')).door,
   sim: async () => (await import('./worlds/sim/door.ts')).door,
   compose: async () => (await import('./worlds/compose/door.ts')).door,
 }

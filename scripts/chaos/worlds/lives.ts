@@ -1,0 +1,53 @@
+/** Every life that looks at the machines have seen, from the first to the last look that saw it. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Life, Said } from '../history.ts'
+import type { Dyno } from './dynos.ts'
+
+export type Watching = {
+  readonly lives: () => readonly Life[]
+  readonly said: () => readonly Said[]
+  readonly close: () => void
+}
+
+const lookMs = 100
+
+/** @param linesOf how many numbered lines a life has surely said; undefined: it says none */
+export const watchLives = (
+  dynos: () => readonly Dyno[],
+  now: () => number,
+  linesOf: (dyno: Dyno) => number | undefined,
+): Watching => {
+  const seen = new Map<string, Life>()
+  const said = new Map<string, Said>()
+  let closed = false
+  const look = (): void => {
+    const at = now()
+    for (const dyno of dynos()) {
+      const { host, run } = dyno
+      const lines = linesOf(dyno)
+      if (lines !== undefined) said.set(run.id, { app: run.appName, life: run.id, host, lines })
+      const life = seen.get(run.id) ?? {
+        ...{ app: run.appName, dyno: run.name, run: run.id, host, singleton: run.singleton },
+        ...{ epoch: run.epoch, fromAt: at, toAt: null },
+      }
+      seen.set(run.id, { ...life, toAt: at })
+    }
+  }
+  const loop = async (): Promise<void> => {
+    while (!closed) {
+      look()
+      await pause(lookMs)
+    }
+  }
+  void loop()
+  return {
+    lives: () => {
+      const live = new Set(dynos().map(({ run }) => run.id))
+      return [...seen.values()].map((life) => (live.has(life.run) ? { ...life, toAt: null } : life))
+    },
+    said: () => [...said.values()],
+    close: () => {
+      closed = true
+    },
+  }
+}
