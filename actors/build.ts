@@ -6,7 +6,7 @@
  * record before anybody is told. The compilation lives and dies with this activation: what it leaves pending
  * is put right by the next life of Builds here, or by its age.
  */
-import { actor, ref, stop, type Caller, type Ctx } from '../src/runtime/index.ts'
+import { actor, ref, stop, type AskFailure, type Caller, type Ctx } from '../src/runtime/index.ts'
 import { Builder } from './effects/builder.ts'
 import { App } from './protocols/app.ts'
 import { Build, type BuildJob, type BuildView } from './protocols/build.ts'
@@ -19,6 +19,8 @@ type State = {
   readonly view: BuildView
   /** What `view` says is on record. */
   readonly onRecord: boolean
+  /** What was compiled. */
+  readonly slug: Slug | null
   readonly tries: number
   /** The pusher went before there was anything to stop. */
   readonly unwanted: boolean
@@ -33,6 +35,8 @@ const againMsMin = 200
 const againMsMax = 5_000
 /** Some minutes without the store; then it is told without being on record. */
 const triesMax = 40
+const asksMax = 30
+const askAgainMs = 500
 /** Who asks late is still answered. */
 const overMs = 60_000
 const callersMax = 16
@@ -55,14 +59,14 @@ export const build = actor(Build, {
       ...at,
     }
     say(ctx, appId, 'app', 'api', `Build started by user ${by.email}`)
-    return keep({ job, view, onRecord: false, tries: 0, unwanted: false, waiting: [] }, ctx)
+    return keep({ job, view, onRecord: false, slug: null, tries: 0, unwanted: false, waiting: [] }, ctx)
   },
   receive: {
     kept(s, _, ctx) {
       if (s.view.status !== 'pending') return told(s, ctx)
       // A repeat of the first word on it.
       if (s.onRecord) return s
-      ctx.ask(ref(App, s.job.appId), { type: 'info' }, askTimeoutMs, describe, (f) => lost('app', f.reason))
+      askApp(s, ctx)
       return { ...s, onRecord: true, tries: 0 }
     },
     notKept(s, { reason }, ctx) {
@@ -75,14 +79,8 @@ export const build = actor(Build, {
     again: (s, _, ctx) => keep(s, ctx),
     described(s, { buildpacks, stack }, ctx) {
       if (s.view.status !== 'pending') return s
-      ctx.ask(
-        ref(Releases, s.view.appId),
-        { type: 'current' },
-        askTimeoutMs,
-        ({ release }) => ({ type: 'configured', configId: release.configId }),
-        (f) => lost('releases', f.reason),
-      )
-      return { ...s, view: { ...s.view, buildpacks, stack } }
+      askReleases(s, ctx)
+      return { ...s, tries: 0, view: { ...s.view, buildpacks, stack } }
     },
     configured(s, { configId }, ctx) {
       if (s.view.status !== 'pending') return s
@@ -100,6 +98,19 @@ export const build = actor(Build, {
     released: (s, { releaseId, version }, ctx) =>
       s.view.status === 'pending' ? succeed(s, { releaseId, releaseVersion: version }, ctx) : s,
     failed: (s, { code, reason }, ctx) => fail(s, code, reason, ctx),
+    unheard(s, { whom, reason }, ctx) {
+      if (s.view.status !== 'pending') return s
+      if (s.tries >= asksMax) return fail(s, 'platform', `no answer from ${whom}: ${reason}`, ctx)
+      ctx.after('askAgain', askAgainMs, { type: 'askAgain', whom })
+      return { ...s, tries: s.tries + 1 }
+    },
+    askAgain(s, { whom }, ctx) {
+      if (s.view.status !== 'pending') return s
+      if (whom === 'app') askApp(s, ctx)
+      else if (whom === 'releases') askReleases(s, ctx)
+      else askDeploy(s, ctx)
+      return s
+    },
     cancel(s, _, ctx) {
       if (s.view.status === 'pending' && s.view.slugId === null)
         ctx.run(Builder.cancel({ buildId: s.view.id }))
@@ -119,8 +130,23 @@ export const build = actor(Build, {
 const describe = (app: { buildpacks: string[]; buildStack: string }) =>
   ({ type: 'described', buildpacks: app.buildpacks, stack: app.buildStack }) as const
 
-const lost = (whom: string, reason: string) =>
-  ({ type: 'failed', code: 'platform', reason: `no answer from ${whom}: ${reason}` }) as const
+const askApp = (s: State, ctx: Self): void =>
+  ctx.ask(ref(App, s.job.appId), { type: 'info' }, askTimeoutMs, describe, (f) => unanswered('app', f))
+
+const askReleases = (s: State, ctx: Self): void =>
+  ctx.ask(
+    ref(Releases, s.view.appId),
+    { type: 'current' },
+    askTimeoutMs,
+    ({ release }) => ({ type: 'configured', configId: release.configId }),
+    (f) => unanswered('releases', f),
+  )
+
+/** Owners move when hosts come, go or change their bus server: a moment later somebody answers. */
+const unanswered = (whom: 'app' | 'releases' | 'deploy', { kind, reason }: AskFailure) =>
+  kind === 'refused' || (whom === 'deploy' && kind !== 'nobody')
+    ? ({ type: 'failed', code: 'platform', reason: `no answer from ${whom}: ${reason}` } as const)
+    : ({ type: 'unheard', whom, reason } as const)
 
 const isOver = (s: State): boolean => s.view.status !== 'pending' && s.onRecord
 
@@ -136,17 +162,23 @@ const keep = (s: State, ctx: Self): State => {
 
 const deploy = (s: State, slug: Slug, ctx: Self): State => {
   const { view } = s
+  const next = { ...s, slug, tries: 0, view: { ...view, slugId: slug.id } }
+  askDeploy(next, ctx)
+  const { buildpackDescription, bytes, stack } = slug
+  ctx.tell(ref(App, view.appId), { type: 'built', buildpackDescription, slugBytes: bytes, stack })
+  return next
+}
+
+const askDeploy = ({ view, slug }: State, ctx: Self): void => {
+  if (slug === null) return
   const description = `Deploy ${view.version.slice(0, commitDigits)}`
   ctx.ask(
     ref(Releases, view.appId),
     { type: 'deploy', slug, description, by: view.by },
     askTimeoutMs,
     (release) => ({ type: 'released', releaseId: release.id, version: release.version }),
-    (f) => lost('releases', f.reason),
+    (f) => unanswered('deploy', f),
   )
-  const { buildpackDescription, bytes, stack } = slug
-  ctx.tell(ref(App, view.appId), { type: 'built', buildpackDescription, slugBytes: bytes, stack })
-  return { ...s, view: { ...view, slugId: slug.id } }
 }
 
 type Released = { readonly releaseId: string; readonly releaseVersion: number }

@@ -59,6 +59,9 @@ export const Build = protocol('build', 2, {
   compiled: tell({ slug: slugShape }),
   released: tell({ releaseId: is.str, version: is.int }),
   failed: tell({ code: is.str, reason: is.str }),
+  /** Whoever was asked did not answer, and surely did nothing that may not be done again. */
+  unheard: tell({ whom: is.oneOf('app', 'releases', 'deploy'), reason: is.str }),
+  askAgain: tell({ whom: is.oneOf('app', 'releases', 'deploy') }),
   notKept: tell({ reason: is.str }),
   again: tell({}),
   over: tell({}),
