@@ -1,16 +1,19 @@
 /** Deploys an app as its user would: created through the API, pushed by git from the machine of a host. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { AppSpec } from '../../language.ts'
 import { filesOf } from './app.ts'
 import { command } from './command.ts'
 import { apiPort, type Host } from './host.ts'
 import type { Lab } from './lab.ts'
 
+const createTriesMax = 20
+const createAgainMs = 500
+
 /** Leaves the app with no dyno but what a first release starts: scaling is the caller's. */
 export const deploy = async (lab: Lab, host: Host, app: AppSpec, linesPerSecond: number): Promise<void> => {
-  const created = await host.api({ method: 'POST', path: '/apps', body: { name: app.name } })
-  if (created.status !== 201) throw new Error(`${app.name} was refused: ${created.body}`)
+  await create(host, app.name)
   const folder = join(lab.folder, 'apps', app.name)
   mkdirSync(folder, { recursive: true })
   for (const [name, text] of Object.entries(filesOf(app, linesPerSecond)))
@@ -25,6 +28,17 @@ export const deploy = async (lab: Lab, host: Host, app: AppSpec, linesPerSecond:
     `git push https://localhost:${apiPort}/${app.name}.git main`,
   ].join(' && ')
   await command(machine.inside(['env', '-i', ...words, 'sh', '-c', `cd ${folder} && ${script}`]))
+}
+
+/** A cluster that has just come together may not answer in time: then nobody knows, and it is asked again. */
+const create = async (host: Host, name: string): Promise<void> => {
+  for (let tries = 1; ; tries++) {
+    const { status, body } = await host.api({ method: 'POST', path: '/apps', body: { name } })
+    // 422: the name is taken, by a try before this one.
+    if (status === 201 || (status === 422 && tries > 1)) return
+    if (status < 500 || tries === createTriesMax) throw new Error(`${name} was refused: ${body}`)
+    await pause(createAgainMs)
+  }
 }
 
 /** Nothing of the machine's settings; the platform's own authority and token. */
