@@ -29,8 +29,9 @@ export const runScenario = async (scenario: Scenario, boot: Boot, options: World
     await until(scene, 'serving', servingMs)
     await until(scene, 'settled', settledMs)
     await load.stop()
-    const seen = await world.observed()
-    const history = recorder.history({ ...seen, final: await finalOf(scene, scenario) })
+    // Asked first: observing ends the tickers.
+    const final = await finalOf(scene, scenario)
+    const history = recorder.history({ ...(await world.observed()), final })
     return { history, verdict: check(history, scenario.bounds) }
   } finally {
     await world.close()
