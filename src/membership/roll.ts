@@ -43,6 +43,8 @@ export class Roll {
   readonly #table = new Map<string, Seen>()
   /** Lives that an operator took out: they are not heard any more. */
   readonly #removed = new Map<string, number>()
+  /** Since when the reason for the brake is gone. */
+  #looseMs: number | undefined
   #brakeEndMs = never
   #braked = false
 
@@ -212,7 +214,10 @@ export class Roll {
       const isQuiet = isOther && by.nowMs - sinceMs > by.suspectMs / 2
       silences.push({ isSuspect, isQuiet, isDead: seen.state === 'dead', sinceMs })
     }
-    this.#braked = isBraked(silences, was, this.#times.brakeWindowMs)
+    const holds = isBraked(silences, was, this.#times.brakeWindowMs)
+    // The first one back is no reason to move the work of those that are a moment behind it.
+    this.#looseMs = !was || holds ? undefined : (this.#looseMs ?? by.nowMs)
+    this.#braked = holds || (this.#looseMs !== undefined && by.nowMs - this.#looseMs < by.suspectMs)
     if (this.#braked === was) return false
     if (was) this.#brakeEndMs = by.nowMs
     const what = this.#braked
