@@ -21,9 +21,13 @@ export type Bus = {
 }
 
 const reconnectMs = [50, 1_500] as const
+/** A host leaves another one's server for its own when that is back. */
+const homeMs = 2_000
 const electionMs = [4_000, 9_000] as const
 /** What listens on a host besides its host process, each with a connection of its own. */
 export const endpointsOf = (host: string): readonly string[] => [host, `${host}-router`]
+
+const hostOf = (endpoint: string): string => endpoint.replace(/-router$/, '')
 
 /** @param servers the hosts that have one */
 export const simBus = (
@@ -84,6 +88,19 @@ export const simBus = (
     })
   }
 
+  /** Home: the next time it connects, a host finds its own server first. */
+  const comeHome = (server: string): void => {
+    if (!up.has(server) || connected.get(server) === server) return
+    connected.delete(server)
+    attach(server)
+  }
+  // From a host to its server, to the other one's server, to the other one.
+  world.network.route((from, to) => {
+    const [host, other] = [hostOf(from), hostOf(to)]
+    const [first, last] = [connected.get(host), connected.get(other)]
+    return first === undefined || last === undefined ? undefined : [host, first, last, other]
+  })
+
   return {
     up: () => [...up],
     leader: () => leader,
@@ -98,6 +115,7 @@ export const simBus = (
       up.add(server)
       settle()
       for (const host of hosts) world.clock.after(random.between(...reconnectMs), () => attach(host))
+      world.clock.after(homeMs, () => comeHome(server))
     },
     cutOff: (cut) => {
       isolated = cut

@@ -42,7 +42,7 @@ export type Cluster = {
   view(): Membership | undefined
   /** The operator's word; outlives the host process. */
   drain(host: string, isDraining: boolean): void
-  /** SIGTERM: says goodbye, finishes what it is about, ends. Its dynos live on. */
+  /** SIGTERM: finishes what it is about, ends its dynos, says goodbye. */
   stop(host: string): Promise<void>
   engineFaults: EngineFaults
   outsideFaults: OutsideFaults
@@ -125,8 +125,11 @@ export const createCluster = (
     },
     stop: async (host) => {
       if (!world.alive().includes(host)) return
-      await members.get(host)?.leave()
-      await world.stop(host)
+      const own = members.get(host)
+      await world.stop(host, async () => {
+        await machines.get(host)?.stop()
+        await own?.leave()
+      })
     },
     answer: async (to, message, timeoutMs = timeoutMsDefault) => {
       // Nobody can be asked before the first view; later ones are part of what is tried.

@@ -7,7 +7,7 @@
  */
 import { EffectFailed, type Effects } from '../../src/ports/effects.ts'
 import type { Clock } from '../../src/ports/clock.ts'
-import { virtualClock } from '../../src/sim/clock.ts'
+import { type virtualClock } from '../../src/sim/clock.ts'
 import { createGate } from '../../src/sim/gate.ts'
 import type { SeededRandom } from '../../src/sim/random.ts'
 import type { Run } from '../../actors/protocols/shapes.ts'
@@ -32,6 +32,8 @@ export type Machine = {
   performers(clock: Clock, faults: () => EngineFaults): Effects
   /** The process ends by itself. */
   end(runId: string, code: number): void
+  /** SIGTERM to all, and nothing is left of them. */
+  stop(): Promise<void>
   /** Power lost: nothing runs any more. */
   powerOff(): void
   /** Its processes stand still, and go on. */
@@ -152,6 +154,11 @@ export const simMachine = (
     thaw: gate.thaw,
     frozen: gate.frozen,
     started: () => started,
+    stop: async () => {
+      for (const runId of processes.keys()) signal(runId, 'SIGTERM')
+      await until(() => ([...processes.values()].every((process) => process.exited) ? true : undefined))
+      processes.clear()
+    },
     powerOff: () => {
       gate.thaw()
       for (const runId of processes.keys()) end(runId, 137)

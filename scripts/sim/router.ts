@@ -19,6 +19,8 @@ import type { Process } from './engine.ts'
 export type SimRouter = {
   /** Resolves with the process that answered; rejects with `RouterFailed`. */
   request(hostname: string): Promise<Process>
+  /** Resolves when what is in flight has ended. */
+  drain(): Promise<void>
   end(): void
 }
 export class RouterFailed extends Error {
@@ -56,8 +58,7 @@ export const openRouter = (
   const pause = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve))
 
   const followed = followMembership({ clock, transport })
-  const hostState = (other: string) =>
-    followed.view().members.find((member) => member.name === other)?.state
+  const hostState = (other: string) => followed.view().members.find((member) => member.name === other)?.state
   const table = createRouteTable({
     appDomain,
     standpoint: { host, hostState },
@@ -92,23 +93,35 @@ export const openRouter = (
     return process
   }
 
+  const serve = async (hostname: string): Promise<Process> => {
+    const decision = await table.resolve(hostname)
+    if (decision.kind !== 'route') throw new RouterFailed(decision.kind === 'refuse' ? decision.code : 'H99')
+    const left = [...decision.targets]
+    for (let tries = 0; tries < triesMax && left.length > 0; tries++) {
+      const [target] = left.splice(Math.floor(random.next() * left.length), 1)
+      const found = target === undefined ? 'refused' : reach(host, target)
+      if (found === 'lost') await pause(connectMs)
+      else if (found === 'silent') {
+        await pause(firstByteMs)
+        throw new RouterFailed('H12')
+      } else if (found !== 'refused') return exchange(found)
+    }
+    throw new RouterFailed('H19')
+  }
+  let inFlight = 0
+  const idle: (() => void)[] = []
+
   return {
     request: async (hostname) => {
-      const decision = await table.resolve(hostname)
-      if (decision.kind !== 'route')
-        throw new RouterFailed(decision.kind === 'refuse' ? decision.code : 'H99')
-      const left = [...decision.targets]
-      for (let tries = 0; tries < triesMax && left.length > 0; tries++) {
-        const [target] = left.splice(Math.floor(random.next() * left.length), 1)
-        const found = target === undefined ? 'refused' : reach(host, target)
-        if (found === 'lost') await pause(connectMs)
-        else if (found === 'silent') {
-          await pause(firstByteMs)
-          throw new RouterFailed('H12')
-        } else if (found !== 'refused') return exchange(found)
+      inFlight++
+      try {
+        return await serve(hostname)
+      } finally {
+        inFlight--
+        if (inFlight === 0) for (const wake of idle.splice(0)) wake()
       }
-      throw new RouterFailed('H19')
     },
+    drain: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => void idle.push(resolve))),
     end: () => {
       followed.close()
       transport.end()

@@ -23,6 +23,11 @@ export type Network = {
   faults(faults: NetworkFaults): void
   /** What comes from and goes to a host fares worse than the rest; undefined: no more. */
   worsen(host: string, faults: NetworkFaults | undefined): void
+  /**
+   * Everything goes over these hosts: what lies between two others on the bus, in order; undefined: there is no
+   * way. A cut anywhere on it is a cut.
+   */
+  route(way: (from: string, to: string) => readonly string[] | undefined): void
   /** Messages from `from` to `to` vanish until healed. */
   cut(from: string, to: string): void
   heal(): void
@@ -53,9 +58,16 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
   let faults = calmNetwork
   let lost = 0
 
+  let way: ((from: string, to: string) => readonly string[] | undefined) | undefined
+  const isSevered = (from: string, to: string): boolean => {
+    if (cuts.size === 0) return false
+    if (cuts.has(`${from}>${to}`)) return true
+    const hops = way?.(from, to)
+    if (hops === undefined) return way !== undefined
+    return hops.some((hop, at) => at > 0 && cuts.has(`${hops[at - 1]}>${hop}`))
+  }
   const isCut = (from: string, to: string): boolean =>
-    (cuts.size > 0 && cuts.has(`${from}>${to}`)) ||
-    (offline.size > 0 && (offline.has(from) || offline.has(to)))
+    isSevered(from, to) || (offline.size > 0 && (offline.has(from) || offline.has(to)))
   const tell = (host: string, connected: boolean): void => {
     const life = lives.get(host)
     for (const changed of life?.onConnection ?? []) life?.gate.pass(() => changed(connected))
@@ -93,6 +105,9 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
       if (next === undefined) worse.delete(host)
       else worse.set(host, next)
     },
+    route: (next) => {
+      way = next
+    },
     cut: (from, to) => void cuts.add(`${from}>${to}`),
     heal: () => cuts.clear(),
     disconnect: (host) => {
@@ -117,7 +132,7 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
           // off.
           const isDeaf =
             target === undefined || !target.alive || target.onBatch === undefined || offline.has(to)
-          if (isDeaf && !offline.has(host) && !cuts.has(`${host}>${to}`)) {
+          if (isDeaf && !offline.has(host) && !isSevered(host, to)) {
             if (unreachable !== undefined) {
               clock.after(faults.delayMsMin, () => life.gate.pass(() => life.alive && unreachable()))
             }

@@ -45,8 +45,8 @@ export type World = {
   /** As kill -9: nothing more is said by it; what it had sent is on its way. */
   crash(name: string): void
   restart(name: string): void
-  /** As SIGTERM: what it is about is finished first. */
-  stop(name: string): Promise<void>
+  /** As SIGTERM: what it is about is finished, then `last` happens while it still has its connections. */
+  stop(name: string, last?: () => Promise<void>): Promise<void>
   /** As SIGSTOP: nothing of it moves until it thaws; then everything that was due comes at once. */
   freeze(name: string): void
   thaw(name: string): void
@@ -106,7 +106,12 @@ export const createWorld = (seed: number): World => {
         lines.push(`${clock.monotonicMs().toFixed(1)} host=${name} ${JSON.stringify(fields)}`)
     }
     const made = host.boot({
-      ...{ host: name, random: lifeRandom, clock: lifeClock, transport, store: client, log },
+      host: name,
+      random: lifeRandom,
+      clock: lifeClock,
+      transport,
+      store: client,
+      log,
     })
     const { tree, effects } = made
     const ports: NodePorts = {
@@ -170,12 +175,13 @@ export const createWorld = (seed: number): World => {
       trace.add(clock.monotonicMs(), `restart ${name}`)
       start(name)
     },
-    stop: async (name) => {
+    stop: async (name, last) => {
       const host = hosts.get(name)
       const life = host?.life
       if (host === undefined || life === undefined) return
       trace.add(clock.monotonicMs(), `stop ${name}`)
       await life.node.stop()
+      await last?.()
       // It may have been killed meanwhile.
       if (host.life !== life) return
       life.end()

@@ -93,7 +93,11 @@ export const clientsOf = (
         config: site.cluster.outside.vars.get(configId) ?? {},
         quantities: Object.fromEntries(types.map((one) => [one.type, one.quantity])),
         dynos: dynos.map(({ name, state, id: run, host, releaseVersion }) => ({
-          ...{ name, state, run, host, releaseVersion },
+          name,
+          state,
+          run,
+          host,
+          releaseVersion,
         })),
       }
     },

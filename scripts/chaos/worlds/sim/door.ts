@@ -67,7 +67,10 @@ const furnish = async (
   const processes = (): LiveProcess[] =>
     names.flatMap((host) =>
       liveOf(machines.get(host)!).map((process) => ({
-        ...{ app: appOf(process.run.appId), dyno: process.run.name, run: process.run.id, host },
+        app: appOf(process.run.appId),
+        dyno: process.run.name,
+        run: process.run.id,
+        host,
         up: process.run.type !== 'web' || process.bound,
         reachable: site.reachable().includes(host),
       })),
@@ -85,7 +88,11 @@ const furnish = async (
     observed: async () => ({
       lives: names.flatMap((host) =>
         machines.get(host)!.lives.map(({ run, fromMs, toMs }) => ({
-          ...{ app: appOf(run.appId), dyno: run.name, run: run.id, host, singleton: run.singleton },
+          app: appOf(run.appId),
+          dyno: run.name,
+          run: run.id,
+          host,
+          singleton: run.singleton,
           ...{
             epoch: run.epoch,
             fromAt: fromMs - bootedMs,
@@ -156,9 +163,16 @@ const deploy = async (
   const types = Object.entries(app.types)
   const [who, releases, formation] = [ref(App, id), ref(Releases, id), ref(Formation, id)]
   const slug = {
-    ...{ id: `${id}-slug`, sha256: '0'.repeat(64), bytes: 1, stack: 'heroku-24', commit: '60a874b3' },
-    ...{ description: 'Deploy', buildpackDescription: 'Procfile', createdAt: 1 },
-    // The simulated machine runs a ticker like any worker.
+    id: `${id}-slug`,
+    sha256: '0'.repeat(64),
+    bytes: 1,
+    stack: 'heroku-24',
+    commit: '60a874b3',
+    ...{
+      description: 'Deploy',
+      buildpackDescription: 'Procfile',
+      createdAt: 1,
+    },
     processTypes: Object.fromEntries(
       types.map(([type, { does }]) => [type, does === 'web' ? 'web' : 'worker']),
     ),
@@ -167,7 +181,8 @@ const deploy = async (
   await surely(sleep, () => ask(who, { type: 'create', name, owner: by, region: 'us', stack: 's' }))
   await surely(sleep, () => ask(releases, { type: 'deploy', slug, description: 'Deploy', by }))
   const updates = types.map(([type, { quantity, singleton }]) => ({
-    ...{ type, quantity: String(quantity) },
+    type,
+    quantity: String(quantity),
     ...(singleton === undefined ? {} : { singleton }),
   }))
   // The formation hears of the release a moment later, and then knows its types.

@@ -8,8 +8,6 @@ import type { Site } from './site.ts'
 /** Peers notice a frozen or cut off server when its pings are due. */
 const pingsMs = 2_500
 const bootMs = 1_500
-/** A stop by SIGTERM: what is in flight is answered. */
-const stopMs = 1_000
 
 export type Faults = {
   strike(fault: Fault): Promise<readonly string[]>
@@ -111,9 +109,11 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
     bus.cutOff(new Set())
   }
   const upgrade = async (host: string): Promise<void> => {
+    await site.drainRouter(host)
     await cluster.stop(host)
-    site.closeRouter(host)
-    await sleep(stopMs + bootMs)
+    bus.kill(host)
+    await sleep(bootMs)
+    bus.start(host)
     site.openRouter(host)
     world.restart(host)
   }

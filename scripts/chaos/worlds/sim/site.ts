@@ -23,6 +23,8 @@ export type Site = {
   readonly routers: Map<string, { readonly router: SimRouter; readonly gate: Gate }>
   openRouter(host: string): void
   closeRouter(host: string): void
+  /** Takes nothing new, and closes when what is in flight has ended. */
+  drainRouter(host: string): Promise<void>
   /** Hosts that somebody outside reaches now. */
   reachable(): readonly string[]
   /** The hosts whose API answers, perhaps. */
@@ -83,6 +85,12 @@ export const openSite = (seed: number, specs: readonly HostSpec[], plant: Plant)
     closeRouter: (host) => {
       routers.get(host)?.router.end()
       routers.delete(host)
+    },
+    drainRouter: async (host) => {
+      const open = routers.get(host)
+      routers.delete(host)
+      await open?.router.drain()
+      open?.router.end()
     },
     apis: () => reachable().filter((name) => cluster.world.alive().includes(name)),
   }
