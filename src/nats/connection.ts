@@ -142,16 +142,18 @@ export const connect = async (options: ConnectOptions): Promise<Connection> => {
 
 const dialUntil = async (options: ConnectOptions, inbox: string): Promise<NatsConnection> => {
   const deadline = performance.now() + (options.connectMsMax ?? connectMsMaxDefault)
+  /** A server that says no tells more than others that are not there. */
+  let refusal: NatsError | undefined
   for (let tries = 0; ; tries += 1) {
     const url = options.urls[tries % options.urls.length] ?? ''
     try {
       return await dial(dialOptions(options, url, inbox))
     } catch (error) {
-      const refused = error instanceof NatsError && error.isAuthError()
+      if (error instanceof NatsError && error.isAuthError()) refusal = error
       const late = performance.now() > deadline
-      if (refused && (late || options.nkeySeed === undefined)) {
+      if (refusal !== undefined && (late || options.nkeySeed === undefined)) {
         const who = options.nkeySeed === undefined ? (loginOf(options).user ?? 'us') : options.host
-        throw new ConnectFailed('nats_refused', `the bus refused ${who}`, { cause: error })
+        throw new ConnectFailed('nats_refused', `the bus refused ${who}`, { cause: refusal })
       }
       if (late) {
         const where = options.urls.map(hostAndPort).join(', ')
