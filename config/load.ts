@@ -12,7 +12,10 @@ export type Settings = {
   readonly port: number
   readonly routerPort: number
   readonly appDomain: string
-  /** The first of four ports for other hosts: HTTPS, the bus' clients, its servers, and its clients while it is one server. */
+  /**
+   * The first of four ports for other hosts: HTTPS, the bus' clients, its servers, and its clients while it
+   * is one server.
+   */
   readonly clusterPort: number
   /** Where other hosts reach this one. Undefined: found by looking at the machine. */
   readonly address: string | undefined

@@ -10,11 +10,15 @@ export const busCluster = 'manifold'
 /** What the operator's login may ask for: the API and the discovery of services. */
 export const operatorSubjects = ['manifold.v1.api.>', '$SRV.>']
 
+/** Router processes a host may have. */
+const routersMax = 8
+
 const grants = {
   cluster: busCluster,
   readable: ['KV_manifold', 'OBJ_manifold'],
   written: ['history.>'],
   served: ['manifold.v1.>', '$SRV.>'],
+  suffixes: Array.from({ length: routersMax }, (_, index) => `-router-${index}`),
 } as const
 
 /** Ports after the first of a host's cluster ports. */

@@ -50,8 +50,8 @@ const stepTimeoutMs = 120_000
 
 export type FollowedBus = {
   /**
-   * Before a host is taken out for good: another control host gets a server in place of its own. Nothing when it
-   * has none, or when nobody can take its place: the two that are left go on.
+   * Before a host is taken out for good: another control host gets a server in place of its own. Nothing when
+   * it has none, or when nobody can take its place: the two that are left go on.
    */
   readonly release: (host: string) => Promise<void>
   readonly close: () => void

@@ -22,7 +22,9 @@ export type EnterDeps = {
 }
 
 export type Entered = {
-  /** Runs this host's server, when it has one or may be asked to. Undefined: an external bus, or no control. */
+  /**
+   * Runs this host's server, when it has one or may be asked to. Undefined: an external bus, or no control.
+   */
   readonly keeper: Keeper | undefined
   /** Copies of what is kept, when this host says what it is like. */
   readonly replicas: number | undefined

@@ -75,8 +75,11 @@ export const chooseDriver = (settings: Settings): 'oci' | 'process' =>
 
 /** What this host listens on itself, for others. */
 const portsOf = ({ port, routerPort, clusterPort }: Settings): readonly number[] => [
-  ...[port, routerPort],
-  ...[clusterPort, clusterPort + 1, clusterPort + 2],
+  port,
+  routerPort,
+  clusterPort,
+  clusterPort + 1,
+  clusterPort + 2,
 ]
 
 export const openEngine = async (deps: EngineDeps): Promise<Engine> => {

@@ -1,6 +1,6 @@
 /**
- * The host process, put together: cluster, bus, engine, actors, routers, API. Opened in this order and closed in
- * the reverse; whoever serves users comes last up and first down.
+ * The host process, put together: cluster, bus, engine, actors, routers, API. Opened in this order and closed
+ * in the reverse; whoever serves users comes last up and first down.
  */
 import type { Settings } from '../../config/load.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -39,7 +39,9 @@ export type Host = {
   readonly isFirst: boolean
   /** Resolves with the reason when the process should end: its actors gave up, or it was taken out. */
   readonly failed: Promise<string>
-  /** Ends everything of this host, dynos, routers and the embedded server too; other hosts take over first. */
+  /**
+   * Ends everything of this host, dynos, routers and the embedded server too; other hosts take over first.
+   */
   stop(): Promise<void>
 }
 
@@ -118,7 +120,8 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const facts = (): Promise<HostFacts> =>
     hostFacts({ name, version, home: settings.home, backups: paths.backups, driver: engine.driver, now })
   const failed = Promise.withResolvers<string>()
-  let invited: (() => void) | undefined
+  /** Says how the next host joins; known once the API is. */
+  const invited: { say?: () => void } = {}
   const neighbours: Neighbours = await openNeighbours({
     cluster,
     bus,
@@ -131,7 +134,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     packedSlug: (sha256) => engine.packedSlug(sha256),
     attach: (token) => rendezvous.expect(token, attachTimeoutMs),
     calls: { [factsPath]: facts, ...serveSteps(place) },
-    joined: () => invited?.(),
+    joined: () => invited.say?.(),
     removed: () => failed.resolve('this host was removed from its cluster'),
   })
   const { members } = neighbours
@@ -173,13 +176,26 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const token = cluster.secrets.ownerToken ?? ''
   const control = does('control')
     ? await openControl({
-        ...{ settings, paths, cluster, bus, neighbours, engine, vault, rendezvous, node, random, clock, log },
-        ...{ facts, apiUrl, token },
+        settings,
+        paths,
+        cluster,
+        bus,
+        neighbours,
+        engine,
+        vault,
+        rendezvous,
+        node,
+        random,
+        clock,
+        log,
+        facts,
+        apiUrl,
+        token,
         operatorLogin: place.operatorLogin,
         releaseServer: (host) => following.release(host),
       })
     : undefined
-  invited = () => {
+  invited.say = () => {
     const told = control?.invite().then((url) => progress(`the next host joins with MANIFOLD_JOIN=${url}`))
     told?.catch((error: unknown) =>
       log({ at: 'invite-failed', reason: error instanceof Error ? error.message : 'unknown' }),

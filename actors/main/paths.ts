@@ -23,7 +23,9 @@ export type HomePaths = ReturnType<typeof homePaths>
 /** What `bus` holds. */
 export type BusFile = {
   readonly urls: readonly string[]
-  /** PEM file of the authority, and the file with the seed of this host's key; neither for an external bus. */
+  /**
+   * PEM file of the authority, and the file with the seed of this host's key; neither for an external bus.
+   */
   readonly ca?: string
   readonly seed?: string
   /** The name of this host. */

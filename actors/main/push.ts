@@ -139,7 +139,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
             repository,
             pathInfo,
             env: { ...hooks.env, MANIFOLD_PUSH_ID: push },
-            // Nothing changed: refused, or the empty request by which git asks whether it may send a large one.
+            // Not taken: refused, or the empty request by which git asks whether it may send more.
             beforeEnd: async () => {
               if (session.taken) await repositories.keep(app.id, session.accepted)
             },

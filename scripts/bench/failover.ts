@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- failover`: from a fault to the first 200 from a replacement of the dyno that it hit, minus
- * the app's own boot (from its command to listening), by real hosts on machines of their own.
+ * `npm run bench -- failover`: from a fault to the first 200 from a replacement of the dyno that it hit,
+ * minus the app's own boot (from its command to listening), by real hosts on machines of their own.
  *
- * Three hosts, an app with a dyno on each. Peers are what their documents say (failover/anchors.ts). Needs root.
+ * Three hosts, an app with a dyno on each. Peers are what their documents say (failover/anchors.ts). Needs
+ * root.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Fault, Target } from '../chaos/language.ts'
@@ -116,6 +117,7 @@ const measure = async (site: Site, { what, on, fault }: Case): Promise<Measured>
   })
   await site.strike(fault(host))
   await Promise.all(asking)
-  if (found === undefined) throw new Error(`${what}: no replacement answered within ${replacedMsMax} ms`)
+  if (found === undefined)
+    throw new Error(`${what}: no replacement answered within ${replacedMsMax} ms\n${site.words()}`)
   return found
 }

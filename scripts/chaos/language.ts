@@ -119,8 +119,8 @@ export type Bounds = {
   /** From the end of the timeline to `settled`. */
   readonly settledMs: number
   /**
-   * A request may fail when it was on its way within this of a fault that hit (`via`, or a host with a dyno of
-   * the app). 0: none may fail, whatever happens.
+   * A request may fail when it was on its way within this of a fault that hit (`via`, or a host with a dyno
+   * of the app). 0: none may fail, whatever happens.
    */
   readonly detectionMs: number
   /** A fault keeps on hurting until it is repaired (all routers cut off, say), not only when it strikes. */

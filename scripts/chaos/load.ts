@@ -13,12 +13,12 @@ export type Running = {
 export const startLoad = (world: World, scenario: Scenario, recorder: Recorder): Running => {
   const { apps, load } = scenario
   let writing = true
-  let asking = true
+  const asking = new AbortController()
   const webs = apps.filter((app) => app.types['web'] !== undefined)
 
   const client = async (number: number): Promise<void> => {
     // Each begins with another app, so that all are asked from the first moment on.
-    for (let turn = number; asking; turn++) {
+    for (let turn = number; !asking.signal.aborted; turn++) {
       const app = webs[turn % webs.length]
       if (app === undefined) return
       await recorder.request(app.name)
@@ -55,7 +55,7 @@ export const startLoad = (world: World, scenario: Scenario, recorder: Recorder):
     stopWrites,
     stop: async () => {
       await stopWrites()
-      asking = false
+      asking.abort()
       await Promise.all(clients)
     },
   }

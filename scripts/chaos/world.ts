@@ -2,8 +2,8 @@
  * What a world offers to the runner: hosts that can be hurt, clients that use the platform as anybody would,
  * and observers that see what truly runs.
  *
- * The runner (run.ts) drives load and timeline and writes the history; a world only does and tells. Nothing of
- * it may outlive `close`, however a scenario ended.
+ * The runner (run.ts) drives load and timeline and writes the history; a world only does and tells. Nothing
+ * of it may outlive `close`, however a scenario ended.
  */
 import type { Answered, FinalApp, Life, LogEvent, Said } from './history.ts'
 import type { Condition, Fault, Scenario, WorldName } from './language.ts'
@@ -31,22 +31,22 @@ export class OpFailed extends Error {
 }
 
 /**
- * Apps go by their names in the scenario. Every call ends within 30 s, and rejects with `OpFailed` when it was
- * not acknowledged.
+ * Apps go by their names in the scenario. Every call ends within 30 s, and rejects with `OpFailed` when it
+ * was not acknowledged.
  */
 export type Clients = {
   /**
    * One GET through the router of a host that a client can reach now (as a load balancer with health checks
    * would choose it). A router that refuses the connection is no failure: the next one is asked.
    */
-  request(
+  readonly request: (
     app: string,
-  ): Promise<{ readonly answered: Answered; readonly via: string; readonly status: number }>
+  ) => Promise<{ readonly answered: Answered; readonly via: string; readonly status: number }>
   /** @returns the version of the release that it made */
-  setConfig(app: string, key: string, value: string): Promise<{ readonly version: number }>
-  scale(app: string, type: string, quantity: number): Promise<void>
+  readonly setConfig: (app: string, key: string, value: string) => Promise<{ readonly version: number }>
+  readonly scale: (app: string, type: string, quantity: number) => Promise<void>
   /** What the API says now. */
-  info(app: string): Promise<FinalApp>
+  readonly info: (app: string) => Promise<FinalApp>
 }
 
 /** A process that runs now, as the machines tell: not as the record does. */

@@ -1,6 +1,6 @@
 /**
- * Where a deliberate bug can stand in a simulated cluster: between the platform's parts, never inside them. For
- * showing that the checks find what they are for.
+ * Where a deliberate bug can stand in a simulated cluster: between the platform's parts, never inside them.
+ * For showing that the checks find what they are for.
  */
 import type { Members } from '../../src/membership/contract.ts'
 import type { Store } from '../../src/ports/store.ts'

@@ -9,26 +9,51 @@ import { App } from '../../actors/protocols/app.ts'
 import { Formation } from '../../actors/protocols/formation.ts'
 import { Releases } from '../../actors/protocols/releases.ts'
 import { ref } from '../../src/runtime/index.ts'
-import type { SeededRandom } from '../../src/sim/random.ts'
-import { createCluster, type Cluster } from './cluster.ts'
-import { calmEngine, liveOf } from './engine.ts'
-import { calm, drawFaults, strike } from './faults.ts'
-import { calmOutside } from './outside.ts'
+import { seededRandom, type SeededRandom } from '../../src/sim/random.ts'
+import { doubles } from '../chaos/check/lives.ts'
+import type { Struck } from '../chaos/history.ts'
+import { openSite, type Site } from '../chaos/worlds/sim/site.ts'
+import type { Cluster, SimHost } from './cluster.ts'
 import type { Known } from './known.ts'
+import { drawTrouble } from './mix.ts'
+import { noPlant } from './plant.ts'
 import { check } from './platform-check.ts'
 import { verdictOf, type Scenario } from './scenario.ts'
 
 const by = { id: 'u1', email: 'user@example.com' }
 const actsMax = 25
 const askMs = 8_000
+const undoneMs = 3_000
 /** Back-offs that grew during the trouble run out. */
 const reviveMs = 30_000
+
+/** Mostly as many hosts as people have, now and then as many as a company does. */
+const hostsOf = (random: SeededRandom): readonly SimHost[] => {
+  const [from, to] = random.pick([
+    ...([
+      [3, 5],
+      [3, 5],
+      [3, 5],
+      [3, 5],
+      [4, 12],
+      [4, 12],
+    ] as const),
+    ...([[12, 50]] as const),
+  ])
+  const count = random.between(from, to)
+  const controls = random.pick([3, 3, 5])
+  return Array.from({ length: count }, (_, at) => ({
+    name: `h${at + 1}`,
+    roles: ['dyno', 'router', ...(at < controls ? ['control', 'logplex'] : [])],
+    labels: { zone: random.pick(['a', 'b', 'c']) },
+  }))
+}
 
 export const platform: Scenario = {
   name: 'platform',
   run: async (seed, options = {}) => {
-    const hosts = ['a', 'b', 'c'].slice(0, 1 + (seed % 3))
-    const c = createCluster(seed, hosts, options)
+    const site = openSite(seed, hostsOf(seededRandom(seed)), options.plant ?? noPlant)
+    const c = site.cluster
     const random = c.world.random
     await c.world.run(() => false, 500)
     const apps = [1, 2, 3].map((n): Known => {
@@ -45,31 +70,68 @@ export const platform: Scenario = {
       }
       return { id, name, releases: new Map(), ...none }
     })
-    await trouble(c, apps, random)
-    calm(c.world, hosts)
-    c.engineFaults = calmEngine
-    c.outsideFaults = calmOutside
+    const struck = await trouble(site, apps, random)
     await revive(c, apps)
-    const violations = await check(c, apps)
+    const violations = [...(await check(c, apps)), ...singletons(site, struck)]
+    for (const name of site.names) site.closeRouter(name)
     return verdictOf(c.world, violations)
   },
 }
 
-const trouble = async (c: Cluster, apps: readonly Known[], random: SeededRandom): Promise<void> => {
+const trouble = async (
+  site: Site,
+  apps: readonly Known[],
+  random: SeededRandom,
+): Promise<readonly Struck[]> => {
+  const c = site.cluster
   for (const app of apps.slice(0, 2)) act(c, app, 'create', random)
   await c.world.run(() => apps[0]!.created, 2_000)
-  const mix = drawFaults(c.world, random)
-  const some = (most: number): number => (random.chance(0.4) ? random.next() * most : 0)
-  c.engineFaults = { fail: some(0.1), latencyMsMax: 20 + some(500) }
-  c.outsideFaults = { fail: some(0.1), lost: some(0.3), latencyMsMax: 5 + some(200) }
-  const machineFaults = random.chance(0.4)
+  const mix = drawTrouble(
+    site,
+    apps.map((app) => app.id),
+    random,
+  )
   for (let i = 0; i < actsMax; i++) {
     act(c, random.pick(apps), random.pick(acts), random)
     await c.world.run(() => false, random.between(5, 1_500))
-    if (i % 4 === 3) strike(c.world, c.hosts, mix, random)
-    if (machineFaults && random.chance(0.1)) breakMachine(c, random)
+    if (i % 4 === 3) mix.strike()
   }
   await c.world.run(() => false, askMs + 1_000)
+  if (mix.rollsBack) {
+    // What clients were told is older than what is undone now.
+    await c.world.run(() => false, undoneMs + askMs)
+    await running(c, mix.rollback(undoneMs))
+    await c.world.run(() => false, askMs)
+  }
+  await running(c, mix.calm())
+  return mix.struck
+}
+
+/** Runs the world until it is done. */
+const running = async (c: Cluster, work: Promise<void>): Promise<void> => {
+  let isDone = false
+  void work.finally(() => {
+    isDone = true
+  })
+  await c.world.run(() => isDone, 60_000)
+}
+
+/** What must not run twice never did. */
+const singletons = (site: Site, struck: readonly Struck[]): string[] => {
+  const lives = site.names.flatMap((host) =>
+    site.cluster.machines.get(host)!.lives.map(({ run, fromMs, toMs }) => ({
+      app: run.appId,
+      dyno: run.name,
+      run: run.id,
+      host,
+      singleton: run.singleton,
+      epoch: run.epoch,
+      fromAt: fromMs,
+      toAt: toMs ?? null,
+    })),
+  )
+  const history = { ops: [], faults: struck, waits: [], lives, log: [], said: [], final: null }
+  return doubles(history).map(({ text }) => text)
 }
 
 /** Once all is well, everything can be done again. */
@@ -81,19 +143,6 @@ const revive = async (c: Cluster, apps: readonly Known[]): Promise<void> => {
     act(c, app, 'scale', c.world.random)
   }
   await c.world.run(() => false, askMs)
-}
-
-/** A process ends by itself, or a whole machine with its host process loses power. */
-const breakMachine = (c: Cluster, random: SeededRandom): void => {
-  const host = random.pick(c.hosts)
-  const machine = c.machines.get(host)!
-  const victims = liveOf(machine)
-  if (victims.length > 0 && random.chance(0.7)) {
-    machine.end(random.pick(victims).run.id, 1)
-    return
-  }
-  c.world.crash(host)
-  machine.powerOff()
 }
 
 type Act = 'create' | 'deploy' | 'config' | 'scale' | 'restart' | 'stop' | 'run' | 'rollback' | 'destroy'
@@ -181,7 +230,11 @@ const scale = (c: Cluster, app: Known, random: SeededRandom): void => {
   app.scale = undefined
   c.ask(
     ref(Formation, app.id),
-    { type: 'scale', updates: [{ type, quantity: String(quantity) }], by },
+    {
+      type: 'scale',
+      updates: [{ type, quantity: String(quantity), ...(type === 'clock' ? { singleton: true } : {}) }],
+      by,
+    },
     askMs,
   ).then(
     ({ types }) => {

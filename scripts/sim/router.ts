@@ -40,7 +40,9 @@ const firstByteMs = 30_000
 const revalidateMs = 60_000
 const revalidateMax = 1_000
 
-/** What connecting to an address comes to: `refused` at once, `silent` never answers, `lost` never connects. */
+/**
+ * What connecting to an address comes to: `refused` at once, `silent` never answers, `lost` never connects.
+ */
 export type Reach = (from: string, target: Upstream) => Process | 'refused' | 'silent' | 'lost'
 
 export const openRouter = (

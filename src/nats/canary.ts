@@ -1,6 +1,6 @@
 /**
- * Whether the record takes writes: one that is acknowledged, and read back through the leader. Nothing else tells:
- * a stream may call itself healthy and be wedged (nats-server#8519).
+ * Whether the record takes writes: one that is acknowledged, and read back through the leader. Nothing else
+ * tells: a stream may call itself healthy and be wedged (nats-server#8519).
  */
 import type { Connection } from './connection.ts'
 import { StoreUnavailable } from '../ports/store.ts'

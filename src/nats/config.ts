@@ -106,7 +106,10 @@ ${usersOf(conf).join('\n')}
   }
 }
 system_account: SYS
-${conf.tls === undefined ? '' : `tls {\n${tlsText(conf.tls)}\n}\nallow_non_tls: true\n`}${clusterText(conf.cluster)}`
+${tlsBlock(conf.tls)}${clusterText(conf.cluster)}`
+
+const tlsBlock = (tls: TlsFiles | undefined): string =>
+  tls === undefined ? '' : `tls {\n${tlsText(tls)}\n}\nallow_non_tls: true\n`
 
 const usersOf = ({ access, logins, operatorSubjects }: NatsConf): readonly string[] => {
   if (access.kind === 'closed') return [`      { ${loginText(access.login)} }`]

@@ -24,7 +24,9 @@ export type ConnectOptions = {
    * machine and `ca` is given; `tls://…`: always.
    */
   readonly urls: readonly string[]
-  /** A host's key (nkeys.ts). Refused at first, it tries on: the servers may be about to learn of this host. */
+  /**
+   * A host's key (nkeys.ts). Refused at first, it tries on: the servers may be about to learn of this host.
+   */
   readonly nkeySeed?: string
   readonly user?: string
   readonly password?: string

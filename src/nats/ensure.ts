@@ -1,6 +1,6 @@
 /**
- * A stream as it should be: made, or changed where it differs, and else left alone (each change is a decision of
- * the whole cluster).
+ * A stream as it should be: made, or changed where it differs, and else left alone (each change is a decision
+ * of the whole cluster).
  */
 import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -10,8 +10,8 @@ const ensureMsMax = 30_000
 const retryMs = 250
 
 /**
- * Makes the stream, or brings the one there is to this configuration. Waits for a leader for a while, which takes
- * seconds when servers have just started.
+ * Makes the stream, or brings the one there is to this configuration. Waits for a leader for a while, which
+ * takes seconds when servers have just started.
  *
  * Copies are only ever added: a host that started before the cluster grew must not take them away.
  * @throws RequestFailed, JetStreamRefused when it could not be done within half a minute, or never can

@@ -1,6 +1,6 @@
 /**
- * Waiting for what several servers must agree on, asked of the servers themselves: a stream's leader may call a
- * copy current that is still being made.
+ * Waiting for what several servers must agree on, asked of the servers themselves: a stream's leader may call
+ * a copy current that is still being made.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { jetStream, type StreamState } from './jetstream.ts'

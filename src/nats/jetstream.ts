@@ -72,8 +72,8 @@ export type JetStream = {
   /** The last message under a subject, read through the stream's leader. */
   readonly last: (stream: string, subject: string, withinMs?: number) => Promise<StoredMessage | undefined>
   /**
-   * The last message under a subject, or the first under a filter from a sequence on, as any server has it that
-   * holds the stream (`allow_direct`): it may be behind, but needs no leader. Undefined: it has none.
+   * The last message under a subject, or the first under a filter from a sequence on, as any server has it
+   * that holds the stream (`allow_direct`): it may be behind, but needs no leader. Undefined: it has none.
    */
   readonly direct: (
     stream: string,

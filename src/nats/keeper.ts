@@ -2,8 +2,8 @@
  * The embedded server of a host through its lives: alone at first, then one of several. It is started as the
  * host's mode file says, again whenever it ends unasked, and changed by steps that can each be repeated.
  *
- * The one moment that counts when a cluster grows is `commit`: one rename. Before it the server that was alone
- * holds the truth and is started again by whoever comes next; after it the cluster does.
+ * The one moment that counts when a cluster grows is `commit`: one rename. Before it the server that was
+ * alone holds the truth and is started again by whoever comes next; after it the cluster does.
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,8 +19,8 @@ export type KeeperOptions = Pick<
   /** Folder of all the host's servers, one after the other. */
   readonly home: string
   /**
-   * Where clients connect. The server that is alone has a port of its own, so that the one that takes its place
-   * can be filled beside it: clients know both.
+   * Where clients connect. The server that is alone has a port of its own, so that the one that takes its
+   * place can be filled beside it: clients know both.
    */
   readonly listen: { readonly host: string; readonly port: number; readonly alonePort: number }
   /** Where other servers connect. */
@@ -53,7 +53,9 @@ export type Keeper = {
   readonly discard: () => Promise<void>
   /** The server that is alone starts anew where only `grower` finds it: all it ever acknowledged is in it. */
   readonly freeze: (grower: Login) => Promise<Server>
-  /** From now on what was prepared is this host's server. The others are `unopened` until `opened` says so. */
+  /**
+   * From now on what was prepared is this host's server. The others are `unopened` until `opened` says so.
+   */
   readonly commit: (access: Access, unopened: readonly string[]) => void
   /** The server of a committed (or, on the other hosts, prepared) generation takes its clients. */
   readonly open: (access: Access) => Promise<Server>

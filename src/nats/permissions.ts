@@ -1,9 +1,9 @@
 /**
- * What a host may say and hear on the bus: pure. A host speaks only as itself, hears only what is meant for it
- * and what is meant for all, and reads only its own answers. Control hosts serve the record besides; the
+ * What a host may say and hear on the bus: pure. A host speaks only as itself, hears only what is meant for
+ * it and what is meant for all, and reads only its own answers. Control hosts serve the record besides; the
  * others read it.
  *
- * A host's router processes have inboxes of their own, `<host>-router-<n>`, and the host's key.
+ * Other processes of a host have inboxes of their own, its name with a suffix, and the host's key.
  */
 import assert from 'node:assert/strict'
 import { toToken } from './names.ts'
@@ -25,19 +25,15 @@ export type Grants = {
   readonly written: readonly string[]
   /** Subjects that control hosts serve and ask. */
   readonly served: readonly string[]
+  /** What the names of a host's other processes end in. */
+  readonly suffixes: readonly string[]
 }
 
-/** Router processes a host may have. */
-export const routersMax = 8
-const routerName = /-router-\d+$/
-
-/** @throws AssertionError for a name that could be another host's router process */
+/** @throws AssertionError for a name that could be another host's process */
 export const permissionsOf = (host: HostUser, grants: Grants): Permissions => {
-  assert(!routerName.test(host.name), `a host cannot be called ${host.name}`)
+  assert(!grants.suffixes.some((end) => host.name.endsWith(end)), `a host cannot be called ${host.name}`)
   const cluster = toToken(grants.cluster)
-  const selves = [host.name]
-    .concat(Array.from({ length: routersMax }, (_, index) => `${host.name}-router-${index}`))
-    .map(toToken)
+  const selves = ['', ...grants.suffixes].map((end) => toToken(host.name + end))
   const speak = selves.flatMap((self) => [`act.v1.${cluster}.*.${self}`, `top.v1.${cluster}.*.${self}`])
   const hear = selves.flatMap((self) => [`act.v1.${cluster}.${self}.*`, `_HOST.${self}.>`])
   const topics = [`top.v1.${cluster}.>`, 'live.>']

@@ -3,8 +3,8 @@
  * only cut off may hold what nobody else has (removing peers under a partition has lost acknowledged data in
  * every test of it: spec of NATS 2.12, Jepsen).
  *
- * The fresh one joins empty; the dead one is taken out; what it held is copied to the fresh one; then it takes
- * clients. The cluster serves all the while. Each step may be done again.
+ * The fresh one joins empty; the dead one is taken out; what it held is copied to the fresh one; then it
+ * takes clients. The cluster serves all the while. Each step may be done again.
  */
 import type { Random } from '../ports/random.ts'
 import type { Login } from './config.ts'

@@ -64,8 +64,8 @@ export type Server = {
   readonly adopted: boolean
   readonly logins: Logins
   /**
-   * Takes other users or routes without a restart; who is no longer known is cut off. Resolves when the server
-   * has taken them.
+   * Takes other users or routes without a restart; who is no longer known is cut off. Resolves when the
+   * server has taken them.
    * @throws ServerFailed when it refuses (then it goes on as before)
    */
   readonly reload: (change: ServerChange) => Promise<void>
@@ -85,8 +85,8 @@ const exitPollMs = 250
 const bindTriesMax = 3
 
 /**
- * Starts the server of this home, or adopts the one that runs: that one takes what has changed, and is started
- * anew if it cannot. Resolves when clients can connect and JetStream is up.
+ * Starts the server of this home, or adopts the one that runs: that one takes what has changed, and is
+ * started anew if it cannot. Resolves when clients can connect and JetStream is up.
  * @throws ServerFailed
  */
 export const startServer = async (options: ServerOptions): Promise<Server> => {

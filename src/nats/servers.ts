@@ -1,11 +1,11 @@
 /**
- * The servers a client may connect to: a list that changes while it is connected, and TLS where the way leaves
- * this machine.
+ * The servers a client may connect to: a list that changes while it is connected, and TLS where the way
+ * leaves this machine.
  *
  * The client library takes one list and one TLS setting for good; both are read again by it at each attempt,
  * so they are replaced in place here (its version is pinned, and the tests would notice). A server on the
- * loopback address is used without TLS unless the URL says `tls:`; elsewhere a certificate of our authority is
- * required once there is one.
+ * loopback address is used without TLS unless the URL says `tls:`; elsewhere a certificate of our authority
+ * is required once there is one.
  */
 import assert from 'node:assert/strict'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'

@@ -1,6 +1,6 @@
 /**
- * A stream as a file and back, by the server's own snapshots: sequences, which are the record's revisions, are
- * kept exactly, and so is every header.
+ * A stream as a file and back, by the server's own snapshots: sequences, which are the record's revisions,
+ * are kept exactly, and so is every header.
  *
  * Both directions are paced by the server's acknowledgements, a few chunks at a time.
  */

@@ -2,8 +2,8 @@
  * The record (ports/store.ts) on JetStream: one bucket, one message a key, compare-and-set by the server.
  *
  * Reads go through the stream's leader (a replica may be behind what was acknowledged); `peek` alone asks
- * whichever copy answers. A removed key leaves a marker, which carries the revision that makes a late writer lose, and
- * goes after an hour. The layout is NATS' own key-value layout, so its tools can read it.
+ * whichever copy answers. A removed key leaves a marker, which carries the revision that makes a late writer
+ * lose, and goes after an hour. The layout is NATS' own key-value layout, so its tools can read it.
  */
 import assert from 'node:assert/strict'
 import { StoreUnavailable, type Entry, type Store } from '../ports/store.ts'

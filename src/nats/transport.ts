@@ -1,7 +1,7 @@
 /**
  * Bytes between hosts (ports/transport.ts) over core NATS: `act.v1.<cluster>.<to>.<from>` is one host's inbox
- * by sender, `top.v1.<cluster>.<topic>.<from>` an announcement. Nothing is kept or sent twice: a loss is counted,
- * not repaired.
+ * by sender, `top.v1.<cluster>.<topic>.<from>` an announcement. Nothing is kept or sent twice: a loss is
+ * counted, not repaired.
  *
  * The client queues without bound when the server is slow and drops silently when it is away. So what it has
  * not yet handed over is bounded here: bytes count as handed over when the server answers a ping sent after

@@ -7,8 +7,8 @@ export type Store = {
   /** Reads through the leader: what was acknowledged before is seen. */
   get(key: string): Promise<Entry | undefined>
   /**
-   * Reads from any copy: what it finds may be old (or not there yet), but it answers while the leader is away.
-   * Never the base of a decision that the record does not check again by its revision.
+   * Reads from any copy: what it finds may be old (or not there yet), but it answers while the leader is
+   * away. Never the base of a decision that the record does not check again by its revision.
    */
   peek(key: string): Promise<Entry | undefined>
   /** Fails with `StoreConflict` when the key exists. @returns the revision */

@@ -19,7 +19,8 @@ export type VirtualClock = Clock & {
   advanceTo(atMs: number): void
   pending(): number
   /**
-   * The same time, for one host's life: what is due passes its gate. `skewMs`: how far its wall clock is ahead.
+   * The same time, for one host's life: what is due passes its gate. `skewMs`: how far its wall clock is
+   * ahead.
    */
   forHost(gate?: Gate, skewMs?: () => number): Clock & { end(): void }
 }

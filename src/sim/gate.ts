@@ -4,11 +4,11 @@
  */
 export type Gate = {
   /** Runs it now; later when the host stands still; never when it is gone. */
-  pass(run: () => void): void
-  freeze(): void
-  thaw(): void
+  readonly pass: (run: () => void) => void
+  readonly freeze: () => void
+  readonly thaw: () => void
   /** Nothing passes any more. */
-  end(): void
+  readonly end: () => void
   readonly frozen: () => boolean
 }
 

@@ -24,8 +24,8 @@ export type Network = {
   /** What comes from and goes to a host fares worse than the rest; undefined: no more. */
   worsen(host: string, faults: NetworkFaults | undefined): void
   /**
-   * Everything goes over these hosts: what lies between two others on the bus, in order; undefined: there is no
-   * way. A cut anywhere on it is a cut.
+   * Everything goes over these hosts: what lies between two others on the bus, in order; undefined: there is
+   * no way. A cut anywhere on it is a cut.
    */
   route(way: (from: string, to: string) => readonly string[] | undefined): void
   /** Messages from `from` to `to` vanish until healed. */

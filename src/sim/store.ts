@@ -40,7 +40,9 @@ export type SimStore = {
   writesAway(isAway: boolean): void
   /** Hosts that do not reach the record now. */
   cutOff(hosts: ReadonlySet<string>): void
-  /** Undoes what was written in the last so many ms, revisions too, as a store that lost its newest blocks. */
+  /**
+   * Undoes what was written in the last so many ms, revisions too, as a store that lost its newest blocks.
+   */
   rollback(ms: number): void
   /** The truth, for checks after a run. */
   truth(prefix: string): readonly Entry[]

@@ -93,7 +93,10 @@ t.test('a failed build says so once; a store that stays away holds nobody up for
   )
   const deaf = begun()
   deaf.done('builder.keep')
-  deaf.askFailed('info', { kind: 'unknown', reason: 'timeout' })
+  for (let tries = 0; tries < 100 && deaf.ran.length < 2; tries++) {
+    deaf.askFailed('info', { kind: 'unknown', reason: 'timeout' })
+    if (deaf.timers.has('askAgain')) deaf.fire('askAgain')
+  }
   t.match(deaf.ran, [{ args: { outcome: { code: 'platform' } } }, { args: { view: { status: 'failed' } } }])
 })
 

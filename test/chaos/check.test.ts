@@ -11,25 +11,39 @@ import { rowOf, skipped, tableText } from '../../scripts/chaos/table.ts'
 
 const bounds: Bounds = { servingMs: 1_000, settledMs: 1_000, detectionMs: 1_000, linesInFlightMax: 5 }
 const config = (at: number, version: number, value: string, more: Partial<ConfigOp> = {}): ConfigOp => ({
-  ...{
-    kind: 'config',
-    app: 'a',
-    key: 'K',
-    value,
-    invokedAt: at,
-    returnedAt: at + 10,
-    outcome: 'ok',
-    version,
-  },
+  kind: 'config',
+  app: 'a',
+  key: 'K',
+  value,
+  invokedAt: at,
+  returnedAt: at + 10,
+  outcome: 'ok',
+  version,
   ...more,
 })
 const scale = (at: number, quantity: number, more: Partial<ScaleOp> = {}): ScaleOp => ({
-  ...{ kind: 'scale', app: 'a', type: 'web', quantity, invokedAt: at, returnedAt: at + 10, outcome: 'ok' },
+  kind: 'scale',
+  app: 'a',
+  type: 'web',
+  quantity,
+  invokedAt: at,
+  returnedAt: at + 10,
+  outcome: 'ok',
   ...more,
 })
 const request = (at: number, more: Partial<RequestOp> = {}): RequestOp => ({
-  ...{ kind: 'request', app: 'a', invokedAt: at, returnedAt: at + 10, outcome: 'ok', via: 'h1', status: 200 },
-  answered: { app: 'a', dyno: 'web.1', life: 'r1' },
+  kind: 'request',
+  app: 'a',
+  invokedAt: at,
+  returnedAt: at + 10,
+  outcome: 'ok',
+  via: 'h1',
+  status: 200,
+  answered: {
+    app: 'a',
+    dyno: 'web.1',
+    life: 'r1',
+  },
   ...more,
 })
 const broken = (at: number, via?: string): RequestOp => {
@@ -37,7 +51,14 @@ const broken = (at: number, via?: string): RequestOp => {
   return via === undefined ? rest : { ...rest, via }
 }
 const life = (run: string, fromAt: number, toAt: number | null, more: Partial<Life> = {}): Life => ({
-  ...{ app: 'a', dyno: 'web.1', run, host: 'h1', singleton: false, epoch: 1, fromAt, toAt },
+  app: 'a',
+  dyno: 'web.1',
+  run,
+  host: 'h1',
+  singleton: false,
+  epoch: 1,
+  fromAt,
+  toAt,
   ...more,
 })
 const releases = (...versions: readonly number[]) =>
@@ -196,7 +217,11 @@ await t.test('runs of a scenario become one row, and rows a table', async (t) =>
 
 await t.test('the command line is read, and what it does not know is refused', async (t) => {
   t.match(readCommand(['all', '--world', 'sim', '--runs', '3', '--json']), {
-    ...{ scenarios: ['all'], world: 'sim', runs: 3, seed: 1, json: true },
+    scenarios: ['all'],
+    world: 'sim',
+    runs: 3,
+    seed: 1,
+    json: true,
   })
   t.same(readCommand(['list']).scenarios, [])
   for (const args of [['--world', 'mars'], ['--runs', '0'], ['--nonsense']]) {

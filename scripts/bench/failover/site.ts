@@ -21,6 +21,8 @@ export type Site = {
   readonly dynos: () => readonly Dyno[]
   /** One GET through the router of a host that is not hurt; undefined when it was not answered with 200. */
   readonly ask: () => Promise<Said | undefined>
+  /** What the hosts said last. */
+  readonly words: () => string
   readonly close: () => Promise<void>
 }
 
@@ -29,6 +31,7 @@ const app: AppSpec = { name: 'probe', types: { web: { does: 'web', quantity: spe
 const askMsMax = 2_000
 const settleMsMax = 180_000
 const pollMs = 100
+const wordsMax = 4_000
 
 export const openSite = async (log: (line: string) => void): Promise<Site> => {
   const lab = await openLab({ machines: namesOf(specs) })
@@ -86,14 +89,15 @@ const furnish = async (lab: Lab, log: (line: string) => void): Promise<Site> => 
       recorded.some((dyno) => dyno.run === run.id && dyno.state === 'up')
     return live.every(isKnown) && recorded.length === count ? undefined : 'the record differs'
   }
+  const words = (): string =>
+    names.map((name) => `${name}:\n${host(name).output().slice(-wordsMax)}`).join('\n')
   const settled = async (count: number): Promise<void> => {
     const deadline = performance.now() + settleMsMax
     for (;;) {
       const reason = await why(count).catch((error: unknown) => String(error))
       if (reason === undefined) return
       if (performance.now() > deadline) {
-        for (const name of names) log(`${name}:\n${host(name).output().slice(-4_000)}`)
-        throw new Error(`the cluster does not settle: ${reason}`)
+        throw new Error(`the cluster does not settle: ${reason}\n${words()}`)
       }
       await pause(pollMs)
     }
@@ -125,6 +129,7 @@ const furnish = async (lab: Lab, log: (line: string) => void): Promise<Site> => 
       await scale(names.length)
       await settled(names.length)
     },
+    words,
     close: lab.close,
   }
 }

@@ -1,4 +1,6 @@
-/** Log lines: each is delivered, or counted as lost in the log itself, or was in the pipe of a hit machine. */
+/**
+ * Log lines: each is delivered, or counted as lost in the log itself, or was in the pipe of a hit machine.
+ */
 import type { History } from '../history.ts'
 import type { Bounds } from '../language.ts'
 import { troubles, type Violation } from './finding.ts'

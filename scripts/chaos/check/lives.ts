@@ -13,11 +13,8 @@ const slotsOf = (lives: readonly Life[]): Map<string, Life[]> => {
 }
 
 export const checkLives = (history: History, bounds: Bounds): readonly Violation[] => {
-  const perSlot = [...slotsOf(history.lives)].flatMap(([slot, lives]) => [
-    ...doubles(history, slot, lives),
-    ...staleStarts(slot, lives),
-  ])
-  return [...perSlot, ...needless(history, bounds)]
+  const stale = [...slotsOf(history.lives)].flatMap(([slot, lives]) => staleStarts(history, slot, lives))
+  return [...doubles(history), ...stale, ...needless(history, bounds)]
 }
 
 /** A machine that stood still stops its singletons within this of going on: no lease can do more. */
@@ -39,7 +36,11 @@ const activeSpans = (history: History, life: Life): Span[] => {
   return spans.filter(({ from, to }) => from < to)
 }
 
-const doubles = (history: History, slot: string, all: readonly Life[]): Violation[] => {
+/** Singletons that ran twice at once. */
+export const doubles = (history: History): Violation[] =>
+  [...slotsOf(history.lives)].flatMap(([slot, lives]) => doublesOf(history, slot, lives))
+
+const doublesOf = (history: History, slot: string, all: readonly Life[]): Violation[] => {
   const lives = all
     .filter((life) => life.singleton)
     .map((life) => ({ life, spans: activeSpans(history, life) }))
@@ -59,13 +60,23 @@ const doubles = (history: History, slot: string, all: readonly Life[]): Violatio
   )
 }
 
-/** One host heard of the newer decision, and then obeyed the older one. */
-const staleStarts = (slot: string, lives: readonly Life[]): Violation[] =>
+/**
+ * One host heard of the newer decision, and then obeyed the older one. A record that lost its newest writes
+ * counts on from an older one, so decisions before and after that are not compared.
+ */
+const staleStarts = (history: History, slot: string, lives: readonly Life[]): Violation[] =>
   lives.flatMap((life, at) => {
     if (life.epoch === undefined) return []
+    const rollbacks = history.faults.filter(
+      (struck) => struck.fault.do === 'rollback' && struck.at <= life.fromAt,
+    )
+    const sinceAt = rollbacks.at(-1)?.at ?? Number.NEGATIVE_INFINITY
     const newer = lives
       .slice(0, at)
-      .find((earlier) => earlier.host === life.host && (earlier.epoch ?? 0) > (life.epoch ?? 0))
+      .find(
+        (earlier) =>
+          earlier.host === life.host && earlier.fromAt >= sinceAt && (earlier.epoch ?? 0) > (life.epoch ?? 0),
+      )
     if (newer === undefined) return []
     const text = `${slot} of epoch ${life.epoch} was started on ${life.host} after that of ${newer.epoch}`
     return [{ rule: 'epochs', text }]

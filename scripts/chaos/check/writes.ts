@@ -85,7 +85,8 @@ const disorder = (history: History, ops: readonly ConfigOp[]): Violation[] => {
   const sure = acknowledged(history, ops)
   const holders = new Map<number, ConfigOp>()
   const wrong: Violation[] = []
-  // In the order of calls, the largest version answered before each call decides: no need to compare all pairs.
+  // In the order of calls, the largest version answered before each call decides: no need to compare all
+  // pairs.
   const answers = [...sure].sort((a, b) => (a.returnedAt ?? 0) - (b.returnedAt ?? 0))
   let at = 0
   let newest = 0

@@ -4,7 +4,7 @@ import { apps, readingLoad, threeHosts, warmUp } from './common.ts'
 
 export const drainUnderLoad: Scenario = {
   name: 'drain-under-load',
-  what: 'A host is drained under load: its dynos start elsewhere before they stop here, and no request fails.',
+  what: 'A host is drained under load: its dynos start elsewhere before they stop; no request fails.',
   worlds: ['sim', 'netns', 'compose'],
   hosts: threeHosts,
   apps,

@@ -4,7 +4,7 @@ import { apps, busyLoad, readingLoad, threeHosts, warmUp } from './common.ts'
 
 export const slowLink: Scenario = {
   name: 'slow-link',
-  what: "A host's links are late and lossy for 20 s: it may be suspected, nothing is lost and it all settles.",
+  what: "A host's links are late and lossy for 20 s: nothing is lost, and it all settles.",
   worlds: ['sim', 'netns'],
   hosts: threeHosts,
   apps,
@@ -20,7 +20,7 @@ export const slowLink: Scenario = {
 
 export const diskFull: Scenario = {
   name: 'disk-full',
-  what: "A host's disk is full for 15 s: nothing acknowledged is lost, apps go on, all settles when there is room.",
+  what: "A host's disk is full for 15 s: nothing acknowledged is lost, apps go on, all settles after.",
   worlds: ['netns'],
   hosts: threeHosts,
   apps,
@@ -42,7 +42,7 @@ export const diskFull: Scenario = {
 
 export const clockJump: Scenario = {
   name: 'clock-jump',
-  what: "A host's wall clock jumps an hour ahead, and back: leases count on the monotonic clock, nothing moves.",
+  what: "A host's wall clock jumps an hour ahead, and back: leases do not go by it, nothing moves.",
   worlds: ['sim'],
   hosts: threeHosts,
   apps,

@@ -4,7 +4,7 @@ import { apps, readingLoad, warmUp } from './common.ts'
 
 export const massDeathBrake: Scenario = {
   name: 'mass-death-brake',
-  what: 'More than half of five hosts vanish in one moment: nothing is moved, and when they are back nothing was.',
+  what: 'More than half of five hosts vanish in one moment: nothing is moved, now or later.',
   worlds: ['sim', 'netns'],
   hosts: [{ zone: 'a' }, { zone: 'b' }, { zone: 'c' }, { zone: 'a' }, { zone: 'b' }],
   apps,

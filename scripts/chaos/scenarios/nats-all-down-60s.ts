@@ -4,7 +4,7 @@ import { apps, readingLoad, threeHosts, warmUp } from './common.ts'
 
 export const natsAllDown: Scenario = {
   name: 'nats-all-down-60s',
-  what: 'All bus servers are killed for 60 s under load: no dyno dies, no request fails, nothing is migrated.',
+  what: 'All bus servers are dead for 60 s under load: no dyno dies, no request fails, nothing moves.',
   worlds: ['sim', 'netns', 'compose'],
   hosts: threeHosts,
   apps,

@@ -12,7 +12,7 @@ const upgrade = (host: string): readonly Step[] => [
 
 export const rollingUpgrade: Scenario = {
   name: 'rolling-upgrade',
-  what: 'Each host is drained, stopped with SIGTERM and started again, one by one under load: no request fails.',
+  what: 'Each host is drained, stopped and started again, one by one under load: no request fails.',
   worlds: ['sim', 'netns', 'compose'],
   hosts: threeHosts,
   apps,

@@ -37,8 +37,9 @@ export const clientsOf = ({ api: call, get, dynos, reachable }: Reach): Clients 
   return {
     async request(app) {
       const hosts = reachable()
+      const first = turn++
       for (let tries = 0; tries < hosts.length; tries += 1) {
-        const via = hosts[turn++ % hosts.length] ?? ''
+        const via = hosts[(first + tries) % hosts.length] ?? ''
         const got = await get(via, app).catch((error: unknown) => {
           const { code = 'EIO', message } = error as NodeJS.ErrnoException
           if (code === 'ECONNREFUSED' || code === 'EHOSTUNREACH') return undefined

@@ -19,7 +19,7 @@ export const watchLives = (
 ): Watching => {
   const seen = new Map<string, Life>()
   const said = new Map<string, Said>()
-  let closed = false
+  const watch = new AbortController()
   const look = (): void => {
     const at = now()
     for (const dyno of dynos()) {
@@ -27,14 +27,20 @@ export const watchLives = (
       const lines = linesOf(dyno)
       if (lines !== undefined) said.set(run.id, { app: run.appName, life: run.id, host, lines })
       const life = seen.get(run.id) ?? {
-        ...{ app: run.appName, dyno: run.name, run: run.id, host, singleton: run.singleton },
-        ...{ epoch: run.epoch, fromAt: at, toAt: null },
+        app: run.appName,
+        dyno: run.name,
+        run: run.id,
+        host,
+        singleton: run.singleton,
+        epoch: run.epoch,
+        fromAt: at,
+        toAt: null,
       }
       seen.set(run.id, { ...life, toAt: at })
     }
   }
   const loop = async (): Promise<void> => {
-    while (!closed) {
+    while (!watch.signal.aborted) {
       look()
       await pause(lookMs)
     }
@@ -47,7 +53,7 @@ export const watchLives = (
     },
     said: () => [...said.values()],
     close: () => {
-      closed = true
+      watch.abort()
     },
   }
 }

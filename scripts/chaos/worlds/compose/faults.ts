@@ -99,7 +99,7 @@ export const faultsOf = (site: Site): Faults => {
     const rest = names.filter((name) => !some.includes(name))
     const others = rest.flatMap((name) => [site.address(name), `172.30.251.2${name.slice(1)}`]).join(', ')
     const chain = (hook: 'input' | 'output', end: 'saddr' | 'daddr'): string =>
-      `chain ${hook} {\ntype filter hook ${hook} priority -300; policy accept;\nip ${end} { ${others} } drop\n}`
+      `chain ${hook} {\ntype filter hook ${hook} priority -300;\nip ${end} { ${others} } drop\n}`
     const chains = [
       ...(way === 'out' ? [] : [chain('input', 'saddr')]),
       ...(way === 'in' ? [] : [chain('output', 'daddr')]),

@@ -97,7 +97,11 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
     heal: faults.heal,
     processes: async (): Promise<readonly LiveProcess[]> =>
       dynos().map(({ host: on, run, up }) => ({
-        ...{ app: run.appName, dyno: run.name, run: run.id, host: on, up },
+        app: run.appName,
+        dyno: run.name,
+        run: run.id,
+        host: on,
+        up,
         reachable: isWell(on),
       })),
     routers: async () => reachable(),

@@ -59,10 +59,12 @@ export const faultsOf = (
     for (const name of some) if (hurt.frozen.delete(name)) await lab.machine(name)?.signalAll('CONT')
   }
   const start = async (some: readonly string[]): Promise<void> => {
-    for (const name of some) if (hurt.off.delete(name)) await lab.powerOn(name)
+    for (const name of some) if (hurt.off.has(name)) await lab.powerOn(name)
     const down = some.filter((name) => !host(name).isUp())
     // Together: servers of a cluster wait for each other.
     await Promise.all(down.map((name) => host(name).start()))
+    // Its router answers nobody before.
+    for (const name of some) hurt.off.delete(name)
     for (const name of some) hurt.dead.delete(name)
   }
   const powerOff = async (some: readonly string[]): Promise<void> => {
@@ -98,7 +100,8 @@ export const faultsOf = (
         return start(some)
       case 'freeze':
         for (const name of some) hurt.frozen.add(name)
-        return Promise.all(some.map((name) => lab.machine(name)?.signalAll('STOP')))
+        for (const name of some) await lab.machine(name)?.signalAll('STOP')
+        return undefined
       case 'thaw':
         return thaw(some)
       case 'cut':

@@ -27,7 +27,7 @@ export const openLogSink = (
   now: () => number,
 ): LogSink => {
   const events = new Map<string, LogEvent>()
-  let closed = false
+  const life = new AbortController()
   const take = (app: string, line: string): void => {
     const [, life, n] = linePattern.exec(line) ?? []
     const at = now()
@@ -65,7 +65,7 @@ export const openLogSink = (
     for (const app of apps) await look(app)
   }
   const loop = async (): Promise<void> => {
-    while (!closed) {
+    while (!life.signal.aborted) {
       await lookAll()
       await pause(lookMs)
     }
@@ -82,7 +82,7 @@ export const openLogSink = (
       }
     },
     close: () => {
-      closed = true
+      life.abort()
     },
   }
 }

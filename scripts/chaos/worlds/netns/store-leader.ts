@@ -1,4 +1,4 @@
-/** Prints the name of the host whose bus server leads the record: run on a machine, with its home as argument. */
+/** Prints the name of the host whose bus server leads the record: run on a machine of the lab. */
 import { readFileSync } from 'node:fs'
 import { connect } from '../../../../src/nats/connection.ts'
 import { jetStream } from '../../../../src/nats/jetstream.ts'

@@ -1,6 +1,6 @@
 /**
- * The simulation as a world of the chaos harness: the platform's own actors, membership and route tables in one
- * process under a virtual clock. The same seed gives the same run.
+ * The simulation as a world of the chaos harness: the platform's own actors, membership and route tables in
+ * one process under a virtual clock. The same seed gives the same run.
  */
 import { ref } from '../../../../src/runtime/index.ts'
 import { App } from '../../../../actors/protocols/app.ts'
@@ -14,7 +14,7 @@ import { plants } from '../../plants.ts'
 import { OpFailed, type Boot, type Door, type LiveProcess, type World } from '../../world.ts'
 import { askingAt, by, clientsOf, type Asking } from './clients.ts'
 import { faultsOf } from './faults.ts'
-import { openSite, type Site } from './site.ts'
+import { hostsOf, openSite, type Site } from './site.ts'
 
 const bootMs = 5_000
 const pollMs = 100
@@ -29,7 +29,7 @@ const plantOf = (name: string | undefined): Plant => {
 }
 
 const boot: Boot = async (scenario, { seed, plant, log }) => {
-  const site = openSite(seed, scenario.hosts, plantOf(plant))
+  const site = openSite(seed, hostsOf(scenario.hosts), plantOf(plant))
   const { world } = site.cluster
   let isClosed = false
   // Time passes whenever somebody waits for it.
@@ -93,11 +93,9 @@ const furnish = async (
           run: run.id,
           host,
           singleton: run.singleton,
-          ...{
-            epoch: run.epoch,
-            fromAt: fromMs - bootedMs,
-            toAt: toMs === undefined ? null : toMs - bootedMs,
-          },
+          epoch: run.epoch,
+          fromAt: fromMs - bootedMs,
+          toAt: toMs === undefined ? null : toMs - bootedMs,
         })),
       ),
       log: [],
@@ -168,11 +166,9 @@ const deploy = async (
     bytes: 1,
     stack: 'heroku-24',
     commit: '60a874b3',
-    ...{
-      description: 'Deploy',
-      buildpackDescription: 'Procfile',
-      createdAt: 1,
-    },
+    description: 'Deploy',
+    buildpackDescription: 'Procfile',
+    createdAt: 1,
     processTypes: Object.fromEntries(
       types.map(([type, { does }]) => [type, does === 'web' ? 'web' : 'worker']),
     ),

@@ -10,8 +10,8 @@ const pingsMs = 2_500
 const bootMs = 1_500
 
 export type Faults = {
-  strike(fault: Fault): Promise<readonly string[]>
-  heal(): Promise<void>
+  readonly strike: (fault: Fault) => Promise<readonly string[]>
+  readonly heal: () => Promise<void>
 }
 
 export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faults => {

@@ -1,10 +1,10 @@
 /**
- * The simulated machines of a scenario, with the state that faults put them in: who has power, stands still, is
- * cut off; and the routers, which live apart from the host processes.
+ * The simulated machines of a scenario, with the state that faults put them in: who has power, stands still,
+ * is cut off; and the routers, which live apart from the host processes.
  */
 import type { Upstream } from '../../../../src/proxy/contract.ts'
 import { createGate, type Gate } from '../../../../src/sim/gate.ts'
-import { createCluster, type Cluster } from '../../../sim/cluster.ts'
+import { createCluster, type Cluster, type SimHost } from '../../../sim/cluster.ts'
 import { liveOf, type Process } from '../../../sim/engine.ts'
 import type { Plant } from '../../../sim/plant.ts'
 import { openRouter, type SimRouter } from '../../../sim/router.ts'
@@ -31,13 +31,17 @@ export type Site = {
   apis(): readonly string[]
 }
 
-export const openSite = (seed: number, specs: readonly HostSpec[], plant: Plant): Site => {
-  const roles = ['control', 'dyno', 'router', 'logplex']
-  const hosts = specs.map((spec, at) => ({
+const everything = ['control', 'dyno', 'router', 'logplex']
+
+/** A scenario's hosts, by the names that it knows them by. */
+export const hostsOf = (specs: readonly HostSpec[]): readonly SimHost[] =>
+  specs.map((spec, at) => ({
     name: `h${at + 1}`,
-    roles: spec.roles ?? roles,
+    roles: spec.roles ?? everything,
     labels: spec.zone === undefined ? {} : { zone: spec.zone },
   }))
+
+export const openSite = (seed: number, hosts: readonly SimHost[], plant: Plant): Site => {
   const cluster = createCluster(seed, hosts, { plant })
   const names = hosts.map((host) => host.name)
   const [off, frozen, cuts, apart] = [
