@@ -23,6 +23,8 @@ export type Trouble = {
   calm(): Promise<void>
   /** What struck, for the checker. */
   readonly struck: readonly Struck[]
+  /** Mailboxes are filled on purpose. */
+  readonly floods: boolean
   /** This seed loses the newest writes of the record once: whoever calls has let everything settle before. */
   readonly rollsBack: boolean
   rollback(undoneMs: number): Promise<void>
@@ -107,6 +109,7 @@ export const drawTrouble = (site: Site, appIds: readonly string[], random: Seede
   return {
     struck,
     rollsBack,
+    floods,
     strike: () => {
       for (const kind of drawn) {
         if (!random.chance(strikeChance)) continue

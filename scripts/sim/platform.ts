@@ -15,7 +15,7 @@ import type { Struck } from '../chaos/history.ts'
 import { openSite, type Site } from '../chaos/worlds/sim/site.ts'
 import type { Cluster, SimHost } from './cluster.ts'
 import type { Known } from './known.ts'
-import { drawTrouble } from './mix.ts'
+import { drawTrouble, type Trouble } from './mix.ts'
 import { noPlant } from './plant.ts'
 import { check } from './platform-check.ts'
 import { verdictOf, type Scenario } from './scenario.ts'
@@ -70,19 +70,15 @@ export const platform: Scenario = {
       }
       return { id, name, releases: new Map(), ...none }
     })
-    const struck = await trouble(site, apps, random)
+    const mix = await trouble(site, apps, random)
     await revive(c, apps)
-    const violations = [...(await check(c, apps)), ...singletons(site, struck)]
+    const violations = [...(await check(c, apps, mix.floods)), ...singletons(site, mix.struck)]
     for (const name of site.names) site.closeRouter(name)
     return verdictOf(c.world, violations)
   },
 }
 
-const trouble = async (
-  site: Site,
-  apps: readonly Known[],
-  random: SeededRandom,
-): Promise<readonly Struck[]> => {
+const trouble = async (site: Site, apps: readonly Known[], random: SeededRandom): Promise<Trouble> => {
   const c = site.cluster
   for (const app of apps.slice(0, 2)) act(c, app, 'create', random)
   await c.world.run(() => apps[0]!.created, 2_000)
@@ -104,7 +100,7 @@ const trouble = async (
     await c.world.run(() => false, askMs)
   }
   await running(c, mix.calm())
-  return mix.struck
+  return mix
 }
 
 /** Runs the world until it is done. */

@@ -1,0 +1,25 @@
+/**
+ * Every bug that the simulation found, with the seed or scenario that shows it again when its fix is taken
+ * out: after etcd's table of re-found issues. The seeds run as named regressions (test/chaos/sim.test.ts).
+ */
+export type KnownBug = {
+  readonly name: string
+  readonly what: string
+  readonly fix: string
+  /** A seed of the platform, or a chaos scenario in the simulation with its seed. */
+  readonly shown: { readonly seed: number } | { readonly scenario: string; readonly seed: number }
+}
+
+export const knownBugs: readonly KnownBug[] = [
+  {
+    name: 'brake-released-by-the-first-one-back',
+    what: 'The brake ended with the first host that was heard again; those a moment behind it were replaced.',
+    fix: 'src/membership/roll.ts: the brake holds for suspectMs after its reason is gone.',
+    shown: { scenario: 'mass-death-brake', seed: 1 },
+  },
+]
+
+export const replayOf = ({ shown }: KnownBug): string =>
+  'scenario' in shown
+    ? `npm run chaos -- ${shown.scenario} --world sim --seed ${shown.seed}`
+    : `npm run sim -- --scenario platform --seed ${shown.seed}`
