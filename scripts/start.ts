@@ -36,6 +36,7 @@ const opened = startHost({
   log,
   progress,
   shardArgv: [process.execPath, join(project, 'scripts/shard.ts')],
+  watchdog: join(project, 'scripts/watchdog'),
   shardEnv: Object.fromEntries(environment.map(([key, value]) => [key, value ?? ''])),
 })
 const host = await opened.catch((error: unknown) => {

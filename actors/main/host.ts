@@ -26,6 +26,7 @@ import { homePaths } from './paths.ts'
 import { readShard, routerAddress, startRouterProcesses } from './router-processes.ts'
 import { tellActors } from './tell-actors.ts'
 import { version } from './version.ts'
+import { startWatchdog } from './watchdog.ts'
 
 export type Host = {
   readonly name: string
@@ -54,6 +55,8 @@ export type HostDeps = {
   /** Program and arguments of a router shard; its index is added. */
   readonly shardArgv: readonly string[]
   readonly shardEnv: Readonly<Record<string, string>>
+  /** The program of scripts/watchdog. */
+  readonly watchdog: string
 }
 
 const routerReadyMs = 30_000
@@ -152,6 +155,10 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   })
   await node.start()
   tellActors({ node, name, roles, members, transport, log })
+  const watchdog =
+    does('dyno') && engine.driver.kind === 'oci'
+      ? startWatchdog({ paths, members, clock, program: deps.watchdog })
+      : undefined
   neighbours.onHosts((hosts) => {
     const others = hosts.filter((host) => host.name !== name).map(({ address }) => address)
     engine.driver.admit(others, cluster.address).catch((error: unknown) => {
@@ -221,6 +228,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       await endContainers({ ...engine, shippingFolder: paths.shipping }, progress)
       await engine.driver.teardown()
       engine.driver.close()
+      watchdog?.stop()
       await members.leave()
       await neighbours.close()
       await bus.close()

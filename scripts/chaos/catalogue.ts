@@ -14,12 +14,14 @@ import { natsLeaderKill } from './scenarios/nats-leader-kill.ts'
 import { oneWayLink } from './scenarios/one-way-link.ts'
 import { partitionMinority } from './scenarios/partition-minority.ts'
 import { processKill } from './scenarios/process-kill.ts'
+import { processStaysDead } from './scenarios/process-stays-dead.ts'
 import { returnOfTheDead } from './scenarios/return-of-the-dead.ts'
 import { rollingUpgrade } from './scenarios/rolling-upgrade.ts'
 
 export const catalogue: readonly Scenario[] = [
   hostKill,
   processKill,
+  processStaysDead,
   hostFreezeThaw,
   partitionMinority,
   oneWayLink,
