@@ -39,6 +39,8 @@ const triesMax = 10
 const firstByteMs = 30_000
 const revalidateMs = 60_000
 const revalidateMax = 1_000
+/** A cache takes its room at once: of the real one's size it would be most of what a simulated host is. */
+const appsMax = 1_000
 
 /**
  * What connecting to an address comes to: `refused` at once, `silent` never answers, `lost` never connects.
@@ -64,7 +66,7 @@ export const openRouter = (
   const table = createRouteTable({
     appDomain,
     standpoint: { host, hostState },
-    limits: routeTableLimits,
+    limits: { ...routeTableLimits, appsMax, warmMax: appsMax },
     now: () => clock.monotonicMs(),
     after: (ms, run) => clock.after(ms, run).cancel,
     holderOf: (kind, label) => nearHolderOf(store, kind, label),

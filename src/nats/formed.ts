@@ -3,7 +3,7 @@
  * a copy current that is still being made.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { jetStream, type StreamState } from './jetstream.ts'
+import { jetStream, JetStreamRefused, refusal, type StreamState } from './jetstream.ts'
 import type { Connection } from './connection.ts'
 import { ServerFailed, type Server } from './server.ts'
 import { openSystem, type System } from './system.ts'
@@ -30,6 +30,18 @@ export const formed = (system: System, names: readonly string[], withinMs: numbe
     const peers = (await system.peers()) ?? []
     const missing = names.filter((name) => !peers.some((peer) => peer.name === name && peer.isCurrent))
     return missing.length === 0 ? undefined : `no word from ${missing.join(', ')}`
+  })
+
+/** Takes a server out, once no other change of the servers is under way. @throws ServerFailed, JetStreamRefused */
+export const removed = (system: System, name: string, withinMs: number): Promise<void> =>
+  poll(withinMs, async () => {
+    try {
+      await system.removeServer(name)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof JetStreamRefused) || error.serverCode !== refusal.membersChange) throw error
+      return `the servers are changing, ${name} cannot be removed`
+    }
   })
 
 /**

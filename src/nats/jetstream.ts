@@ -28,6 +28,7 @@ export const refusal = {
   noStream: 10_059,
   streamNameInUse: 10_058,
   wrongLastSequence: 10_071,
+  membersChange: 10_202,
   /** The same, from a leader that has a write to this subject under way. */
   wrongLastSequenceBusy: 10_164,
 } as const

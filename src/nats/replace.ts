@@ -9,7 +9,7 @@
 import type { Random } from '../ports/random.ts'
 import type { Login } from './config.ts'
 import type { Connection } from './connection.ts'
-import { formed, heldBy, withSystem } from './formed.ts'
+import { formed, heldBy, removed, withSystem } from './formed.ts'
 import type { GrowOptions } from './grow.ts'
 import { KeeperRefused } from './keeper.ts'
 import type { Generation, ServerPlace } from './mode.ts'
@@ -46,7 +46,7 @@ export const replaceServer = async (options: ReplaceOptions): Promise<void> => {
   }
   await withSystem(server, options.name, async (system) => {
     await formed(system, names, formMsMax)
-    await system.removeServer(dead)
+    await removed(system, dead, formMsMax)
     await heldBy(options.connection, system, fresh.name, copyMsMax)
   })
   await call(fresh.name, { step: 'open', access: mode.access })

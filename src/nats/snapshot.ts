@@ -6,6 +6,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { open, readFile, writeFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createInbox, type Msg } from 'nats'
 import { guarded, type Connection } from './connection.ts'
 import {
@@ -28,6 +29,8 @@ const chunkBytes = 256 * 1024
 const silenceMsMax = 30_000
 const chunkMsMax = 30_000
 const chunksUnderWayMax = 8
+const heardMsMax = 5_000
+const heardPollMs = 20
 const none = new Uint8Array(0)
 
 /** @throws RequestFailed, JetStreamRefused; so does reading the chunks */
@@ -126,7 +129,15 @@ export const restoreSnapshot = async (
     const { error } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { error?: ApiError }
     if (error !== undefined) throw new JetStreamRefused(`restore of ${config.name}`, error)
   }
+  let first = true
   for await (const chunk of chunks) {
+    // The server that restores may not be known to ours yet as the one that listens: alone, so that none
+    // overtakes it.
+    if (first) {
+      first = false
+      await onceHeard(() => send(chunk))
+      continue
+    }
     const sent = send(chunk)
     // Awaited in turn below; until then a failure is nobody's.
     sent.catch(() => undefined)
@@ -135,6 +146,19 @@ export const restoreSnapshot = async (
   }
   await Promise.all(underWay)
   await send(none)
+}
+
+const onceHeard = async (send: () => Promise<void>): Promise<void> => {
+  const deadline = performance.now() + heardMsMax
+  for (;;) {
+    try {
+      return await send()
+    } catch (error) {
+      const unheard = error instanceof RequestFailed && error.code === 'no_responders'
+      if (!unheard || performance.now() > deadline) throw error
+      await pause(heardPollMs)
+    }
+  }
 }
 
 /** Writes a stream to a file, and what it is like to `<file>.json`. */

@@ -1,6 +1,7 @@
 /**
  * A process that grows a cluster and kills itself with SIGKILL at one step: `grow-until.ts <plan.json> <step>
- * <before|after>`. All hosts' keepers live in it, so every host loses its host process at once; the servers live on.
+ * <before|after>`. All hosts' keepers live in it, so every host loses its host process at once; the servers
+ * live on.
  */
 import { grow } from '../../src/nats/grow.ts'
 import type { Keeper } from '../../src/nats/keeper.ts'

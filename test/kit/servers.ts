@@ -1,6 +1,6 @@
 /**
- * Bus servers of several hosts on the loopback address: keys, certificates, ports and a folder for each, and no
- * process left when the test ends, whoever started it.
+ * Bus servers of several hosts on the loopback address: keys, certificates, ports and a folder for each, and
+ * no process left when the test ends, whoever started it.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -113,6 +113,7 @@ export const accessOf = (hosts: readonly HostPlan[]): Access => ({
     cluster: 'c',
     readable: ['KV_manifold', 'OBJ_manifold'],
     written: ['history.>'],
+    suffixes: ['-router-0'],
     served: ['manifold.v1.api.>'],
   },
 })

@@ -1,39 +1,23 @@
 /**
  * src/nats as a cluster of real servers with TLS and keys: who may do what, growth from one to three under a
- * writer and through crashes, and what goes on without a leader.
+ * writer, what goes on without a leader, and a server replaced.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { acknowledgedWrite } from '../../src/nats/canary.ts'
 import { connect, type Connection } from '../../src/nats/connection.ts'
-import { finishGrowth, grow } from '../../src/nats/grow.ts'
 import { jetStream, type StreamState } from '../../src/nats/jetstream.ts'
-import type { Keeper } from '../../src/nats/keeper.ts'
 import { openObjects } from '../../src/nats/objects.ts'
 import { permissionsOf } from '../../src/nats/permissions.ts'
 import { replaceServer } from '../../src/nats/replace.ts'
 import { requestsOf } from '../../src/nats/requests.ts'
-import { performStep, type ServerStep } from '../../src/nats/steps.ts'
 import { openStore } from '../../src/nats/store.ts'
 import { openStream } from '../../src/nats/streams.ts'
 import { openSystem } from '../../src/nats/system.ts'
 import { openTransport } from '../../src/nats/transport.ts'
-import { StoreConflict, StoreUnavailable, type Store } from '../../src/ports/store.ts'
+import { StoreUnavailable } from '../../src/ports/store.ts'
 import { systemRandom } from '../../src/system/random.ts'
-import {
-  accessOf,
-  joinAs,
-  keeperOf,
-  pidOf,
-  placeOf,
-  planCluster,
-  urlsOf,
-  type ClusterPlan,
-  type HostPlan,
-} from '../kit/servers.ts'
+import { callOf, growAll, openKeepers, openWriter } from '../kit/growth.ts'
+import { accessOf, joinAs, pidOf, placeOf, planCluster, urlsOf, type HostPlan } from '../kit/servers.ts'
 import { until } from '../kit/until.ts'
 
 // Three servers each, and every write waits for the disk: one after the other.
@@ -48,87 +32,6 @@ const bounds = {
   maxMessagesPerKey: 100,
   maxAgeMs: 0,
   maxBytes: 64 * 1024 * 1024,
-}
-
-const openKeepers = (t: Test, hosts: readonly HostPlan[]): ReadonlyMap<string, Keeper> => {
-  const keepers = new Map(hosts.map((host) => [host.name, keeperOf(host)]))
-  t.teardown(() => Promise.all([...keepers.values()].map((keeper) => keeper.stop())))
-  return keepers
-}
-
-/** As it travels between hosts. */
-const callOf =
-  (keepers: ReadonlyMap<string, Keeper>) =>
-  (host: string, step: ServerStep): Promise<void> =>
-    performStep(keepers.get(host)!, JSON.parse(JSON.stringify(step)) as ServerStep)
-
-const growAll = (plan: ClusterPlan, keepers: ReadonlyMap<string, Keeper>): Promise<void> => {
-  const hosts = plan.hosts.slice(0, 3)
-  return grow({
-    keeper: keepers.get(hosts[0]!.name)!,
-    name: hosts[0]!.name,
-    cluster: 'm',
-    servers: hosts.map(placeOf),
-    access: accessOf(plan.hosts),
-    call: callOf(keepers),
-    random: systemRandom,
-    progress: () => undefined,
-  })
-}
-
-/** Counts in one record by compare-and-set, one write after the other, until stopped. */
-const openWriter = async (store: Store, key: string) => {
-  let revision = await store.create(key, bytes('0'))
-  let count = 0
-  let stopped = false
-  let lastMs = performance.now()
-  let gapMs = 0
-  const faults: string[] = []
-  const revisions: number[] = [revision]
-  const readBack = async (): Promise<void> => {
-    // A leader that was stopped and thawed answers reads for up to a second before it learns that it leads no
-    // more (nats-server 2.15): what it says is old, and its writes are refused.
-    const entry = await until(
-      async () => {
-        const found = await store.get(key).catch(() => undefined)
-        return found !== undefined && Number(text(found.value)) >= count ? found : undefined
-      },
-      { what: `the record to stand at ${count}`, timeoutMs: 60_000 },
-    )
-    const stands = Number(text(entry.value))
-    if (stands > count + 1) faults.push(`${stands} where ${count} was acknowledged`)
-    count = stands
-    ;({ revision } = entry)
-  }
-  const work = async (): Promise<void> => {
-    while (!stopped) {
-      try {
-        revision = await store.update(key, bytes(String(count + 1)), revision)
-        if (revision <= revisions.at(-1)!) faults.push(`revision ${revision} after ${revisions.at(-1)}`)
-        revisions.push(revision)
-        count += 1
-        gapMs = Math.max(gapMs, performance.now() - lastMs)
-        lastMs = performance.now()
-      } catch (error) {
-        if (error instanceof StoreConflict) await readBack()
-        else if (!(error instanceof StoreUnavailable)) throw error
-        else if (error.applied === 'unknown') await readBack()
-        await new Promise(setImmediate)
-      }
-    }
-  }
-  const done = work()
-  return {
-    count: () => count,
-    faults,
-    gapMs: () => Math.round(gapMs),
-    async stop() {
-      stopped = true
-      await done
-      await readBack()
-      return { count, revision }
-    },
-  }
 }
 
 /** One question whose answer is looked at as text; empty when nobody answers. */
@@ -147,9 +50,15 @@ const stateOf = async (connection: Connection, stream: string) =>
   }>(`STREAM.INFO.${stream}`, {})
 
 t.test('a host is granted its own name and nothing of another one', (t) => {
-  const grants = { cluster: 'c', readable: ['KV_m'], written: ['history.>'], served: ['api.>'] }
+  const grants = {
+    cluster: 'c',
+    readable: ['KV_m'],
+    written: ['history.>'],
+    served: ['api.>'],
+    suffixes: ['-router-0'],
+  }
   const plain = permissionsOf({ name: 'h.1', nkey: 'U', control: false }, grants)
-  t.ok(plain.publish.includes('act.v1.c.*.h=2e1') && plain.publish.includes('top.v1.c.*.h=2e1-router-7'))
+  t.ok(plain.publish.includes('act.v1.c.*.h=2e1') && plain.publish.includes('top.v1.c.*.h=2e1-router-0'))
   t.ok(plain.subscribe.includes('_HOST.h=2e1.>') && !plain.subscribe.some((one) => one.startsWith('_INBOX')))
   t.notOk(plain.publish.some((one) => /^\$KV|^\$O|STREAM\.(CREATE|UPDATE|DELETE|PURGE)|API\.>/.test(one)))
   const control = permissionsOf({ name: 'h', nkey: 'U', control: true }, grants)
@@ -365,116 +274,6 @@ t.test('one server becomes three under a writer, and goes on without a leader', 
   t.strictSame(writer.faults, [], `${count} acknowledged writes in turn, none lost or doubled`)
   t.equal(await sizeOf(), slug.bytes)
 })
-
-t.test('a growth that fails leaves the one server as it was', async (t) => {
-  const plan = await planCluster(t, ['a', 'b', 'c'])
-  const keepers = openKeepers(t, plan.hosts)
-  await keepers.get('a')!.start(accessOf(plan.hosts))
-  const store = await openStore(await joinAs(t, plan, plan.hosts[1]!), record)
-  const writer = await openWriter(store, 'counter/one')
-  const call = callOf(keepers)
-  const options = {
-    keeper: keepers.get('a')!,
-    name: 'a',
-    cluster: 'm',
-    servers: plan.hosts.map(placeOf),
-    access: accessOf(plan.hosts),
-    random: systemRandom,
-    progress: () => undefined,
-  }
-  const broken = (host: string, step: ServerStep): Promise<void> =>
-    host === 'c' && step.step === 'prepare' ? Promise.reject(new Error('host c is away')) : call(host, step)
-  await t.rejects(grow({ ...options, call: broken }), { code: 'nats_grow', message: /host c is away/ })
-  t.match(
-    [...keepers.values()].map((keeper) => keeper.mode().kind),
-    ['alone', 'none', 'none'],
-  )
-  const before = writer.count()
-  await until(() => writer.count() > before + 20, { what: 'writes after it' })
-
-  // One that opens late is told later.
-  let deaf = true
-  const late = (host: string, step: ServerStep): Promise<void> =>
-    host === 'c' && step.step === 'open' && deaf ? Promise.reject(new Error('away')) : call(host, step)
-  await grow({ ...options, call: late })
-  t.match(keepers.get('a')!.mode(), { kind: 'clustered', unopened: ['c'] })
-  t.equal(await finishGrowth({ keeper: keepers.get('a')!, call: late }), false)
-  deaf = false
-  t.equal(await finishGrowth({ keeper: keepers.get('a')!, call: late }), true)
-  t.match(keepers.get('c')!.mode(), { kind: 'clustered' })
-  await writer.stop()
-  t.strictSame(writer.faults, [])
-})
-
-t.test('hosts that all lose their process in the middle of a growth find their way', async (t) => {
-  const steps = [
-    ['a.prepare', 'after'],
-    ['a.freeze', 'after'],
-    ['a.commit', 'before'],
-    ['a.commit', 'after'],
-    ['b.open', 'before'],
-    ['b.open', 'after'],
-  ] as const
-  for (const [at, when] of steps) {
-    await t.test(`${when} ${at}`, async (t) => {
-      const plan = await planCluster(t, ['a', 'b', 'c'])
-      const file = join(dirname(plan.hosts[0]!.home), 'plan.json')
-      writeFileSync(file, JSON.stringify(plan))
-      const seeded = openKeepers(t, plan.hosts)
-      await seeded.get('a')!.start(accessOf(plan.hosts))
-      const first = await connect({
-        urls: urlsOf(plan.hosts),
-        nkeySeed: plan.hosts[1]!.seed,
-        ca: plan.ca,
-        host: 'b',
-      })
-      const revision = await (await openStore(first, record)).create('app/one', bytes('1'))
-      await first.close()
-      await seeded.get('a')!.stop()
-      const child = spawn(
-        'env',
-        ['-i', `HOME=${process.env['HOME'] ?? ''}`, process.execPath].concat([
-          join(process.cwd(), 'test/kit/grow-until.ts'),
-          file,
-          at,
-          when,
-        ]),
-        { stdio: 'ignore' },
-      )
-      const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
-      t.equal(signal, 'SIGKILL', 'it was killed at that step')
-
-      const keepers = openKeepers(t, plan.hosts)
-      const isCommitted = keepers.get('a')!.mode().kind === 'clustered'
-      t.equal(isCommitted, (at === 'a.commit' && when === 'after') || at === 'b.open')
-      for (const keeper of keepers.values()) await keeper.start()
-      const connection = await joinAs(t, plan, plan.hosts[1]!, { connectMsMax: 30_000 })
-      const store = await openStore(connection, { ...record, ensure: false })
-      const entry = await until(() => store.get('app/one').catch(() => undefined), {
-        what: 'the record',
-        timeoutMs: 30_000,
-      })
-      t.equal(entry.revision, revision)
-      const call = callOf(keepers)
-      if (isCommitted) t.equal(await finishGrowth({ keeper: keepers.get('a')!, call }), true)
-      else await growAll(plan, keepers)
-      t.match(
-        [...keepers.values()].map((keeper) => keeper.mode().kind),
-        ['clustered', 'clustered', 'clustered'],
-      )
-      const next = await until(
-        () => store.update('app/one', bytes('2'), revision).catch((error: unknown) => notConflict(error)),
-        { what: 'a write', timeoutMs: 30_000 },
-      )
-      t.ok(next > revision, 'compare-and-set goes on')
-    })
-  }
-})
-
-const notConflict = (error: unknown): undefined => {
-  if (error instanceof StoreUnavailable) return undefined
-  throw error
-}
 
 const signalled = (pid: number, name: NodeJS.Signals): void => {
   try {

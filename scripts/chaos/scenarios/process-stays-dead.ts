@@ -4,7 +4,7 @@ import { apps, readingLoad, threeHosts, warmUp } from './common.ts'
 
 export const processStaysDead: Scenario = {
   name: 'process-stays-dead',
-  what: 'A host's process dies for good: no singleton of it runs twice, and all it ran is taken over.',
+  what: 'The process of a host dies for good: no singleton runs twice, and what it ran is taken over.',
   worlds: ['netns'],
   hosts: threeHosts,
   apps,
