@@ -6,7 +6,7 @@ import type { Transport } from '../ports/transport.ts'
 import type { VirtualClock } from './clock.ts'
 import { createGate, type Gate } from './gate.ts'
 import type { SeededRandom } from './random.ts'
-import type { Trace } from './trace.ts'
+import { sumOf, type Trace } from './trace.ts'
 
 export type NetworkFaults = {
   /** Probabilities in [0, 1]. */
@@ -127,6 +127,7 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
         send: (to, batch, unreachable) => {
           if (!life.alive) return
           const copy = batch.slice()
+          const sum = sumOf(copy)
           const target = lives.get(to)
           // Like a broker's "no responders": known only when nobody listens and the sender is not itself cut
           // off.
@@ -143,7 +144,7 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
             to,
             () => lives.get(to),
             (there) => {
-              trace.add(clock.monotonicMs(), `${host}>${to}`, copy)
+              trace.add(clock.monotonicMs(), `${host}>${to}`, sum)
               there.onBatch?.(copy, host)
             },
           )
@@ -154,13 +155,15 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
         publish: (topic, body) => {
           if (!life.alive) return
           const copy = body.slice()
+          const sum = sumOf(copy)
+          const what = `${host}>>${topic}`
           for (const subscriber of topics.get(topic) ?? [])
             carry(
               life,
               subscriber.life.host,
               () => subscriber.life,
               () => {
-                trace.add(clock.monotonicMs(), `${host}>>${topic}`, copy)
+                trace.add(clock.monotonicMs(), what, sum)
                 subscriber.onBody(copy, host)
               },
             )
@@ -178,6 +181,9 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
         },
         end: () => {
           life.alive = false
+          for (const all of topics.values()) {
+            for (const subscriber of all) if (subscriber.life === life) all.delete(subscriber)
+          }
           if (lives.get(host) === life) lives.delete(host)
         },
       }

@@ -7,7 +7,7 @@ import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../port
 import type { VirtualClock } from './clock.ts'
 import { createGate, type Gate } from './gate.ts'
 import type { SeededRandom } from './random.ts'
-import type { Trace } from './trace.ts'
+import { sumOf, type Trace } from './trace.ts'
 
 export type StoreFaults = {
   readonly latencyMsMin: number
@@ -78,7 +78,7 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
     previous.set(key, entries.get(key))
     revision++
     entries.set(key, { key, value: value.slice(), revision })
-    trace.add(clock.monotonicMs(), `store ${key} ${revision}`, value)
+    trace.add(clock.monotonicMs(), `store ${key} ${revision}`, sumOf(value))
     return revision
   }
 
