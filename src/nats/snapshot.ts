@@ -1,11 +1,9 @@
 /**
- * A stream as a file and back, by the server's own snapshots: sequences, which are the record's revisions,
- * are kept exactly, and so is every header.
+ * A stream from one server to another, by the server's own snapshots: sequences, which are the record's
+ * revisions, are kept exactly, and so is every header.
  *
  * Both directions are paced by the server's acknowledgements, a few chunks at a time.
  */
-import { createReadStream } from 'node:fs'
-import { open, readFile, writeFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createInbox, type Msg } from 'nats'
 import { guarded, type Connection } from './connection.ts'
@@ -159,28 +157,4 @@ const onceHeard = async (send: () => Promise<void>): Promise<void> => {
       await pause(heardPollMs)
     }
   }
-}
-
-/** Writes a stream to a file, and what it is like to `<file>.json`. */
-export const saveStream = async (connection: Connection, stream: string, file: string): Promise<void> => {
-  const { chunks, ...about } = await takeSnapshot(connection, stream)
-  const handle = await open(file, 'w', 0o600)
-  try {
-    for await (const chunk of chunks) await handle.appendFile(chunk)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await writeFile(`${file}.json`, JSON.stringify(about), { mode: 0o600, flush: true })
-}
-
-/** Makes a stream from a file of `saveStream`; there must be none of its name. */
-export const loadStream = async (
-  connection: Connection,
-  file: string,
-  changes?: Readonly<Record<string, unknown>>,
-): Promise<void> => {
-  const about = JSON.parse(await readFile(`${file}.json`, 'utf8')) as Omit<Snapshot, 'chunks'>
-  const chunks = createReadStream(file, { highWaterMark: chunkBytes }) as AsyncIterable<Uint8Array>
-  await restoreSnapshot(connection, { ...about, chunks }, changes)
 }
