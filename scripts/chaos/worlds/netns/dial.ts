@@ -51,6 +51,8 @@ export const openDialer = async (
     once(child.stdout, 'data'),
     once(child, 'exit').then(() => Promise.reject(new Error('the dialer ended at once'))),
   ])
+  // It has said all that it says.
+  child.stdout.destroy()
   child.unref()
   return {
     exchange: (endpoint, call) => exchange(socketPath, endpoint, call),
