@@ -32,7 +32,10 @@ export const formed = (system: System, names: readonly string[], withinMs: numbe
     return missing.length === 0 ? undefined : `no word from ${missing.join(', ')}`
   })
 
-/** Takes a server out, once no other change of the servers is under way. @throws ServerFailed, JetStreamRefused */
+/**
+ * Takes a server out, once no other change of the servers is under way.
+ * @throws ServerFailed, JetStreamRefused
+ */
 export const removed = (system: System, name: string, withinMs: number): Promise<void> =>
   poll(withinMs, async () => {
     try {

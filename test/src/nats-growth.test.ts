@@ -71,7 +71,7 @@ t.test('hosts that all lose their process in the middle of a growth find their w
     ['b.open', 'after'],
   ] as const
   for (const [at, when] of steps) {
-    await t.test(`${when} ${at}`, async (t) => {
+    await t.test(`the record is whole when they die ${when} ${at}`, async (t) => {
       const plan = await planCluster(t, ['a', 'b', 'c'])
       const file = join(dirname(plan.hosts[0]!.home), 'plan.json')
       writeFileSync(file, JSON.stringify(plan))
