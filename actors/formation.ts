@@ -217,9 +217,11 @@ const settle = (before: State, after: State, ctx: Self): State => {
     return blank
   }
   const f = reroute(before.f, after.f, ctx)
-  const isNew = f !== after.f && (f.destroying || ctx.now - before.saidAt >= gatherMs)
+  // A wall clock that went back makes no gathering longer.
+  const saidMs = Math.abs(ctx.now - before.saidAt)
+  const isNew = f !== after.f && (f.destroying || saidMs >= gatherMs)
   if (isNew) publish(f, ctx)
-  else if (f !== after.f) ctx.after('publish', gatherMs - (ctx.now - before.saidAt), { type: 'publish' })
+  else if (f !== after.f) ctx.after('publish', gatherMs - saidMs, { type: 'publish' })
   lookAgain(f, ctx)
   const coolOff = coolOffEnd(f)
   if (before.f === null || coolOff !== coolOffEnd(before.f)) {
