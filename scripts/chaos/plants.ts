@@ -5,7 +5,6 @@
 import type { ActorDef } from '../../src/runtime/actor.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { TreeNode } from '../../src/runtime/tree.ts'
-import { fleetTopic } from '../../actors/effects/fleet.ts'
 import type { Plant } from '../sim/plant.ts'
 import type { Rule } from './check.ts'
 
@@ -63,6 +62,11 @@ const obeysAnyEpoch = replacing('host', (host) => {
   }
 })
 
+const hearsNoAnnouncement = replacing('formation', (formation) => {
+  const receive = { ...formation.behaviour.receive, announced: (state: unknown) => state }
+  return { ...formation, behaviour: { ...formation.behaviour, receive } }
+})
+
 export const plants: readonly Planted[] = [
   {
     name: 'ack-before-store',
@@ -100,21 +104,9 @@ export const plants: readonly Planted[] = [
   },
   {
     name: 'announcements-ignored',
-    what: 'What hosts announce of their runs is not listened to after the first word.',
-    plant: {
-      transport: (transport) => ({
-        ...transport,
-        subscribe: (topic, onBody) => {
-          const heard = new Set<string>()
-          return transport.subscribe(topic, (body, from) => {
-            if (topic === fleetTopic && heard.has(from)) return
-            heard.add(from)
-            onBody(body, from)
-          })
-        },
-      }),
-    },
-    scenario: 'host-kill',
+    what: 'A formation does not listen to what hosts announce of its runs.',
+    plant: { tree: hearsNoAnnouncement },
+    scenario: 'lossy-churn',
     rules: ['recovery'],
   },
   {

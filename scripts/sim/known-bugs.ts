@@ -17,6 +17,12 @@ export const knownBugs: readonly KnownBug[] = [
     fix: 'src/membership/roll.ts: the brake holds for suspectMs after its reason is gone.',
     shown: { scenario: 'mass-death-brake', seed: 1 },
   },
+  {
+    name: 'routes-wait-for-the-clock',
+    what: "A host's wall clock went back an hour: its formations published no route for that hour.",
+    fix: 'actors/formation.ts: the gathering of route changes counts no negative time.',
+    shown: { scenario: 'clock-jump', seed: 1 },
+  },
 ]
 
 export const replayOf = ({ shown }: KnownBug): string =>

@@ -51,7 +51,7 @@ const lastOnes = <T extends ConfigOp | ScaleOp>(history: History, ops: readonly 
   return ops.filter((op) => {
     if (op.outcome === 'refused') return false
     if (op.outcome !== 'ok' || !isKept(history)(op)) return true
-    return !sure.some((other) => other.invokedAt >= (op.returnedAt ?? Infinity))
+    return !sure.some((other) => other !== op && other.invokedAt >= (op.returnedAt ?? Infinity))
   })
 }
 
