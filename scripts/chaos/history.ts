@@ -59,6 +59,8 @@ export type Life = {
   readonly epoch?: number
   readonly fromAt: number
   readonly toAt: number | null
+  /** When it surely was no more, where looks are some time apart; left out: at `toAt`. */
+  readonly goneAt?: number
 }
 
 /** A fault as it struck: on whom, and when. */

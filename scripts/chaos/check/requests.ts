@@ -58,7 +58,8 @@ const wrongAnswers = (history: History, requests: readonly RequestOp[]): Violati
     if (app !== op.app) return [`${op.app} was asked, ${app} answered (${dyno})`]
     const life = lives.get(run)
     // Observers see a process a little later than it begins; what matters is that it had not ended.
-    const over = life?.toAt !== undefined && life.toAt !== null && life.toAt < op.invokedAt
+    const goneAt = life?.goneAt ?? life?.toAt ?? Infinity
+    const over = goneAt < op.invokedAt
     return over ? [`${op.app} was answered by ${dyno} of a life that had ended`] : []
   })
   return texts.slice(0, textsMax).map((text) => ({ rule: 'wrong-answer', text }))

@@ -22,7 +22,11 @@ export const watchLives = (
   const watch = new AbortController()
   const look = (): void => {
     const at = now()
-    for (const dyno of dynos()) {
+    const found = dynos()
+    const live = new Set(found.map(({ run }) => run.id))
+    for (const [id, life] of seen)
+      if (life.goneAt === undefined && !live.has(id)) seen.set(id, { ...life, goneAt: now() })
+    for (const dyno of found) {
       const { host, run } = dyno
       const lines = linesOf(dyno)
       if (lines !== undefined) said.set(run.id, { app: run.appName, life: run.id, host, lines })
@@ -36,7 +40,8 @@ export const watchLives = (
         fromAt: at,
         toAt: null,
       }
-      seen.set(run.id, { ...life, toAt: at })
+      const { goneAt: _, ...back } = life
+      seen.set(run.id, { ...back, toAt: at })
     }
   }
   const loop = async (): Promise<void> => {

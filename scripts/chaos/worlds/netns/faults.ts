@@ -163,7 +163,7 @@ export const faultsOf = (
     heal: async () => {
       await thaw([...hurt.frozen])
       await mend()
-      for (const name of [...hurt.full]) if (hurt.full.delete(name)) await lab.fillDisk(name, false)
+      for (const name of hurt.full) if (hurt.full.delete(name)) await lab.fillDisk(name, false)
       await busUp([...hurt.bus])
       await start([...new Set([...hurt.off, ...hurt.dead])])
     },
