@@ -76,7 +76,8 @@ const refuse = async ({ store, configKey }: RestoreDeps, header: Header): Promis
   if (there.length > 0)
     throw new ApiError(
       'conflict',
-      `This cluster has ${there.length} records already. --force overwrites those that the backup has.`,
+      `This cluster has ${there.length} records already. ` +
+        'Give --force to overwrite those that the backup has.',
     )
 }
 

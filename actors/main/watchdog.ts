@@ -1,6 +1,6 @@
 /**
- * The watchdog of this host (scripts/watchdog): a process of its own that ends singletons when the lease is over
- * and nobody here does. The host process tells it when the lease ends, again and again.
+ * The watchdog of this host (scripts/watchdog): a process of its own that ends singletons when the lease is
+ * over and nobody here does. The host process tells it when the lease ends, again and again.
  */
 import { spawn } from 'node:child_process'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'

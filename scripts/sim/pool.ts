@@ -1,4 +1,7 @@
-/** Seeds over worker processes, one for each processor: a seed runs in one process and knows nothing of others. */
+/**
+ * Seeds over worker processes, one for each processor: a seed runs in one process and knows nothing of
+ * others.
+ */
 import { fork, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 

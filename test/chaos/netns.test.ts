@@ -12,7 +12,7 @@ t.setTimeout(180_000)
 
 const scenario: Scenario = {
   name: 'netns-short',
-  what: 'A host that leads nothing loses power and comes back; then the process of the leading host is killed.',
+  what: 'A host that leads nothing loses power and comes back; then the leading process is killed.',
   worlds: ['netns'],
   hosts: threeHosts,
   // One that serves, ticks and has a process that must never run twice: each more is one more push.

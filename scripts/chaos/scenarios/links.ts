@@ -20,18 +20,34 @@ export const slowLink: Scenario = {
 
 export const lossyChurn: Scenario = {
   name: 'lossy-churn',
-  what: 'Releases and scales follow each other over links that are late and lossy everywhere: old words lose.',
+  what: 'Releases and scales follow each other over links that are late and lossy: old words lose.',
   worlds: ['sim'],
   hosts: threeHosts,
   apps,
   load: { clients: 8, pauseMs: 20, configEveryMs: 1_500, scaleEveryMs: 1_100 },
   timeline: [
     warmUp,
-    { do: 'slow-link', on: { the: 'all' }, delayMs: 400, loss: 0.3 },
+    { do: 'slow-link', on: { the: 'all' }, delayMs: 1_000, loss: 0.2 },
     { wait: 30_000 },
     { do: 'mend' },
   ],
   // What a shard missed it hears again within 30 s.
+  bounds: { servingMs: 60_000, settledMs: 180_000, detectionMs: 35_000, hurtsUntilRepaired: true },
+}
+
+export const lateWords: Scenario = {
+  name: 'late-words',
+  what: 'The only dyno host hears every word seconds late and in any order: an older decision never wins.',
+  worlds: ['sim'],
+  hosts: [{ roles: ['control', 'router', 'logplex'] }, { roles: ['dyno', 'router'] }],
+  apps,
+  load: { clients: 2, pauseMs: 100, configEveryMs: 1_500 },
+  timeline: [
+    warmUp,
+    { do: 'slow-link', on: 'h2', delayMs: 2_000, loss: 0 },
+    { wait: 60_000 },
+    { do: 'mend' },
+  ],
   bounds: { servingMs: 60_000, settledMs: 180_000, detectionMs: 35_000, hurtsUntilRepaired: true },
 }
 

@@ -144,9 +144,9 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
         return cut(hosts, fault.way)
       case 'slow-link':
         for (const endpoint of hosts.flatMap(endpointsOf)) {
-          const delayMsMax = fault.delayMs * 1.5
-          const { loss, delayMs: delayMsMin } = fault
-          world.network.worsen(endpoint, { ...calmNetwork, loss, delayMsMin, delayMsMax })
+          // Late on average by that; a later message may well overtake an earlier one.
+          const [delayMsMin, delayMsMax] = [fault.delayMs * 0.1, fault.delayMs * 1.9]
+          world.network.worsen(endpoint, { ...calmNetwork, loss: fault.loss, delayMsMin, delayMsMax })
         }
         return
       case 'mend':
