@@ -84,6 +84,8 @@ export type Fault =
   | { readonly do: 'cut'; readonly on: Target; readonly way: 'both' | 'out' | 'in' }
   /** Every link of the target is late and lossy (0 to 1). */
   | { readonly do: 'slow-link'; readonly on: Target; readonly delayMs: number; readonly loss: number }
+  /** What is sent to the target over the bus comes a second time, that much later; simulation only. */
+  | { readonly do: 'replay'; readonly on: Target; readonly afterMs: number }
   /** All links are well again. */
   | { readonly do: 'mend' }
   /** kill -9 of bus servers: those on the target hosts. They stay down. */

@@ -79,7 +79,7 @@ export const plants: readonly Planted[] = [
     name: 'no-epoch-check',
     what: 'A host obeys a launch that is older than what it has seen for the slot.',
     plant: { tree: obeysAnyEpoch },
-    scenario: 'return-of-the-dead',
+    scenario: 'echoes',
     rules: ['epochs', 'recovery'],
   },
   {
@@ -99,7 +99,7 @@ export const plants: readonly Planted[] = [
     name: 'address-reused',
     what: 'A port that became free is given to the next process at once.',
     plant: { reusesPorts: true },
-    scenario: 'slow-link',
+    scenario: 'lossy-churn',
     rules: ['wrong-answer'],
   },
   {

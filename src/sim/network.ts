@@ -14,6 +14,8 @@ export type NetworkFaults = {
   readonly duplicate: number
   readonly delayMsMin: number
   readonly delayMsMax: number
+  /** Everything comes once more, that much later. */
+  readonly replayMs?: number
 }
 export const calmNetwork: NetworkFaults = { loss: 0, duplicate: 0, delayMsMin: 0.1, delayMsMax: 1 }
 
@@ -81,6 +83,7 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
   ): void => {
     const { loss, duplicate, delayMsMin, delayMsMax } =
       worse.size === 0 ? faults : (worse.get(from.host) ?? worse.get(host) ?? faults)
+    const replayMs = worse.get(host)?.replayMs
     const copies = random.chance(duplicate) ? 2 : 1
     for (let i = 0; i < copies; i++) {
       const drop = from.alive && random.chance(loss)
@@ -89,11 +92,13 @@ export const simNetwork = (clock: VirtualClock, random: SeededRandom, trace: Tra
         lost++
         continue
       }
-      clock.after(delayMs, () => {
+      const deliver = (): void => {
         const life = to()
         if (life === undefined || !life.alive || isCut(from.host, life.host)) lost++
         else life.gate.pass(() => arrive(life))
-      })
+      }
+      clock.after(delayMs, deliver)
+      if (replayMs !== undefined) clock.after(delayMs + replayMs, deliver)
     }
   }
 

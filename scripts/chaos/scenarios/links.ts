@@ -35,17 +35,20 @@ export const lossyChurn: Scenario = {
   bounds: { servingMs: 60_000, settledMs: 180_000, detectionMs: 35_000, hurtsUntilRepaired: true },
 }
 
-export const lateWords: Scenario = {
-  name: 'late-words',
-  what: 'The only dyno host hears every word seconds late and in any order: an older decision never wins.',
+export const echoes: Scenario = {
+  name: 'echoes',
+  what: 'A host that was restarted hears again what its last life was told: an older decision never wins.',
   worlds: ['sim'],
   hosts: [{ roles: ['control', 'router', 'logplex'] }, { roles: ['dyno', 'router'] }],
   apps,
-  load: { clients: 2, pauseMs: 100, configEveryMs: 1_500 },
+  load: { clients: 2, pauseMs: 100, configEveryMs: 2_000 },
   timeline: [
     warmUp,
-    { do: 'slow-link', on: 'h2', delayMs: 2_000, loss: 0 },
-    { wait: 60_000 },
+    { do: 'replay', on: 'h2', afterMs: 8_000 },
+    { wait: 10_000 },
+    { do: 'kill', on: 'h2' },
+    { do: 'start', on: 'h2' },
+    { wait: 15_000 },
     { do: 'mend' },
   ],
   bounds: { servingMs: 60_000, settledMs: 180_000, detectionMs: 35_000, hurtsUntilRepaired: true },

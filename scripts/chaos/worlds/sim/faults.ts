@@ -8,6 +8,8 @@ import type { Site } from './site.ts'
 /** Peers notice a frozen or cut off server when its pings are due. */
 const pingsMs = 2_500
 const bootMs = 1_500
+const viewMsMax = 10_000
+const pollMs = 50
 
 export type Faults = {
   readonly strike: (fault: Fault) => Promise<readonly string[]>
@@ -114,8 +116,14 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
     bus.kill(host)
     await sleep(bootMs)
     bus.start(host)
-    site.openRouter(host)
     world.restart(host)
+    // A host's routers start when it is in the view: a fresh one knows nothing, and has to ask.
+    for (let waitedMs = 0; waitedMs < viewMsMax && !isInView(host); waitedMs += pollMs) await sleep(pollMs)
+    site.openRouter(host)
+  }
+  const isInView = (host: string): boolean => {
+    const seen = world.alive().includes(host) ? cluster.members.get(host)?.directory.view().hosts : undefined
+    return seen?.some((one) => one.name === host) === true
   }
 
   const act = async (fault: Fault, hosts: readonly string[]): Promise<void> => {
@@ -147,6 +155,11 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
           // Late on average by that; a later message may well overtake an earlier one.
           const [delayMsMin, delayMsMax] = [fault.delayMs * 0.1, fault.delayMs * 1.9]
           world.network.worsen(endpoint, { ...calmNetwork, loss: fault.loss, delayMsMin, delayMsMax })
+        }
+        return
+      case 'replay':
+        for (const endpoint of hosts.flatMap(endpointsOf)) {
+          world.network.worsen(endpoint, { ...calmNetwork, replayMs: fault.afterMs })
         }
         return
       case 'mend':

@@ -44,6 +44,7 @@ export const hostsOf = (specs: readonly HostSpec[]): readonly SimHost[] =>
 export const openSite = (seed: number, hosts: readonly SimHost[], plant: Plant): Site => {
   const cluster = createCluster(seed, hosts, { plant })
   const names = hosts.map((host) => host.name)
+  const controls = hosts.filter(({ roles }) => roles.includes('control')).map(({ name }) => name)
   const [off, frozen, cuts, apart] = [
     new Set<string>(),
     new Set<string>(),
@@ -96,7 +97,10 @@ export const openSite = (seed: number, hosts: readonly SimHost[], plant: Plant):
       await open?.router.drain()
       open?.router.end()
     },
-    apis: () => reachable().filter((name) => cluster.world.alive().includes(name)),
+    apis: () => {
+      const alive = cluster.world.alive()
+      return reachable().filter((name) => controls.includes(name) && alive.includes(name))
+    },
   }
   for (const name of names) site.openRouter(name)
   return site
