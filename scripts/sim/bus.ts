@@ -14,6 +14,8 @@ export type Bus = {
   /** The server that a host is connected to now; undefined: to none. */
   serverOf(host: string): string | undefined
   kill(server: string): void
+  /** SIGTERM: hands over what it leads before it goes. */
+  stop(server: string): void
   start(server: string): void
   /** Hosts that reach each other and nobody else for now; replaces the last such word. */
   cutOff(hosts: ReadonlySet<string>): void
@@ -88,6 +90,11 @@ export const simBus = (
     })
   }
 
+  const kill = (server: string): void => {
+    if (!up.delete(server)) return
+    for (const [host, its] of connected) if (its === server) detach(host)
+    settle()
+  }
   /** Home: the next time it connects, a host finds its own server first. */
   const comeHome = (server: string): void => {
     if (!up.has(server) || connected.get(server) === server) return
@@ -105,10 +112,11 @@ export const simBus = (
     up: () => [...up],
     leader: () => leader,
     serverOf: (host) => connected.get(host),
-    kill: (server) => {
-      if (!up.delete(server)) return
-      for (const [host, its] of connected) if (its === server) detach(host)
-      settle()
+    kill,
+    stop: (server) => {
+      const heir = electorate().find((other) => other !== server)
+      if (leader === server && heir !== undefined && electorate().length > majority) leader = heir
+      kill(server)
     },
     start: (server) => {
       if (!servers.includes(server)) return

@@ -113,7 +113,7 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
   const upgrade = async (host: string): Promise<void> => {
     await site.drainRouter(host)
     await cluster.stop(host)
-    bus.kill(host)
+    bus.stop(host)
     await sleep(bootMs)
     bus.start(host)
     world.restart(host)
