@@ -67,7 +67,7 @@ export const openBus = async ({ paths, file, replicas, log, progress }: BusDeps)
 }
 
 /** The store of a cluster is there once two of its servers are. */
-const untilAvailable = async <T>(open: () => Promise<T>): Promise<T> => {
+export const untilAvailable = async <T>(open: () => Promise<T>): Promise<T> => {
   for (;;) {
     try {
       return await open()

@@ -11,7 +11,7 @@ import { systemRandom as random } from '../../src/system/random.ts'
 import { createVault } from '../effects/perform/vault.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { hostTree } from '../tree.ts'
-import { openBus } from './bus.ts'
+import { openBus, untilAvailable } from './bus.ts'
 import { followBus, serveSteps } from './bus-growth.ts'
 import { enterBus } from './bus-place.ts'
 import { claimHome, needPort } from './claim.ts'
@@ -93,8 +93,14 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const place = await enterBus({ cluster, settings, paths, random, log, progress })
   const bus = await openBus({ paths, file: place.file(), replicas: place.replicas, log, progress })
   if (does('control')) {
-    await registerHost(bus.store, cluster)
-    await bus.objects.sweep(now() - dayMs)
+    // A server that has just died leaves the record without a leader for some seconds: this host waits.
+    await untilAvailable(() => registerHost(bus.store, cluster))
+    // It can be done at any other start as well.
+    bus.objects
+      .sweep(now() - dayMs)
+      .catch((error: unknown) =>
+        log({ at: 'objects-not-swept', reason: error instanceof Error ? error.message : 'unknown' }),
+      )
   }
 
   const vault = createVault(bus.store, cluster.secrets.vaultKey ?? new Uint8Array(0))

@@ -31,6 +31,8 @@ const app: AppSpec = { name: 'probe', types: { web: { does: 'web', quantity: spe
 const askMsMax = 2_000
 const settleMsMax = 180_000
 const pollMs = 100
+/** Hosts tell every control host what they have started within a second: twice that. */
+const announcedMs = 2_000
 const wordsMax = 4_000
 
 export const openSite = async (log: (line: string) => void): Promise<Site> => {
@@ -128,6 +130,7 @@ const furnish = async (lab: Lab, log: (line: string) => void): Promise<Site> => 
       await settled(0)
       await scale(names.length)
       await settled(names.length)
+      await pause(announcedMs)
     },
     words,
     close: lab.close,

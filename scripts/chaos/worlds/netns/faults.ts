@@ -136,7 +136,10 @@ export const faultsOf = (
         }
         return undefined
       case 'clock-jump':
-        throw new RangeError('the clock of a namespace is the machine’s own')
+      case 'replay':
+        throw new RangeError(
+          `${fault.do} is of the simulation: machines share a clock, and TCP repeats nothing`,
+        )
     }
   }
   const say = async (what: 'drain' | 'undrain', name: string): Promise<void> => {
