@@ -39,14 +39,14 @@ class DialError extends Error {
   }
 }
 
-/** Starts the dialer on the machine; it ends with the machine or with the harness. */
+/** Starts the dialer on the machine; it ends when it is closed or with the harness, which holds its input. */
 export const openDialer = async (
   machine: Machine,
   socketPath: string,
-): Promise<{ readonly exchange: Exchange; readonly listen: Listen }> => {
+): Promise<{ readonly exchange: Exchange; readonly listen: Listen; readonly close: () => void }> => {
   const program = fileURLToPath(import.meta.resolve('./dialer.ts'))
   const [file = '', ...args] = machine.inside([process.execPath, program, socketPath])
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'], env: {} })
+  const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'], env: {} })
   await Promise.race([
     once(child.stdout, 'data'),
     once(child, 'exit').then(() => Promise.reject(new Error('the dialer ended at once'))),
@@ -54,9 +54,12 @@ export const openDialer = async (
   // It has said all that it says.
   child.stdout.destroy()
   child.unref()
+  // A pipe of a child is a socket, which holds this process unless it is told not to.
+  ;(child.stdin as unknown as Socket).unref()
   return {
     exchange: (endpoint, call) => exchange(socketPath, endpoint, call),
     listen: (endpoint, call) => listen(socketPath, endpoint, call),
+    close: () => void child.kill('SIGKILL'),
   }
 }
 

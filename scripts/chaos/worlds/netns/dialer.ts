@@ -39,4 +39,6 @@ const server = createServer({ allowHalfOpen: true }, (near) => {
     })
   })
 })
+// The harness holds the other end: it is gone when this ends.
+process.stdin.resume().once('end', () => process.exit(0))
 server.listen(path, () => console.log('listening'))

@@ -94,7 +94,8 @@ const furnish = async (
     await network.plug(machine, names.indexOf(name) + 1)
   }
   for (const name of names) await powerOn(name)
-  const { exchange, listen } = await openDialer(hub, join(folder, 'dial.sock'))
+  const dialer = await openDialer(hub, join(folder, 'dial.sock'))
+  const { exchange, listen } = dialer
   return {
     folder,
     network,
@@ -122,7 +123,10 @@ const furnish = async (
     },
     exchange,
     listen,
-    close,
+    close: async () => {
+      dialer.close()
+      await close()
+    },
   }
 }
 
