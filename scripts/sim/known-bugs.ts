@@ -1,6 +1,6 @@
 /**
  * Every bug that the simulation found, with the seed or scenario that shows it again when its fix is taken
- * out: after etcd's table of re-found issues. The seeds run as named regressions (test/chaos/sim.test.ts).
+ * out: after etcd's table of re-found issues. The seeds run as named regressions (test/chaos/sim.test.ts); what is open is told apart.
  */
 export type KnownBug = {
   readonly name: string
@@ -25,7 +25,18 @@ export const knownBugs: readonly KnownBug[] = [
   },
 ]
 
-export const replayOf = ({ shown }: KnownBug): string =>
+/** Found, and not fixed yet: the scenario fails, and its test waits for the fix. */
+export const openBugs: readonly Omit<KnownBug, 'fix'>[] = [
+  {
+    name: 'missing-since-the-cold-start',
+    what:
+      'After a cold start without one of the hosts no view names it: what the record has on it, a singleton ' +
+      'above all, is started nowhere until it is back.',
+    shown: { scenario: 'cold-start-one-missing', seed: 1 },
+  },
+]
+
+export const replayOf = ({ shown }: Pick<KnownBug, 'shown'>): string =>
   'scenario' in shown
     ? `npm run chaos -- ${shown.scenario} --world sim --seed ${shown.seed}`
     : `npm run sim -- --scenario platform --seed ${shown.seed}`
