@@ -1,6 +1,7 @@
 /**
  * Every bug that the simulation found, with the seed or scenario that shows it again when its fix is taken
- * out: after etcd's table of re-found issues. The seeds run as named regressions (test/chaos/sim.test.ts); what is open is told apart.
+ * out: after etcd's table of re-found issues. The seeds run as named regressions (test/chaos/sim.test.ts);
+ * what is open is told apart.
  */
 export type KnownBug = {
   readonly name: string
@@ -30,7 +31,8 @@ export const openBugs: readonly Omit<KnownBug, 'fix'>[] = [
   {
     name: 'missing-since-the-cold-start',
     what:
-      'After a cold start without one of the hosts no view names it: what the record has on it, a singleton ' +
+      'After a cold start without one of the hosts no view names it: what the record has on it, a ' +
+      'singleton ' +
       'above all, is started nowhere until it is back.',
     shown: { scenario: 'cold-start-one-missing', seed: 1 },
   },

@@ -178,6 +178,7 @@ export const faultsOf = (site: Site): Faults => {
       case 'disk-full':
       case 'disk-free':
       case 'clock-jump':
+      case 'replay':
         throw new RangeError(`${fault.do} is not of the compose world`)
     }
   }
