@@ -97,6 +97,19 @@ export const app = actor(App, {
       ctx.reply(a.app)
       return become(s, a, ctx)
     },
+    feature(s, { name, enabled }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      const { features } = s.a.app
+      if (features.includes(name) === enabled) {
+        ctx.reply(s.a.app)
+        return s
+      }
+      const kept = enabled ? [...features, name].sort() : features.filter((other) => other !== name)
+      const a = shown(s.a, { features: kept }, ctx.now)
+      saga.show(a, ctx)
+      ctx.reply(a.app)
+      return become(s, a, ctx)
+    },
     addDomain(s, { hostname }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
       const name: Name = { kind: 'host', name: hostname.toLowerCase() }

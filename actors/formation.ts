@@ -57,12 +57,11 @@ export const formation = actor(Formation, {
       ctx.reply({})
       return s.f === null ? settle(s, { ...s, f: formed(appName) }, ctx) : s
     },
-    appChanged(s, { appName, hostnames, maintenance, at }, ctx) {
+    appChanged(s, { appName, hostnames, maintenance, features, at }, ctx) {
       if (s.f === null) return gone(s, ctx)
       ctx.reply({})
-      return change(s, ctx, (f) =>
-        at <= f.appChangedAt ? f : { ...f, appName, hostnames, maintenance, appChangedAt: at },
-      )
+      const told = { appName, hostnames, maintenance, ...(features && { features }), appChangedAt: at }
+      return change(s, ctx, (f) => (at <= f.appChangedAt ? f : { ...f, ...told }))
     },
     released: (s, { release, by }, ctx) => change(s, ctx, (f) => released(f, release, by, ctx)),
     scale(s, { updates, by }, ctx) {

@@ -59,7 +59,7 @@ export const release = (name: Name, ctx: Self): void =>
 
 /** The formation makes the route of it. Releases only need the name. */
 export const show = (a: AppRecord, ctx: Self): void => {
-  const { name, domains, maintenance } = a.app
+  const { name, domains, maintenance, features } = a.app
   const at = a.changedAt
   ctx.tell(ref(Releases, ctx.self.key), { type: 'renamed', appName: name })
   ctx.ask(
@@ -69,6 +69,7 @@ export const show = (a: AppRecord, ctx: Self): void => {
       appName: name,
       hostnames: domains.map(({ hostname }) => hostname),
       maintenance,
+      features,
       at,
     },
     stepTimeoutMs,

@@ -75,6 +75,8 @@ export const recordSchema = is.obj({
   appName: is.str,
   hostnames: is.arr(is.str),
   maintenance: is.bool,
+  /** Names of config/features.ts; absent in records of before there were any. */
+  features: is.opt(is.arr(is.str)),
   appChangedAt: is.int,
   release: is.orNull(releaseShape),
   types: is.arr(processTypeShape),
@@ -99,6 +101,7 @@ export const formed = (appName: string): Formed => ({
   appName,
   hostnames: [],
   maintenance: false,
+  features: [],
   appChangedAt: 0,
   release: null,
   types: [],

@@ -39,6 +39,7 @@ export const routeOf = (appId: string, f: Formed): Route => {
     maintenance: f.maintenance,
     gone: f.destroying,
     hostnames: f.hostnames,
+    features: f.features ?? [],
     web: webOf(f, slots, targets.length),
     targets: f.destroying ? [] : targets,
   }
@@ -57,8 +58,8 @@ export const sameRoute = (a: Route, b: Route): boolean =>
   a.appName === b.appName &&
   a.maintenance === b.maintenance &&
   a.gone === b.gone &&
-  a.hostnames.length === b.hostnames.length &&
-  a.hostnames.every((name, at) => name === b.hostnames[at]) &&
+  sameNames(a.hostnames, b.hostnames) &&
+  sameNames(a.features ?? [], b.features ?? []) &&
   a.targets.length === b.targets.length &&
   a.targets.every((target, at) => {
     const other = b.targets[at]!
@@ -70,3 +71,6 @@ export const sameRoute = (a: Route, b: Route): boolean =>
       target.outer?.port === other.outer?.port
     )
   })
+
+const sameNames = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name, at) => name === b[at])

@@ -24,6 +24,7 @@ export const appShape = is.obj({
   buildpacks: is.arr(is.str),
   buildpackDescription: is.orNull(is.str),
   domains: is.arr(domainShape),
+  /** Names of config/features.ts, sorted. */
   features: is.arr(is.str),
   repoBytes: is.orNull(is.int),
   slugBytes: is.orNull(is.int),
@@ -49,6 +50,8 @@ export const App = protocol('app', 1, {
     { maintenance: is.opt(is.bool), buildStack: is.opt(is.str), buildpacks: is.opt(is.arr(is.str)) },
     appShape,
   ),
+  /** Turns a feature of config/features.ts on or off. */
+  feature: ask({ name: is.str, enabled: is.bool }, appShape),
   addDomain: ask({ hostname: is.str }, domainShape),
   removeDomain: ask({ hostname: is.str }, domainShape),
   /** Stops everything, gives the names back, removes every record; answered when done. */

@@ -16,10 +16,17 @@ import {
 export const Formation = protocol('formation', 1, {
   open: ask({ appName: is.str }, is.obj({})),
   /**
-   * From App: name, hostnames or maintenance changed (a part of the route). Answered when it is on record.
+   * From App: name, hostnames, maintenance or features changed (a part of the route). Answered when it is on
+   * record.
    */
   appChanged: ask(
-    { appName: is.str, hostnames: is.arr(is.str), maintenance: is.bool, at: is.int },
+    {
+      appName: is.str,
+      hostnames: is.arr(is.str),
+      maintenance: is.bool,
+      features: is.opt(is.arr(is.str)),
+      at: is.int,
+    },
     is.obj({}),
   ),
   /** From Releases: work towards this one. Idempotent by version. */

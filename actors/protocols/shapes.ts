@@ -148,6 +148,8 @@ export const routeShape = is.obj({
   gone: is.bool,
   /** Names that lead here besides `<appName>.<domain>`. */
   hostnames: is.arr(is.str),
+  /** Those of config/features.ts that are on; a formation of an older build says nothing of them. */
+  features: is.opt(is.arr(is.str)),
   /** No release with a web process yet: H81 (`blank`); scaled to zero: H14 (`none`); all crashed: H10. */
   web: is.oneOf('blank', 'none', 'crashed', 'booting', 'up'),
   targets: is.arr(

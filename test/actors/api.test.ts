@@ -66,6 +66,9 @@ t.test('every object is valid against the published schema', async (t) => {
       '/apps/schema-app/buildpack-installations',
       { updates: [{ buildpack: 'heroku/nodejs' }] },
     ],
+    ['app-feature', 'GET', '/apps/schema-app/features'],
+    ['app-feature', 'GET', '/apps/schema-app/features/http-session-affinity'],
+    ['app-feature', 'PATCH', '/apps/schema-app/features/http-session-affinity', { enabled: true }],
     ['log-session', 'POST', '/apps/schema-app/log-sessions', { tail: true }],
     ['region', 'GET', '/regions'],
     ['stack', 'GET', '/stacks'],
@@ -80,9 +83,33 @@ t.test('every object is valid against the published schema', async (t) => {
     t.same(schemaFaults(resource, answer.body), [], `${method} ${path} is a ${resource}`)
     if (Array.isArray(answer.body)) t.ok(answer.body.length > 0, `${path} shows something`)
   }
-  for (const path of ['addons', 'addon-attachments', 'features', 'sni-endpoints', 'log-drains']) {
+  for (const path of ['addons', 'addon-attachments', 'sni-endpoints', 'log-drains']) {
     t.same((await http('GET', `/apps/schema-app/${path}`)).body, [], path)
   }
+})
+
+t.test('a feature is turned on and off by name or id, and only where there is one', async (t) => {
+  const opened = await openApi(t)
+  const { http } = opened
+  await deployed(opened, 'featured')
+  const path = '/apps/featured/features'
+  const enabled = async () =>
+    ((await http('GET', path)).body as unknown as { name: string; enabled: boolean }[])
+      .filter((feature) => feature.enabled)
+      .map(({ name }) => name)
+  t.same(await enabled(), [])
+  const on = await http('PATCH', `${path}/http-session-affinity`, { enabled: true })
+  t.match(on, { status: 200, body: { name: 'http-session-affinity', enabled: true, state: 'general' } })
+  t.same(await enabled(), ['http-session-affinity'])
+  t.match((await http('PATCH', `${path}/${on.body['id']}`, { enabled: false })).body, { enabled: false })
+  t.same(await enabled(), [])
+  t.match(await http('PATCH', `${path}/nope`, { enabled: true }), {
+    status: 404,
+    body: { id: 'not_found', resource: 'app_feature' },
+  })
+  t.equal((await http('PATCH', `${path}/http-session-affinity`, {})).status, 422)
+  // `labs:enable` asks the account first and goes on to the app on 404.
+  t.equal((await http('PATCH', '/account/features/http-session-affinity', { enabled: true })).status, 404)
 })
 
 t.test('apps are made, found by name and id, renamed and destroyed with the texts of Heroku', async (t) => {

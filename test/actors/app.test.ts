@@ -106,6 +106,25 @@ t.test(
   },
 )
 
+t.test('a feature is on record before its answer, and told to the formation until it has it', (t) => {
+  const a = live()
+  a.clear()
+  const name = 'http-session-affinity'
+  t.match(a.send({ type: 'feature', name, enabled: true })?.value, { features: [name] })
+  t.match(a.saved(), { app: { features: [name] } })
+  t.match(a.asked, [{ message: { type: 'appChanged', features: [name] } }])
+  a.askFailed('appChanged', { kind: 'nobody', reason: 'unreachable' })
+  t.ok(a.reminders.has('resume'), 'it is not done yet')
+  a.fire('resume')
+  a.answered('appChanged', {})
+  t.notOk(a.reminders.has('resume'))
+  a.clear()
+  t.match(a.send({ type: 'feature', name, enabled: true })?.value, { features: [name] })
+  t.same(a.asked, [], 'it was on')
+  t.match(a.send({ type: 'feature', name, enabled: false })?.value, { features: [] })
+  t.end()
+})
+
 t.test('a name being given back is claimed again only when it is free', (t) => {
   const a = live()
   a.send({ type: 'rename', name: 'better' })

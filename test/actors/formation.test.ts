@@ -205,6 +205,22 @@ t.test('the old run serves until the new one is up; its halt is repeated until i
   t.end()
 })
 
+t.test('features that are on are in the route; a word that names none leaves them', (t) => {
+  const f = placed()
+  f.clear()
+  const told = { type: 'appChanged' as const, appName: 'demo', hostnames: [], maintenance: false }
+  const features = ['http-session-affinity']
+  f.send({ ...told, features, at: 1 })
+  t.match(f.send({ type: 'route' })?.value, { features })
+  f.fire('publish')
+  t.match(f.ran.at(-1)?.args, { route: { features } }, 'routers hear of it')
+  f.send({ ...told, at: 2 })
+  t.match(f.send({ type: 'route' })?.value, { features }, 'a host of an older build said that')
+  f.send({ ...told, features: [], at: 3 })
+  t.match(f.send({ type: 'route' })?.value, { features: [] })
+  t.end()
+})
+
 t.test('no room is said once in the log, and tried again; a predecessor makes room', (t) => {
   const f = placed()
   f.send({ type: 'dynoChanged', host: 'h', report: reportOf(f, 'up') })

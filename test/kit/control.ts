@@ -98,6 +98,12 @@ export const control = (store: Store): Control => {
       kept.app = { ...kept.app, ...change }
       return kept.app
     },
+    'app.feature'(key, { name, enabled }) {
+      const kept = ofApp(key)
+      const others = kept.app.features.filter((other) => other !== name)
+      kept.app = { ...kept.app, features: enabled === true ? [...others, name as string] : others }
+      return kept.app
+    },
     async 'app.rename'(key, m) {
       const kept = ofApp(key)
       await claim(m['name'] as string, key)

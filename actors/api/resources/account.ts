@@ -32,6 +32,14 @@ export const account = [
     },
   }),
   endpoint({
+    name: 'account.update-feature',
+    http: { method: 'PATCH', path: '/account/features/:feature' },
+    summary: 'Turn a feature of the account on or off: there are none',
+    run: () => {
+      throw notFound('account_feature')
+    },
+  }),
+  endpoint({
     name: 'account.keys',
     http: { method: 'GET', path: '/account/keys' },
     summary: 'SSH keys: there are none, git goes over https',

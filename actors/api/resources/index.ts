@@ -7,6 +7,7 @@ import { catalog } from './catalog.ts'
 import { configVars } from './config-vars.ts'
 import { domains } from './domains.ts'
 import { dynos } from './dynos.ts'
+import { features } from './features.ts'
 import { formation } from './formation.ts'
 import { hosts } from './hosts.ts'
 import { logs } from './logs.ts'
@@ -18,6 +19,7 @@ const table: readonly Endpoint[] = [
   ...account,
   ...apps,
   ...configVars,
+  ...features,
   ...formation,
   ...dynos,
   ...releases,

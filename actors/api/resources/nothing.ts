@@ -1,5 +1,5 @@
 /**
- * What this platform truly has none of yet: add-ons, features, pipelines. Lists are empty, single things
+ * What this platform truly has none of yet: add-ons, pipelines. Lists are empty, single things
  * are not found; the CLI asks for them beside what it is told to do.
  */
 import { endpoint, ok, type Endpoint } from '../endpoint.ts'
@@ -37,9 +37,7 @@ export const nothing = [
   none('pipelines.list', '/pipelines', 'Pipelines of the account'),
   noneOfApp('addons.list-by-app', '/apps/:app/addons', 'Add-ons of an app'),
   noneOfApp('addon-attachments.list-by-app', '/apps/:app/addon-attachments', 'Attachments of an app'),
-  noneOfApp('features.list', '/apps/:app/features', 'Features of an app'),
   noneOfApp('webhooks.list', '/apps/:app/webhooks', 'Webhooks of an app'),
-  missing('features.info', '/apps/:app/features/:feature', 'app_feature', 'One feature of an app'),
   missing(
     'pipeline-couplings.info',
     '/apps/:app/pipeline-couplings',
