@@ -176,18 +176,21 @@ const launch = (s: State, run: Run, ctx: Self): State => {
     return s
   }
   const stale = isStale(s.epochs, run)
-  const refused = stale || (s.fenced && run.singleton)
-  if (refused) {
-    ctx.log({ at: stale ? 'stale_launch' : 'fenced_launch', run: run.id, dyno: run.name, epoch: run.epoch })
-  } else spawn(run, null, ctx)
+  // Its formation says it again until the lease holds, or this host is dead to it.
+  if (!stale && s.fenced && run.singleton) {
+    ctx.log({ at: 'fenced_launch', run: run.id, dyno: run.name, epoch: run.epoch })
+    return s
+  }
+  if (stale) ctx.log({ at: 'stale_launch', run: run.id, dyno: run.name, epoch: run.epoch })
+  else spawn(run, null, ctx)
   const next = hold({ ...s, epochs: withEpoch(s.epochs, run) }, run.id, {
-    report: refused ? exitedReport(run, 'R99') : freshReport(run),
+    report: stale ? exitedReport(run, 'R99') : freshReport(run),
     memoryBytes: memoryBytesOf(run.size),
     singleton: run.singleton,
     at: ctx.now,
   })
   announce(next, run.appId, ctx)
-  return refused ? next : due(next, 'changes', startedMs, ctx)
+  return stale ? next : due(next, 'changes', startedMs, ctx)
 }
 
 const spawn = (run: Run, adopted: Adopted | null, ctx: Self): void => {

@@ -18,6 +18,7 @@ import { gitMount, type GitHandler } from './face/git.ts'
 import { outputMount, slugMount } from './face/output.ts'
 import { tailMount, type Tails } from './face/tail.ts'
 import { createLogSessions } from './log-sessions.ts'
+import { patient } from './patience.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { endpoints } from './resources/index.ts'
 import { apiService, type ServiceEndpoint } from './service.ts'
@@ -55,7 +56,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
   const now = (): number => clock.now()
   const accounts = await openAccounts(store, random, now, parts.owner)
   const edge: Edge = {
-    ask: (to, message, options) => node.ask(to, message, options),
+    ask: patient(clock, (to, message, options) => node.ask(to, message, options)),
     tell: (to, message, options) => node.tell(to, message, options),
     store,
     random,

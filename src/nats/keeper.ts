@@ -71,7 +71,7 @@ export class KeeperRefused extends Error {
 }
 
 const restartMsMin = 200
-const restartMsMax = 10_000
+const restartMsMax = 2_000
 const loopback = '127.0.0.1'
 
 export const openKeeper = (options: KeeperOptions): Keeper => {

@@ -1,5 +1,10 @@
 /** The API's endpoints: what is answered to whom asks, each object held against Heroku's published schema. */
 import t from 'tap'
+import type { Edge } from '../../actors/api/edge.ts'
+import { patient } from '../../actors/api/patience.ts'
+import { App } from '../../actors/protocols/app.ts'
+import { ref, type AskFailure } from '../../src/runtime/index.ts'
+import { virtualClock } from '../../src/sim/clock.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { by, deployed, openApi, type Json } from '../kit/api.ts'
 import { schemaFaults } from '../kit/schema.ts'
@@ -205,7 +210,7 @@ t.test('what cannot be done is answered with the status and id of Heroku', async
       /uildpack/,
     )
   }
-  world.failNext('app', { kind: 'nobody', reason: 'noproc' })
+  world.failNext('app', { kind: 'nobody', reason: 'malformed' })
   await answers('GET', '/apps/wrong-app', undefined, 503, 'service_unavailable', /nothing was changed/)
   world.failNext('app', { kind: 'unknown', reason: 'timeout' })
   await answers('GET', '/apps/wrong-app', undefined, 503, 'service_unavailable', /may have been made/)
@@ -295,3 +300,47 @@ t.test('buildpacks keep their order and come back as the CLI wants to see them',
   const schema = await http('GET', '/schema', undefined, anonymous)
   t.ok(schema.body['links'].some(({ href, method }: Json) => href === '/apps/{app}' && method === 'PATCH'))
 })
+
+t.test(
+  'an ask that surely nobody handled is asked again for some seconds, any other failure is not',
+  async (t) => {
+    const clock = virtualClock()
+    const to = ref(App, 'an-app')
+    const asked: number[] = []
+    const failing = (failures: readonly AskFailure[]): Edge['ask'] => {
+      const left = [...failures]
+      return (async () => {
+        asked.push(clock.now())
+        const failure = left.shift()
+        if (failure !== undefined) throw failure
+        return 'answered'
+      }) as unknown as Edge['ask']
+    }
+    const outcome = async (failures: readonly AskFailure[]): Promise<unknown> => {
+      asked.length = 0
+      let ended = false
+      const promise = patient(clock, failing(failures))(to, { type: 'info' }, { timeoutMs: 1_000 })
+        .catch((error: unknown) => error)
+        .finally(() => (ended = true))
+      while (!ended) {
+        await new Promise((resolve) => setImmediate(resolve))
+        if (!ended) clock.step(Infinity)
+      }
+      return promise
+    }
+    const nobody = { kind: 'nobody', reason: 'unreachable' } as const
+    t.equal(await outcome([nobody, nobody]), 'answered')
+    t.equal(asked.length, 3)
+    t.same(await outcome(Array.from({ length: 100 }, () => nobody)), nobody)
+    const [first = 0, last = 0] = [asked[0], asked.at(-1)]
+    t.ok(last - first > 5_000 && last - first <= 8_000, `it gave up after ${last - first} ms`)
+    for (const failure of [
+      { kind: 'unknown', reason: 'timeout' },
+      { kind: 'nobody', reason: 'malformed' },
+      { kind: 'refused', code: 'no_room', reason: 'full' },
+    ] as const) {
+      t.same(await outcome([failure]), failure)
+      t.equal(asked.length, 1)
+    }
+  },
+)

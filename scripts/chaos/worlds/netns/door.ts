@@ -11,18 +11,19 @@ import type { Boot, Door, LiveProcess, World } from '../../world.ts'
 import { clientsOf, type Answer } from '../clients.ts'
 import { dynosIn, whileThere, type Dyno } from '../dynos.ts'
 import { watchLives } from '../lives.ts'
+import { openLogSink } from '../log-sink.ts'
 import { saidFile } from './app.ts'
 import { namesOf, startCluster, within, type Cluster } from './cluster.ts'
 import { deploy } from './deploy.ts'
 import { faultsOf, unhurt } from './faults.ts'
 import { openLab, whyNoLab, type Lab } from './lab.ts'
-import { openLogSink } from './log-sink.ts'
 import { targetsOf, type Targets } from './targets.ts'
 
 const readyMsMax = 120_000
 const diskBytes = 1024 ** 3
 const keepStoresMs = 1_000
 const requestMs = 30_000
+const logMs = 5_000
 
 const boot: Boot = async (scenario, { log }) => {
   const hasDisks = scenario.timeline.some((step) => 'do' in step && step.do === 'disk-full')
@@ -72,9 +73,12 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
     Object.values(types).some(({ does }) => does === 'ticker'),
   )
   const sink = openLogSink(
-    cluster,
     ticking.map(({ name }) => name),
-    apis,
+    {
+      hosts: apis,
+      post: (name, path, body) => host(name).api({ method: 'POST', path, body, timeoutMs: logMs }),
+      listen: (name, path) => host(name).listen(path),
+    },
     now,
   )
   const watching = watchLives(dynos, now, (dyno) => linesOf(scenario, dyno))

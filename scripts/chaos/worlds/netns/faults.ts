@@ -36,6 +36,7 @@ export const faultsOf = (
   const { names, host } = cluster
   const copies: { readonly atMs: number; readonly folder: string }[] = []
   let last: readonly string[] = []
+  let starting: Promise<unknown> = Promise.resolve()
   const storeOf = (name: string): string => join(lab.seen(host(name).home), 'nats')
 
   const mend = async (): Promise<void> => {
@@ -59,13 +60,19 @@ export const faultsOf = (
     for (const name of some) if (hurt.frozen.delete(name)) await lab.machine(name)?.signalAll('CONT')
   }
   const start = async (some: readonly string[]): Promise<void> => {
-    for (const name of some) if (hurt.off.has(name)) await lab.powerOn(name)
+    for (const name of some) if (lab.machine(name) === undefined) await lab.powerOn(name)
     const down = some.filter((name) => !host(name).isUp())
     // Together: servers of a cluster wait for each other.
     await Promise.all(down.map((name) => host(name).start()))
     // Its router answers nobody before.
     for (const name of some) hurt.off.delete(name)
     for (const name of some) hurt.dead.delete(name)
+  }
+  /** One that starts alone may have to wait for others that are started later. */
+  const begin = (some: readonly string[]): void => {
+    starting = Promise.all([starting, start(some)])
+    // Whoever heals is told.
+    starting.catch(() => undefined)
   }
   const powerOff = async (some: readonly string[]): Promise<void> => {
     for (const name of some) hurt.off.add(name)
@@ -97,7 +104,7 @@ export const faultsOf = (
       case 'rollback':
         return rollback(fault.undoneMs)
       case 'start':
-        return start(some)
+        return begin(some)
       case 'freeze':
         for (const name of some) hurt.frozen.add(name)
         for (const name of some) await lab.machine(name)?.signalAll('STOP')
@@ -168,7 +175,7 @@ export const faultsOf = (
       await mend()
       for (const name of hurt.full) if (hurt.full.delete(name)) await lab.fillDisk(name, false)
       await busUp([...hurt.bus])
-      await start([...new Set([...hurt.off, ...hurt.dead])])
+      await Promise.all([starting, start([...new Set([...hurt.off, ...hurt.dead])])])
     },
     keepStores: (atMs) => {
       const folder = join(lab.folder, 'stores', String(copies.length))

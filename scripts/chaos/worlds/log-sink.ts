@@ -1,0 +1,133 @@
+/**
+ * What a user reads of the apps' logs, who has `heroku logs --tail` open: history, then live, through any API
+ * that answers, and through another one when no line has come for a while.
+ *
+ * Two tails may overlap for a moment, so a line counts once. The history alone would not do: it holds 1,500
+ * lines, and after an outage more than that may come within a second.
+ */
+import type { IncomingMessage } from 'node:http'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { LogEvent } from '../history.ts'
+
+/** How a world's hosts are reached for their logs. Both reject when there is no answer. */
+export type LogReach = {
+  /** Hosts whose API can be asked now. */
+  readonly hosts: () => readonly string[]
+  readonly post: (
+    host: string,
+    path: string,
+    body: unknown,
+  ) => Promise<{ readonly status: number; readonly body: string }>
+  /** What does not end by itself, as it comes. */
+  readonly listen: (host: string, path: string) => Promise<IncomingMessage>
+}
+
+export type LogSink = {
+  readonly events: () => readonly LogEvent[]
+  /** Resolves when nothing new has come for a while. */
+  readonly quiet: () => Promise<void>
+  readonly close: () => void
+}
+
+const historyLines = 1_500
+/** Tickers say several lines a second. */
+const silentMsMax = 3_000
+const lookMs = 500
+const quietMs = 6_000
+const quietMsMax = 30_000
+const linePattern = /app\[[\w.]+\]: chaos life=(\S+) n=(\d+)$/
+const lossPattern = /Error (L1[0-5])[^:]*: (\d+) messages dropped/
+
+export const openLogSink = (apps: readonly string[], reach: LogReach, now: () => number): LogSink => {
+  const events = new Map<string, LogEvent>()
+  let newestAt = now()
+  const add = (key: string, event: LogEvent): void => {
+    if (events.has(key)) return
+    events.set(key, event)
+    newestAt = now()
+  }
+  const take = (app: string, line: string): void => {
+    const [, life, n] = linePattern.exec(line) ?? []
+    const at = now()
+    if (life !== undefined) return add(`${life} ${n}`, { app, at, life, n: Number(n) })
+    const [, code, lost] = lossPattern.exec(line) ?? []
+    if (code !== undefined) add(`${app} ${line}`, { app, at, lost: Number(lost), code })
+  }
+  const tails = apps.map((app) => keepTail(app, reach, (line) => take(app, line)))
+  return {
+    events: () => [...events.values()],
+    quiet: async () => {
+      const from = now()
+      while (now() - Math.max(newestAt, from) < quietMs && now() - from < quietMsMax) await pause(lookMs)
+    },
+    close: () => {
+      for (const tail of tails) tail.close()
+    },
+  }
+}
+
+/** A tail that is open for as long as any API gives one. */
+const keepTail = (
+  app: string,
+  reach: LogReach,
+  onLine: (line: string) => void,
+): { readonly close: () => void } => {
+  const life = new AbortController()
+  let current: IncomingMessage | undefined
+  let heardMs = performance.now()
+  let turn = 0
+
+  const open = async (): Promise<IncomingMessage | undefined> => {
+    const hosts = reach.hosts()
+    const host = hosts[turn++ % Math.max(1, hosts.length)]
+    if (host === undefined) return undefined
+    try {
+      const made = await reach.post(host, `/apps/${app}/log-sessions`, { lines: historyLines, tail: true })
+      if (made.status !== 201) return undefined
+      const { logplex_url: url } = JSON.parse(made.body) as { readonly logplex_url: string }
+      return await reach.listen(host, new URL(url).pathname)
+    } catch {
+      // It is away: the next one is asked.
+      return undefined
+    }
+  }
+  const read = (answer: IncomingMessage): void => {
+    const lines = createInterface({ input: answer, crlfDelay: Infinity })
+    lines.on('line', (line) => {
+      heardMs = performance.now()
+      onLine(line)
+    })
+    const end = (): void => {
+      if (current === answer) current = undefined
+    }
+    answer.on('error', end)
+    answer.on('close', end)
+    // Readline hands on what its input fails with.
+    lines.on('error', end)
+  }
+  const loop = async (): Promise<void> => {
+    while (!life.signal.aborted) {
+      if (current === undefined || performance.now() - heardMs > silentMsMax) {
+        const next = await open()
+        if (life.signal.aborted) next?.destroy()
+        else if (next !== undefined) {
+          const old = current
+          current = next
+          heardMs = performance.now()
+          read(next)
+          old?.destroy()
+        }
+      }
+      await pause(lookMs)
+    }
+  }
+  void loop()
+  return {
+    close: () => {
+      life.abort()
+      current?.destroy()
+      current = undefined
+    },
+  }
+}
