@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AppSpec } from '../../language.ts'
 import { filesOf } from './app.ts'
+import { within } from './cluster.ts'
 import { command } from './command.ts'
 import { apiPort, type Host } from './host.ts'
 import type { Lab } from './lab.ts'
 
 const createTriesMax = 20
 const createAgainMs = 500
+const createdMsMax = 30_000
 
 /** Leaves the app with no dyno but what a first release starts: scaling is the caller's. */
 export const deploy = async (lab: Lab, host: Host, app: AppSpec, linesPerSecond: number): Promise<void> => {
@@ -34,12 +36,19 @@ export const deploy = async (lab: Lab, host: Host, app: AppSpec, linesPerSecond:
 const create = async (host: Host, name: string): Promise<void> => {
   for (let tries = 1; ; tries++) {
     const { status, body } = await host.api({ method: 'POST', path: '/apps', body: { name } })
-    // 422: the name is taken, by a try before this one.
-    if (status === 201 || (status === 422 && tries > 1)) return
+    if (status === 201) return
+    // The name is taken by a try before this one, which may not be through yet.
+    if (status === 422 && tries > 1) return thereSoon(host, name)
     if (status < 500 || tries === createTriesMax) throw new Error(`${name} was refused: ${body}`)
     await pause(createAgainMs)
   }
 }
+
+const thereSoon = (host: Host, name: string): Promise<void> =>
+  within(createdMsMax, `${name} to be there`, async () => {
+    const answer = await host.api({ path: `/apps/${name}` })
+    return answer.status === 200
+  })
 
 /** Nothing of the machine's settings; the platform's own authority and token. */
 const gitEnvironment = (lab: Lab, { home }: Host, folder: string): Readonly<Record<string, string>> => {
