@@ -9,7 +9,7 @@ import type { Store } from '../../src/ports/store.ts'
 import type { Certificates } from '../../src/certs/keep.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
-import { openAccounts } from './accounts.ts'
+import type { Accounts } from './accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { ApiSettings, Edge, OutputStreams } from './edge.ts'
 import { clusterMount } from './face/cluster.ts'
@@ -41,7 +41,8 @@ export type ApiParts = {
   readonly certificates: Certificates
   readonly cluster: ClusterOperator
   readonly settings: ApiSettings
-  readonly owner: { readonly email: string; readonly token: string }
+  readonly accounts: Accounts
+  readonly ownerToken: string
   readonly listen: { readonly host: string; readonly port: number }
 }
 
@@ -54,7 +55,6 @@ const limits = { firstBytesMs: 30_000, firstLineBytesMax: 8192, connectionsMax: 
 export const startApi = async (parts: ApiParts): Promise<Api> => {
   const { node, store, random, clock, log, vault, rendezvous, settings } = parts
   const now = (): number => clock.now()
-  const accounts = await openAccounts(store, random, now, parts.owner)
   const edge: Edge = {
     ask: patient(clock, (to, message, options) => node.ask(to, message, options)),
     tell: (to, message, options) => node.tell(to, message, options),
@@ -63,7 +63,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     now,
     log,
     vault,
-    accounts,
+    accounts: parts.accounts,
     sessions: createLogSessions(random, now),
     rates: createRateLimits(now),
     rendezvous,
@@ -80,7 +80,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
       logStreams,
       outputMount(parts.streams),
       slugMount(parts.slugs),
-      clusterMount(parts.cluster, parts.owner.token),
+      clusterMount(parts.cluster, parts.ownerToken),
     ],
     random,
     log,

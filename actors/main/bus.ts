@@ -2,6 +2,7 @@
  * The bus as a host uses it: a connection, and what is kept in it. The server is this host's own
  * (bus-server.ts), another host's, or an external one.
  */
+import { statfsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect, type Connection } from '../../src/nats/connection.ts'
 import { openObjects, type NatsObjects } from '../../src/nats/objects.ts'
@@ -37,6 +38,8 @@ export type BusDeps = {
 
 const weekMs = 7 * 24 * 3_600_000
 const historyBytesMax = 8 * 1024 ** 3
+/** The server promises a stream its bytes, and refuses to make one that its disk has no room for. */
+const historyShareOfDisk = 1 / 8
 /** A host starts when the bus does: it waits, and says so. */
 const connectMsMax = 24 * 3_600_000
 const sayEveryMs = 5_000
@@ -59,20 +62,31 @@ export const openBus = async ({ paths, file, replicas, log, progress }: BusDeps)
       ...kept,
       maxMessagesPerKey: 2 * historyLinesMax,
       maxAgeMs: weekMs,
-      maxBytes: historyBytesMax,
+      maxBytes: historyBytes(paths.run),
     }),
   })
-  const opened = await patiently(untilAvailable(open), () => progress('waiting for the bus to have a leader'))
+  let why = ''
+  const opening = untilAvailable(open, (reason) => (why = reason))
+  const opened = await patiently(opening, () => progress(`waiting for the bus to have a leader (${why})`))
   return { connection, transport, ...opened, close: () => connection.close() }
 }
 
-/** The store of a cluster is there once two of its servers are. */
-export const untilAvailable = async <T>(open: () => Promise<T>): Promise<T> => {
+const historyBytes = (folder: string): number => {
+  const { bavail, bsize } = statfsSync(folder)
+  return Math.min(historyBytesMax, Math.floor(bavail * bsize * historyShareOfDisk))
+}
+
+/** The store of a cluster is there once two of its servers are. @param onFailure hears why it is not */
+export const untilAvailable = async <T>(
+  open: () => Promise<T>,
+  onFailure: (reason: string) => void = () => undefined,
+): Promise<T> => {
   for (;;) {
     try {
       return await open()
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
+      onFailure(error.message)
       await pause(retryMs)
     }
   }

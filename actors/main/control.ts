@@ -13,6 +13,7 @@ import type { Random } from '../../src/ports/random.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { refAt } from '../../src/runtime/index.ts'
 import type { Node } from '../../src/runtime/node.ts'
+import { openAccounts } from '../api/accounts.ts'
 import { writeEnvFile } from '../api/env-file.ts'
 import { startApi } from '../api/start.ts'
 import { slugObject } from '../effects/perform/builder.ts'
@@ -23,7 +24,7 @@ import { Host } from '../protocols/host.ts'
 import { Placement } from '../protocols/placement.ts'
 import { configKeySum } from './backup-file.ts'
 import { openBackups } from './backup.ts'
-import type { Bus } from './bus.ts'
+import { untilAvailable, type Bus } from './bus.ts'
 import { openClusterOperator } from './cluster-operator.ts'
 import { builtinNames, type Engine } from './engine.ts'
 import { factsPath, readFacts, type HostFacts } from './host-facts.ts'
@@ -124,6 +125,8 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     build: buildThrough(node),
   })
   const requests = localRequests(clock)
+  const owner = { email: ownerEmail, token: deps.token }
+  const accounts = await untilAvailable(() => openAccounts(store, random, () => clock.now(), owner))
   const api = await startApi({
     node,
     store,
@@ -150,7 +153,8 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       routerPort: settings.routerPort,
       buildpacks: builtinNames,
     },
-    owner: { email: ownerEmail, token: deps.token },
+    accounts,
+    ownerToken: deps.token,
     listen: { host: apiAddress, port: settings.port },
   })
   await writeEnvFile(paths.env, {

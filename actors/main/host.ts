@@ -215,7 +215,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     )
   }
   const isFirst = neighbours.hosts().length <= 1
-  const joinUrl = isFirst ? await control?.invite() : undefined
+  const joinUrl = isFirst && control ? await untilAvailable(control.invite) : undefined
 
   return {
     name,

@@ -13,7 +13,8 @@ const retryMs = 250
  * Makes the stream, or brings the one there is to this configuration. Waits for a leader for a while, which
  * takes seconds when servers have just started.
  *
- * Copies are only ever added: a host that started before the cluster grew must not take them away.
+ * Copies are only ever added: a host that started before the cluster grew must not take them away. Its bytes
+ * stay what they were when it was made: hosts with other disks would not agree.
  * @throws RequestFailed, JetStreamRefused when it could not be done within half a minute, or never can
  */
 export const ensureStream = async (js: JetStream, config: StreamConfig): Promise<void> => {
@@ -34,8 +35,11 @@ const ensureOnce = async (js: JetStream, config: StreamConfig): Promise<boolean>
   try {
     if (found === undefined) await js.call(`STREAM.CREATE.${config.name}`, config)
     else if (!fits(found, config)) {
-      const replicas = Math.max(replicasOf(found), replicasOf(config))
-      await js.call(`STREAM.UPDATE.${config.name}`, { ...found, ...config, num_replicas: replicas })
+      const kept = {
+        num_replicas: Math.max(replicasOf(found), replicasOf(config)),
+        max_bytes: found['max_bytes'],
+      }
+      await js.call(`STREAM.UPDATE.${config.name}`, { ...found, ...config, ...kept })
     }
     return true
   } catch (error) {
@@ -55,11 +59,13 @@ const infoOf = async (js: JetStream, name: string): Promise<StreamConfig | undef
 
 const replicasOf = (config: StreamConfig): number => Number(config['num_replicas'] ?? 1)
 
+const keptOnes: ReadonlySet<string> = new Set(['num_replicas', 'max_bytes'])
+
 const fits = (found: StreamConfig, wanted: StreamConfig): boolean =>
   replicasOf(found) >= replicasOf(wanted) &&
   Object.entries(wanted).every(
     ([name, value]) =>
-      name === 'num_replicas' || isDeepStrictEqual(found[name], value) || isEmpty(found[name], value),
+      keptOnes.has(name) || isDeepStrictEqual(found[name], value) || isEmpty(found[name], value),
   )
 
 /** The server leaves out what is zero or false. */

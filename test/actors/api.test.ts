@@ -312,26 +312,26 @@ t.test(
       return (async () => {
         asked.push(clock.now())
         const failure = left.shift()
-        if (failure !== undefined) throw failure
+        if (failure !== undefined) throw Object.assign(new Error('the ask failed'), failure)
         return 'answered'
       }) as unknown as Edge['ask']
     }
     const outcome = async (failures: readonly AskFailure[]): Promise<unknown> => {
       asked.length = 0
-      let ended = false
+      const run = { isOver: false }
       const promise = patient(clock, failing(failures))(to, { type: 'info' }, { timeoutMs: 1_000 })
         .catch((error: unknown) => error)
-        .finally(() => (ended = true))
-      while (!ended) {
+        .finally(() => (run.isOver = true))
+      while (!run.isOver) {
         await new Promise((resolve) => setImmediate(resolve))
-        if (!ended) clock.step(Infinity)
+        if (!run.isOver) clock.step(Infinity)
       }
       return promise
     }
     const nobody = { kind: 'nobody', reason: 'unreachable' } as const
     t.equal(await outcome([nobody, nobody]), 'answered')
     t.equal(asked.length, 3)
-    t.same(await outcome(Array.from({ length: 100 }, () => nobody)), nobody)
+    t.match(await outcome(Array.from({ length: 100 }, () => nobody)), nobody)
     const [first = 0, last = 0] = [asked[0], asked.at(-1)]
     t.ok(last - first > 5_000 && last - first <= 8_000, `it gave up after ${last - first} ms`)
     for (const failure of [
@@ -339,7 +339,7 @@ t.test(
       { kind: 'nobody', reason: 'malformed' },
       { kind: 'refused', code: 'no_room', reason: 'full' },
     ] as const) {
-      t.same(await outcome([failure]), failure)
+      t.match(await outcome([failure]), failure)
       t.equal(asked.length, 1)
     }
   },

@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 import type { ClusterOperator } from '../../actors/api/cluster.ts'
 import type { Tails } from '../../actors/api/face/tail.ts'
 import type { ServiceEndpoint } from '../../actors/api/service.ts'
+import { openAccounts } from '../../actors/api/accounts.ts'
 import { startApi, type ApiParts } from '../../actors/api/start.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
@@ -104,7 +105,11 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) =
     certificates,
     cluster: cluster ?? (await openOperator(t)).operator,
     settings,
-    owner: { email: 'owner@example.com', token: apiToken },
+    accounts: await openAccounts(store, systemRandom, () => systemClock.now(), {
+      email: 'owner@example.com',
+      token: apiToken,
+    }),
+    ownerToken: apiToken,
     listen: { host: '127.0.0.1', port: 0 },
   })
   t.teardown(() => api.close())
