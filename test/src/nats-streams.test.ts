@@ -248,3 +248,15 @@ t.test('a follower fills the gap when live copies are lost', async (t) => {
   await until(() => got.at(-1) === after, { what: 'the last' })
   t.strictSame(got, [first, ...lost.sort((a, b) => a - b), after])
 })
+
+t.test(
+  'a history keeps the bytes of whoever made it, and takes other bounds from whoever opens it',
+  async (t) => {
+    const bus = await openBus(t)
+    const connection = await bus.join('h1')
+    await openStream(connection, { name: 'shared', ...bounds })
+    await openStream(connection, { name: 'shared', ...bounds, maxBytes: 1024, maxMessagesPerKey: 60 })
+    const { config } = await (await connection.client.jetstreamManager()).streams.info('shared')
+    t.match(config, { max_bytes: bounds.maxBytes, max_msgs_per_subject: 60 })
+  },
+)
