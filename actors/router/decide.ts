@@ -2,7 +2,7 @@
  * From an app's route to what becomes of a request for it. Pure. Codes and texts are Heroku's ("Error
  * Codes").
  */
-import type { Decision, Refusal } from '../../src/proxy/contract.ts'
+import type { Decided, Refusal } from '../../src/proxy/contract.ts'
 import type { Route } from '../protocols/shapes.ts'
 import { targetsOf, type Standpoint } from './targets.ts'
 
@@ -18,7 +18,7 @@ const refuse = (route: Route, code: string, description: string): Refusal => ({
  * `wait`: its dynos are starting, or none can be reached from here; the request is held until the route
  * changes.
  */
-export const decide = (route: Route, from: Standpoint): Decision | 'wait' => {
+export const decide = (route: Route, from: Standpoint): Decided | 'wait' => {
   const { appId: app, web } = route
   if (route.maintenance) return { ...refuse(route, 'H80', 'Maintenance mode'), at: 'info' }
   if (web === 'blank') return { ...refuse(route, 'H81', 'Blank app'), at: 'info' }

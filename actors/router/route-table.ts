@@ -5,7 +5,7 @@
  * Static stability: what is cached is served whatever happens to NATS or the control plane; only what was
  * never asked for here cannot be answered then. Concurrent misses of one host share one question.
  */
-import type { Decision } from '../../src/proxy/contract.ts'
+import type { Decided, Decision, Hold } from '../../src/proxy/contract.ts'
 import type { Route } from '../protocols/shapes.ts'
 import { bootTimeout, decide, noSuchApp, platformError, tooManyWaiting } from './decide.ts'
 import type { Standpoint } from './targets.ts'
@@ -77,9 +77,9 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
   const waiting = new Map<string, Set<(route: Route) => void>>()
   const counts = { hits: 0, misses: 0 }
   /** A route leads to the same place until something changes: it is asked for with every request. */
-  let decided = new WeakMap<Route, Decision | 'wait'>()
+  let decided = new WeakMap<Route, Decided | 'wait'>()
 
-  const decideOnce = (route: Route): Decision | 'wait' => {
+  const decideOnce = (route: Route): Decided | 'wait' => {
     const known = decided.get(route)
     if (known !== undefined) return known
     const decision = decide(route, deps.standpoint)
@@ -120,27 +120,40 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     for (const waiter of waiting.get(route.appId) ?? []) waiter(route)
   }
 
-  /** Until its route decides otherwise, or the time is up. */
-  const hold = (route: Route): Promise<Decision> =>
-    new Promise((resolve) => {
+  /** Until its route decides otherwise, the time is up, or the request is called off. */
+  const hold = (route: Route): Hold => ({
+    kind: 'hold',
+    app: route.appId,
+    wait: (decided) => {
+      // It may have changed between the decision to hold and now.
+      const now = decideOnce(cache.ofApp(route.appId) ?? route)
       const waiters = waiting.get(route.appId) ?? new Set()
-      if (waiters.size >= limits.waitingPerAppMax) return resolve(tooManyWaiting(route))
+      if (now !== 'wait' || waiters.size >= limits.waitingPerAppMax) {
+        decided(now === 'wait' ? tooManyWaiting(route) : now)
+        return () => undefined
+      }
       waiting.set(route.appId, waiters)
-      const end = (decision: Decision): void => {
+      const end = (): void => {
         callOff()
         waiters.delete(waiter)
         if (waiters.size === 0) waiting.delete(route.appId)
-        resolve(decision)
       }
       const waiter = (next: Route): void => {
         const decision = next.gone ? noSuchApp : decideOnce(next)
-        if (decision !== 'wait') end(decision)
+        if (decision === 'wait') return
+        end()
+        decided(decision)
       }
-      const callOff = deps.after(limits.bootWaitMs, () => end(bootTimeout(route)))
+      const callOff = deps.after(limits.bootWaitMs, () => {
+        end()
+        decided(bootTimeout(route))
+      })
       waiters.add(waiter)
-    })
+      return end
+    },
+  })
 
-  const decideOrHold = (route: Route): Decision | Promise<Decision> => {
+  const decideOrHold = (route: Route): Decision => {
     const decision = decideOnce(route)
     return decision === 'wait' ? hold(route) : decision
   }
@@ -177,7 +190,7 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
   const miss = async (hostname: string): Promise<Decision> => {
     try {
       const route = await askOnce(hostname)
-      return route === undefined ? noSuchApp : await decideOrHold(route)
+      return route === undefined ? noSuchApp : decideOrHold(route)
     } catch {
       // The store or the control plane is away: nothing is known of this host, and that is said (H99).
       return platformError

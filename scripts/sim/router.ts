@@ -4,7 +4,7 @@
  */
 import { decode } from '../../src/runtime/codec.ts'
 import { ref } from '../../src/runtime/index.ts'
-import type { Upstream } from '../../src/proxy/contract.ts'
+import type { Decided, Upstream } from '../../src/proxy/contract.ts'
 import type { Gate } from '../../src/sim/gate.ts'
 import type { SeededRandom } from '../../src/sim/random.ts'
 import { followMembership } from '../../src/membership/follow.ts'
@@ -98,8 +98,9 @@ export const openRouter = (
   }
 
   const serve = async (hostname: string): Promise<Process> => {
-    const decision = await table.resolve(hostname)
-    if (decision.kind !== 'route') throw new RouterFailed(decision.kind === 'refuse' ? decision.code : 'H99')
+    const made = await table.resolve(hostname)
+    const decision = made.kind === 'hold' ? await new Promise<Decided>((decided) => made.wait(decided)) : made
+    if (decision.kind !== 'route') throw new RouterFailed(decision.code)
     const left = [...decision.targets]
     for (let tries = 0; tries < triesMax && left.length > 0; tries++) {
       const [target] = left.splice(Math.floor(random.next() * left.length), 1)

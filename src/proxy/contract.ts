@@ -19,6 +19,8 @@ export type Route = {
   /** Opaque: what load is counted by and the record is labelled with. */
   readonly app: string
   readonly targets: readonly Upstream[]
+  /** So many of the targets, the first ones, are nearer than the others: taken unless they are busier. */
+  readonly near?: number
   /** Keep connections to the targets open between requests; without it each request has its own. */
   readonly keepAlive?: boolean
   /** Leave `Expect: 100-continue` to the target; without it the proxy answers it. */
@@ -40,7 +42,16 @@ export type Refusal = {
   readonly page?: string
 }
 
-export type Decision = Route | Refusal
+/** Nothing can be decided yet: the request waits, and its app is known already. */
+export type Hold = {
+  readonly kind: 'hold'
+  readonly app: string
+  /** Calls back once, unless it is called off first: by then the client has gone. */
+  readonly wait: (decided: (decision: Decided) => void) => () => void
+}
+
+export type Decided = Route | Refusal
+export type Decision = Decided | Hold
 
 /** Everything an access line says of one request, made when its last byte has gone. */
 export type AccessRecord = {

@@ -38,6 +38,8 @@ export type Counters = {
   /** Requests whose head could not be read. */
   badHeads: number
   connectRetries: number
+  /** Targets tried beside others that were slow to answer. */
+  hedges: number
   /** Resolvers that threw or were too slow: always someone's bug or outage. */
   resolveFailures: number
 }
@@ -45,13 +47,14 @@ export type Counters = {
 export class Core {
   readonly settings: ProxySettings
   readonly limits: ProxyLimits
-  readonly load = new LoadTable<Link>()
+  readonly load: LoadTable<Link>
   readonly clients = new Set<Member>()
   readonly counters: Counters = {
     connections: 0,
     requests: 0,
     badHeads: 0,
     connectRetries: 0,
+    hedges: 0,
     resolveFailures: 0,
   }
   draining = false
@@ -66,6 +69,7 @@ export class Core {
   constructor(settings: ProxySettings) {
     this.settings = settings
     this.limits = settings.limits
+    this.load = new LoadTable(settings.clock.nowMs)
     this.tickMs = settings.clock.nowMs()
     this.#stop = settings.clock.every(settings.limits.sweepMs, () => this.#sweep())
   }

@@ -9,9 +9,9 @@
 import { BodyReader } from '../http1/body.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { Client, Exchange as ClientExchange } from './client.ts'
-import type { Decision, Route } from './contract.ts'
+import type { Decision, Hold, Route } from './contract.ts'
 import type { Core } from './core.ts'
-import { Dial, type Dialer } from './dial.ts'
+import { Dial, type Dialer, type DialFailure } from './dial.ts'
 import { answered, type Ending, failed, refused } from './ending.ts'
 import { continueLine, requestIdOf, targetHead } from './heads.ts'
 import type { Link } from './link.ts'
@@ -29,10 +29,12 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   readonly #requestId: string
   readonly #fwd: string
   readonly #epochMs: number
-  #stage: 'resolving' | 'dialing' | 'flowing' | 'over' = 'resolving'
+  #stage: 'resolving' | 'held' | 'dialing' | 'parked' | 'flowing' | 'over' = 'resolving'
   #owner: string | null = null
   #route: Route | null = null
   #app: AppLoad<Link> | null = null
+  /** Calls the waiting off. */
+  #unhold: (() => void) | null = null
   #dial: Dial | null = null
   #link: Link | null = null
   /** The rewritten head: it may have to go to a second connection. */
@@ -72,11 +74,28 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     if (this.#stage !== 'resolving') return
     this.#owner = decision.app
     if (decision.kind === 'refuse') this.#answer(refused(decision), decision.page)
-    else this.#admit(decision)
+    else if (decision.kind === 'hold') this.#hold(decision)
+    else if (this.#dial === null || this.#app?.id !== decision.app) this.#admit(decision)
+    else {
+      this.#route = decision
+      this.#dial.again(decision)
+    }
+  }
+
+  #hold(hold: Hold): void {
+    this.#client.parser.retain()
+    this.#stage = 'held'
+    this.#client.deadlineMs = this.#core.nowMs() + this.#core.limits.resolveMs
+    this.#unhold = hold.wait((decided) => {
+      this.#unhold = null
+      if (this.#stage !== 'held') return
+      this.#stage = 'resolving'
+      this.#decided(decided)
+    })
   }
 
   #resolveFailed(): void {
-    if (this.#stage !== 'resolving') return
+    if (this.#stage !== 'resolving' && this.#stage !== 'held') return
     this.#core.counters.resolveFailures += 1
     this.#fail(failed('H99'))
   }
@@ -86,6 +105,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     const { parser, listener } = this.#client
     const count = route.targets.length
     this.#route = route
+    this.#leave()
     this.#app = load.enter(route.app)
     if (count === 0) return this.#fail(failed('H14'))
     if (this.#head.expect === 'other') {
@@ -113,8 +133,13 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     this.#client.deadlineMs = deadlineMs
   }
 
-  dialFailed(code: 'H19' | 'H21'): void {
+  dialFailed(code: DialFailure): void {
     this.#fail(failed(code))
+  }
+
+  dialParked(untilMs: number): void {
+    this.#stage = 'parked'
+    this.#client.deadlineMs = untilMs
   }
 
   dialed(link: Link): void {
@@ -261,7 +286,8 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   deadline(nowMs: number): void {
     const { stage, heard, outlet } = this.#reply
     if (this.#client.ended && !outlet.stalled) return this.clientClosed()
-    if (this.#stage === 'resolving') return this.#resolveFailed()
+    if (this.#stage === 'resolving' || this.#stage === 'held') return this.#resolveFailed()
+    if (this.#stage === 'parked') return this.#lookAgain()
     if (this.#stage === 'dialing') return this.#dial?.timedOut()
     if (stage === 'piped') return this.#unpipe(failed('H15'))
     const progress = outlet.progress()
@@ -270,6 +296,12 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     if (progress === 'stuck' || clientSilent) return this.#broken(failed('H28'))
     if (stage === 'relaying') return this.#broken(failed('H15'))
     this.#fail(failed(heard || !this.#body.done ? 'H15' : 'H12'))
+  }
+
+  /** The route may be another by now. */
+  #lookAgain(): void {
+    this.#stage = 'resolving'
+    this.start()
   }
 
   cut(): void {
@@ -323,16 +355,25 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     this.#link = null
   }
 
+  /** Gives back what the request is counted by. */
+  #leave(): void {
+    this.#dial?.release()
+    this.#dial = null
+    if (this.#app !== null) this.#core.load.leave(this.#app)
+    this.#app = null
+  }
+
   /** The one way out: gives back what was taken, and makes the record. */
   #end(ending: Ending): void {
     if (this.#stage === 'over') return
     this.#stage = 'over'
-    const { load, settings } = this.#core
+    const { settings } = this.#core
     const { outlet } = this.#reply
     const target = this.#dial?.target ?? null
+    const connectMs = this.#dial?.connectMs ?? null
+    this.#unhold?.()
     outlet.release()
-    if (target !== null) target.inFlight -= 1
-    if (this.#app !== null) load.leave(this.#app)
+    this.#leave()
     settings.onDone({
       ...ending,
       app: this.#owner,
@@ -342,7 +383,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
       requestId: this.#requestId,
       fwd: this.#fwd,
       target: target === null ? '' : target.upstream.id,
-      connectMs: this.#dial === null ? null : this.#dial.connectMs,
+      connectMs: target === null ? null : connectMs,
       serviceMs: this.#sentMs < 0 ? null : this.#core.nowMs() - this.#sentMs,
       bytes: this.#sentMs < 0 ? null : outlet.bytes,
       protocol: this.#client.listener.protocol,

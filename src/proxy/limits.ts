@@ -9,6 +9,14 @@ export type ProxyLimits = {
   readonly connectMs: number
   readonly connectTotalMs: number
   readonly connectTriesMax: number
+  /** An attempt that takes longer has another target tried beside it, so many at once. */
+  readonly hedgeMs: number
+  readonly hedgesMax: number
+  /** How long a target that could not be connected to is left alone. */
+  readonly quarantineMs: number
+  /** While all targets are: the first and the longest pause between two looks. */
+  readonly lookMsMin: number
+  readonly lookMsMax: number
   /** From the request's last byte to the response's first. */
   readonly firstByteMs: number
   /** Rolling: silence allowed while bodies or an upgraded connection flow. */
@@ -47,6 +55,11 @@ export const defaultLimits: ProxyLimits = {
   connectMs: 5000,
   connectTotalMs: 75_000,
   connectTriesMax: 10,
+  hedgeMs: 250,
+  hedgesMax: 3,
+  quarantineMs: 5000,
+  lookMsMin: 100,
+  lookMsMax: 3200,
   firstByteMs: 30_000,
   idleMs: 55_000,
   headMs: 60_000,
@@ -74,6 +87,8 @@ export function assertLimits(limits: ProxyLimits): void {
     assert(Number.isFinite(value) && value > 0, `limit ${name} must be a positive number`)
   }
   assert(limits.connectMs <= limits.connectTotalMs)
+  assert(limits.hedgeMs <= limits.connectMs && limits.lookMsMin <= limits.lookMsMax)
+  assert(limits.quarantineMs <= limits.connectTotalMs)
   assert(limits.sweepMs <= limits.connectMs && limits.sweepMs <= limits.halfCloseMs)
   assert(limits.halfCloseMs <= limits.idleMs)
   assert(limits.slowBufferBytesMax <= limits.responseBufferBytesMax)

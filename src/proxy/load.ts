@@ -1,7 +1,6 @@
 /**
- * How many requests each target is serving through this proxy, and the choice made by it: the less
- * loaded of two random targets. Two random looks avoid the pile-ups of plain random choice (the Rap
- * Genius case) and the herding of always taking the least loaded.
+ * How many requests each target is serving through this proxy, which targets are left alone for a while, and
+ * the bookkeeping of both. An app at rest takes no room.
  */
 import type { Upstream } from './contract.ts'
 
@@ -13,6 +12,10 @@ export class TargetLoad<Link extends IdleLink> {
   readonly upstream: Upstream
   readonly app: AppLoad<Link>
   inFlight = 0
+  /** Could not be connected to: not to be tried before then. */
+  shutUntilMs = 0
+  /** Was slow to connect to: others come first until then. */
+  doubtedUntilMs = 0
   /** Most recently used last. */
   readonly idle: Link[] = []
 
@@ -20,22 +23,56 @@ export class TargetLoad<Link extends IdleLink> {
     this.app = app
     this.upstream = upstream
   }
+
+  shut(untilMs: number): void {
+    this.shutUntilMs = untilMs
+    this.app.troubledUntilMs = Math.max(this.app.troubledUntilMs, untilMs)
+  }
+
+  doubt(untilMs: number): void {
+    this.doubtedUntilMs = untilMs
+    this.app.troubledUntilMs = Math.max(this.app.troubledUntilMs, untilMs)
+  }
+
+  /** It took a connection. */
+  trust(): void {
+    this.shutUntilMs = 0
+    this.doubtedUntilMs = 0
+  }
+
+  isLife({ epoch, port, address }: Upstream): boolean {
+    const own = this.upstream
+    return own.epoch === epoch && own.port === port && own.address === address
+  }
 }
 
 /** What one app has in flight here. */
 export class AppLoad<Link extends IdleLink> {
   readonly id: string
   inFlight = 0
+  /** From then on no target is shut or doubted. */
+  troubledUntilMs = 0
   readonly targets = new Map<string, TargetLoad<Link>>()
 
   constructor(id: string) {
     this.id = id
   }
+
+  /** What is known of a target in this life of it. */
+  known(upstream: Upstream): TargetLoad<Link> | undefined {
+    const target = this.targets.get(upstream.id)
+    return target !== undefined && target.isLife(upstream) ? target : undefined
+  }
 }
 
-/** Apps with something in flight or a connection kept; an app at rest takes no room. */
+/** Apps with something in flight, a connection kept or a target left alone. */
 export class LoadTable<Link extends IdleLink> {
   readonly #apps = new Map<string, AppLoad<Link>>()
+  readonly #nowMs: () => number
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+  }
 
   get size(): number {
     return this.#apps.size
@@ -65,8 +102,7 @@ export class LoadTable<Link extends IdleLink> {
   target(app: AppLoad<Link>, upstream: Upstream): TargetLoad<Link> {
     const known = app.targets.get(upstream.id)
     if (known !== undefined) {
-      const { epoch, port, address } = known.upstream
-      if (epoch === upstream.epoch && port === upstream.port && address === upstream.address) return known
+      if (known.isLife(upstream)) return known
       for (const link of known.idle.splice(0)) link.close()
     }
     const load = new TargetLoad(app, upstream)
@@ -76,31 +112,12 @@ export class LoadTable<Link extends IdleLink> {
 
   /** Forgets what is at rest. */
   tidy(app: AppLoad<Link>): void {
+    const troubled = app.troubledUntilMs > 0 && this.#nowMs() < app.troubledUntilMs
     for (const [id, target] of app.targets) {
-      if (target.inFlight === 0 && target.idle.length === 0) app.targets.delete(id)
+      if (target.inFlight > 0 || target.idle.length > 0) continue
+      if (troubled && Math.max(target.shutUntilMs, target.doubtedUntilMs) > this.#nowMs()) continue
+      app.targets.delete(id)
     }
     if (app.inFlight === 0 && app.targets.size === 0) this.#apps.delete(app.id)
   }
-}
-
-/**
- * Index of the less loaded of two random targets not yet tried, or -1 when all were.
- * `random` gives numbers in [0, 1).
- */
-export function chooseOfTwo(
-  targets: readonly Upstream[],
-  inFlight: (target: Upstream) => number,
-  random: () => number,
-  tried: ReadonlySet<Upstream> | null,
-): number {
-  if (targets.length === 1 && tried === null) return 0
-  const open = tried === null ? targets : targets.filter((target) => !tried.has(target))
-  if (open.length === 0) return -1
-  const first = Math.floor(random() * open.length)
-  let chosen = first
-  if (open.length > 1) {
-    const second = (first + 1 + Math.floor(random() * (open.length - 1))) % open.length
-    if (inFlight(open[second] as Upstream) < inFlight(open[first] as Upstream)) chosen = second
-  }
-  return tried === null ? chosen : targets.indexOf(open[chosen] as Upstream)
 }

@@ -9,9 +9,9 @@ import { normalHost, routeTableLimits } from '../../actors/router/route-table.ts
 import { shard } from '../../actors/router/shard.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
-import type { AccessRecord } from '../../src/proxy/contract.ts'
+import type { AccessRecord, Hold } from '../../src/proxy/contract.ts'
 import { drive } from '../kit/drive.ts'
-import { code, route, routed, world } from '../kit/routes.ts'
+import { code, route, routed, settled, world } from '../kit/routes.ts'
 import { until } from '../kit/until.ts'
 
 const accessRecord: AccessRecord = {
@@ -121,10 +121,10 @@ t.test('what cannot be served is refused with its code', async (t) => {
 t.test('requests for a booting app are held until it is up, or their time is up', async (t) => {
   const booting = route({ web: 'booting', targets: [] })
   const { table, advance, timers } = world({ 'app shop': 'a1' }, [booting], { waitingPerAppMax: 2 })
-  const first = table.resolve('shop.localhost')
+  const first = settled(table.resolve('shop.localhost'))
   await until(() => timers.size === 1, { what: 'the first to be held' })
   advance(30_000)
-  const second = table.resolve('shop.localhost')
+  const second = settled(table.resolve('shop.localhost'))
   t.equal(await code(table.resolve('shop.localhost')), '503 H11 Backlog too deep')
   advance(routeTableLimits.bootWaitMs - 30_000)
   t.equal(await code(first), '503 H20 App boot timeout', 'after 75 s')
@@ -135,8 +135,16 @@ t.test('requests for a booting app are held until it is up, or their time is up'
   t.equal(timers.size, 0, 'no timer is left')
 
   table.update({ ...booting, version: 4 })
-  const third = table.resolve('shop.localhost')
-  table.update(route({ version: 5, gone: true }))
+  const between = table.resolve('shop.localhost')
+  table.update(route({ version: 5 }))
+  t.strictSame(await settled(between), routed, 'it came up before the waiting began')
+  table.update({ ...booting, version: 6 })
+  const calledOff = table.resolve('shop.localhost') as Hold
+  calledOff.wait(() => t.fail('it is not wanted any more'))()
+  t.equal(timers.size, 0, 'whose client has gone takes no room')
+  const third = settled(table.resolve('shop.localhost'))
+  await until(() => timers.size === 1, { what: 'the third to be held' })
+  table.update(route({ version: 7, gone: true }))
   t.equal(await code(third), '404  No such app')
   t.equal(timers.size, 0)
 })
@@ -163,7 +171,7 @@ t.test('revalidation heals what an announcement missed, the most used first', as
   const second = route({ appId: 'a2', appName: 'other' })
   const { table, plane, asked } = world({ 'app shop': 'a1', 'app other': 'a2' }, [booting, second])
   await table.resolve('other.localhost')
-  const held = table.resolve('shop.localhost')
+  const held = settled(table.resolve('shop.localhost'))
   await until(() => asked.includes('route a1'), { what: 'the question' })
   plane.routes.set('a1', route({ version: 2 }))
   asked.length = 0

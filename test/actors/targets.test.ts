@@ -7,7 +7,7 @@ import { routeTableLimits } from '../../actors/router/route-table.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
 import type { MemberState } from '../../src/membership/contract.ts'
 import type { Decision } from '../../src/proxy/contract.ts'
-import { code, route, target, world } from '../kit/routes.ts'
+import { code, route, settled, target, world } from '../kit/routes.ts'
 import { until } from '../kit/until.ts'
 
 /** A dyno of another host, which can be reached. */
@@ -42,7 +42,7 @@ t.test('dynos here are reached where they listen, those elsewhere through their 
     table: other,
     advance,
   } = world({ 'app shop': 'a1' }, [route({ targets: targets.slice(2) })])
-  const held = other.resolve('shop.localhost')
+  const held = settled(other.resolve('shop.localhost'))
   await until(() => timers.size === 1, { what: 'the request to be held' })
   advance(routeTableLimits.bootWaitMs)
   t.equal(await code(held), '503 H20 App boot timeout', 'none that can be reached from here')

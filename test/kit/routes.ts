@@ -4,7 +4,7 @@
 import { createRouteTable, routeTableLimits } from '../../actors/router/route-table.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
 import type { MemberState } from '../../src/membership/contract.ts'
-import type { Decision } from '../../src/proxy/contract.ts'
+import type { Decided, Decision } from '../../src/proxy/contract.ts'
 
 export const target = {
   runId: 'r1',
@@ -74,8 +74,13 @@ export const world = (
   }
   return { table, plane, asked, state, advance, timers, hosts }
 }
+/** What becomes of it in the end, also when it is held for a while. */
+export const settled = async (decision: Decision | Promise<Decision>): Promise<Decided> => {
+  const made = await decision
+  return made.kind === 'hold' ? new Promise((decided) => void made.wait(decided)) : made
+}
 /** `503 H14 …` of a refusal, else its kind. */
 export const code = async (decision: Decision | Promise<Decision>): Promise<string> => {
-  const made = await decision
+  const made = await settled(decision)
   return made.kind === 'refuse' ? `${made.status} ${made.code} ${made.description}` : made.kind
 }

@@ -2,49 +2,17 @@
  * Everything that can end a request badly: the code, the status, what each side sees, and that nothing
  * stays behind. Real sockets, the test's own clock.
  */
-import { execFile } from 'node:child_process'
-import { connect } from 'node:net'
 import t from 'tap'
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
-import type { AccessRecord, Upstream } from '../../src/proxy/contract.ts'
+import type { AccessRecord } from '../../src/proxy/contract.ts'
 import { assertLimits, defaultLimits } from '../../src/proxy/limits.ts'
-import { chooseOfTwo } from '../../src/proxy/load.ts'
 import { errorResponse } from '../../src/proxy/page.ts'
+import { deadPort, startDeaf } from '../kit/no-answer.ts'
 import { get, ok, post, routeTo, startProxy, startTarget, upstream } from '../kit/proxy.ts'
 import { until } from '../kit/until.ts'
 
 const brief = ({ code, status, at, sock, target }: AccessRecord) =>
   `${at} ${code} ${status} sock=${sock} target=${target}`
-
-/** A loopback port that nothing listens on any more. */
-const deadPort = async (): Promise<number> => {
-  const target = await startTarget()
-  await target.close()
-  return target.port
-}
-
-/** A loopback port whose listener accepts nothing and whose backlog is full: connecting to it hangs. */
-async function startDeaf(): Promise<{ port: number; close: () => void }> {
-  const script =
-    "const s = require('net').createServer().listen(0, '127.0.0.1', 1, () => {" +
-    "require('fs').writeSync(1, s.address().port + '\\n');" +
-    'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60000) })'
-  const child = execFile(process.execPath, ['-e', script])
-  let out = ''
-  child.stdout?.on('data', (text: string) => (out += text))
-  const port = await until(() => Number(/^\d+\n/.exec(out)?.[0]) || null, { what: 'the deaf listener' })
-  const fillers = Array.from({ length: 8 }, () => connect(port, '127.0.0.1').on('error', () => {}))
-  // A backlog of one takes two; the rest, and whoever comes after them, hang.
-  const taken = () => fillers.filter((filler) => !filler.connecting).length >= 2
-  await until(taken, { what: 'its backlog to fill' })
-  return {
-    port,
-    close: () => {
-      for (const filler of fillers) filler.destroy()
-      child.kill('SIGKILL')
-    },
-  }
-}
 
 t.test('a target that refuses is passed over for another, and H21 when there is none', async (t) => {
   const target = await startTarget((peer) => peer.send(ok()))
@@ -56,6 +24,7 @@ t.test('a target that refuses is passed over for another, and H21 when there is 
   )
   t.match(await world.client(post('body')).sees('hi'), /^HTTP\/1.1 200/)
   t.match(await world.record(0), { target: 'web.3', code: '' })
+  world.clock.advance(defaultLimits.quarantineMs)
   t.match(await world.client('GET / HTTP/1.1\r\nHost: b\r\n\r\n').sees('</html>'), /^HTTP\/1.1 503/)
   t.match(
     formatAccessLine(await world.record(1)),
@@ -341,20 +310,6 @@ t.test('thousands of aborted requests leave nothing behind', async (t) => {
   }
   t.match(world.proxy.stats(), { inFlight: 0, activeApps: 0, openClients: 0, stalledClients: 0 })
   await until(() => target.peers.every((peer) => peer.closed || peer.ended), { what: 'all targets to know' })
-})
-
-t.test('the less loaded of two random targets is chosen, and tried ones are not', async (t) => {
-  const targets = ['a', 'b', 'c'].map((id) => upstream(1, id))
-  const load = (counts: Record<string, number>) => (target: Upstream) => counts[target.id] ?? 0
-  const rolls =
-    (...values: number[]) =>
-    () =>
-      values.shift() ?? 0
-  t.equal(chooseOfTwo(targets, load({ a: 1, b: 0 }), rolls(0, 0), null), 1)
-  t.equal(chooseOfTwo(targets, load({ a: 1, b: 1 }), rolls(0, 0), null), 0, 'the first on a tie')
-  t.equal(chooseOfTwo(targets, load({ c: 5, a: 4 }), rolls(0.99, 0), null), 0)
-  t.equal(chooseOfTwo(targets, load({}), rolls(0), new Set(targets.slice(0, 2))), 2)
-  t.equal(chooseOfTwo(targets, load({}), rolls(0), new Set(targets)), -1)
 })
 
 t.test('limits that make no sense are refused, and log fields can not be forged', async (t) => {
