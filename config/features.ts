@@ -38,3 +38,12 @@ export const routerFeatures = [
 ] as const satisfies readonly FeatureKind[]
 
 export type RouterFeature = (typeof routerFeatures)[number]['name']
+
+/** That a process type never runs twice. */
+export const singletonFeature = (type: string): FeatureKind => ({
+  name: `singleton-${type}`,
+  state: 'general',
+  title: `Singleton ${type}`,
+  description: `Never run two ${type} processes of the same name at once, whatever happens`,
+  docUrl: '',
+})

@@ -72,7 +72,7 @@ t.test('every object is valid against the published schema', async (t) => {
       { updates: [{ buildpack: 'heroku/nodejs' }] },
     ],
     ['app-feature', 'GET', '/apps/schema-app/features'],
-    ['app-feature', 'GET', '/apps/schema-app/features/http-session-affinity'],
+    ['app-feature', 'GET', '/apps/schema-app/features/singleton-worker'],
     ['app-feature', 'PATCH', '/apps/schema-app/features/http-session-affinity', { enabled: true }],
     ['log-session', 'POST', '/apps/schema-app/log-sessions', { tail: true }],
     ['region', 'GET', '/regions'],
@@ -113,6 +113,15 @@ t.test('a feature is turned on and off by name or id, and only where there is on
     body: { id: 'not_found', resource: 'app_feature' },
   })
   t.equal((await http('PATCH', `${path}/http-session-affinity`, {})).status, 422)
+  const single = async () => ({
+    feature: (await http('GET', `${path}/singleton-worker`)).body['enabled'],
+    formation: (await http('GET', '/apps/featured/formation/worker')).body['singleton'] ?? false,
+  })
+  t.same(await single(), { feature: false, formation: false })
+  t.match((await http('PATCH', `${path}/singleton-worker`, { enabled: true })).body, { enabled: true })
+  t.same(await single(), { feature: true, formation: true }, 'the flag of the formation')
+  await http('PATCH', '/apps/featured/formation/worker', { singleton: false })
+  t.same(await single(), { feature: false, formation: false }, 'and the other way round')
   // `labs:enable` asks the account first and goes on to the app on 404.
   t.equal((await http('PATCH', '/account/features/http-session-affinity', { enabled: true })).status, 404)
 })

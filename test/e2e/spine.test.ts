@@ -125,6 +125,26 @@ await t.test('heroku ps and ps:scale show and change the formation', async (t) =
   t.match(await ok(['ps:scale']), /web=2:\w+ worker=1:\w+/)
 })
 
+await t.test('heroku features and labs show, enable and disable the features of an app', async (t) => {
+  t.match(await ok(['features']), /\[ \] http-session-affinity/)
+  t.notMatch(await ok(['features']), /http-end-to-end-continue/, 'that one is of the labs')
+  t.match(await ok(['features:enable', 'http-session-affinity']), /done/)
+  t.match(await ok(['features']), /\[\+\] http-session-affinity/)
+  t.match((await heroku(['features:enable', 'http-session-affinity'], inApp)).stderr, /already enabled/)
+  t.match(await ok(['features:disable', 'http-session-affinity']), /done/)
+  t.match(await ok(['features:enable', 'singleton-worker']), /done/)
+  t.match(await ok(['features:info', 'singleton-worker']), /Enabled: +true/)
+  t.match(await ok(['labs']), /\[ \] http-end-to-end-continue/)
+  t.match(await ok(['labs:enable', 'http-end-to-end-continue']), /done/)
+  t.match(await ok(['labs']), /\[\+\] http-end-to-end-continue/)
+  t.match(await ok(['labs:disable', 'http-end-to-end-continue']), /done/)
+  t.match(flat((await heroku(['features:info', 'nope'], inApp)).stderr), /Couldn't find that app feature/)
+  await until(async () => /worker\.1: up/.test(await ok(['ps'])), {
+    what: 'the only worker',
+    timeoutMs: 60_000,
+  })
+})
+
 await t.test('config:set restarts the app with the new value as a new release', async (t) => {
   t.match(await ok(['config:set', 'GREETING=hej', 'OTHER=x y']), /done, v4/)
   t.match(await ok(['config']), /GREETING: +hej/)

@@ -172,11 +172,21 @@ export const control = (store: Store): Control => {
     'formation.dynos': (key) => ({ dynos: ofApp(key).dynos }),
     'formation.scale'(key, m) {
       const kept = ofApp(key)
-      for (const update of m['updates'] as { type: string; quantity?: string; size?: string }[]) {
+      for (const update of m['updates'] as {
+        type: string
+        quantity?: string
+        singleton?: boolean
+      }[]) {
         const known = kept.types.find(({ type }) => type === update.type)
         if (known === undefined) refuse('invalid_params', `No such process type ${update.type}.`)
         kept.types = kept.types.map((one) =>
-          one === known ? { ...one, quantity: Number(update.quantity ?? one.quantity) } : one,
+          one === known
+            ? {
+                ...one,
+                quantity: Number(update.quantity ?? one.quantity),
+                singleton: update.singleton ?? one.singleton,
+              }
+            : one,
         )
       }
       return { types: kept.types }

@@ -1,10 +1,15 @@
-/** Features of an app, for `heroku features` and `heroku labs`. */
-import { routerFeatures } from '../../../config/features.ts'
+/**
+ * Features of an app, for `heroku features` and `heroku labs`: those of the platform, and one for each process
+ * type, which marks it as a singleton as `PATCH /apps/:app/formation` does.
+ */
+import { routerFeatures, singletonFeature } from '../../../config/features.ts'
 import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
-import { endpoint, ok } from '../endpoint.ts'
+import { Formation } from '../../protocols/formation.ts'
+import type { ProcessType } from '../../protocols/shapes.ts'
+import { endpoint, ok, type Request } from '../endpoint.ts'
 import { notFound } from '../errors.ts'
-import { featureBody } from '../shapes/feature.ts'
+import { featureBody, type FeatureBody } from '../shapes/feature.ts'
 import { thisApp } from './app-of.ts'
 
 export const features = [
@@ -12,13 +17,19 @@ export const features = [
     name: 'features.list',
     http: { method: 'GET', path: '/apps/:app/features' },
     summary: 'Features of an app, on and off',
-    run: async (request, edge) => ok(bodies(await thisApp(request, edge))),
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      return ok(bodies(app, await typesOf(request, app)))
+    },
   }),
   endpoint({
     name: 'features.info',
     http: { method: 'GET', path: '/apps/:app/features/:feature' },
     summary: 'One feature of an app, by name or id',
-    run: async (request, edge) => ok(pick(await thisApp(request, edge), request.params.feature)),
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      return ok(pick(bodies(app, await typesOf(request, app)), request.params.feature))
+    },
   }),
   endpoint({
     name: 'features.update',
@@ -27,18 +38,33 @@ export const features = [
     body: is.obj({ enabled: is.bool }),
     async run(request, edge) {
       const app = await thisApp(request, edge)
-      const { name } = pick(app, request.params.feature)
+      const types = await typesOf(request, app)
+      const { name } = pick(bodies(app, types), request.params.feature)
       const { enabled } = request.body
-      return ok(pick(await request.ask(ref(App, app.id), { type: 'feature', name, enabled }), name))
+      const single = types.find(({ type }) => singletonFeature(type).name === name)
+      if (single === undefined) {
+        const changed = await request.ask(ref(App, app.id), { type: 'feature', name, enabled })
+        return ok(pick(bodies(changed, types), name))
+      }
+      // Processes are restarted when they become the only one: not for what is so already.
+      if (single.singleton === enabled) return ok(pick(bodies(app, types), name))
+      const updates = [{ type: single.type, singleton: enabled }]
+      const scaled = await request.ask(ref(Formation, app.id), { type: 'scale', updates, by: request.who })
+      return ok(pick(bodies(app, scaled.types), name))
     },
   }),
 ]
 
-const bodies = (app: AppView) =>
-  routerFeatures.map((kind) => featureBody(kind, app.features.includes(kind.name), app))
+const typesOf = async (request: Request, app: AppView): Promise<readonly ProcessType[]> =>
+  (await request.ask(ref(Formation, app.id), { type: 'types' })).types
 
-const pick = (app: AppView, which: string) => {
-  const found = bodies(app).find(({ id, name }) => name === which || id === which)
+const bodies = (app: AppView, types: readonly ProcessType[]): readonly FeatureBody[] => [
+  ...routerFeatures.map((kind) => featureBody(kind, app.features.includes(kind.name), app)),
+  ...types.map(({ type, singleton }) => featureBody(singletonFeature(type), singleton, app)),
+]
+
+const pick = (all: readonly FeatureBody[], which: string): FeatureBody => {
+  const found = all.find(({ id, name }) => name === which || id === which)
   if (found === undefined) throw notFound('app_feature')
   return found
 }
