@@ -11,6 +11,7 @@ import { heroku } from '../config/heroku.ts'
 import { expandCommand } from './dyno/command.ts'
 import { Container } from './effects/container.ts'
 import { Dyno } from './protocols/dyno.ts'
+import { identityOf } from './host/runs.ts'
 import { Formation } from './protocols/formation.ts'
 import { Host } from './protocols/host.ts'
 import type { Outer, Run, RunReport } from './protocols/shapes.ts'
@@ -283,11 +284,7 @@ const enter = (phase: State['phase'], s: State, ctx: Self): State => {
 }
 
 const reportOf = (s: State): RunReport => ({
-  id: s.run.id,
-  appId: s.run.appId,
-  name: s.run.name,
-  epoch: s.run.epoch,
-  releaseVersion: s.run.releaseVersion,
+  ...identityOf(s.run),
   phase: s.phase === 'launching' ? 'starting' : s.phase,
   address: s.address,
   port: s.port,

@@ -8,6 +8,7 @@ import type { RunReport } from '../protocols/shapes.ts'
 import { adopt } from './adopt.ts'
 import { crashPolicy } from './crash-policy.ts'
 import { heroku } from '../../config/heroku.ts'
+import { regain } from './regain.ts'
 import { withSlot, type Ending, type Formed, type RunState, type Slot } from './record.ts'
 import { end, halt, launch, sayState, send, type Self } from './rollout.ts'
 
@@ -20,7 +21,7 @@ export const observe = (f: Formed, host: string, since: number, report: RunRepor
   const ending = f.ending.find((run) => run.id === report.id)
   if (ending !== undefined) return observeEnding(f, ending, since, report)
   const slot = f.slots.find((held) => held.run?.id === report.id || held.old?.id === report.id)
-  if (slot === undefined) return adopt(f, host, since, report, ctx)
+  if (slot === undefined) return adopt(regain(f, report, ctx), host, since, report, ctx)
   const run = slot.run?.id === report.id ? slot.run : slot.old!
   // The same run on two hosts: its record was rolled back and it was placed again. The record's one stays.
   if (run.host !== null && run.host !== host) {

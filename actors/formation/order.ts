@@ -2,7 +2,7 @@
  * The order to start a run, from the record that decided it: the same whoever writes it, the formation or a
  * placement in its stead. Pure.
  */
-import type { Run } from '../protocols/shapes.ts'
+import type { ProcessType, Run } from '../protocols/shapes.ts'
 import type { Formed, Slot } from './record.ts'
 
 /** Undefined: there is nothing to run yet. */
@@ -14,6 +14,7 @@ export const orderOf = (
 ): Run | undefined => {
   const release = slot.oneOff?.release ?? f.release
   if (release === null || release.slug === null) return undefined
+  const type = slot.oneOff === null ? f.types.find((known) => known.type === slot.type) : undefined
   return {
     id: run.id,
     appId,
@@ -29,10 +30,18 @@ export const orderOf = (
     env: slot.oneOff?.env ?? {},
     attach: slot.oneOff?.attach ?? null,
     singleton: isSingleton(f, slot),
+    ...(type && { scale: scaleOf(type) }),
     timeToLiveMs: slot.oneOff?.timeToLiveMs ?? null,
     epoch: run.epoch,
   }
 }
+
+const scaleOf = ({ quantity, size, singleton, updatedAt }: ProcessType): NonNullable<Run['scale']> => ({
+  quantity,
+  size,
+  singleton,
+  at: updatedAt,
+})
 
 /** At most one life at a time: the old one ends before the new one starts. */
 export const isSingleton = (f: Formed, slot: Pick<Slot, 'type' | 'oneOff'>): boolean =>

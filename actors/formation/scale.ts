@@ -4,7 +4,7 @@
  */
 import { dynoSizeDefault, dynoSizes, findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'
-import type { ProcessType, Slug } from '../protocols/shapes.ts'
+import type { ProcessType, Run, Slug } from '../protocols/shapes.ts'
 
 export type ScaleUpdate = {
   readonly type: string
@@ -42,7 +42,9 @@ export const scaleTypes = (
       return refused(`Cannot run more than ${size.dynosPerTypeMax} ${size.name} size dynos per process type.`)
     }
     const singleton = update.singleton ?? before.singleton
-    scaled = scaled.with(at, { ...before, quantity, size: size.name, singleton, updatedAt: now })
+    // Later than the change before also when the clock went back: it tells them apart (regain.ts).
+    const updatedAt = Math.max(now, before.updatedAt + 1)
+    scaled = scaled.with(at, { ...before, quantity, size: size.name, singleton, updatedAt })
   }
   const dynos = scaled.reduce((sum, type) => sum + type.quantity, 0)
   if (dynos > heroku.dynosPerAppMax)
@@ -82,3 +84,13 @@ export const typesOf = (
 /** `Scaled to web@2:Basic worker@1:Basic by user E`: always the full formation, sorted by type. */
 export const scaledText = (types: readonly ProcessType[], email: string): string =>
   `Scaled to ${types.map((type) => `${type.type}@${type.quantity}:${type.size}`).join(' ')} by user ${email}`
+
+/** The types with one as it was scaled once; undefined when that is not allowed (any more). */
+export const scaledAgain = (
+  types: readonly ProcessType[],
+  known: ProcessType,
+  { quantity, size, singleton, at }: NonNullable<Run['scale']>,
+): ProcessType[] | undefined => {
+  const scaled = scaleTypes(types, [{ type: known.type, quantity: String(quantity), size, singleton }], at)
+  return scaled.ok ? scaled.types : undefined
+}

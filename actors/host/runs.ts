@@ -12,16 +12,24 @@ export type Held = {
 /** By run id; exited ones are kept for a while. */
 export type Runs = ReadonlyMap<string, Held>
 
-type Named = Pick<Run, 'id' | 'appId' | 'name' | 'epoch' | 'releaseVersion'>
+type Named = Pick<Run, 'id' | 'appId' | 'name' | 'epoch' | 'releaseVersion'> &
+  Partial<Pick<Run, 'releaseId' | 'scale'>>
 
 const unknown = { address: null, port: null, outer: null, startedAt: null, code: null, error: null } as const
 
-export const freshReport = ({ id, appId, name, epoch, releaseVersion }: Named): RunReport => ({
+/** What of a run its reports always say. */
+export const identityOf = ({ id, appId, name, epoch, releaseVersion, releaseId, scale }: Named) => ({
   id,
   appId,
   name,
   epoch,
   releaseVersion,
+  ...(releaseId === undefined ? {} : { releaseId }),
+  ...(scale === undefined ? {} : { scale }),
+})
+
+export const freshReport = (run: Named): RunReport => ({
+  ...identityOf(run),
   phase: 'starting',
   ...unknown,
 })

@@ -77,6 +77,12 @@ export const attachShape = is.obj({
 })
 
 /**
+ * How a process type was scaled when a run of it was decided: of its last change, at `at`
+ * (`processTypeShape.updatedAt`). Absent: a one-off, or decided by an older build.
+ */
+export const scaleShape = is.obj({ quantity: is.int, size: is.str, singleton: is.bool, at: is.int })
+
+/**
  * Everything a host must know to run one process once. Config vars are not in it: the host unseals
  * `configId`.
  */
@@ -99,6 +105,8 @@ export const runShape = is.obj({
   attach: is.orNull(attachShape),
   /** Stopped by its host before another may start it: see placement. */
   singleton: is.bool,
+  /** Carried so that a record that lost it can have it back from what runs. */
+  scale: is.opt(scaleShape),
   /** One-offs end after this; null for the formation's own. */
   timeToLiveMs: is.orNull(is.int),
   /** Revision of the formation's record that decided this run: hosts refuse older ones for the same slot. */
@@ -120,6 +128,9 @@ export const runReportShape = is.obj({
   name: is.str,
   epoch: is.int,
   releaseVersion: is.int,
+  /** Tells two releases of one version apart: the first was lost with the end of the record. */
+  releaseId: is.opt(is.str),
+  scale: is.opt(scaleShape),
   phase: is.oneOf('starting', 'up', 'stopping', 'exited'),
   /** Where it listens once up; null otherwise. */
   address: is.orNull(is.str),

@@ -264,3 +264,57 @@ t.test('after a host joined, dynos go to it one by one until the spread is even'
   t.equal((await c.answer(refAt(Placement, 'placement', 'a'), { type: 'hosts' })).moving, 0)
   c.world.end()
 })
+
+/** Every host process ends and the record loses so many ms of writes; dynos run on. */
+const forget = async (c: Cluster, ms: number) => {
+  const hosts = c.world.alive()
+  for (const host of hosts) c.world.crash(host)
+  c.world.store.rollback(ms)
+  for (const host of hosts) c.world.restart(host)
+  await c.world.run(() => (c.view()?.members.filter(({ state }) => state === 'up').length ?? 0) === 3, 30_000)
+}
+const quantities = async (c: Cluster) =>
+  Object.fromEntries(
+    (await c.answer(ref(Formation, appId), { type: 'types' })).types.map(({ type, quantity }) => [
+      type,
+      quantity,
+    ]),
+  )
+
+t.test('a scale that the record lost is had back from the dynos that it started', async (t) => {
+  const c = await running(8, ['a', 'b', 'c'], [{ type: 'web', quantity: '2' }])
+  await pass(c, 5_000)
+  const updates = [
+    { type: 'web', quantity: '5' },
+    { type: 'clock', quantity: '1', singleton: true },
+  ]
+  await c.answer(ref(Formation, appId), { type: 'scale', updates, by })
+  await c.world.run(() => live(c).length === 6 && serving(c).length === 5, 30_000)
+  const runs = () =>
+    live(c)
+      .map(({ run }) => run.id)
+      .sort()
+  const before = runs()
+  await forget(c, 4_000)
+  await pass(c, 40_000)
+  t.same(await quantities(c), { clock: 1, web: 5 })
+  t.same(runs(), before, 'nothing was ended or started')
+  t.same(new Set(Object.values(await states(c))), new Set(['up']))
+  t.equal(serving(c).length, 5)
+  c.world.end()
+})
+
+t.test('what was decided after the record lost a scale stands against the dynos of that scale', async (t) => {
+  const c = await running(9, ['a', 'b', 'c'], [{ type: 'web', quantity: '2' }])
+  await pass(c, 5_000)
+  const scale = (quantity: string) =>
+    c.answer(ref(Formation, appId), { type: 'scale', updates: [{ type: 'web', quantity }], by })
+  await scale('5')
+  await c.world.run(() => live(c).length === 5, 30_000)
+  await forget(c, 4_000)
+  await scale('1')
+  await pass(c, 60_000)
+  t.match(await quantities(c), { web: 1 })
+  t.equal(live(c).length, 1)
+  c.world.end()
+})

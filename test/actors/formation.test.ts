@@ -347,11 +347,14 @@ t.test('a live run of a newer decision than the record knows holds its slot; oth
   f.send({ type: 'dynoChanged', host: 'third', report: late })
   const other = { ...standIn, id: 'other-release', epoch: up.epoch + 50, releaseVersion: 2 }
   f.send({ type: 'dynoChanged', host: 'third', report: other })
+  // The ledger gave version 3 to another release since: the first was lost with the end of the record.
+  const namesake = { ...other, id: 'namesake', releaseVersion: 3, releaseId: 'release-3-lost' }
+  f.send({ type: 'dynoChanged', host: 'third', report: namesake })
   f.send({ type: 'dynoChanged', host: 'third', report: standIn })
   t.same(
     tellsTo(f, 'halt').map(({ runId }) => runId),
-    ['late', 'other-release', 'stand-in'],
-    'an older decision, another release, the same run on a second host',
+    ['late', 'other-release', 'namesake', 'stand-in'],
+    'an older decision, other releases, the same run on a second host',
   )
   t.match(record(f).slots, [{ run: { id: 'stand-in', host: 'other' } }])
   t.end()

@@ -1,6 +1,6 @@
 /**
- * Features of an app, for `heroku features` and `heroku labs`: those of the platform, and one for each process
- * type, which marks it as a singleton as `PATCH /apps/:app/formation` does.
+ * Features of an app, for `heroku features` and `heroku labs`: those of the platform, and one for each
+ * process type, which marks it as a singleton as `PATCH /apps/:app/formation` does.
  */
 import { routerFeatures, singletonFeature } from '../../../config/features.ts'
 import { is, ref } from '../../../src/runtime/index.ts'
