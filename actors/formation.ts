@@ -241,8 +241,7 @@ const versionAfter = (f: Formed, ctx: Self): number => Math.max(f.routeVersion +
 
 /** The same record when routers would act the same. */
 const reroute = (before: Formed | null, after: Formed, ctx: Self): Formed => {
-  const id = ctx.self.key
-  if (before !== null && sameRoute(routeOf(id, before), routeOf(id, after))) return after
+  if (before !== null && sameRoute(before, after)) return after
   return { ...after, routeVersion: versionAfter(after, ctx) }
 }
 

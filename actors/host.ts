@@ -87,7 +87,7 @@ export const host = actor(Host, {
       memoryBytes: null,
       censuses: 0,
       epochs: new Map(),
-      said: nothingSaid,
+      said: nothingSaid(),
       due: 'no',
       dueAt: 0,
       ticks: 0,

@@ -87,14 +87,18 @@ export const placed = (
   f: Formed,
   runs: readonly { readonly runId: string; readonly host: string }[],
   ctx: Self,
-): Formed =>
-  runs.reduce((next, { runId, host }) => {
-    const slot = next.slots.find((held) => held.run?.id === runId)
-    if (slot?.run?.phase !== 'placing') return next
+): Formed => {
+  if (runs.length === 0) return f
+  const hosts = new Map(runs.map(({ runId, host }) => [runId, host]))
+  const slots = f.slots.map((slot) => {
+    const host = slot.run?.phase === 'placing' ? hosts.get(slot.run.id) : undefined
+    if (slot.run === null || host === undefined) return slot
     const run = { ...slot.run, host, phase: 'sent', at: ctx.now } as const
-    send(next, slot, run, ctx)
-    return withSlot(next, slot.name, { ...slot, run })
-  }, f)
+    send(f, slot, run, ctx)
+    return { ...slot, run }
+  })
+  return { ...f, slots }
+}
 
 /** Tried again until there is room. A predecessor that still runs may hold the very room: it goes. */
 export const unplaced = (f: Formed, runIds: readonly string[], failed: Failed, ctx: Self): Formed => {
@@ -112,11 +116,11 @@ export const answered = (
   m: MessageOf<typeof Formation, 'placed'>,
   ctx: Self,
 ): Places => {
-  const asked = new Set(places.asked)
-  for (const id of m.asked) asked.delete(id)
+  const answer = new Set(m.asked)
+  const asked = places.asked.difference(answer)
   const waiting = new Map(places.waiting)
   for (const { name, run } of f.slots) {
-    if (run === null || !m.asked.includes(run.id)) continue
+    if (run === null || !answer.has(run.id)) continue
     const reason = run.phase === 'placing' ? m.failed?.reason : undefined
     const worthy = m.failed?.full === true || ctx.now - run.at > patienceMs
     if (reason === undefined || !worthy) waiting.delete(name)

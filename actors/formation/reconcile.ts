@@ -48,12 +48,12 @@ const reconcileSlot = (f: Formed, slot: Slot, ctx: Self): Formed => {
 
 /** When to look again, in ms; undefined: nothing is open. */
 export const nextLookMs = (f: Formed, now: number): number | undefined => {
-  const due = f.ending.length > 0 ? [repeatMs] : []
+  let lookMs = f.ending.length > 0 ? repeatMs : Number.POSITIVE_INFINITY
   for (const { run, dueAt } of f.slots) {
-    if (run === null && dueAt > 0) due.push(Math.max(0, dueAt - now))
-    else if (run !== null && (run.phase === 'sent' || run.halted)) due.push(repeatMs)
+    if (run === null && dueAt > 0) lookMs = Math.min(lookMs, Math.max(0, dueAt - now))
+    else if (run !== null && (run.phase === 'sent' || run.halted)) lookMs = Math.min(lookMs, repeatMs)
   }
-  return due.length === 0 ? undefined : Math.min(...due)
+  return lookMs === Number.POSITIVE_INFINITY ? undefined : lookMs
 }
 
 /**

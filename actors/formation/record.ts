@@ -113,10 +113,11 @@ export const formed = (appName: string): Formed => ({
 })
 
 /** The same record with one slot replaced (by name); null removes it. */
-export const withSlot = (f: Formed, name: string, slot: Slot | null): Formed => ({
-  ...f,
-  slots: f.slots.flatMap((held) => (held.name === name ? (slot === null ? [] : [slot]) : [held])),
-})
+export const withSlot = (f: Formed, name: string, slot: Slot | null): Formed => {
+  const at = f.slots.findIndex((held) => held.name === name)
+  if (at < 0) return f
+  return { ...f, slots: slot === null ? f.slots.toSpliced(at, 1) : f.slots.with(at, slot) }
+}
 
 /** `web.2` before `web.10`, types by name. */
 export const slotOrder = (a: Slot, b: Slot): number =>

@@ -25,9 +25,15 @@ export const sayState = (slot: Slot, to: Slot['state'], ctx: Self): void => {
  * the answer has been recorded.
  */
 export const launch = (f: Formed, slot: Slot, ctx: Self): Formed => {
+  const started = begun(slot, f.epoch, ctx)
+  return withSlot({ ...f, epoch: started.run.epoch }, slot.name, started)
+}
+
+/** @param epoch of the newest run so far */
+const begun = (slot: Slot, epoch: number, ctx: Self): Slot & { readonly run: RunState } => {
   const run: RunState = {
     id: ctx.uuid(),
-    epoch: Math.max(f.epoch + 1, ctx.now),
+    epoch: Math.max(epoch + 1, ctx.now),
     host: null,
     phase: 'placing',
     at: ctx.now,
@@ -38,8 +44,7 @@ export const launch = (f: Formed, slot: Slot, ctx: Self): Formed => {
     halted: false,
   }
   const updatedAt = slot.state === 'starting' ? slot.updatedAt : ctx.now
-  const started: Slot = { ...slot, run, lastRunId: run.id, state: 'starting', dueAt: 0, updatedAt }
-  return withSlot({ ...f, epoch: run.epoch }, slot.name, started)
+  return { ...slot, run, lastRunId: run.id, state: 'starting', dueAt: 0, updatedAt }
 }
 
 /** Tells the host of a placed run to start it; idempotent there by run id. */
@@ -117,16 +122,21 @@ export const fit = (f: Formed, ctx: Self): Formed => {
     if (type === undefined || numberOf(slot.name) > type.quantity) next = remove(next, slot, ctx)
     else if (type.size !== slot.size) next = restart(next, slot, ctx)
   }
-  const slug = f.release?.slug ?? null
-  for (const { type, quantity, command, size } of slug === null ? [] : f.types) {
+  if (f.release === null || f.release.slug === null) return next
+  const names = new Set(next.slots.map((slot) => slot.name))
+  const fresh: Slot[] = []
+  let { epoch } = next
+  for (const { type, quantity, command, size } of f.types) {
     for (let number = 1; number <= quantity; number++) {
       const name = `${type}.${number}`
-      if (next.slots.some((slot) => slot.name === name)) continue
+      if (names.has(name)) continue
       const slot = { ...freshSlot(name, ctx.now), type, command, size, ...releaseOf(f.release) }
-      next = launch({ ...next, slots: [...next.slots, slot].sort(slotOrder) }, slot, ctx)
+      const started = begun(slot, epoch, ctx)
+      epoch = started.run.epoch
+      fresh.push(started)
     }
   }
-  return next
+  return fresh.length === 0 ? next : { ...next, epoch, slots: [...next.slots, ...fresh].sort(slotOrder) }
 }
 
 /** Takes a slot away, with whatever runs in it. */

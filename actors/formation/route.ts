@@ -13,9 +13,10 @@ const routable = (run: RunState | null): run is RunState =>
 /** The new run once it is up, else the one that serves until then. */
 const serving = (slot: Slot): RunState | undefined =>
   routable(slot.run) ? slot.run : routable(slot.old) ? slot.old : undefined
+const isWeb = (slot: Slot): boolean => slot.type === 'web' && slot.oneOff === null
 
 export const routeOf = (appId: string, f: Formed): Route => {
-  const slots = f.slots.filter((slot) => slot.type === 'web' && slot.oneOff === null)
+  const slots = f.slots.filter(isWeb)
   const targets = slots.flatMap((slot) => {
     const run = serving(slot)
     return run === undefined
@@ -40,37 +41,62 @@ export const routeOf = (appId: string, f: Formed): Route => {
     gone: f.destroying,
     hostnames: f.hostnames,
     features: f.features ?? [],
-    web: webOf(f, slots, targets.length),
+    web: webOf(f),
     targets: f.destroying ? [] : targets,
   }
 }
 
-const webOf = (f: Formed, slots: readonly Slot[], targets: number): Route['web'] => {
+const webOf = (f: Formed): Route['web'] => {
   if (!f.types.some((type) => type.type === 'web')) return 'blank'
-  if (slots.length === 0) return 'none'
-  if (targets > 0) return 'up'
-  return slots.every((slot) => slot.state === 'crashed') ? 'crashed' : 'booting'
+  let slots = 0
+  let crashed = 0
+  for (const slot of f.slots) {
+    if (!isWeb(slot)) continue
+    if (serving(slot) !== undefined) return 'up'
+    slots += 1
+    if (slot.state === 'crashed') crashed += 1
+  }
+  if (slots === 0) return 'none'
+  return slots === crashed ? 'crashed' : 'booting'
 }
 
-/** Whether routers would act differently. */
-export const sameRoute = (a: Route, b: Route): boolean =>
-  a.web === b.web &&
+/** Whether routers would act the same on both. Asked after each turn, so it makes no route for it. */
+export const sameRoute = (a: Formed, b: Formed): boolean =>
   a.appName === b.appName &&
   a.maintenance === b.maintenance &&
-  a.gone === b.gone &&
+  a.destroying === b.destroying &&
   sameNames(a.hostnames, b.hostnames) &&
   sameNames(a.features ?? [], b.features ?? []) &&
-  a.targets.length === b.targets.length &&
-  a.targets.every((target, at) => {
-    const other = b.targets[at]!
-    return (
-      target.runId === other.runId &&
-      target.address === other.address &&
-      target.port === other.port &&
-      target.outer?.address === other.outer?.address &&
-      target.outer?.port === other.outer?.port
-    )
-  })
+  (a.destroying || sameTargets(a.slots, b.slots)) &&
+  webOf(a) === webOf(b)
 
 const sameNames = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name, at) => name === b[at])
+
+const sameTargets = (a: readonly Slot[], b: readonly Slot[]): boolean => {
+  if (a === b) return true
+  for (
+    let i = nextServing(a, 0), j = nextServing(b, 0);
+    ;
+    i = nextServing(a, i + 1), j = nextServing(b, j + 1)
+  ) {
+    const [one, other] = [a[i], b[j]]
+    if (one === undefined || other === undefined) return one === other
+    if (one !== other && !sameTarget(serving(one)!, serving(other)!)) return false
+  }
+}
+
+/** Where the next slot stands that has a target, from there on. */
+const nextServing = (slots: readonly Slot[], from: number): number => {
+  let at = from
+  while (at < slots.length && !(isWeb(slots[at]!) && serving(slots[at]!) !== undefined)) at += 1
+  return at
+}
+
+const sameTarget = (a: RunState, b: RunState): boolean =>
+  a === b ||
+  (a.id === b.id &&
+    a.address === b.address &&
+    a.port === b.port &&
+    a.outer?.address === b.outer?.address &&
+    a.outer?.port === b.outer?.port)

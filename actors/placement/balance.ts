@@ -3,8 +3,8 @@
  * spread of an app or the load of two hosts clearly better. Singletons and one-offs stay where they are.
  */
 import { placementTimes } from './times.ts'
-import { plan, spreadsOf, tellMoves } from './moves.ts'
-import { choose, type Spread } from './choose.ts'
+import { plan, stays, tellMoves } from './moves.ts'
+import { choose, Spread } from './choose.ts'
 import { kindOf, type Machine, type Row } from './fleet.ts'
 import { isOneOff, leads, type Self, type State } from './state.ts'
 
@@ -40,17 +40,9 @@ type Better = { readonly row: Row; readonly from: string; readonly spread: Sprea
 
 const next = (s: State, machines: readonly Machine[]): Better | undefined => {
   if (machines.length < 2) return undefined
-  const rows = machines.flatMap((machine) => [...machine.rows.values()].filter(mayMove))
-  const hostOf = new Map(
-    machines.flatMap((machine) => [...machine.rows.keys()].map((id) => [id, machine] as const)),
-  )
-  const spreads = spreadsOf(s, rows)
-  const crowded = rows.find((row) => {
-    const spread = spreads.get(kindOf(row))!
-    const from = hostOf.get(row.id)!
-    return machines.some((to) => s.fleet.freeOf(to.name) >= row.bytes && spreadGain(spread, from, to) > 0)
-  })
-  if (crowded !== undefined) return withoutIt(crowded, hostOf, spreads)
+  const spreads = spreadsOfAll(s)
+  const crowded = crowdedOf(s, machines, spreads)
+  if (crowded !== undefined) return crowded
   const byLoad = machines.toSorted((a, b) => usedShare(b) - usedShare(a))
   const [most, least] = [byLoad[0]!, byLoad.at(-1)!]
   if (usedShare(most) - usedShare(least) < placementTimes.unevenShare) return undefined
@@ -62,7 +54,55 @@ const next = (s: State, machines: readonly Machine[]): Better | undefined => {
       // It must go to the emptier one: choose() goes by spread first, and would take it elsewhere.
       chosenIs(s, row, most, least, spreads),
   )
-  return heavy === undefined ? undefined : withoutIt(heavy, hostOf, spreads)
+  return heavy === undefined ? undefined : withoutIt(heavy, most.name, spreads)
+}
+
+/** A run whose type stands closer together than it has to. Hosts and types are looked at in pairs, once. */
+const crowdedOf = (
+  s: State,
+  machines: readonly Machine[],
+  spreads: ReadonlyMap<string, Spread>,
+): Better | undefined => {
+  const zones = new Set(machines.map((machine) => machine.zone))
+  const seen = new Set<string>()
+  for (const from of machines) {
+    for (const row of from.rows.values()) {
+      const kind = kindOf(row)
+      const spread = spreads.get(kind)!
+      if (!isCrowded(spread, from, zones) || !mayMove(row)) continue
+      const pair = `${from.name} ${kind} ${row.bytes}`
+      if (seen.has(pair)) continue
+      seen.add(pair)
+      const isBetter = (to: Machine): boolean =>
+        s.fleet.freeOf(to.name) >= row.bytes && spreadGain(spread, from, to) > 0
+      if (machines.some(isBetter)) return withoutIt(row, from.name, spreads)
+    }
+  }
+  return undefined
+}
+
+/** Without two on the host or two more in the zone than in another, nothing is gained by any move. */
+const isCrowded = (spread: Spread, { name, zone }: Machine, zones: ReadonlySet<string>): boolean => {
+  if ((spread.hosts.get(name) ?? 0) > 1) return true
+  const here = spread.zones.get(zone) ?? 0
+  if (here < 2) return false
+  for (const other of zones) if (here - (spread.zones.get(other) ?? 0) > 1) return true
+  return false
+}
+
+/** Of every type that runs on machines that stay. */
+const spreadsOfAll = (s: State): ReadonlyMap<string, Spread> => {
+  const spreads = new Map<string, Spread>()
+  for (const machine of s.fleet.machines()) {
+    if (!stays(machine)) continue
+    for (const row of machine.rows.values()) {
+      const kind = kindOf(row)
+      const spread = spreads.get(kind) ?? new Spread(s.fleet, [])
+      spread.add(machine.name)
+      spreads.set(kind, spread)
+    }
+  }
+  return spreads
 }
 
 const mayMove = (row: Row): boolean => row.promisedAt === 0 && !row.singleton && !isOneOff(row)
@@ -78,14 +118,11 @@ const spreadGain = ({ hosts, zones }: Spread, from: Machine, to: Machine): numbe
 }
 
 /** The spread as if the run were not there, so that choosing finds its better place. */
-const withoutIt = (
-  row: Row,
-  hostOf: ReadonlyMap<string, Machine>,
-  spreads: ReadonlyMap<string, Spread>,
-): Better => {
-  const from = hostOf.get(row.id)!.name
-  return { row, from, spread: spreads.get(kindOf(row))!.without(from) }
-}
+const withoutIt = (row: Row, from: string, spreads: ReadonlyMap<string, Spread>): Better => ({
+  row,
+  from,
+  spread: spreads.get(kindOf(row))!.without(from),
+})
 
 const chosenIs = (
   s: State,

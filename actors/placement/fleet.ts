@@ -129,6 +129,7 @@ export class Fleet {
     const machine = this.#machines.get(host)
     if (machine === undefined || machine.rows.has(run.id)) return
     this.#put(machine, { ...run, promisedAt: now })
+    this.#promised.delete(run.id)
     this.#promised.set(run.id, { host, at: now })
     const kind = kindOf(run)
     this.#open.set(kind, (this.#open.get(kind) ?? new Map<string, string>()).set(run.id, host))
@@ -137,8 +138,9 @@ export class Fleet {
 
   /** Forgets promises that came to nothing. */
   expire(now: number): void {
+    // Those made first come first.
     for (const [runId, { host, at }] of this.#promised) {
-      if (now - at < promisedKeptMs) continue
+      if (now - at < promisedKeptMs) break
       this.#promised.delete(runId)
       const machine = this.#machines.get(host)
       if (machine === undefined || machine.rows.get(runId)?.promisedAt === 0) continue

@@ -156,12 +156,14 @@ const isMoot = ({ why }: Move, { state }: Machine): boolean => {
   return why === 'drain' && state === 'up'
 }
 
+export const stays = ({ state }: Machine): boolean => state === 'up' || state === 'joining'
+
 /** Hosts of the runs of each of these process types, on machines that stay. */
 export const spreadsOf = (s: State, rows: readonly Row[]): ReadonlyMap<string, Spread> => {
   const apps = new Set(rows.map((row) => row.appId))
   const hosts = new Map<string, string[]>(rows.map((row) => [kindOf(row), []]))
   for (const machine of s.fleet.machines()) {
-    if (machine.state !== 'up' && machine.state !== 'joining') continue
+    if (!stays(machine)) continue
     for (const row of machine.rows.values())
       if (apps.has(row.appId)) hosts.get(kindOf(row))?.push(machine.name)
   }
