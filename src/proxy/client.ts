@@ -2,12 +2,12 @@
  * One client connection: reads request heads one after the other, hands each to an exchange, and keeps
  * what arrives early (pipelined requests, a body its target is not ready for) within bounds.
  *
- * It owns the socket and its single deadline; what a request means is the exchange's business.
+ * It owns the wire and its single deadline; what a request means is the exchange's business.
  */
-import type { Socket } from 'node:net'
 import { HeadParser, requestRules } from '../http1/head-parser.ts'
 import { requestLimits } from '../http1/limits.ts'
 import { readRequestHead, type RequestHead } from '../http1/request-head.ts'
+import type { Wire, WireUser } from '../wire/wire.ts'
 import type { Core } from './core.ts'
 import { errorResponse } from './page.ts'
 
@@ -32,9 +32,9 @@ export type BeginExchange = (client: Client, head: RequestHead) => Exchange
 const rules = requestRules(requestLimits)
 const never = Number.POSITIVE_INFINITY
 
-export class Client {
+export class Client implements WireUser {
   readonly core: Core
-  readonly socket: Socket
+  readonly wire: Wire
   readonly listener: Listener
   readonly parser = new HeadParser(rules)
   /** When something has to have happened; the exchange moves it while there is one. */
@@ -46,6 +46,8 @@ export class Client {
   #exchange: Exchange | null = null
   /** Bytes nobody could take yet. */
   #early: Buffer | null = null
+  /** Whose loan the bytes at hand are; null when they are ours. */
+  lender: Wire | null = null
   #address: string | null = null
   #state: 'open' | 'lingering' | 'closed' = 'open'
   #lingered = 0
@@ -54,32 +56,20 @@ export class Client {
   #reading = false
   #bodyPaused = false
 
-  constructor(core: Core, socket: Socket, listener: Listener, begin: BeginExchange) {
+  constructor(core: Core, wire: Wire, listener: Listener, begin: BeginExchange) {
     this.core = core
-    this.socket = socket
+    this.wire = wire
     this.listener = listener
     this.#begin = begin
     this.deadlineMs = core.nowMs() + core.limits.keepAliveMs
     core.counters.connections += 1
     core.clients.add(this)
-    socket.on('data', (bytes: Buffer) => this.#bytes(bytes))
-    socket.on('end', () => this.#end())
-    socket.on('drain', () => {
-      if (this.#exchange !== null) this.#exchange.clientDrained()
-      else if (this.#state === 'open') this.#readEarly()
-    })
-    socket.on('error', () => {
-      // 'close' follows and ends everything; what the error was changes nothing for anyone.
-    })
-    socket.on('close', () => this.#closed())
+    wire.use(this)
   }
 
   /** The peer's address without the IPv4-in-IPv6 prefix. */
   get address(): string {
-    if (this.#address === null) {
-      const address = this.socket.remoteAddress ?? ''
-      this.#address = address.startsWith('::ffff:') ? address.slice(7) : address
-    }
+    this.#address ??= this.wire.remoteAddress
     return this.#address
   }
 
@@ -115,7 +105,7 @@ export class Client {
       via: this.core.settings.name,
       ...page,
     })
-    this.socket.write(bytes)
+    this.wire.write(bytes)
     return bytes.length
   }
 
@@ -132,7 +122,7 @@ export class Client {
   /** Stops reading until `resumeBody`: the target can't take more. */
   pauseBody(): void {
     this.#bodyPaused = true
-    this.socket.pause()
+    this.wire.pause()
   }
 
   resumeBody(): void {
@@ -166,23 +156,23 @@ export class Client {
     this.#exchange = null
     if (this.#state !== 'open') return
     this.#state = 'lingering'
-    this.#unsentBytes = this.socket.writableLength
+    this.#unsentBytes = this.wire.unsentBytes
     if (orderly && this.#early === null && this.#unsentBytes === 0) {
-      this.socket.destroy()
+      this.wire.destroy()
       return
     }
     const { idleMs, lingerMs } = this.core.limits
     this.deadlineMs = this.core.nowMs() + (this.#unsentBytes > 0 ? idleMs : lingerMs)
     this.#early = null
-    this.socket.end()
-    this.socket.resume()
+    this.wire.end()
+    this.wire.resume()
   }
 
   /** Ends the connection so that the client can't take what it got for the whole. */
   abort(): void {
     this.#exchange = null
     this.#state = 'closed'
-    this.socket.resetAndDestroy()
+    this.wire.reset()
   }
 
   sweep(nowMs: number): void {
@@ -191,15 +181,15 @@ export class Client {
     if (this.#exchange !== null) this.#exchange.deadline(nowMs)
     else if (this.#state === 'lingering') this.#linger(nowMs)
     else if (this.#state === 'open' && !this.parser.idle) this.#refuse(408)
-    else this.socket.destroy()
+    else this.wire.destroy()
   }
 
   /** The rest of an answer may take a slow client longer than we would wait for its FIN. */
   #linger(nowMs: number): void {
     const { idleMs, lingerMs } = this.core.limits
-    const unsent = this.socket.writableLength
+    const unsent = this.wire.unsentBytes
     if (unsent >= this.#unsentBytes) {
-      this.socket.destroy()
+      this.wire.destroy()
       return
     }
     this.#unsentBytes = unsent
@@ -214,24 +204,30 @@ export class Client {
   /** The proxy is going away now. */
   cut(): void {
     this.#exchange?.cut()
-    this.socket.destroy()
+    this.wire.destroy()
   }
 
-  #bytes(bytes: Buffer): void {
+  wireBytes(bytes: Buffer): void {
     if (this.#state !== 'open') {
       this.#lingered += bytes.length
-      if (this.#lingered > this.core.limits.lingerBytesMax) this.socket.destroy()
+      if (this.#lingered > this.core.limits.lingerBytesMax) this.wire.destroy()
       return
     }
     if (this.#early !== null) this.#wait(Buffer.concat([this.#early, bytes]))
-    else if (this.#exchange === null) this.#read(bytes, 0)
-    else this.#keep(bytes, this.#exchange.clientBytes(bytes, 0))
+    else {
+      this.lender = this.wire.lent ? this.wire : null
+      if (this.#exchange === null) this.#read(bytes, 0)
+      else this.#keep(bytes, this.#exchange.clientBytes(bytes, 0))
+      // What nobody took waits in bytes of our own.
+      if (this.lender !== null && this.#early !== null) this.#early = this.lender.owned(this.#early)
+      this.lender = null
+    }
   }
 
   /** On to a pipelined request, once the client has read most of the answers before it. */
   #readEarly(): void {
     if (this.#behind()) {
-      this.socket.pause()
+      this.wire.pause()
       return
     }
     const bytes = this.#early
@@ -241,7 +237,7 @@ export class Client {
   }
 
   #behind(): boolean {
-    return this.socket.writableLength >= this.core.limits.slowBufferBytesMax
+    return this.wire.unsentBytes >= this.core.limits.slowBufferBytesMax
   }
 
   /** Reads heads, and lets exchanges take what they can at once, until the rest must wait. */
@@ -252,7 +248,7 @@ export class Client {
     while (piece !== null && at < piece.length && this.#state === 'open') {
       if (this.#behind()) {
         this.#wait(at === 0 ? piece : piece.subarray(at))
-        this.socket.pause()
+        this.wire.pause()
         break
       }
       if (this.parser.idle) this.deadlineMs = this.core.tickMs + this.core.limits.headMs
@@ -293,12 +289,12 @@ export class Client {
   /** Keeps bytes; a client that sends far ahead waits in the kernel. */
   #wait(bytes: Buffer): void {
     this.#early = bytes
-    if (bytes.length >= this.core.limits.earlyBytesMax) this.socket.pause()
+    if (bytes.length >= this.core.limits.earlyBytesMax) this.wire.pause()
   }
 
   #resume(): void {
     const early = this.#early === null ? 0 : this.#early.length
-    if (!this.#bodyPaused && early < this.core.limits.earlyBytesMax) this.socket.resume()
+    if (!this.#bodyPaused && early < this.core.limits.earlyBytesMax) this.wire.resume()
   }
 
   #refuse(status: number): void {
@@ -307,15 +303,20 @@ export class Client {
     this.close()
   }
 
-  #end(): void {
+  wireEnded(): void {
     this.ended = true
     if (this.#exchange !== null) this.#exchange.clientEnded()
     else if (this.#state === 'open') this.close()
   }
 
-  #closed(): void {
+  wireDrained(): void {
+    if (this.#exchange !== null) this.#exchange.clientDrained()
+    else if (this.#state === 'open') this.#readEarly()
+  }
+
+  wireClosed(): void {
     this.#state = 'closed'
-    this.core.clients.delete(this)
+    this.core.leave(this)
     const exchange = this.#exchange
     this.#exchange = null
     exchange?.clientClosed()

@@ -2,6 +2,7 @@
  * What all connections of one proxy share: its settings, the coarse clock that deadlines are kept by,
  * load, and the set of live clients that the sweep goes through.
  */
+import type { Bare } from '../wire/bare.ts'
 import type { AccessRecord, Decision, ProxyClock } from './contract.ts'
 import type { ProxyLimits } from './limits.ts'
 import type { Link } from './link.ts'
@@ -21,6 +22,8 @@ export type ProxySettings = {
   readonly newId: () => string
   /** How the proxy calls itself in Via and, where the target sent none, in Server. */
   readonly name: string
+  /** Node's own TCP handles; null: public sockets do the work. */
+  readonly bare: Bare | null
 }
 
 /** A client connection as far as the whole proxy deals with it. */
@@ -58,6 +61,8 @@ export class Core {
     resolveFailures: 0,
   }
   draining = false
+  /** Called when the last client has gone. */
+  emptied: (() => void) | null = null
   /** Clients whose responses are waiting for them to read. */
   stalled = 0
   /** Monotonic time at the last sweep: exact enough for rolling deadlines, and free. */
@@ -72,6 +77,11 @@ export class Core {
     this.load = new LoadTable(settings.clock.nowMs)
     this.tickMs = settings.clock.nowMs()
     this.#stop = settings.clock.every(settings.limits.sweepMs, () => this.#sweep())
+  }
+
+  leave(client: Member): void {
+    this.clients.delete(client)
+    if (this.clients.size === 0) this.emptied?.()
   }
 
   nowMs(): number {

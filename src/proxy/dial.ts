@@ -78,7 +78,7 @@ export class Dial {
   connect(): void {
     const target = this.target as TargetLoad<Link>
     this.#tries += 1
-    const link = new Link(target, {
+    const link = new Link(this.#core.settings.bare, target, {
       linkConnected: () => this.#connected(call),
       linkClosed: (error) => this.#failed(call, error?.code ?? ''),
       linkBytes: ignore,

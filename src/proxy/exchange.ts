@@ -13,7 +13,7 @@ import type { Decision, Hold, Route } from './contract.ts'
 import type { Core } from './core.ts'
 import { Dial, type Dialer, type DialFailure } from './dial.ts'
 import { answered, type Ending, failed, refused } from './ending.ts'
-import { continueLine, requestIdOf, targetHead } from './heads.ts'
+import { continueLine, joinedBytesMax, requestIdOf, targetHead } from './heads.ts'
 import type { Link } from './link.ts'
 import type { AppLoad } from './load.ts'
 import { type Replied, Reply } from './reply.ts'
@@ -39,6 +39,8 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   #link: Link | null = null
   /** The rewritten head: it may have to go to a second connection. */
   #headBytes: Buffer | null = null
+  /** The head while it has not been written to the link. */
+  #owed: Buffer | null = null
   #sentMs = -1
 
   constructor(core: Core, client: Client, head: RequestHead) {
@@ -62,7 +64,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
       return this.#resolveFailed()
     }
     if ('kind' in decision) return this.#decided(decision)
-    this.#client.parser.retain()
+    this.#client.parser.retain(this.#client.lender !== null)
     this.#client.deadlineMs = this.#core.nowMs() + this.#core.limits.resolveMs
     decision.then(
       (decided) => this.#decided(decided),
@@ -148,22 +150,27 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     this.#stage = 'flowing'
     this.#sentMs = this.#core.nowMs()
     if (this.#head.expect === 'continue' && early === null) this.#invite()
-    // One write for a head and a small body is one system call and one packet less.
-    const corked = early !== null && !this.#body.done
-    if (corked) link.socket.cork()
-    link.socket.write(this.#headBytes as Buffer)
+    this.#owed = this.#headBytes
     this.#wait(this.#sentMs)
-    if (corked) {
-      this.#client.flush()
-      link.socket.uncork()
-    }
+    if (early !== null && !this.#body.done) this.#client.flush()
+    if (this.#link === link) this.#payHead(null)
+  }
+
+  /** Writes the head, with the first bytes of its body if they are few: one system call and packet less. */
+  #payHead(body: Buffer | null): boolean {
+    const head = this.#owed
+    if (head === null) return false
+    this.#owed = null
+    const joined = body !== null && body.length <= joinedBytesMax
+    this.#link?.wire.write(joined ? Buffer.concat([head, body]) : head)
+    return joined
   }
 
   /** Answers `Expect: 100-continue` in the target's place, unless the route leaves it to the target. */
   #invite(): void {
     if (this.#route?.endToEndContinue === true || this.#body.done) return
     this.#reply.continued = true
-    this.#client.socket.write(continueLine)
+    this.#client.wire.write(continueLine)
   }
 
   /** While the body is on its way someone must send; after that the target must answer in time. */
@@ -194,7 +201,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   }
 
   #toTarget(bytes: Buffer, link: Link): void {
-    if (!link.socket.write(bytes)) this.#client.pauseBody()
+    if (!this.#payHead(bytes) && !link.wire.write(bytes, this.#client.lender)) this.#client.pauseBody()
   }
 
   linkDrained(): void {
@@ -254,7 +261,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     // No more of a body that was promised: the target must not take what it got for the whole.
     if (!this.#body.done) return this.clientClosed()
     this.#wait(this.#core.nowMs())
-    if (this.#reply.stage === 'piped') this.#link?.socket.end()
+    if (this.#reply.stage === 'piped') this.#link?.wire.end()
   }
 
   clientClosed(): void {
@@ -292,7 +299,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     if (stage === 'piped') return this.#unpipe(failed('H15'))
     const progress = outlet.progress()
     if (progress === 'reading') return this.#wait(nowMs)
-    const clientSilent = !this.#body.done && this.#link?.socket.writableLength === 0
+    const clientSilent = !this.#body.done && this.#link?.wire.unsentBytes === 0
     if (progress === 'stuck' || clientSilent) return this.#broken(failed('H28'))
     if (stage === 'relaying') return this.#broken(failed('H15'))
     this.#fail(failed(heard || !this.#body.done ? 'H15' : 'H12'))

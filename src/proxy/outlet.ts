@@ -2,7 +2,7 @@
  * Response bytes on their way to one client: counts them, and slows the target down once the client is
  * too far behind, so that no response is ever held whole.
  */
-import type { Socket } from 'node:net'
+import type { Wire } from '../wire/wire.ts'
 import type { Core } from './core.ts'
 
 export class Outlet {
@@ -10,29 +10,25 @@ export class Outlet {
   /** The target is paused until the client has read what waits for it. */
   stalled = false
   readonly #core: Core
-  readonly #client: Socket
-  #target: Socket | null = null
+  readonly #client: Wire
+  #target: Wire | null = null
   #waitingBytes = 0
 
-  constructor(core: Core, client: Socket) {
+  constructor(core: Core, client: Wire) {
     this.#core = core
     this.#client = client
   }
 
-  write(bytes: Buffer, target: Socket): void {
+  /** With `lent`, the bytes are what the target just said; otherwise they are the client's to keep. */
+  write(bytes: Buffer, target: Wire, lent: boolean): void {
     this.bytes += bytes.length
-    if (this.#client.write(bytes)) return
-    this.#waitingBytes = this.#client.writableLength
+    if (this.#client.write(bytes, lent ? target : null)) return
+    this.#waitingBytes = this.#client.unsentBytes
     if (this.stalled || this.#waitingBytes < this.#core.responseBufferBytesMax()) return
     this.stalled = true
     this.#core.stalled += 1
     this.#target = target
     target.pause()
-  }
-
-  /** Writes what the target just said. */
-  relay(bytes: Buffer, link: { readonly lent: boolean; readonly socket: Socket }): void {
-    this.write(link.lent ? Buffer.from(bytes) : bytes, link.socket)
   }
 
   /** The client has read everything, or the exchange is over. */
@@ -49,7 +45,7 @@ export class Outlet {
    * A slow reader is not a dead one.
    */
   progress(): 'none waiting' | 'reading' | 'stuck' {
-    const waiting = this.#client.writableLength
+    const waiting = this.#client.unsentBytes
     if (waiting === 0) return 'none waiting'
     if (waiting >= this.#waitingBytes) return 'stuck'
     this.#waitingBytes = waiting

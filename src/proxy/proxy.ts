@@ -6,6 +6,10 @@
  */
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
+import type { RequestHead } from '../http1/request-head.ts'
+import { bare } from '../wire/bare.ts'
+import { acceptWires, serverOptions } from '../wire/connect.ts'
+import type { Wire } from '../wire/wire.ts'
 import { Client, type Listener } from './client.ts'
 import { systemClock } from './contract.ts'
 import { Core, type Counters, type ProxySettings } from './core.ts'
@@ -57,30 +61,30 @@ export function createProxy(options: ProxyOptions): Proxy {
     random: Math.random,
     newId: randomUUID,
     name: 'manifold-router',
+    bare,
     ...options,
     limits,
   })
   const servers: Server[] = []
-  let drained: (() => void) | null = null
+  const begin = (client: Client, head: RequestHead) => new Exchange(core, client, head)
 
-  function accept(listener: Listener): Server {
-    return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      const client = new Client(core, socket, listener, (owner, head) => new Exchange(core, owner, head))
-      socket.on('close', () => {
-        if (core.clients.size === 0) drained?.()
-      })
-      if (core.draining) client.drain()
-    })
+  function accept(wire: Wire, listener: Listener): void {
+    if (core.clients.size >= limits.connectionsMax) {
+      wire.destroy()
+      return
+    }
+    const client = new Client(core, wire, listener, begin)
+    if (core.draining) client.drain()
   }
 
   async function listen({ port, host, reusePort, protocol, forwardedPort }: ListenOptions) {
     const listener = { protocol: protocol ?? 'http', port: forwardedPort ?? port }
-    const server = accept(listener)
-    server.maxConnections = limits.connectionsMax
+    const server = createServer(serverOptions)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ port, host, reusePort: reusePort ?? false, backlog: 1024 }, () => {
         server.off('error', reject)
+        acceptWires(core.settings.bare, server, (wire) => accept(wire, listener))
         resolve()
       })
     })
@@ -95,22 +99,27 @@ export function createProxy(options: ProxyOptions): Proxy {
     core.draining = true
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
     for (const client of core.clients) client.drain()
-    if (core.clients.size > 0 && timeoutMs > 0) {
-      await new Promise<void>((resolve) => {
-        const endMs = core.nowMs() + timeoutMs
-        const stop = core.settings.clock.every(limits.sweepMs, () => {
-          if (core.nowMs() >= endMs) done()
-        })
-        const done = () => {
-          stop()
-          resolve()
-        }
-        drained = done
-      })
-    }
+    if (timeoutMs > 0) await emptied(core.nowMs() + timeoutMs)
     for (const client of core.clients) client.cut()
+    await emptied(Number.POSITIVE_INFINITY)
     await Promise.all(closed)
     core.stop()
+  }
+
+  /** Until the last client has gone, or the time is up. */
+  function emptied(endMs: number): Promise<void> {
+    if (core.clients.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = () => {
+        stop()
+        core.emptied = null
+        resolve()
+      }
+      const stop = core.settings.clock.every(limits.sweepMs, () => {
+        if (core.nowMs() >= endMs) done()
+      })
+      core.emptied = done
+    })
   }
 
   return {

@@ -39,12 +39,12 @@ export class Reply {
     this.#client = client
     this.#request = request
     this.#user = user
-    this.outlet = new Outlet(client.core, client.socket)
+    this.outlet = new Outlet(client.core, client.wire)
   }
 
   bytes(bytes: Buffer, link: Link): void {
     if (this.stage === 'relaying') this.#relay(bytes, link)
-    else if (this.stage === 'piped') this.outlet.relay(bytes, link)
+    else if (this.stage === 'piped') this.outlet.write(bytes, link.wire, true)
     else this.#heads(bytes, link)
   }
 
@@ -80,7 +80,7 @@ export class Reply {
     if (this.#interim > this.#client.core.limits.informationalMax) return false
     if (this.#request.minor === 0 || (head.status === 100 && this.continued)) return true
     this.continued ||= head.status === 100
-    this.#client.socket.write(head.status === 100 ? continueLine : interimHead(link.parser, head))
+    this.#client.wire.write(head.status === 100 ? continueLine : interimHead(link.parser, head))
     return true
   }
 
@@ -102,8 +102,8 @@ export class Reply {
       name: core.settings.name,
       date: () => core.httpDate(),
     })
-    this.outlet.write(first.bytes, link.socket)
-    if (piece !== null && !first.joined) this.outlet.relay(piece, link)
+    this.outlet.write(first.bytes, link.wire, false)
+    if (piece !== null && !first.joined) this.outlet.write(piece, link.wire, true)
     if (body.done) this.#user.replyDone((piece === null ? from : body.consumed) < bytes.length)
   }
 
@@ -111,7 +111,7 @@ export class Reply {
     const body = this.#body
     const piece = body.take(bytes, 0)
     if (body.fault !== null) return this.#user.replyFailed(failed('H17'))
-    if (piece.length > 0) this.outlet.relay(piece, link)
+    if (piece.length > 0) this.outlet.write(piece, link.wire, true)
     if (body.done) this.#user.replyDone(body.consumed < bytes.length)
   }
 
@@ -120,8 +120,8 @@ export class Reply {
     if (this.#request.upgrade === '') return this.#user.replyFailed(failed('H17'))
     this.head = head
     this.stage = 'piped'
-    this.outlet.write(interimHead(link.parser, head), link.socket)
-    if (from < bytes.length) this.outlet.relay(bytes.subarray(from), link)
+    this.outlet.write(interimHead(link.parser, head), link.wire, false)
+    if (from < bytes.length) this.outlet.write(bytes.subarray(from), link.wire, true)
     this.#client.flush()
   }
 }

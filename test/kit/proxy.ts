@@ -5,7 +5,7 @@
 import { createServer, connect, type Socket } from 'node:net'
 import type { AccessRecord, Decision, ProxyClock, Upstream } from '../../src/proxy/contract.ts'
 import type { ProxyLimits } from '../../src/proxy/limits.ts'
-import { createProxy, type Proxy } from '../../src/proxy/proxy.ts'
+import { createProxy, type Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts'
 import { until } from './until.ts'
 
 /** Time stands still until `advance`, which then runs what is due as a sweep would. */
@@ -124,6 +124,7 @@ export async function startProxy(
   t: { teardown: (end: () => Promise<void> | void) => void },
   resolve: (host: string) => Decision | Promise<Decision>,
   limits: Partial<ProxyLimits> = {},
+  more: Pick<ProxyOptions, 'bare'> = {},
 ): Promise<World> {
   const clock = new ManualClock()
   const records: AccessRecord[] = []
@@ -137,6 +138,7 @@ export async function startProxy(
     random: () => 0,
     newId: () => `00000000-0000-4000-8000-${String((ids += 1)).padStart(12, '0')}`,
     name: 'test-router',
+    ...more,
   })
   const { port } = await proxy.listen({ port: 0, host: '127.0.0.1', forwardedPort: 80 })
   t.teardown(async () => {
