@@ -13,6 +13,7 @@ import { move } from './formation/move.ts'
 import { observe, observeAll } from './formation/observe.ts'
 import { runOneOff } from './formation/one-off.ts'
 import { answered, askPlaces, noPlaces, placed, unplaced, type Places } from './formation/place.ts'
+import { recall, recallMs } from './formation/recall.ts'
 import { coolOffEnd, nextLookMs, reconcile } from './formation/reconcile.ts'
 import { formationRecord, formed, type Formed } from './formation/record.ts'
 import { fit, halt, isFormed, remove, restart, type Self } from './formation/rollout.ts'
@@ -32,11 +33,20 @@ type State = {
   readonly view: number
   /** When the route was last published. */
   readonly saidAt: number
+  /** Hosts that have spoken of this app's runs since this activation began. */
+  readonly heard: ReadonlySet<string>
 }
 // The runtime gives each ask its own answer type; what these helpers need of it is the refusal.
 type Refusing = Pick<AskCtx<typeof Formation, unknown>, 'refuseCaller'>
 
-const blank: State = { f: null, callers: [], places: noPlaces, view: 0, saidAt: 0 }
+const blank: State = {
+  f: null,
+  callers: [],
+  places: noPlaces,
+  view: 0,
+  saidAt: 0,
+  heard: new Set(),
+}
 const publishMs = 30_000
 /** A route that changes again within this is published once more at its end: many dynos come up together. */
 const gatherMs = 50
@@ -144,11 +154,11 @@ export const formation = actor(Formation, {
     room: (s, _, ctx) => (s.f === null ? s : { ...s, places: askPlaces(s.f, s.places, ctx) }),
     dynoChanged(s, { host, report }, ctx) {
       if (s.f === null && report.phase !== 'exited') halt(host, report.id, report.name, ctx)
-      return change(s, ctx, (f) => observe(f, host, 0, report, ctx))
+      return change(hear(s, host), ctx, (f) => observe(f, host, 0, report, ctx))
     },
     announced(s, { host, since, runs }, ctx) {
       if (s.f === null) for (const run of runs) if (run.phase !== 'exited') halt(host, run.id, run.name, ctx)
-      return change(s, ctx, (f) => observeAll(f, host, since, runs, ctx))
+      return change(hear(s, host), ctx, (f) => observeAll(f, host, since, runs, ctx))
     },
     reconcile(s, _, ctx) {
       if (s.f !== null) lookAgain(s.f, ctx)
@@ -158,6 +168,10 @@ export const formation = actor(Formation, {
       if (s.f === null) return s
       publish(s.f, ctx)
       return { ...s, saidAt: ctx.now }
+    },
+    recall(s, _, ctx) {
+      if (s.f !== null && recall(s.f, s.heard, ctx)) ctx.after('recall', recallMs, { type: 'recall' })
+      return s
     },
     retry: (s, _, ctx) => (s.f === null ? s : { ...s, places: askPlaces(s.f, s.places, ctx) }),
   },
@@ -178,6 +192,9 @@ const missing = (s: State, { dyno }: Which, ctx: Refusing): State => {
   return s
 }
 
+const hear = (s: State, host: string): State =>
+  s.heard.has(host) ? s : { ...s, heard: new Set([...s.heard, host]) }
+
 /** One turn of an app that exists: the next record, and all that follows from the difference. */
 const change = (s: State, ctx: Self, next: (f: Formed) => Formed): State =>
   s.f === null ? s : settle(s, { ...s, f: next(s.f) }, ctx)
@@ -186,6 +203,7 @@ const awake = (s: State, ctx: Self): State => {
   if (s.f === null) return s
   publish(s.f, ctx)
   ctx.after('reconcile', 0, { type: 'reconcile' })
+  ctx.after('recall', recallMs, { type: 'recall' })
   // The answers that an earlier activation waited for are lost.
   return { ...s, places: askPlaces(s.f, noPlaces, ctx) }
 }

@@ -15,11 +15,12 @@ import { check, confirmed, looked, sweep } from './placement/moves.ts'
 import { blank, leads, type Self, type State } from './placement/state.ts'
 import { Host } from './protocols/host.ts'
 import { Placement } from './protocols/placement.ts'
-import type { FleetView } from './protocols/shapes.ts'
+import type { FleetRun, FleetView } from './protocols/shapes.ts'
 
 const tickMs = 1_000
 /** A full announcement that does not come is asked for again. */
 const askAgainMs = 2_000
+const unnamedMs = 30_000
 
 export const placement = actor(Placement, {
   mailbox: { capacity: 100_000, overflow: 'reject' },
@@ -57,6 +58,14 @@ export const placement = actor(Placement, {
     moved(s, { runIds }, ctx) {
       confirmed(s, runIds)
       evacuate(s, ctx)
+      return s
+    },
+    recalled(s, { runs, relayed }, ctx) {
+      if (leads(s, ctx)) {
+        for (const { host, run } of runs) recall(s, host, run, ctx)
+        evacuate(s, ctx)
+      } else if (!relayed && s.view.leader !== '')
+        ctx.tell(refAt(Placement, 'placement', s.view.leader), { type: 'recalled', runs, relayed: true })
       return s
     },
     looked(s, { appId, record }, ctx) {
@@ -115,6 +124,7 @@ const follow = (s: State, view: FleetView, ctx: Self): State => {
   if (before.leader !== view.leader) {
     // Whoever leads now plans by itself; what was planned before is confirmed to nobody.
     s.moves.clear()
+    s.ledAt = ctx.now
     ctx.log({ at: 'leader', view: view.number, leader: view.leader })
   }
   for (const machine of s.fleet.machines()) if (isUnknown(machine)) askInFull(machine, ctx)
@@ -126,6 +136,13 @@ const follow = (s: State, view: FleetView, ctx: Self): State => {
 const sameMembers = (a: FleetView, b: FleetView): boolean =>
   a.members.length === b.members.length &&
   a.members.every(({ name, state }, at) => b.members[at]?.name === name && b.members[at].state === state)
+
+/** A host that no view names was taken out; but the leader may still be learning who there is. */
+const recall = (s: State, host: string, run: FleetRun, ctx: Self): void => {
+  const member = s.view.members.find(({ name }) => name === host)
+  if (member === undefined && ctx.now - s.ledAt < unnamedMs) return
+  s.fleet.recall(host, run, member?.state ?? 'left')
+}
 
 const isUnknown = ({ seq, state }: Machine): boolean => seq === 0 && (state === 'up' || state === 'draining')
 

@@ -163,7 +163,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   tellActors({ node, name, roles, members, transport, log })
   const watchdog =
     does('dyno') && engine.driver.kind === 'oci'
-      ? startWatchdog({ paths, members, clock, program: deps.watchdog })
+      ? startWatchdog({ paths, members, clock, log, program: deps.watchdog })
       : undefined
   neighbours.onHosts((hosts) => {
     const others = hosts.filter((host) => host.name !== name).map(({ address }) => address)

@@ -97,6 +97,16 @@ export const openNeighbours = async (deps: NeighboursDeps): Promise<Neighbours> 
   connection.onEvent((event) => {
     if (event === 'up') members.change({ server: connection.serverName() })
   })
+  // Those that were there before: whoever comes later is heard when it comes.
+  const others = (): readonly MemberInfo[] =>
+    hosts.filter(({ name }) => name !== cluster.name).map((host) => memberOf(host))
+  if (hosts.length > 0) members.known(others())
+  else {
+    const told = watchers.push(() => {
+      watchers.splice(told - 1, 1)
+      members.known(others())
+    })
+  }
   const system = watchDisconnects(deps, (client) => members.disconnected(client))
 
   const peers = openPeers({
@@ -190,6 +200,19 @@ export const openNeighbours = async (deps: NeighboursDeps): Promise<Neighbours> 
 }
 
 const peersGraceMs = 2_000
+
+/** As the record has it: its life is older than any that it can begin. */
+const memberOf = ({ name, roles, address, labels, draining }: HostRecord): MemberInfo => ({
+  name,
+  incarnation: 0,
+  roles,
+  address,
+  labels,
+  version: '',
+  protocol: wireProtocol,
+  draining,
+  server: '',
+})
 
 /** Hosts that could run something now. */
 export const placeable = ({ members }: Membership): readonly Member[] =>

@@ -3,10 +3,11 @@
  * over and nobody here does. The host process tells it when the lease ends, again and again.
  */
 import { spawn } from 'node:child_process'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Members } from '../../src/membership/contract.ts'
 import type { Clock } from '../../src/ports/clock.ts'
+import type { Log } from '../../src/ports/log.ts'
 import { isAlive, processOf, signal, type ProcessId } from '../../src/system/process.ts'
 import type { HomePaths } from './paths.ts'
 
@@ -14,11 +15,14 @@ export type WatchdogDeps = {
   readonly paths: HomePaths
   readonly members: Pick<Members, 'onLease'>
   readonly clock: Clock
+  readonly log: Log
   /** The program. */
   readonly program: string
 }
 
 const env = { PATH: '/usr/bin:/bin' }
+/** Every lease is written over the one before, which has its room already: the disk may be full. */
+const leaseBytes = 24
 
 /** Centiseconds of this machine's uptime. */
 const uptime = (): number => Math.round(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 100)
@@ -27,26 +31,35 @@ export const startWatchdog = ({
   paths,
   members,
   clock,
+  log,
   program,
 }: WatchdogDeps): { readonly stop: () => void } => {
   const file = join(paths.run, 'watchdog.json')
-  const lease = join(paths.run, 'lease')
-  const write = (path: string, text: string): void => {
-    writeFileSync(`${path}.new`, text, { mode: 0o600 })
-    renameSync(`${path}.new`, path)
+  const lease = openSync(join(paths.run, 'lease'), 'w', 0o600)
+  let isWritten = true
+  const hold = (until: string): void => {
+    try {
+      writeSync(lease, `${until.padEnd(leaseBytes - 1)}\n`, 0)
+      isWritten = true
+    } catch (error) {
+      // The watchdog goes by the lease that it can read: singletons end early rather than twice.
+      if (isWritten)
+        log({ at: 'lease-unwritten', reason: error instanceof Error ? error.message : 'unknown' })
+      isWritten = false
+    }
   }
-  write(lease, 'never\n')
+  hold('never')
   members.onLease((untilMs) => {
     const leftMs = untilMs - clock.monotonicMs()
-    if (leftMs === Infinity) write(lease, 'never\n')
-    else write(lease, `${leftMs === -Infinity ? 0 : Math.max(0, Math.floor(uptime() + leftMs / 10))}\n`)
+    if (leftMs === Infinity) hold('never')
+    else hold(String(leftMs === -Infinity ? 0 : Math.max(0, Math.floor(uptime() + leftMs / 10))))
   })
   const known = read(file)
   if (known === undefined || !isAlive(known)) {
     const child = spawn(program, [paths.run, paths.containers], { detached: true, stdio: 'ignore', env })
     child.unref()
     const own = child.pid === undefined ? undefined : processOf(child.pid)
-    if (own !== undefined) write(file, JSON.stringify(own))
+    if (own !== undefined) writeFileSync(file, JSON.stringify(own), { mode: 0o600 })
   }
   return {
     stop: () => {

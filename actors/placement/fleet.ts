@@ -136,6 +136,17 @@ export class Fleet {
     this.#shelve(machine)
   }
 
+  /**
+   * What the record has on a host that has not spoken yet; a host that has is the truth.
+   * @param state as the view has it
+   */
+  recall(host: string, run: FleetRun, state: FleetMember['state']): void {
+    const machine = this.#machines.get(host) ?? this.#add(host)
+    if (machine.seq > 0) return
+    machine.state = state
+    this.#put(machine, { ...run, promisedAt: 0 })
+  }
+
   /** Forgets promises that came to nothing. */
   expire(now: number): void {
     // Those made first come first.

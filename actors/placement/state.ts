@@ -56,6 +56,8 @@ export type State = {
   uneven: boolean
   /** When runs were moved for balance, within the last hour. */
   balanced: number[]
+  /** Since when this leader leads, as far as is known here. */
+  ledAt: number
   /** When a view last differed from the one before. */
   changedAt: number
 }
@@ -68,6 +70,7 @@ export const blank = (): State => ({
   waiting: new Map(),
   uneven: false,
   balanced: [],
+  ledAt: 0,
   changedAt: 0,
 })
 

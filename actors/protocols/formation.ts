@@ -108,4 +108,5 @@ export const Formation = protocol('formation', 1, {
   reconcile: tell({}),
   publish: tell({}),
   retry: tell({}),
+  recall: tell({}),
 })

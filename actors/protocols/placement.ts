@@ -4,7 +4,7 @@
  */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
 import { recordSchema } from '../formation/record.ts'
-import { announcementShape, viewShape } from './shapes.ts'
+import { announcementShape, fleetRunShape, viewShape } from './shapes.ts'
 
 const wantedRuns = is.arr(is.obj({ runId: is.str, name: is.str, epoch: is.int }))
 const placedRuns = is.arr(is.obj({ runId: is.str, host: is.str }))
@@ -35,6 +35,11 @@ export const Placement = protocol('placement', 1, {
   ),
   /** From a Formation: what a `move` asked of these runs is on record, or is no longer asked for. */
   moved: tell({ appId: is.str, runIds: is.arr(is.str) }),
+  /**
+   * From a Formation: runs on record, of which their hosts have said nothing. Believed of hosts that have
+   * said nothing to the leader either. `relayed`: to the leader, by another host's.
+   */
+  recalled: tell({ runs: is.arr(is.obj({ host: is.str, run: fleetRunShape })), relayed: is.bool }),
   /** For the operator: what hosts announced, and what waits for room. */
   hosts: ask(
     {},

@@ -9,7 +9,7 @@ import {
   type QuestionOf,
   type Ref,
 } from '../../src/runtime/index.ts'
-import type { Members, Membership } from '../../src/membership/contract.ts'
+import type { MemberInfo, Members, Membership } from '../../src/membership/contract.ts'
 import { openMembership } from '../../src/membership/membership.ts'
 import { createWorld, type World } from '../../src/sim/world.ts'
 import { performCensus } from '../../actors/effects/perform/census.ts'
@@ -73,6 +73,19 @@ const timeoutMsDefault = 10_000
 const openMs = 10_000
 const serversMaxDefault = 3
 const rolesDefault = ['control', 'dyno', 'logplex']
+
+/** A host as its record has it, in whichever life. */
+const onRecord = ({ name, roles, labels }: Pick<MemberInfo, 'name' | 'roles' | 'labels'>): MemberInfo => ({
+  name,
+  incarnation: 0,
+  roles,
+  address: `192.168.0.${name}`,
+  labels,
+  version: '',
+  protocol: 1,
+  draining: false,
+  server: '',
+})
 
 /** @param specs names alone: hosts that do everything but routing */
 export const createCluster = (
@@ -156,18 +169,15 @@ export const createCluster = (
     world.addHost(name, roles, ({ clock, transport: real, store, log }) => {
       const transport = plant.transport?.(real) ?? real
       const self = {
-        name,
+        ...onRecord({ name, roles, labels }),
         incarnation: ++lives,
-        roles,
-        address: `192.168.0.${name}`,
-        labels,
         version: '1.0.0',
-        protocol: 1,
         draining: draining.has(name),
         server: bus.serverOf(name) ?? '',
       }
       const serversMin = () => Math.floor(servers.length / 2) + 1
       const opened = openMembership({ clock, transport, log }, self, { serversMin })
+      if (lives > 1) opened.known(hosts.filter((other) => other.name !== name).map(onRecord))
       const own = plant.members?.(opened) ?? opened
       members.set(name, own)
       const effects = {

@@ -59,6 +59,11 @@ export type Members = {
   change(self: Partial<Pick<MemberInfo, 'draining' | 'labels' | 'roles' | 'server'>>): void
   /** The bus says that this host's connection ended: observers look at once instead of after its silence. */
   disconnected(host: string): void
+  /**
+   * Hosts that were there before this process began, whether they are still or not: one that is never heard
+   * is `joining` for a whole lease and then `dead`, so that its work is not waited for. Told once.
+   */
+  known(hosts: readonly MemberInfo[]): void
   /** The operator took it out for good. */
   remove(host: string): void
   /** Says goodbye: others need not wait for silence. Resolves when it is said. */

@@ -139,6 +139,11 @@ export class Machine {
     this.#beat(at)
   }
 
+  known(hosts: readonly MemberInfo[], at: Moment): void {
+    this.#awake(at)
+    this.#observer?.known(hosts, at)
+  }
+
   remove(host: string, at: Moment): void {
     this.#removing.set(host, removeTries)
     this.tick(at)

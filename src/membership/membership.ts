@@ -131,6 +131,7 @@ export const openMembership = (
       listen()
     },
     disconnected: (host) => input(() => machine.hint(host, now())),
+    known: (hosts) => input(() => machine.known(hosts, now())),
     remove: (host) => input(() => machine.remove(host, now())),
     leave: () =>
       new Promise((resolve) => {

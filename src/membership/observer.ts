@@ -123,6 +123,12 @@ export class Observer {
     this.#options.emit({ do: 'say', said: { op: 'view', leads: false, view } })
   }
 
+  known(hosts: readonly MemberInfo[], at: Moment): void {
+    for (const info of hosts) if (this.#roll.known(info, at)) this.#behind = true
+    this.#unjudged = true
+    this.#settle(at)
+  }
+
   remove(from: string, host: string, at: Moment): void {
     if (this.#roll.get(from)?.info.roles.includes('control') !== true || !this.#roll.remove(host)) return
     this.#behind = true

@@ -5,7 +5,7 @@
  * follow, so that whoever leads next begins from there.
  */
 import { isBraked, type Silence } from './brake.ts'
-import type { Member, Membership, MembershipTimes } from './contract.ts'
+import type { Member, MemberInfo, Membership, MembershipTimes } from './contract.ts'
 import type { Emit } from './effects.ts'
 import {
   fromView,
@@ -91,6 +91,14 @@ export class Roll {
     }
     if (isNews) return 'new'
     return isUp(seen) ? 'heard' : 'unsettled'
+  }
+
+  /** A host that should be there. @returns whether that is news */
+  known(info: MemberInfo, at: Moment): boolean {
+    const isTaken = this.#table.has(info.name) || this.#table.size >= membersMax
+    if (isTaken || info.incarnation <= (this.#removed.get(info.name) ?? -1)) return false
+    this.#table.set(info.name, newcomer(info, at.wallMs, at.ms))
+    return true
   }
 
   /** @returns whether that is news */

@@ -95,6 +95,9 @@ export const judge = (seen: Seen, by: Judgement): MemberState => {
   if (state === 'left') return 'left'
   if (state === 'dead' && seen.heardMs <= seen.deadMs) return 'dead'
   if (state === 'dead' && seen.renewedMs <= seen.deadMs) return 'joining'
+  // On record and never heard: it may just be slower than we are.
+  if (state === 'joining' && seen.heardMs === never)
+    return leaseIsOver(seen, by) && !by.isBraked ? 'dead' : 'joining'
   if (isLost(seen, by)) {
     if (state !== 'suspect') return 'suspect'
     return leaseIsOver(seen, by) && !by.isBraked ? 'dead' : 'suspect'

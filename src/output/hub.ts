@@ -33,7 +33,12 @@ export const createOutputHub = (folder: string, bytesMax: number): OutputHub => 
   const fileOf = (id: string): string => join(folder, `${id}.log`)
 
   const pass = (id: string, stream: Open, text: string): void => {
-    appendFileSync(fileOf(id), text)
+    try {
+      appendFileSync(fileOf(id), text)
+    } catch {
+      // The disk is full: whoever watches now still sees it, and whoever reads it later is told.
+      stream.droppedBytes += Buffer.byteLength(text)
+    }
     for (const watcher of stream.watchers) watcher.onText(text)
   }
 

@@ -375,3 +375,21 @@ t.test('a singleton stops before its next life starts, and stays on a suspect', 
   t.match(tellsTo(f, 'launch'), [{ run: { singleton: true } }])
   t.end()
 })
+
+t.test('an activation tells placement of runs whose hosts say nothing, until they do', (t) => {
+  const before = placed()
+  before.send({ type: 'dynoChanged', host: 'h', report: reportOf(before, 'up') })
+  const f = drive(formation, { key: appId, args: undefined, saved: record(before) })
+  const { id, epoch } = reportOf(before, 'up')
+  f.fire('recall')
+  t.match(tellsTo(f, 'recalled'), [
+    { relayed: false, runs: [{ host: 'h', run: { id, epoch, appId, name: 'web.1', singleton: false } }] },
+  ])
+  f.fire('recall')
+  t.equal(tellsTo(f, 'recalled').length, 2)
+  f.send({ type: 'announced', host: 'h', since: 9, runs: [reportOf(before, 'up')] })
+  f.fire('recall')
+  t.equal(tellsTo(f, 'recalled').length, 2)
+  t.equal(f.timers.has('recall'), false, 'nothing is left to be told')
+  t.end()
+})

@@ -277,3 +277,26 @@ t.test('a singleton goes nowhere while another life of it is on a host that is n
   t.match(answerTo(p, ask).placed, [{ host: 'a' }])
   t.end()
 })
+
+t.test('what the record has on a host that never spoke moves when that host is dead', (t) => {
+  const recalled = (host: string) => [{ host, run: runOf('lost', { name: 'web.2' }) }]
+  const p = driven(viewOf(1, ['a', 'b', 'c:joining']), said('a'), said('b', [runOf('here')]))
+  p.send({ type: 'recalled', runs: [...recalled('c'), ...recalled('b')], relayed: false })
+  p.send({ type: 'recalled', runs: recalled('gone'), relayed: false })
+  p.fire('tick')
+  t.same(tells(p, 'move'), [], 'it may come yet, and b has said what it runs')
+  p.send({ type: 'viewChanged', view: viewOf(2, ['a', 'b', 'c:dead']) })
+  t.match(tells(p, 'move'), [{ why: 'dead', from: 'c', runs: [{ runId: 'lost' }] }])
+  p.send({ type: 'moved', appId: 'app-1', runIds: ['lost'] })
+  p.clear()
+  p.nowMs += 31_000
+  p.send({ type: 'recalled', runs: recalled('gone'), relayed: false })
+  t.match(tells(p, 'move'), [{ why: 'dead', from: 'gone' }], 'a host that no view names was taken out')
+
+  const follower = driven(viewOf(1, ['a', 'b', 'c:dead'], { leader: 'b' }), said('a'), said('b'))
+  follower.send({ type: 'recalled', runs: recalled('c'), relayed: false })
+  t.match(tells(follower, 'recalled'), [{ to: { key: 'placement', host: 'b' }, relayed: true }])
+  follower.send({ type: 'recalled', runs: recalled('c'), relayed: true })
+  t.equal(tells(follower, 'recalled').length, 1, 'said on once')
+  t.end()
+})

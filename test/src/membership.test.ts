@@ -375,3 +375,26 @@ await t.test('sixty seeds of trouble break no promise, and all is well soon afte
   t.ok(deaths > 30, 'hosts did die')
   t.end()
 })
+
+await t.test(
+  'a host on record that is never heard is joining for a whole lease and then dead, and welcome later',
+  (t) => {
+    const lab = clusterOf('ab')
+    const info = { name: 'c', incarnation: 0, roles: ['control', 'dyno'], address: '10.0.0.c', labels: {} }
+    const record = { ...info, version: '', protocol: 1, draining: false, server: '' }
+    for (const name of 'ab') lab.members(name).known([record])
+    const leader = lab.view('a').leader
+    lab.run(leaseMs - suspectMs)
+    t.equal(lab.state(leader, 'c'), 'joining', 'it may only be slower')
+    const deadMs = sees(lab, 'a', 'c', 'dead', 2 * suspectMs)
+    t.ok(deadMs !== undefined, 'its lease is over')
+    t.equal(lab.view('a').braked, false)
+    lab.start('c')
+    t.ok(sees(lab, 'b', 'c', 'up', 2_000) !== undefined)
+    lab.members('a').known([record])
+    lab.run(1_000)
+    t.equal(lab.state('a', 'c'), 'up', 'what is on record is older than what is heard')
+    t.same(lab.breaches, [])
+    t.end()
+  },
+)
