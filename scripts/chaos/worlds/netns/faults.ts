@@ -37,6 +37,8 @@ export const faultsOf = (
   const copies: { readonly atMs: number; readonly folder: string }[] = []
   let last: readonly string[] = []
   let starting: Promise<unknown> = Promise.resolve()
+  /** Being started now. */
+  const coming = new Set<string>()
   const storeOf = (name: string): string => join(lab.seen(host(name).home), 'nats')
 
   const mend = async (): Promise<void> => {
@@ -60,13 +62,22 @@ export const faultsOf = (
     for (const name of some) if (hurt.frozen.delete(name)) await lab.machine(name)?.signalAll('CONT')
   }
   const start = async (some: readonly string[]): Promise<void> => {
-    for (const name of some) if (lab.machine(name) === undefined) await lab.powerOn(name)
-    const down = some.filter((name) => !host(name).isUp())
+    const down = some.filter((name) => !host(name).isUp() && !coming.has(name))
+    for (const name of down) coming.add(name)
+    for (const name of down) if (lab.machine(name) === undefined) await lab.powerOn(name)
     // Together: servers of a cluster wait for each other.
-    await Promise.all(down.map((name) => host(name).start()))
+    await Promise.all(
+      down.map((name) =>
+        host(name)
+          .start()
+          .finally(() => coming.delete(name)),
+      ),
+    )
     // Its router answers nobody before.
-    for (const name of some) hurt.off.delete(name)
-    for (const name of some) hurt.dead.delete(name)
+    for (const name of down) {
+      hurt.off.delete(name)
+      hurt.dead.delete(name)
+    }
   }
   /** One that starts alone may have to wait for others that are started later. */
   const begin = (some: readonly string[]): void => {
