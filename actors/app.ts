@@ -19,7 +19,9 @@ import {
   type AppRecord,
   type Name,
 } from './app/record.ts'
+import * as endpoints from './app/endpoints.ts'
 import * as saga from './app/saga.ts'
+import { Certificates } from './effects/certificates.ts'
 import { App } from './protocols/app.ts'
 
 /**
@@ -110,6 +112,22 @@ export const app = actor(App, {
       ctx.reply(a.app)
       return become(s, a, ctx)
     },
+    addEndpoint(s, { name, pair }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      return kept(s, s.a, endpoints.add(s.a.app, name, pair, { id: ctx.uuid(), now: ctx.now }), ctx)
+    },
+    changeEndpoint(s, { endpoint, pair }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      return kept(s, s.a, endpoints.change(s.a.app, endpoint, pair, ctx.now), ctx)
+    },
+    removeEndpoint(s, { endpoint }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      return kept(s, s.a, endpoints.remove(s.a.app, endpoint), ctx)
+    },
+    attachDomain(s, { hostname, endpoint }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      return kept(s, s.a, endpoints.attach(s.a.app, hostname, endpoint, ctx.now), ctx)
+    },
     addDomain(s, { hostname }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
       const name: Name = { kind: 'host', name: hostname.toLowerCase() }
@@ -182,6 +200,25 @@ export const app = actor(App, {
 const gone = (s: State, ctx: Refusing): State => {
   ctx.refuseCaller('not_found', "Couldn't find that app.")
   return s
+}
+
+/** A change of certificates, on record and on its way to the routers; or its refusal. */
+const kept = <T>(
+  s: State,
+  before: AppRecord,
+  outcome: endpoints.Outcome<T>,
+  ctx: AskCtx<typeof App, T>,
+): State => {
+  if ('code' in outcome) {
+    ctx.refuseCaller(outcome.code, outcome.reason)
+    return s
+  }
+  const a = shown(before, outcome.change, ctx.now)
+  saga.show(a, ctx)
+  // Should it fail, the pair lies there sealed until the app goes.
+  if (outcome.former !== null) ctx.run(Certificates.remove({ appId: ctx.self.key, pairId: outcome.former }))
+  ctx.reply(outcome.answer)
+  return become(s, a, ctx)
 }
 
 const wait = (s: State, what: string, caller: Caller): State['waiting'] =>

@@ -67,10 +67,17 @@ export const formation = actor(Formation, {
       ctx.reply({})
       return s.f === null ? settle(s, { ...s, f: formed(appName) }, ctx) : s
     },
-    appChanged(s, { appName, hostnames, maintenance, features, at }, ctx) {
+    appChanged(s, { appName, hostnames, maintenance, features, certificates, at }, ctx) {
       if (s.f === null) return gone(s, ctx)
       ctx.reply({})
-      const told = { appName, hostnames, maintenance, ...(features && { features }), appChangedAt: at }
+      const told = {
+        appName,
+        hostnames,
+        maintenance,
+        ...(features && { features }),
+        ...(certificates && { certificates }),
+        appChangedAt: at,
+      }
       return change(s, ctx, (f) => (at <= f.appChangedAt ? f : { ...f, ...told }))
     },
     released: (s, { release, by }, ctx) => change(s, ctx, (f) => released(f, release, by, ctx)),

@@ -3,6 +3,7 @@
  * whatever it says is asked from actors or read from the record at that moment.
  */
 import type { Answer, Message, QuestionName, QuestionOf, Ref } from '../../src/runtime/index.ts'
+import type { Pair } from '../../src/certs/certificate.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -28,6 +29,11 @@ export type Edge = {
   readonly log: Log
   readonly vault: {
     readonly open: (appId: string, configId: string) => Promise<Readonly<Record<string, string>>>
+  }
+  /** Certificates with their keys, sealed at rest. */
+  readonly certificates: {
+    readonly keep: (appId: string, pairId: string, pair: Pair) => Promise<void>
+    readonly open: (appId: string, pairId: string) => Promise<Pair | undefined>
   }
   readonly accounts: Accounts
   readonly sessions: LogSessions

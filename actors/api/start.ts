@@ -30,6 +30,7 @@ export type ApiParts = {
   readonly clock: Clock
   readonly log: Log
   readonly vault: Edge['vault']
+  readonly appCertificates: Edge['certificates']
   readonly rendezvous: Rendezvous
   readonly streams: OutputStreams
   readonly slugs: { readonly get: (sha256: string) => Promise<AsyncIterable<Uint8Array> | undefined> }
@@ -64,6 +65,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     log,
     vault,
     accounts: parts.accounts,
+    certificates: parts.appCertificates,
     sessions: createLogSessions(random, now),
     rates: createRateLimits(now),
     rendezvous,

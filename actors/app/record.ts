@@ -55,6 +55,7 @@ export const newApp = (made: NewApp, now: number): AppRecord => ({
     buildpacks: [],
     buildpackDescription: null,
     domains: [],
+    endpoints: [],
     features: [],
     repoBytes: null,
     slugBytes: null,

@@ -6,6 +6,7 @@
  */
 import { ref, type Ctx, type EffectError } from '../../src/runtime/index.ts'
 import { Builder } from '../effects/builder.ts'
+import { Certificates } from '../effects/certificates.ts'
 import { History } from '../effects/history.ts'
 import { Names } from '../effects/names.ts'
 import { Vault } from '../effects/vault.ts'
@@ -13,6 +14,7 @@ import type { App } from '../protocols/app.ts'
 import { Channel } from '../protocols/channel.ts'
 import { Formation } from '../protocols/formation.ts'
 import { Releases } from '../protocols/releases.ts'
+import { certificatesOf } from './endpoints.ts'
 import { nameText, namesOf, sameName, unfinished, type AppRecord, type Name } from './record.ts'
 
 export type Self = Ctx<typeof App>
@@ -21,7 +23,7 @@ export const createSteps = ['releases', 'formation'] as const
 /**
  * Dynos first: nothing may run without a record. The names go last, when nobody else could meet what is left.
  */
-export const destroySteps = ['formation', 'releases', 'builder', 'vault', 'history'] as const
+export const destroySteps = ['formation', 'releases', 'builder', 'vault', 'certificates', 'history'] as const
 
 const stepTimeoutMs = 10_000
 /** Dynos have 30 s to end. */
@@ -70,6 +72,7 @@ export const show = (a: AppRecord, ctx: Self): void => {
       hostnames: domains.map(({ hostname }) => hostname),
       maintenance,
       features,
+      certificates: certificatesOf(a.app),
       at,
     },
     stepTimeoutMs,
@@ -106,6 +109,9 @@ export const destroyStep = (_: AppRecord, step: (typeof destroySteps)[number], c
       return
     case 'vault':
       ctx.run(Vault.drop({ appId: id }), done, failed(step))
+      return
+    case 'certificates':
+      ctx.run(Certificates.drop({ appId: id }), done, failed(step))
       return
     case 'history':
       ctx.tell(ref(Channel, id), { type: 'drop' })

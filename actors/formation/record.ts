@@ -77,6 +77,8 @@ export const recordSchema = is.obj({
   maintenance: is.bool,
   /** Names of config/features.ts; absent in records of before there were any. */
   features: is.opt(is.arr(is.str)),
+  /** Pair ids by hostname; absent where nobody gave a certificate. */
+  certificates: is.opt(is.map(is.str)),
   appChangedAt: is.int,
   release: is.orNull(releaseShape),
   types: is.arr(processTypeShape),

@@ -41,6 +41,7 @@ export const routeOf = (appId: string, f: Formed): Route => {
     gone: f.destroying,
     hostnames: f.hostnames,
     features: f.features ?? [],
+    ...(f.certificates && { certificates: f.certificates }),
     web: webOf(f),
     targets: f.destroying ? [] : targets,
   }
@@ -67,8 +68,14 @@ export const sameRoute = (a: Formed, b: Formed): boolean =>
   a.destroying === b.destroying &&
   sameNames(a.hostnames, b.hostnames) &&
   sameNames(a.features ?? [], b.features ?? []) &&
+  sameCertificates(a.certificates, b.certificates) &&
   (a.destroying || sameTargets(a.slots, b.slots)) &&
   webOf(a) === webOf(b)
+
+const sameCertificates = (a: Formed['certificates'] = {}, b: Formed['certificates'] = {}): boolean =>
+  a === b ||
+  (Object.keys(a).length === Object.keys(b).length &&
+    Object.entries(a).every(([hostname, pairId]) => b[hostname] === pairId))
 
 const sameNames = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name, at) => name === b[at])

@@ -17,6 +17,7 @@ import { openAccounts } from '../api/accounts.ts'
 import { writeEnvFile } from '../api/env-file.ts'
 import { startApi } from '../api/start.ts'
 import { slugObject } from '../effects/perform/builder.ts'
+import type { Certificates } from '../effects/perform/certificates.ts'
 import type { Vault } from '../effects/perform/vault.ts'
 import { formatLine } from '../logplex/line.ts'
 import { openTail } from '../logplex/tail.ts'
@@ -29,10 +30,11 @@ import { openClusterOperator } from './cluster-operator.ts'
 import { builtinNames, type Engine } from './engine.ts'
 import { factsPath, readFacts, type HostFacts } from './host-facts.ts'
 import { createInvite } from './invite.ts'
-import type { Cluster } from './members-file.ts'
+import { authorityOf, type Cluster } from './members-file.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { HomePaths } from './paths.ts'
 import { buildThrough, openGitFace } from './push.ts'
+import { keepPlatformCertificate } from './platform-certificate.ts'
 import { localRequests } from './local-requests.ts'
 import { serveEndpoints } from './serve-endpoints.ts'
 
@@ -46,6 +48,7 @@ export type ControlDeps = {
   readonly neighbours: Neighbours
   readonly engine: Engine
   readonly vault: Vault
+  readonly certificates: Certificates
   readonly rendezvous: Rendezvous
   readonly node: Node
   readonly random: Random
@@ -115,6 +118,16 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     leads: () => members.view().leader === cluster.name,
     revision: () => lastSequence(bus.connection, 'manifold'),
   })
+  const authority = authorityOf(cluster)
+  const platformCertificate =
+    authority &&
+    keepPlatformCertificate({
+      certificates: deps.certificates,
+      authority,
+      domain: settings.appDomain,
+      clock,
+      log,
+    })
   const git = await openGitFace({
     home: settings.home,
     hub: engine.hub,
@@ -134,6 +147,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     clock,
     log,
     vault: deps.vault,
+    appCertificates: deps.certificates,
     rendezvous: deps.rendezvous,
     streams: engine.hub,
     slugs: { get: (sha256) => bus.objects.get(slugObject(sha256)) },
@@ -172,6 +186,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       await api.close()
       await git.close()
       await backups.close()
+      platformCertificate?.close()
     },
   }
 }

@@ -27,6 +27,7 @@ import { performNames } from '../effects/perform/names.ts'
 import { performRecords } from '../effects/perform/records.ts'
 import { performRoutes } from '../effects/perform/routes.ts'
 import { containerSandbox } from '../effects/perform/sandbox.ts'
+import type { Certificates } from '../effects/perform/certificates.ts'
 import type { Vault } from '../effects/perform/vault.ts'
 import { createShuttle, type Deliver, type Shuttle } from '../logplex/shuttle.ts'
 import type { Bus } from './bus.ts'
@@ -46,6 +47,7 @@ export type EngineDeps = {
   readonly paths: HomePaths
   readonly bus: Bus
   readonly vault: Vault
+  readonly certificates: Certificates
   readonly rendezvous: Rendezvous
   readonly random: Random
   readonly now: () => number
@@ -117,6 +119,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
     packedSlug: (sha256) => slugs.packedOf(sha256),
     effects: {
       ...vault.effects,
+      ...deps.certificates.effects,
       ...performNames(store),
       ...performCensus(store),
       ...performFleet(transport, () => loadavg()[0] ?? 0),

@@ -2,12 +2,15 @@
  * The host process, put together: cluster, bus, engine, actors, routers, API. Opened in this order and closed
  * in the reverse; whoever serves users comes last up and first down.
  */
+import { randomBytes } from 'node:crypto'
 import type { Settings } from '../../config/load.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { createNode, type Node } from '../../src/runtime/node.ts'
 import { systemClock as clock } from '../../src/system/clock.ts'
 import { systemRandom as random } from '../../src/system/random.ts'
+import { createCertificates } from '../effects/perform/certificates.ts'
+import { sealKeyBytes } from '../effects/perform/seal.ts'
 import { createVault } from '../effects/perform/vault.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { hostTree } from '../tree.ts'
@@ -103,7 +106,10 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       )
   }
 
-  const vault = createVault(bus.store, cluster.secrets.vaultKey ?? new Uint8Array(0))
+  // A host that may not open what is sealed has a key that fits nothing.
+  const { vaultKey = randomBytes(sealKeyBytes), certificateKey = randomBytes(sealKeyBytes) } = cluster.secrets
+  const vault = createVault(bus.store, vaultKey)
+  const certificates = createCertificates(bus.store, certificateKey)
   const rendezvous = createRendezvous({ tokensMax })
   progress('opening the container engine')
   const engine = await openEngine({
@@ -111,6 +117,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     paths,
     bus,
     vault,
+    certificates,
     rendezvous,
     random,
     now,
@@ -196,6 +203,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         neighbours,
         engine,
         vault,
+        certificates,
         rendezvous,
         node,
         random,

@@ -56,6 +56,7 @@ const grantShape = is.obj({
     authorityKey: is.opt(is.text(4_096)),
     /** Base64. */
     vaultKey: is.opt(is.text(256)),
+    certificateKey: is.opt(is.text(256)),
     ownerToken: is.opt(is.text(256)),
     logins: is.opt(
       is.obj({ platform: loginShape, operator: loginShape, system: loginShape, routes: loginShape }),
@@ -136,10 +137,12 @@ const admit = async (store: Store, token: string, asked: JoinRequest, nowMs: num
 const secretsFor = (roles: readonly string[], held: ClusterSecrets): Grant['secrets'] => {
   const isControl = roles.includes('control')
   const vaultKey = isControl || roles.includes('dyno') ? held.vaultKey : undefined
+  const certificateKey = vaultKey === undefined && roles.includes('router') ? held.certificateKey : undefined
   const { authorityKey, ownerToken, logins } = isControl ? held : {}
   return {
     ...(authorityKey !== undefined && { authorityKey }),
     ...(vaultKey !== undefined && { vaultKey: Buffer.from(vaultKey).toString('base64') }),
+    ...(certificateKey !== undefined && { certificateKey: Buffer.from(certificateKey).toString('base64') }),
     ...(ownerToken !== undefined && { ownerToken }),
     ...(logins !== undefined && { logins }),
   }

@@ -143,10 +143,11 @@ const readGrant = (said: unknown, key: string, sum: string): Grant => {
 }
 
 const finishJoin = (home: string, grant: Grant, request: JoinRequest, sum: string): Cluster => {
-  const { vaultKey, ...secrets } = grant.secrets
+  const { vaultKey, certificateKey, ...secrets } = grant.secrets
   saveKeys(home, {
     ...secrets,
     ...(vaultKey !== undefined && { vaultKey: Buffer.from(vaultKey, 'base64') }),
+    ...(certificateKey !== undefined && { certificateKey: Buffer.from(certificateKey, 'base64') }),
     certificate: grant.certificate,
     authorityPem: grant.authority,
   })

@@ -13,6 +13,7 @@ import { authorityName } from '../../src/certs/keep.ts'
 import type { Authority } from '../../src/certs/certificate.ts'
 import type { Login, Logins } from '../../src/nats/config.ts'
 import { checker, is, type Static } from '../../src/runtime/schema.ts'
+import { certificateKeyOf } from '../effects/perform/certificates.ts'
 import { homePaths } from './paths.ts'
 
 /** Where the cluster's bus is. */
@@ -55,6 +56,8 @@ export type ClusterSecrets = {
   readonly authorityKey?: string
   /** Seals config vars: those who change them and those who run processes with them. */
   readonly vaultKey?: Uint8Array
+  /** Opens certificates of apps: routers, and those who change them. */
+  readonly certificateKey?: Uint8Array
   /** The owner's API token. Control hosts alone. */
   readonly ownerToken?: string
   /** Control hosts alone. */
@@ -90,6 +93,8 @@ export const keyFiles = (home: string) => {
     seed: join(keys, 'host.nkey'),
     authorityKey: join(keys, 'ca.key'),
     vaultKey: join(keys, 'config.key'),
+    /** On hosts without the vault's key, from which it is derived. */
+    certificateKey: join(keys, 'certificates.key'),
     ownerToken: join(keys, 'owner.token'),
     logins: join(keys, 'logins.json'),
   }
@@ -146,12 +151,20 @@ const loadSecrets = (files: KeyFiles): ClusterSecrets => {
   const authorityKey = readText(files.authorityKey)
   const ownerToken = readText(files.ownerToken)?.trim()
   const logins = readText(files.logins)
+  const certificateKey = readCertificateKey(files)
   return {
     ...(authorityKey !== undefined && { authorityKey }),
     ...(existsSync(files.vaultKey) && { vaultKey: readFileSync(files.vaultKey) }),
+    ...(certificateKey !== undefined && { certificateKey }),
     ...(ownerToken !== undefined && { ownerToken }),
     ...(logins !== undefined && { logins: JSON.parse(logins) as ClusterLogins }),
   }
+}
+
+/** Undefined: this host neither routes nor changes certificates. */
+export const readCertificateKey = (files: KeyFiles): Uint8Array | undefined => {
+  if (existsSync(files.certificateKey)) return readFileSync(files.certificateKey)
+  return existsSync(files.vaultKey) ? certificateKeyOf(readFileSync(files.vaultKey)) : undefined
 }
 
 /** Keeps keys, whoever made them; each file readable by its owner alone. */
@@ -165,6 +178,7 @@ export const saveKeys = (
   }
   save(files.authorityKey, keys.authorityKey)
   save(files.vaultKey, keys.vaultKey)
+  save(files.certificateKey, keys.certificateKey)
   save(files.ownerToken, keys.ownerToken && `${keys.ownerToken}\n`)
   save(files.logins, keys.logins && JSON.stringify(keys.logins))
   save(files.authority, keys.authorityPem)

@@ -7,9 +7,33 @@ export const domainShape = is.obj({
   hostname: is.str,
   /** First label of what a DNS record points at; the platform's domain follows. */
   cname: is.str,
+  /** The endpoint whose certificate it has; none: the platform's. */
+  endpointId: is.opt(is.orNull(is.str)),
   createdAt: is.int,
   updatedAt: is.int,
 })
+
+/** A certificate as it was given: its sealed pair by id (see effects/certificates.ts), and what it says. */
+export const pairShape = is.obj({
+  pairId: is.str,
+  names: is.arr(is.str),
+  issuer: is.str,
+  subject: is.str,
+  startsAt: is.int,
+  expiresAt: is.int,
+  isTrusted: is.bool,
+  isSelfSigned: is.bool,
+})
+
+/** Where a certificate is kept under a name that stays when the certificate is another. */
+export const endpointShape = is.obj({
+  id: is.str,
+  name: is.str,
+  pair: pairShape,
+  createdAt: is.int,
+  updatedAt: is.int,
+})
+export type EndpointView = Static<typeof endpointShape>
 
 export const appShape = is.obj({
   id: is.str,
@@ -24,6 +48,8 @@ export const appShape = is.obj({
   buildpacks: is.arr(is.str),
   buildpackDescription: is.orNull(is.str),
   domains: is.arr(domainShape),
+  /** Absent in records of before there were certificates. */
+  endpoints: is.opt(is.arr(endpointShape)),
   /** Names of config/features.ts, sorted. */
   features: is.arr(is.str),
   repoBytes: is.orNull(is.int),
@@ -53,7 +79,14 @@ export const App = protocol('app', 1, {
   /** Turns a feature of config/features.ts on or off. */
   feature: ask({ name: is.str, enabled: is.bool }, appShape),
   addDomain: ask({ hostname: is.str }, domainShape),
+  /** `endpoint`: name or id of the one whose certificate the domain gets; null: the platform's. */
+  attachDomain: ask({ hostname: is.str, endpoint: is.orNull(is.str) }, domainShape),
   removeDomain: ask({ hostname: is.str }, domainShape),
+  /** `name` is taken as a wish. */
+  addEndpoint: ask({ name: is.str, pair: pairShape }, endpointShape),
+  /** Another certificate under the same name; connections that are open keep theirs. */
+  changeEndpoint: ask({ endpoint: is.str, pair: pairShape }, endpointShape),
+  removeEndpoint: ask({ endpoint: is.str }, endpointShape),
   /** Stops everything, gives the names back, removes every record; answered when done. */
   destroy: ask({}, appShape),
   /** From Build: what the last build found. */

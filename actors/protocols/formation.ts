@@ -16,8 +16,8 @@ import {
 export const Formation = protocol('formation', 1, {
   open: ask({ appName: is.str }, is.obj({})),
   /**
-   * From App: name, hostnames, maintenance or features changed (a part of the route). Answered when it is on
-   * record.
+   * From App: name, hostnames, maintenance, features or certificates changed (a part of the route). Answered
+   * when it is on record.
    */
   appChanged: ask(
     {
@@ -25,6 +25,7 @@ export const Formation = protocol('formation', 1, {
       hostnames: is.arr(is.str),
       maintenance: is.bool,
       features: is.opt(is.arr(is.str)),
+      certificates: is.opt(is.map(is.str)),
       at: is.int,
     },
     is.obj({}),

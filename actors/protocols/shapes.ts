@@ -161,6 +161,8 @@ export const routeShape = is.obj({
   hostnames: is.arr(is.str),
   /** Those of config/features.ts that are on; a formation of an older build says nothing of them. */
   features: is.opt(is.arr(is.str)),
+  /** Of the hostnames that have a certificate of their own: the id of its sealed pair. */
+  certificates: is.opt(is.map(is.str)),
   /** No release with a web process yet: H81 (`blank`); scaled to zero: H14 (`none`); all crashed: H10. */
   web: is.oneOf('blank', 'none', 'crashed', 'booting', 'up'),
   targets: is.arr(

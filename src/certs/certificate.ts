@@ -27,6 +27,8 @@ const dayMs = 86_400_000
 const ecdsaWithSha256 = der.sequence(der.oid('1.2.840.10045.4.3.2'))
 const digitalSignature = der.bits(Buffer.from([0x80]), 7)
 const keyCertSignAndCrlSign = der.bits(Buffer.from([0x06]), 1)
+/** Path length 0: what it signs may sign nothing. */
+const authorityOfLeaves = der.sequence(der.truth(), der.integer(Buffer.from([0])))
 const serverAuth = der.oid('1.3.6.1.5.5.7.3.1')
 const clientAuth = der.oid('1.3.6.1.5.5.7.3.2')
 
@@ -42,6 +44,40 @@ export const makeAuthority = (commonName: string, nowMs: number, days: number): 
   ])
   return { certificate, key }
 }
+
+/** An authority below `authority` that may sign names at and below one domain, and no authorities. */
+export const makeDomainAuthority = (
+  authority: Authority,
+  domain: string,
+  nowMs: number,
+  days: number,
+): Authority => {
+  const key = makeKey()
+  const publicKey = createPublicKey(key)
+  const commonName = `${authority.commonName} for ${domain}`
+  const [subject, issuer] = [distinguishedName(commonName), distinguishedName(authority.commonName)]
+  const permitted = der.explicit(0, der.sequence(alternativeName(domain)))
+  const certificate = certify({ subject, issuer, publicKey, signer: authority.key, nowMs, days }, [
+    extension('2.5.29.19', authorityOfLeaves, true),
+    extension('2.5.29.15', keyCertSignAndCrlSign, true),
+    extension('2.5.29.30', der.sequence(permitted), true),
+    extension('2.5.29.14', der.octets(keyId(publicKey))),
+    extension('2.5.29.35', signedBy(authority)),
+  ])
+  return { certificate, key, commonName }
+}
+
+/** A server certificate for `names` and a key that there is already. */
+export const issueFor = (
+  authority: Authority,
+  key: string,
+  names: readonly [string, ...string[]],
+  nowMs: number,
+  days: number,
+): string =>
+  certifyLeaf(authority, { commonName: names[0], publicKey: createPublicKey(key), names, nowMs, days }, [
+    serverAuth,
+  ])
 
 /** A server certificate for `names` (host names and IPv4 addresses) with a key of its own. */
 export const issue = (authority: Authority, names: readonly string[], nowMs: number, days: number): Pair => {
@@ -118,9 +154,12 @@ const certifyLeaf = (authority: Authority, leaf: Leaf, uses: readonly Buffer[]):
     extension('2.5.29.37', der.sequence(...uses)),
     extension('2.5.29.17', der.sequence(...leaf.names.map(alternativeName))),
     extension('2.5.29.14', der.octets(keyId(publicKey))),
-    extension('2.5.29.35', der.sequence(der.implicit(0, keyId(createPublicKey(authority.key))))),
+    extension('2.5.29.35', signedBy(authority)),
   ])
 }
+
+/** The authority key identifier. */
+const signedBy = ({ key }: Authority): Buffer => der.sequence(der.implicit(0, keyId(createPublicKey(key))))
 
 type Fields = {
   readonly subject: Buffer

@@ -5,9 +5,12 @@ import { patient } from '../../actors/api/patience.ts'
 import { App } from '../../actors/protocols/app.ts'
 import { ref, type AskFailure } from '../../src/runtime/index.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
+import { issue, makeAuthority } from '../../src/certs/certificate.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { by, deployed, openApi, type Json } from '../kit/api.ts'
 import { schemaFaults } from '../kit/schema.ts'
+
+const authority = { ...makeAuthority('test', Date.now(), 100), commonName: 'test' }
 
 t.test('every object is valid against the published schema', async (t) => {
   const opened = await openApi(t)
@@ -30,6 +33,9 @@ t.test('every object is valid against the published schema', async (t) => {
   const key = `builds/${app['id']}/${buildId}`
   await store.create(key, Buffer.from(JSON.stringify(build)))
   await store.create(`builds/${app['id']}/older`, Buffer.from('{"at":1}'))
+  const given = issue(authority, ['www.example.com'], Date.now(), 90)
+  const pair = { certificate_chain: given.certificate, private_key: given.key }
+  const sni = (await http('POST', '/apps/schema-app/sni-endpoints', pair)).body['name'] as string
   await http('POST', '/apps/schema-app/domains', { hostname: 'WWW.Example.com.', sni_endpoint: null })
   const slugId = (await http('GET', '/apps/schema-app/releases/3')).body['slug'].id as string
   const checks: readonly (readonly [string, string, string, unknown?])[] = [
@@ -65,6 +71,12 @@ t.test('every object is valid against the published schema', async (t) => {
     ['domain', 'GET', '/apps/schema-app/domains'],
     ['domain', 'GET', '/apps/schema-app/domains/www.example.com'],
     ['domain', 'GET', '/apps/schema-app/domains/schema-app.localhost'],
+    ['domain', 'PATCH', '/apps/schema-app/domains/www.example.com', { sni_endpoint: sni }],
+    ['sni-endpoint', 'POST', '/apps/schema-app/sni-endpoints', pair],
+    ['sni-endpoint', 'GET', '/apps/schema-app/sni-endpoints'],
+    ['sni-endpoint', 'GET', `/apps/schema-app/sni-endpoints/${sni}`],
+    ['sni-endpoint', 'PATCH', `/apps/schema-app/sni-endpoints/${sni}`, pair],
+    ['sni-endpoint', 'DELETE', `/apps/schema-app/sni-endpoints/${sni}`],
     [
       'buildpack-installation',
       'PUT',
@@ -88,7 +100,7 @@ t.test('every object is valid against the published schema', async (t) => {
     t.same(schemaFaults(resource, answer.body), [], `${method} ${path} is a ${resource}`)
     if (Array.isArray(answer.body)) t.ok(answer.body.length > 0, `${path} shows something`)
   }
-  for (const path of ['addons', 'addon-attachments', 'sni-endpoints', 'log-drains']) {
+  for (const path of ['addons', 'addon-attachments', 'log-drains']) {
     t.same((await http('GET', `/apps/schema-app/${path}`)).body, [], path)
   }
 })

@@ -155,6 +155,7 @@ t.test('an app is destroyed step by step, its names last', (t) => {
   next.answered('destroy', {})
   next.done('builder.drop')
   next.done('vault.drop')
+  next.done('certificates.drop')
   next.done('history.drop')
   t.same(
     next.ran.map((ran) => ran.name),
@@ -241,3 +242,39 @@ t.test('the ledger keeps a bounded number of releases and slugs, and old release
   t.equal(configText([], ['C']), 'Remove C config vars')
   t.end()
 })
+
+t.test(
+  'a certificate goes to the routers with the hostname that has it, and its former pair is forgotten',
+  (t) => {
+    const a = live()
+    const pair = (pairId: string) => ({
+      pairId,
+      names: ['www.example.com'],
+      issuer: '/CN=a',
+      subject: '/CN=b',
+      startsAt: 1,
+      expiresAt: 2,
+      isTrusted: false,
+      isSelfSigned: false,
+    })
+    a.send({ type: 'addDomain', hostname: 'www.example.com' })
+    a.done('names.claim')
+    const made = a.send({ type: 'addEndpoint', name: 'calm-1', pair: pair('p1') })?.value as { id: string }
+    const told = () => (a.asked.at(-1)!.message as unknown as { certificates: object }).certificates
+    t.same(told(), {}, 'a certificate that no domain has is shown to nobody')
+    a.send({ type: 'attachDomain', hostname: 'www.example.com', endpoint: 'calm-1' })
+    t.same(told(), { 'www.example.com': 'p1' })
+    a.send({ type: 'changeEndpoint', endpoint: made.id, pair: pair('p2') })
+    t.same(told(), { 'www.example.com': 'p2' })
+    t.match(a.ran.at(-1), { name: 'certificates.remove', args: { appId: 'app-1', pairId: 'p1' } })
+    t.match(a.send({ type: 'addEndpoint', name: 'calm-1', pair: pair('p3') })?.value, { name: /^sni-/ })
+    t.match(a.send({ type: 'attachDomain', hostname: 'www.example.com', endpoint: 'x' })?.refused, {
+      code: 'invalid_params',
+    })
+    a.send({ type: 'removeEndpoint', endpoint: 'calm-1' })
+    t.same(told(), {})
+    t.match(a.ran.at(-1), { name: 'certificates.remove', args: { pairId: 'p2' } })
+    t.match(a.send({ type: 'removeEndpoint', endpoint: 'calm-1' })?.refused, { code: 'not_found' })
+    t.end()
+  },
+)

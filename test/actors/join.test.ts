@@ -119,10 +119,10 @@ t.test('a machine joins by URL and holds what its roles need', async (t) => {
   t.equal(face.authority, cluster.authorityPem)
 
   const worker = await joinCluster(await invite(), wishOf({ name: 'worker', roles: ['dyno'] }), home(t))
-  t.same(Object.keys(worker.secrets), ['vaultKey'])
+  t.same(Object.keys(worker.secrets), ['vaultKey', 'certificateKey'])
   const edgeHome = home(t)
   const edge = await joinCluster(await invite(), wishOf({ name: 'edge', roles: ['router'] }), edgeHome)
-  t.same(edge.secrets, {})
+  t.same(edge.secrets, { certificateKey: worker.secrets.certificateKey }, 'certificates and no config vars')
   // It has no API, and must not make an authority of its own in the cluster's place.
   await t.rejects(keepCertificates(join(edgeHome, 'keys'), ['x'], Date.now()), /elsewhere/)
   const hosts = await listHosts(store)

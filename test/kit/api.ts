@@ -10,6 +10,7 @@ import type { ClusterOperator } from '../../actors/api/cluster.ts'
 import type { Tails } from '../../actors/api/face/tail.ts'
 import type { ServiceEndpoint } from '../../actors/api/service.ts'
 import { openAccounts } from '../../actors/api/accounts.ts'
+import { createCertificates } from '../../actors/effects/perform/certificates.ts'
 import { startApi, type ApiParts } from '../../actors/api/start.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
@@ -62,6 +63,7 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) =
     clock: systemClock,
     log: () => undefined,
     vault: world.vault,
+    appCertificates: createCertificates(store, Buffer.alloc(32, 1)),
     rendezvous,
     streams: {
       watch: (id, { onText, onEnd }) => {

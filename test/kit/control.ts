@@ -4,11 +4,13 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Edge } from '../../actors/api/edge.ts'
-import type { AppView } from '../../actors/protocols/app.ts'
+import * as endpoints from '../../actors/app/endpoints.ts'
+import type { AppView, EndpointView } from '../../actors/protocols/app.ts'
 import type { DynoView, ProcessType, Release, Slug, Who } from '../../actors/protocols/shapes.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
 
+type Pair = EndpointView['pair']
 type Message = { readonly type: string } & Readonly<Record<string, unknown>>
 type Kept = { app: AppView; releases: Release[]; types: ProcessType[]; dynos: DynoView[] }
 
@@ -63,6 +65,12 @@ export const control = (store: Store): Control => {
     }
     kept.releases.push(made)
     return made
+  }
+  const settled = <T>(kept: Kept, decide: (app: AppView) => endpoints.Outcome<T>): T => {
+    const outcome = decide(kept.app)
+    if ('code' in outcome) return refuse(outcome.code, outcome.reason)
+    kept.app = { ...kept.app, ...outcome.change }
+    return outcome.answer
   }
   const ofApp = (key: string): Kept => apps.get(key) ?? refuse('not_found', 'no such app')
 
@@ -125,6 +133,18 @@ export const control = (store: Store): Control => {
       kept.app = { ...kept.app, domains: kept.app.domains.filter((one) => one !== gone) }
       return gone
     },
+    'app.addEndpoint': (key, m) =>
+      settled(ofApp(key), (app) =>
+        endpoints.add(app, m['name'] as string, m['pair'] as Pair, { now, id: randomUUID() }),
+      ),
+    'app.changeEndpoint': (key, m) =>
+      settled(ofApp(key), (app) => endpoints.change(app, m['endpoint'] as string, m['pair'] as Pair, now)),
+    'app.removeEndpoint': (key, m) =>
+      settled(ofApp(key), (app) => endpoints.remove(app, m['endpoint'] as string)),
+    'app.attachDomain': (key, m) =>
+      settled(ofApp(key), (app) =>
+        endpoints.attach(app, m['hostname'] as string, m['endpoint'] as string | null, now),
+      ),
     async 'app.destroy'(key) {
       const kept = ofApp(key)
       await store.remove(`name/app/${kept.app.name}`)

@@ -1,10 +1,10 @@
 /** Domains: the names at which an app answers. */
 import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
-import { created, endpoint, ok } from '../endpoint.ts'
+import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid, notFound } from '../errors.ts'
 import { cut, list } from '../range.ts'
-import { domainBody, ownDomainBody } from '../shapes/domain.ts'
+import { domainBody, endpointIn, ownDomainBody } from '../shapes/domain.ts'
 import { thisApp } from './app-of.ts'
 
 /** A host name of two labels or more, the first of which may be `*`. */
@@ -64,13 +64,16 @@ export const domains = [
       if (name === appDomain || name.endsWith(`.${appDomain}`)) {
         throw invalid(`Hostname ${name} is below ${appDomain}, whose names belong to apps.`)
       }
+      const wanted = request.body.sni_endpoint ?? null
+      if (wanted !== null && endpointIn(app, wanted) === undefined) throw notFound('sni_endpoint')
       const domain = await request
         .ask(ref(App, app.id), { type: 'addDomain', hostname: name })
         .catch((error: unknown) => {
           const taken = error instanceof ApiError && error.refusal === 'hostname_taken'
           throw taken ? invalid(`Domain ${name} is already in use.`) : error
         })
-      return created(domainBody(domain, app, edge.settings))
+      const whole = wanted === null ? domain : await attach(request, app.id, name, wanted)
+      return created(domainBody(whole, app, edge.settings))
     },
   }),
   endpoint({
@@ -89,12 +92,21 @@ export const domains = [
     },
   }),
   endpoint({
-    name: 'sni-endpoints.list',
-    http: { method: 'GET', path: '/apps/:app/sni-endpoints' },
-    summary: 'Certificates of an app: there are none',
-    run: async (request, edge) => ok((await thisApp(request, edge)) && []),
+    name: 'domains.update',
+    http: { method: 'PATCH', path: '/apps/:app/domains/:domain' },
+    summary: 'Give a domain the certificate of an SNI endpoint, or none',
+    body: is.obj({ sni_endpoint: is.orNull(is.str) }),
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const { hostname } = pick(app, request.params.domain)
+      const domain = await attach(request, app.id, hostname, request.body.sni_endpoint)
+      return ok(domainBody(domain, app, edge.settings))
+    },
   }),
 ]
+
+const attach = (request: Request, appId: string, hostname: string, which: string | null) =>
+  request.ask(ref(App, appId), { type: 'attachDomain', hostname, endpoint: which }, { resource: 'domain' })
 
 const pick = (app: AppView, which: string): AppView['domains'][number] => {
   const name = which.toLowerCase()

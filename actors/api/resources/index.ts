@@ -14,6 +14,7 @@ import { logs } from './logs.ts'
 import { nothing } from './nothing.ts'
 import { platform } from './platform.ts'
 import { releases } from './releases.ts'
+import { sniEndpoints } from './sni-endpoints.ts'
 
 const table: readonly Endpoint[] = [
   ...account,
@@ -25,6 +26,7 @@ const table: readonly Endpoint[] = [
   ...releases,
   ...builds,
   ...domains,
+  ...sniEndpoints,
   ...logs,
   ...catalog,
   ...hosts,

@@ -2,16 +2,21 @@
  * Domains of an app, as the Platform API shows them: its own below the platform's domain, and custom
  * ones.
  */
-import type { AppView } from '../../protocols/app.ts'
+import type { AppView, EndpointView } from '../../protocols/app.ts'
 import type { ApiSettings } from '../edge.ts'
 import { idFor, named, timeText } from './common.ts'
 
 type Domain = AppView['domains'][number]
 
-const withoutCertificate = { acm_status: null, acm_status_reason: null, sni_endpoint: null }
+/** No certificate is ever fetched for a domain: there is nothing to say of the state of that. */
+const withoutAcm = { acm_status: null, acm_status_reason: null }
+
+/** By name or id. */
+export const endpointIn = (app: AppView, which: string): EndpointView | undefined =>
+  app.endpoints?.find(({ id, name }) => name === which || id === which)
 
 export const domainBody = (domain: Domain, app: AppView, settings: ApiSettings): object => ({
-  ...withoutCertificate,
+  ...withoutAcm,
   app: named(app),
   // What a DNS record of that name points at.
   cname: `${domain.cname}.${settings.appDomain}`,
@@ -19,13 +24,20 @@ export const domainBody = (domain: Domain, app: AppView, settings: ApiSettings):
   hostname: domain.hostname,
   id: domain.id,
   kind: 'custom',
+  sni_endpoint: endpointRef(app, domain.endpointId),
   // Nothing is pending: the name leads here from the moment it is claimed.
   status: 'none',
   updated_at: timeText(domain.updatedAt),
 })
 
+const endpointRef = (app: AppView, id: string | null | undefined): object | null => {
+  const found = id == null ? undefined : endpointIn(app, id)
+  return found === undefined ? null : { id: found.id, name: found.name }
+}
+
 export const ownDomainBody = (app: AppView, settings: ApiSettings): object => ({
-  ...withoutCertificate,
+  ...withoutAcm,
+  sni_endpoint: null,
   app: named(app),
   cname: null,
   created_at: timeText(app.createdAt),

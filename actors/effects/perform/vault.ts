@@ -4,10 +4,11 @@
  * A sealed set of vars is immutable and named by a keyed hash of its content: equal vars have equal names,
  * which tells "no change" without opening anything, and nothing about the content to who lacks the key.
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { createHmac, hkdfSync } from 'node:crypto'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import { StoreConflict, type Store } from '../../../src/ports/store.ts'
 import { asEffectFailure } from './names.ts'
+import { seal as sealed, sealKeyBytes as keyBytes, unseal } from './seal.ts'
 
 export type Vars = Readonly<Record<string, string>>
 export type Vault = {
@@ -17,9 +18,6 @@ export type Vault = {
   readonly effects: Effects
 }
 
-const ivBytes = 12
-const tagBytes = 16
-const keyBytes = 32
 // Heroku's limits as devcenter "Config Vars" gives them: names of shell variables, 64 kB in all.
 const keyPattern = /^[A-Za-z_][A-Za-z0-9_]*$/
 const varsBytesMax = 64 * 1024
@@ -40,23 +38,14 @@ export const createVault = (store: Store, key: Uint8Array): Vault => {
     if (configId === '') return {}
     const entry = await store.get(recordKey(appId, configId))
     if (entry === undefined) throw new EffectFailed('config_missing', `sealed config ${configId} is gone`)
-    const iv = entry.value.subarray(0, ivBytes)
-    const decipher = createDecipheriv('aes-256-gcm', sealKey, iv)
-    decipher.setAAD(Buffer.from(recordKey(appId, configId)))
-    decipher.setAuthTag(entry.value.subarray(ivBytes, ivBytes + tagBytes))
-    const plain = Buffer.concat([decipher.update(entry.value.subarray(ivBytes + tagBytes)), decipher.final()])
-    return JSON.parse(plain.toString('utf8')) as Vars
+    return JSON.parse(unseal(sealKey, recordKey(appId, configId), entry.value)) as Vars
   }
 
   const seal = async (appId: string, vars: Vars): Promise<string> => {
     const plain = canonical(vars)
     const configId = nameOf(appId, plain)
-    const iv = randomBytes(ivBytes)
-    const cipher = createCipheriv('aes-256-gcm', sealKey, iv)
-    cipher.setAAD(Buffer.from(recordKey(appId, configId)))
-    const sealed = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
     try {
-      await store.create(recordKey(appId, configId), Buffer.concat([iv, cipher.getAuthTag(), sealed]))
+      await store.create(recordKey(appId, configId), sealed(sealKey, recordKey(appId, configId), plain))
     } catch (error) {
       // Sealed before: the name says that the content is the same.
       if (!(error instanceof StoreConflict)) throw error
