@@ -17,7 +17,7 @@ import { recall, recallMs } from './formation/recall.ts'
 import { coolOffEnd, nextLookMs, reconcile } from './formation/reconcile.ts'
 import { formationRecord, formed, type Formed } from './formation/record.ts'
 import { fit, halt, isFormed, remove, restart, type Self } from './formation/rollout.ts'
-import { routeOf, sameRoute } from './formation/route.ts'
+import { hasAffinity, routeOf, sameRoute } from './formation/route.ts'
 import { scaledText, scaleTypes } from './formation/scale.ts'
 import { Formation } from './protocols/formation.ts'
 import { Placement } from './protocols/placement.ts'
@@ -78,7 +78,7 @@ export const formation = actor(Formation, {
         ...(certificates && { certificates }),
         appChangedAt: at,
       }
-      return change(s, ctx, (f) => (at <= f.appChangedAt ? f : { ...f, ...told }))
+      return change(s, ctx, (f) => (at <= f.appChangedAt ? f : keyed({ ...f, ...told }, ctx)))
     },
     released: (s, { release, by }, ctx) => change(s, ctx, (f) => released(f, release, by, ctx)),
     scale(s, { updates, by }, ctx) {
@@ -201,6 +201,9 @@ const missing = (s: State, { dyno }: Which, ctx: Refusing): State => {
 
 const hear = (s: State, host: string): State =>
   s.heard.has(host) ? s : { ...s, heard: new Set([...s.heard, host]) }
+
+const keyed = (f: Formed, ctx: Self): Formed =>
+  hasAffinity(f) && f.affinityKey === undefined ? { ...f, affinityKey: ctx.uuid() } : f
 
 /** One turn of an app that exists: the next record, and all that follows from the difference. */
 const change = (s: State, ctx: Self, next: (f: Formed) => Formed): State =>

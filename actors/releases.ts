@@ -12,7 +12,7 @@ import { Vault } from './effects/vault.ts'
 import { App } from './protocols/app.ts'
 import { Formation } from './protocols/formation.ts'
 import { Releases } from './protocols/releases.ts'
-import type { Slug, Who } from './protocols/shapes.ts'
+import type { Pages, Release, Slug, Who } from './protocols/shapes.ts'
 import {
   append,
   configText,
@@ -65,8 +65,8 @@ export const releases = actor(Releases, {
     open(s, { appName, by }, ctx) {
       ctx.reply({})
       if (s.ledger !== null) return s
-      const first = release(emptyLedger(appName), 'Initial release', '', null, by, ctx)
-      return publish(s, release(first, 'Enable Logplex', '', null, by, ctx), ctx)
+      const first = release(emptyLedger(appName), 'Initial release', noConfig, null, by, ctx)
+      return publish(s, release(first, 'Enable Logplex', noConfig, null, by, ctx), ctx)
     },
     renamed: (s, { appName }) => (s.ledger === null ? s : { ...s, ledger: { ...s.ledger, appName } }),
     setConfig(s, { patch, by }, ctx) {
@@ -88,7 +88,7 @@ export const releases = actor(Releases, {
         ctx.reply(current)
         return s
       }
-      const ledger = release(s.ledger, description, current.configId, slug, by, ctx)
+      const ledger = release(s.ledger, description, current, slug, by, ctx)
       return publish(owe(s, ctx.caller, currentOf(ledger)), ledger, ctx)
     },
     rollback(s, { to, by }, ctx) {
@@ -101,7 +101,7 @@ export const releases = actor(Releases, {
         return s
       }
       const text = `Rollback to v${target.version}`
-      const ledger = release(s.ledger, text, target.configId, target.slug, by, ctx)
+      const ledger = release(s.ledger, text, target, target.slug, by, ctx)
       return publish(owe(s, ctx.caller, currentOf(ledger)), ledger, ctx)
     },
     list(s, _, ctx) {
@@ -157,16 +157,19 @@ const noRelease = (s: State, ctx: Refusing): State => {
   return s
 }
 
+type Config = Pick<Release, 'configId' | 'pages'>
+const noConfig: Config = { configId: '' }
+
 /** Appends a release and says so, as Heroku's log does: the cause, then the release. */
 const release = (
   ledger: Ledger,
   description: string,
-  configId: string,
+  { configId, pages }: Config,
   slug: Slug | null,
   by: Who,
   ctx: Self,
 ): Ledger => {
-  const next = append(ledger, { id: ctx.uuid(), description, configId, slug, by, at: ctx.now })
+  const next = append(ledger, { id: ctx.uuid(), description, configId, pages, slug, by, at: ctx.now })
   const { version, description: text } = next.entries.at(-1)!
   say(ctx, ctx.self.key, 'app', 'api', `${text} by user ${by.email}`)
   say(ctx, ctx.self.key, 'app', 'api', `Release v${version} created by user ${by.email}`)
@@ -219,6 +222,7 @@ const sealNext = (s: State, ctx: Self): State => {
 }
 
 type Sealed = {
+  readonly pages: Pages
   readonly op: string
   readonly configId: string
   readonly changed: boolean
@@ -226,7 +230,7 @@ type Sealed = {
   readonly removed: readonly string[]
 }
 
-const sealed = (s: State, { op, configId, changed, set, removed }: Sealed, ctx: Self): State => {
+const sealed = (s: State, { op, configId, changed, set, removed, pages }: Sealed, ctx: Self): State => {
   const change = s.changes[0]
   if (change?.op !== op || s.ledger === null) return s
   const current = currentOf(s.ledger)
@@ -237,7 +241,8 @@ const sealed = (s: State, { op, configId, changed, set, removed }: Sealed, ctx: 
     ctx.answer(change.caller, { version: current.version, configId: current.configId, changed })
     return sealNext(rest, ctx)
   }
-  const ledger = release(s.ledger, configText(set, removed), configId, current.slug, change.by, ctx)
+  const config = { configId, pages }
+  const ledger = release(s.ledger, configText(set, removed), config, current.slug, change.by, ctx)
   const owing = owe(rest, change.caller, { version: currentOf(ledger).version, configId, changed })
   return sealNext(publish(owing, ledger, ctx), ctx)
 }

@@ -3,6 +3,7 @@
  * its content.
  */
 import { effect } from '../../src/runtime/index.ts'
+import type { Pages } from '../protocols/shapes.ts'
 
 export const Vault = {
   /**
@@ -11,7 +12,7 @@ export const Vault = {
    */
   seal: effect<
     { appId: string; baseId: string; patch: Readonly<Record<string, string | null>> },
-    { configId: string; changed: boolean; set: string[]; removed: string[] }
+    { configId: string; changed: boolean; set: string[]; removed: string[]; pages: Pages }
   >('vault.seal'),
   /** Forgets every sealed record of an app. */
   drop: effect<{ appId: string }, void>('vault.drop'),

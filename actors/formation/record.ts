@@ -79,6 +79,8 @@ export const recordSchema = is.obj({
   features: is.opt(is.arr(is.str)),
   /** Pair ids by hostname; absent where nobody gave a certificate. */
   certificates: is.opt(is.map(is.str)),
+  /** Made when session affinity is turned on first, and kept. */
+  affinityKey: is.opt(is.str),
   appChangedAt: is.int,
   release: is.orNull(releaseShape),
   types: is.arr(processTypeShape),

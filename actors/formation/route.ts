@@ -42,10 +42,16 @@ export const routeOf = (appId: string, f: Formed): Route => {
     hostnames: f.hostnames,
     features: f.features ?? [],
     ...(f.certificates && { certificates: f.certificates }),
+    ...(hasAffinity(f) && f.affinityKey !== undefined && { affinityKey: f.affinityKey }),
+    ...(f.release?.pages && { pages: f.release.pages }),
     web: webOf(f),
     targets: f.destroying ? [] : targets,
   }
 }
+
+/** Its cookies are signed by a key of the app's own. */
+export const hasAffinity = ({ features }: Formed): boolean =>
+  features?.includes('http-session-affinity') === true
 
 const webOf = (f: Formed): Route['web'] => {
   if (!f.types.some((type) => type.type === 'web')) return 'blank'
@@ -69,6 +75,8 @@ export const sameRoute = (a: Formed, b: Formed): boolean =>
   sameNames(a.hostnames, b.hostnames) &&
   sameNames(a.features ?? [], b.features ?? []) &&
   sameCertificates(a.certificates, b.certificates) &&
+  a.release?.pages?.error === b.release?.pages?.error &&
+  a.release?.pages?.maintenance === b.release?.pages?.maintenance &&
   (a.destroying || sameTargets(a.slots, b.slots)) &&
   webOf(a) === webOf(b)
 

@@ -65,9 +65,12 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
   const hostState = (name: string): MemberState | undefined =>
     membership.view().members.find((member) => member.name === name)?.state
 
+  const zoneOf = (name: string): string | undefined =>
+    membership.view().members.find((member) => member.name === name)?.labels['zone']
+
   const table = createRouteTable({
     appDomain,
-    standpoint: { host: bus.host, hostState },
+    standpoint: { host: bus.host, hostState, zoneOf },
     limits: routeTableLimits,
     now: () => systemClock.monotonicMs(),
     after: (ms, run) => {

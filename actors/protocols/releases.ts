@@ -3,7 +3,7 @@
  * id, durable.
  */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
-import { actorShape, releaseShape, slugShape } from './shapes.ts'
+import { actorShape, pagesShape, releaseShape, slugShape } from './shapes.ts'
 
 /** Refusal codes: `not_found`, `invalid_params`, `conflict`. */
 export const Releases = protocol('releases', 1, {
@@ -37,6 +37,7 @@ export const Releases = protocol('releases', 1, {
     changed: is.bool,
     set: is.arr(is.str),
     removed: is.arr(is.str),
+    pages: pagesShape,
   }),
   sealFailed: tell({ op: is.str, code: is.str, reason: is.str }),
   remindFormation: tell({}),

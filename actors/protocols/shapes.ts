@@ -17,6 +17,10 @@ export const slugShape = is.obj({
 })
 export type Slug = Static<typeof slugShape>
 
+/** Addresses of the pages shown for errors and in maintenance; empty: the built-in one. */
+export const pagesShape = is.obj({ error: is.str, maintenance: is.str })
+export type Pages = Static<typeof pagesShape>
+
 export const releaseShape = is.obj({
   id: is.str,
   version: is.int,
@@ -26,6 +30,8 @@ export const releaseShape = is.obj({
   userEmail: is.str,
   /** Names the sealed config vars of this release (see effects/vault.ts). */
   configId: is.str,
+  /** Of these config vars; a ledger of an older build says nothing of them. */
+  pages: is.opt(pagesShape),
   slug: is.orNull(slugShape),
   createdAt: is.int,
   updatedAt: is.int,
@@ -163,6 +169,9 @@ export const routeShape = is.obj({
   features: is.opt(is.arr(is.str)),
   /** Of the hostnames that have a certificate of their own: the id of its sealed pair. */
   certificates: is.opt(is.map(is.str)),
+  /** Signs the cookies of session affinity, while that is on. */
+  affinityKey: is.opt(is.str),
+  pages: is.opt(pagesShape),
   /** No release with a web process yet: H81 (`blank`); scaled to zero: H14 (`none`); all crashed: H10. */
   web: is.oneOf('blank', 'none', 'crashed', 'booting', 'up'),
   targets: is.arr(

@@ -6,7 +6,7 @@
  */
 import { heroku } from '../../config/heroku.ts'
 import { is, type Static } from '../../src/runtime/index.ts'
-import { slugShape, type Release, type Slug, type Who } from '../protocols/shapes.ts'
+import { pagesShape, slugShape, type Pages, type Release, type Slug, type Who } from '../protocols/shapes.ts'
 
 const entrySchema = is.obj({
   id: is.str,
@@ -15,6 +15,7 @@ const entrySchema = is.obj({
   userId: is.str,
   userEmail: is.str,
   configId: is.str,
+  pages: is.opt(pagesShape),
   /** Null: no code yet. A slug that is not kept any more makes the release `expired`. */
   slugId: is.orNull(is.str),
   createdAt: is.int,
@@ -35,6 +36,7 @@ export type Draft = {
   readonly id: string
   readonly description: string
   readonly configId: string
+  readonly pages?: Pages | undefined
   readonly slug: Slug | null
   readonly by: Who
   readonly at: number
@@ -43,7 +45,7 @@ export type Draft = {
 export const emptyLedger = (appName: string): Ledger => ({ appName, entries: [], slugs: [], heard: 0 })
 
 export const append = (ledger: Ledger, draft: Draft): Ledger => {
-  const { id, configId, slug, by, at } = draft
+  const { id, configId, pages, slug, by, at } = draft
   const entry: Entry = {
     id,
     version: (ledger.entries.at(-1)?.version ?? 0) + 1,
@@ -51,6 +53,7 @@ export const append = (ledger: Ledger, draft: Draft): Ledger => {
     userId: by.id,
     userEmail: by.email,
     configId,
+    ...(pages && { pages }),
     slugId: slug?.id ?? null,
     createdAt: at,
   }

@@ -2,6 +2,7 @@
  * From an app's route to what becomes of a request for it. Pure. Codes and texts are Heroku's ("Error
  * Codes").
  */
+import type { RouterFeature } from '../../config/features.ts'
 import type { Decided, Refusal } from '../../src/proxy/contract.ts'
 import type { Route } from '../protocols/shapes.ts'
 import { targetsOf, type Standpoint } from './targets.ts'
@@ -12,6 +13,7 @@ const refuse = (route: Route, code: string, description: string): Refusal => ({
   code,
   status: 503,
   description,
+  pageUrl: (code === 'H80' ? route.pages?.maintenance : route.pages?.error) ?? '',
 })
 
 /**
@@ -24,8 +26,19 @@ export const decide = (route: Route, from: Standpoint): Decided | 'wait' => {
   if (web === 'blank') return { ...refuse(route, 'H81', 'Blank app'), at: 'info' }
   if (web === 'none') return refuse(route, 'H14', 'No web processes running')
   if (web === 'crashed') return refuse(route, 'H10', 'App crashed')
-  const targets = web === 'booting' ? [] : targetsOf(route, from)
-  return targets.length === 0 ? 'wait' : { kind: 'route', app, targets }
+  const { targets, near } = targetsOf(route, from)
+  if (web === 'booting' || targets.length === 0) return 'wait'
+  const has = (feature: RouterFeature): boolean => route.features?.includes(feature) === true
+  return {
+    kind: 'route',
+    app,
+    targets,
+    near,
+    keepAlive: !has('http-disable-keepalive-to-dyno'),
+    endToEndContinue: has('http-end-to-end-continue'),
+    errorPageUrl: route.pages?.error ?? '',
+    ...(route.affinityKey === undefined ? {} : { affinity: { key: Buffer.from(route.affinityKey) } }),
+  }
 }
 
 export const bootTimeout = (route: Route): Refusal => refuse(route, 'H20', 'App boot timeout')

@@ -13,6 +13,8 @@ import type { Route } from '../protocols/shapes.ts'
 export type Standpoint = {
   readonly host: string
   readonly hostState: (name: string) => MemberState | undefined
+  /** Undefined: that host is in no zone, or not known. */
+  readonly zoneOf: (name: string) => string | undefined
 }
 
 /** Lower is better. Who was never heard of has just joined, or is older than this shard's view. */
@@ -21,8 +23,14 @@ const rankOf = (state: MemberState | undefined): number => {
   return state === 'dead' || state === 'left' ? 2 : 0
 }
 
-export const targetsOf = (route: Route, { host, hostState }: Standpoint): readonly Upstream[] => {
-  let best: Upstream[] = []
+/** Those in the zone of this host come first, `near` of them. */
+export const targetsOf = (
+  route: Route,
+  { host, hostState, zoneOf }: Standpoint,
+): { readonly targets: readonly Upstream[]; readonly near: number } => {
+  const zone = zoneOf(host)
+  let near: Upstream[] = []
+  let far: Upstream[] = []
   let bestRank = Number.POSITIVE_INFINITY
   for (const { dyno: id, epoch, outer, ...inner } of route.targets) {
     const isHere = inner.host === host
@@ -30,8 +38,10 @@ export const targetsOf = (route: Route, { host, hostState }: Standpoint): readon
     if (at === null) continue
     const rank = isHere ? 0 : rankOf(hostState(inner.host))
     if (rank > bestRank) continue
-    if (rank < bestRank) [best, bestRank] = [[], rank]
-    best.push({ id, address: at.address, port: at.port, epoch })
+    if (rank < bestRank) [near, far, bestRank] = [[], [], rank]
+    const isNear = isHere || zoneOf(inner.host) === zone
+    const list = isNear ? near : far
+    list.push({ id, address: at.address, port: at.port, epoch })
   }
-  return best
+  return { targets: [...near, ...far], near: near.length }
 }

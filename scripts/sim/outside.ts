@@ -25,6 +25,7 @@ export type OutsideFaults = { readonly fail: number; readonly lost: number; read
 export const calmOutside: OutsideFaults = { fail: 0, lost: 0, latencyMsMax: 5 }
 
 const linesMax = 1_000
+const pages = { error: '', maintenance: '' }
 const decoder = new TextDecoder()
 
 /** Equal vars have equal names, as with the real vault's keyed hash. */
@@ -60,7 +61,7 @@ export const simOutside = (random: SeededRandom): Outside => {
           }
           const configId = nameOf(m.appId, vars)
           sealedVars.set(configId, vars)
-          return { configId, changed: set.length + removed.length > 0, set, removed }
+          return { configId, changed: set.length + removed.length > 0, set, removed, pages }
         },
         'vault.drop': soon,
         'builder.drop': soon,

@@ -65,7 +65,7 @@ export const openRouter = (
   const hostState = (other: string) => followed.view().members.find((member) => member.name === other)?.state
   const table = createRouteTable({
     appDomain,
-    standpoint: { host, hostState },
+    standpoint: { host, hostState, zoneOf: () => undefined },
     limits: { ...routeTableLimits, appsMax, warmMax: appsMax },
     now: () => clock.monotonicMs(),
     after: (ms, run) => clock.after(ms, run).cancel,

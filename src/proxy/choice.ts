@@ -10,7 +10,8 @@ type Choosing = Pick<Route, 'targets' | 'near'>
 
 /**
  * The target for the next attempt; null: all of them were tried, or are left alone for now.
- * `random` gives numbers in [0, 1); `tried` are loads of `app`.
+ * `random` gives numbers in [0, 1); `tried` are loads of `app`, `preferred` ids,
+ * best first.
  */
 export function chooseTarget(
   route: Choosing,
@@ -18,15 +19,21 @@ export function chooseTarget(
   nowMs: number,
   random: () => number,
   tried: ReadonlySet<unknown> | null,
+  preferred: readonly string[] = [],
 ): Upstream | null {
   const { targets, near = 0 } = route
-  if (tried === null && nowMs >= app.troubledUntilMs) return ofTwo(targets, near, app, random)
+  if (tried === null && preferred.length === 0 && nowMs >= app.troubledUntilMs)
+    return ofTwo(targets, near, app, random)
   const isOpen = (target: Upstream) => {
     const known = app.known(target)
     return known === undefined || (tried?.has(known) !== true && nowMs >= known.shutUntilMs)
   }
   const isTrusted = (target: Upstream) => nowMs >= (app.known(target)?.doubtedUntilMs ?? 0)
   const open = targets.filter(isOpen)
+  for (const id of preferred) {
+    const target = open.find((other) => other.id === id)
+    if (target !== undefined) return target
+  }
   const trusted = open.filter(isTrusted)
   const left = trusted.length > 0 ? trusted : open
   const first = new Set(targets.slice(0, near))

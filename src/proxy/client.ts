@@ -89,7 +89,7 @@ export class Client implements WireUser {
     readonly description?: string
     readonly requestId?: string
     readonly json?: boolean
-    readonly page?: string | undefined
+    readonly pageUrl?: string
     readonly keepAlive?: boolean
     readonly bodyless?: boolean
   }): number {
@@ -98,7 +98,7 @@ export class Client implements WireUser {
       description: '',
       requestId: '',
       json: false,
-      page: undefined,
+      pageUrl: '',
       keepAlive: false,
       bodyless: false,
       date: this.core.httpDate(),

@@ -5,6 +5,8 @@
  * counts from the next request on, also on a connection that is already open.
  */
 
+import type { Affinity } from './affinity.ts'
+
 /** One place that answers requests. `epoch` tells two lives of the same id apart. */
 export type Upstream = {
   readonly id: string
@@ -25,6 +27,10 @@ export type Route = {
   readonly keepAlive?: boolean
   /** Leave `Expect: 100-continue` to the target; without it the proxy answers it. */
   readonly endToEndContinue?: boolean
+  /** Clients come back to the target that answered them. */
+  readonly affinity?: Affinity
+  /** Shown, in a frame, instead of the built-in page for errors of the server's side. */
+  readonly errorPageUrl?: string
 }
 
 /** Answer with an error page. */
@@ -38,8 +44,8 @@ export type Refusal = {
   readonly description: string
   /** `info` for states the owner asked for, such as maintenance. Default `error`. */
   readonly at?: 'info' | 'error'
-  /** Shown instead of the built-in page to clients that take HTML. */
-  readonly page?: string
+  /** Shown, in a frame, instead of the built-in page to clients that take HTML. */
+  readonly pageUrl?: string
 }
 
 /** Nothing can be decided yet: the request waits, and its app is known already. */

@@ -36,6 +36,7 @@ export class Dial {
   readonly #core: Core
   readonly #app: AppLoad<Link>
   readonly #user: Dialer
+  readonly #preferred: readonly string[] | undefined
   readonly #startMs: number
   #route: Route
   #calls: Call[] = []
@@ -46,11 +47,12 @@ export class Dial {
   #looks = 0
   #last: 'H19' | 'H21' = 'H21'
 
-  constructor(core: Core, route: Route, app: AppLoad<Link>, user: Dialer) {
+  constructor(core: Core, route: Route, app: AppLoad<Link>, user: Dialer, preferred?: readonly string[]) {
     this.#core = core
     this.#route = route
     this.#app = app
     this.#user = user
+    this.#preferred = preferred
     this.#startMs = core.nowMs()
   }
 
@@ -111,8 +113,9 @@ export class Dial {
   }
 
   #choose(): TargetLoad<Link> | null {
-    const { load, settings } = this.#core
-    const chosen = chooseTarget(this.#route, this.#app, this.#core.nowMs(), settings.random, this.#tried)
+    const { load, settings, tickMs } = this.#core
+    const { random } = settings
+    const chosen = chooseTarget(this.#route, this.#app, tickMs, random, this.#tried, this.#preferred)
     return chosen === null ? null : load.target(this.#app, chosen)
   }
 

@@ -8,17 +8,16 @@
  */
 import { BodyReader } from '../http1/body.ts'
 import type { RequestHead } from '../http1/request-head.ts'
+import { preferenceOf, type Preference } from './affinity.ts'
 import type { Client, Exchange as ClientExchange } from './client.ts'
 import type { Decision, Hold, Route } from './contract.ts'
 import type { Core } from './core.ts'
 import { Dial, type Dialer, type DialFailure } from './dial.ts'
 import { answered, type Ending, failed, refused } from './ending.ts'
-import { continueLine, joinedBytesMax, requestIdOf, targetHead } from './heads.ts'
+import { continueLine, isRepeatable, joinedBytesMax, requestIdOf, targetHead } from './heads.ts'
 import type { Link } from './link.ts'
 import type { AppLoad } from './load.ts'
 import { type Replied, Reply } from './reply.ts'
-
-const repeatable = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
 export class Exchange implements ClientExchange, Dialer, Replied {
   readonly #core: Core
@@ -35,6 +34,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   #app: AppLoad<Link> | null = null
   /** Calls the waiting off. */
   #unhold: (() => void) | null = null
+  #preference: Preference | null = null
   #dial: Dial | null = null
   #link: Link | null = null
   /** The rewritten head: it may have to go to a second connection. */
@@ -75,13 +75,11 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   #decided(decision: Decision): void {
     if (this.#stage !== 'resolving') return
     this.#owner = decision.app
-    if (decision.kind === 'refuse') this.#answer(refused(decision), decision.page)
+    if (decision.kind === 'refuse') this.#answer(refused(decision), decision.pageUrl)
     else if (decision.kind === 'hold') this.#hold(decision)
-    else if (this.#dial === null || this.#app?.id !== decision.app) this.#admit(decision)
-    else {
-      this.#route = decision
-      this.#dial.again(decision)
-    }
+    else if (this.#dial === null) this.#admit(decision)
+    else if (this.#app?.id !== decision.app) this.#fail(failed('H99'))
+    else this.#dial.again((this.#route = decision))
   }
 
   #hold(hold: Hold): void {
@@ -107,7 +105,6 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     const { parser, listener } = this.#client
     const count = route.targets.length
     this.#route = route
-    this.#leave()
     this.#app = load.enter(route.app)
     if (count === 0) return this.#fail(failed('H14'))
     if (this.#head.expect === 'other') {
@@ -124,7 +121,8 @@ export class Exchange implements ClientExchange, Dialer, Replied {
       keepAlive: route.keepAlive === true,
       keepExpect: route.endToEndContinue === true && this.#head.expect === 'continue',
     })
-    this.#dial = new Dial(this.#core, route, this.#app, this)
+    this.#preference = preferenceOf(route.affinity, parser, this.#epochMs)
+    this.#dial = new Dial(this.#core, route, this.#app, this, this.#preference?.ids)
     this.#dial.attempt()
   }
 
@@ -230,6 +228,11 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     return more && this.#head.keepAlive && this.#body.done
   }
 
+  replyLines(): string {
+    const target = this.#link?.target.upstream.id ?? ''
+    return this.#preference?.lineFor(target, this.#client.listener.protocol === 'https') ?? ''
+  }
+
   replyDone(extra: boolean): void {
     const { head, keepClient, outlet } = this.#reply
     const link = this.#link as Link
@@ -281,11 +284,9 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     const { stage, heard } = this.#reply
     if (stage === 'piped') return this.#unpipe(answered(101))
     if (stage === 'relaying') return this.#broken(failed('H18'))
-    const untouched = this.#link?.reused === true && !heard && this.#head.framing === 0
-    if (untouched && repeatable.has(this.#head.method)) {
+    if (this.#link?.reused === true && !heard && isRepeatable(this.#head)) {
       this.#dropLink('close')
-      this.#dial?.connect()
-      return
+      return this.#dial?.connect()
     }
     this.#fail(failed(heard || !this.#body.done ? 'H18' : 'H13'))
   }
@@ -294,7 +295,11 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     const { stage, heard, outlet } = this.#reply
     if (this.#client.ended && !outlet.stalled) return this.clientClosed()
     if (this.#stage === 'resolving' || this.#stage === 'held') return this.#resolveFailed()
-    if (this.#stage === 'parked') return this.#lookAgain()
+    if (this.#stage === 'parked') {
+      // By the route as it is now.
+      this.#stage = 'resolving'
+      return this.start()
+    }
     if (this.#stage === 'dialing') return this.#dial?.timedOut()
     if (stage === 'piped') return this.#unpipe(failed('H15'))
     const progress = outlet.progress()
@@ -305,12 +310,6 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     this.#fail(failed(heard || !this.#body.done ? 'H15' : 'H12'))
   }
 
-  /** The route may be another by now. */
-  #lookAgain(): void {
-    this.#stage = 'resolving'
-    this.start()
-  }
-
   cut(): void {
     this.#dropLink('abort')
     this.#end(failed('H24', '', null))
@@ -319,10 +318,10 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   /** Ends with an error page: nothing of a response has been sent. */
   #fail(ending: Ending): void {
     this.#dropLink('abort')
-    this.#answer(ending, undefined)
+    this.#answer(ending, this.#route?.errorPageUrl)
   }
 
-  #answer(ending: Ending, page: string | undefined): void {
+  #answer(ending: Ending, pageUrl = ''): void {
     const { status, code, description } = ending
     const keepAlive = this.mayKeepClient()
     const size = this.#client.answer({
@@ -331,7 +330,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
       description,
       requestId: this.#requestId,
       json: this.#head.acceptsJson,
-      page,
+      pageUrl: (status ?? 503) >= 500 ? pageUrl : '',
       keepAlive,
       bodyless: this.#head.method === 'HEAD',
     })

@@ -19,6 +19,13 @@ export function requestIdOf(head: RequestHead, newId: () => string): string {
   return requestIdForm.test(head.requestId) ? head.requestId : newId()
 }
 
+const repeatable = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+
+/** Doing it twice does what doing it once does, and no part of it is gone (RFC 9110 §9.2.2). */
+export function isRepeatable({ method, framing }: RequestHead): boolean {
+  return framing === 0 && repeatable.has(method)
+}
+
 /** The head for the target. */
 export function targetHead(
   parser: HeadParser,
@@ -56,6 +63,8 @@ export function clientHead(
   facts: {
     readonly keepAlive: boolean
     readonly unchunked: boolean
+    /** Lines of the proxy's own, each ended by CRLF. */
+    readonly lines: string
     readonly name: string
     readonly date: () => string
   },
@@ -65,7 +74,7 @@ export function clientHead(
     (facts.keepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n') +
     (head.hasServer ? '' : `Server: ${facts.name}\r\n`) +
     (head.hasDate ? '' : `Date: ${facts.date()}\r\n`) +
-    `Via: ${via}1.${head.minor} ${facts.name}\r\n`
+    `Via: ${via}1.${head.minor} ${facts.name}\r\n${facts.lines}`
   const joined = body !== null && body.length <= joinedBytesMax
   const bytes = rewriteResponse(parser, head, added, {
     unchunked: facts.unchunked,

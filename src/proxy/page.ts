@@ -1,6 +1,10 @@
 /**
- * What a client sees when the proxy answers itself: a small page of our own, or JSON for clients that
- * ask for JSON (a standing complaint of Heroku's API users), always uncacheable. Pure.
+ * What a client sees when the proxy answers itself: a small page of our own, a frame with the page that the
+ * app names, or JSON for clients that ask for JSON (a standing complaint of Heroku's API users), always
+ * uncacheable. Pure.
+ *
+ * As on Heroku it is the client's browser that fetches the app's page, beside which its images may lie: the
+ * proxy opens no address that an app names.
  */
 
 /** A whole response: head and body in one buffer. `bodyless` for HEAD. */
@@ -10,21 +14,26 @@ export function errorResponse(options: {
   readonly description: string
   readonly requestId: string
   readonly json: boolean
-  readonly page: string | undefined
+  readonly pageUrl: string
   readonly keepAlive: boolean
   readonly bodyless: boolean
   readonly date: string
   readonly via: string
 }): Buffer {
-  const body = options.json ? jsonBody(options) : (options.page ?? htmlBody(options.status, options.code))
+  const { status, code, pageUrl } = options
+  const html = () => (pageUrl === '' ? htmlBody(status, code) : frameBody(status, code, pageUrl))
+  const body = options.json ? jsonBody(options) : html()
   const type = options.json ? 'application/json' : 'text/html; charset=utf-8'
   const head =
-    `HTTP/1.1 ${options.status} ${reasons[options.status] ?? 'Error'}\r\n` +
+    `HTTP/1.1 ${status} ${reasons[status] ?? 'Error'}\r\n` +
     `Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-    `Cache-Control: no-cache, no-store\r\nDate: ${options.date}\r\nVia: 1.1 ${options.via}\r\n` +
+    `Cache-Control: no-cache, no-store\r\n${code === 'H80' ? retryAfter : ''}Date: ${options.date}\r\nVia: 1.1 ${options.via}\r\n` +
     `Connection: ${options.keepAlive ? 'keep-alive' : 'close'}\r\n\r\n`
   return Buffer.from(options.bodyless ? head : head + body)
 }
+
+/** Who is told that this is for a while comes back after one. */
+const retryAfter = 'Retry-After: 60\r\n'
 
 const reasons: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -77,6 +86,24 @@ function htmlBody(status: number, code: string): string {
 <body>
 <h1>${title}</h1>
 <p>${text}</p>
+</body>
+</html>
+`
+}
+
+function frameBody(status: number, code: string, url: string): string {
+  const [title] = textsOf(status, code)
+  const source = url.replace(/["&<>]/g, (character) => `&#${character.charCodeAt(0)};`)
+  return `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>html,body,iframe{display:block;margin:0;border:0;width:100%;height:100%}</style>
+</head>
+<body>
+<iframe src="${source}" title="${title}"></iframe>
 </body>
 </html>
 `

@@ -15,6 +15,8 @@ import { Outlet } from './outlet.ts'
 export type Replied = {
   /** May the client's connection serve another request after this one, as far as the request goes? */
   readonly mayKeepClient: () => boolean
+  /** Header lines for the client that are not the target's, each ended by CRLF. */
+  readonly replyLines: () => string
   /** `extra`: the target said more than its response. */
   readonly replyDone: (extra: boolean) => void
   readonly replyFailed: (ending: Ending) => void
@@ -99,6 +101,7 @@ export class Reply {
     const first = clientHead(link.parser, head, piece, {
       keepAlive: this.keepClient,
       unchunked,
+      lines: this.#user.replyLines(),
       name: core.settings.name,
       date: () => core.httpDate(),
     })

@@ -174,18 +174,37 @@ const ledgerOf = () => {
   return r
 }
 
+const pages = { error: '', maintenance: '' }
+
+t.test('a release has the pages of its config vars, also when it is gone back to', (t) => {
+  const r = ledgerOf()
+  r.send({ type: 'deploy', slug: slugOf('s1'), description: 'Deploy 1', by })
+  r.send({ type: 'setConfig', patch: { ERROR_PAGE_URL: '//p' }, by })
+  const own = { error: '//p', maintenance: '' }
+  r.done('vault.seal', { configId: 'c1', changed: true, set: ['ERROR_PAGE_URL'], removed: [], pages: own })
+  t.match(r.send({ type: 'current' })?.value, { release: { version: 4, pages: own } })
+  r.send({ type: 'deploy', slug: slugOf('s2'), description: 'Deploy 2', by })
+  t.match(r.send({ type: 'current' })?.value, { release: { version: 5, pages: own } })
+  r.send({ type: 'setConfig', patch: { ERROR_PAGE_URL: null }, by })
+  r.done('vault.seal', { configId: 'c0', changed: true, set: [], removed: ['ERROR_PAGE_URL'], pages })
+  t.match(r.send({ type: 'current' })?.value, { release: { version: 6, pages } })
+  r.send({ type: 'rollback', to: 'v5', by })
+  t.match(r.send({ type: 'current' })?.value, { release: { version: 7, pages: own } })
+  t.end()
+})
+
 t.test('a config change is sealed again when its base moved meanwhile', (t) => {
   const r = ledgerOf()
   r.send({ type: 'deploy', slug: slugOf('s1'), description: 'Deploy 1', by })
   r.send({ type: 'setConfig', patch: { A: '1' }, by })
-  r.done('vault.seal', { configId: 'c1', changed: true, set: ['A'], removed: [] })
+  r.done('vault.seal', { configId: 'c1', changed: true, set: ['A'], removed: [], pages })
   r.clear()
   r.send({ type: 'setConfig', patch: { B: '2' }, by })
   r.send({ type: 'rollback', to: 'v3', by })
   t.match(r.ran, [{ args: { baseId: 'c1', patch: { B: '2' } } }])
-  r.done('vault.seal', { configId: 'c2', changed: true, set: ['B'], removed: [] })
+  r.done('vault.seal', { configId: 'c2', changed: true, set: ['B'], removed: [], pages })
   t.match(r.ran, [{ args: { baseId: '', patch: { B: '2' } } }], 'against what holds now')
-  r.done('vault.seal', { configId: 'c3', changed: true, set: ['B'], removed: [] })
+  r.done('vault.seal', { configId: 'c3', changed: true, set: ['B'], removed: [], pages })
   t.match(r.send({ type: 'current' })?.value, { release: { version: 6, configId: 'c3', slug: { id: 's1' } } })
   t.notMatch(JSON.stringify(r.saved()), '"2"', 'plain values are kept nowhere')
   r.send({ type: 'setConfig', patch: { '1X': 'y' }, by })

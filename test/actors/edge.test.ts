@@ -118,6 +118,22 @@ t.test('what cannot be served is refused with its code', async (t) => {
   }
 })
 
+t.test('features and pages of an app become what the proxy is told', async (t) => {
+  const pages = { error: '//pages.example/e', maintenance: '//pages.example/m' }
+  const decided = async (change: Partial<Route>): Promise<object> =>
+    world({ 'app shop': 'a1' }, [route({ pages, ...change })]).table.resolve('shop.localhost')
+  const features = ['http-disable-keepalive-to-dyno', 'http-end-to-end-continue', 'http-session-affinity']
+  t.match(await decided({}), { keepAlive: true, endToEndContinue: false, errorPageUrl: pages.error })
+  t.notOk('affinity' in (await decided({})))
+  t.match(await decided({ features, affinityKey: 'k' }), {
+    keepAlive: false,
+    endToEndContinue: true,
+    affinity: { key: Buffer.from('k') },
+  })
+  t.match(await decided({ maintenance: true }), { code: 'H80', pageUrl: pages.maintenance })
+  t.match(await decided({ web: 'crashed', targets: [] }), { code: 'H10', pageUrl: pages.error })
+})
+
 t.test('requests for a booting app are held until it is up, or their time is up', async (t) => {
   const booting = route({ web: 'booting', targets: [] })
   const { table, advance, timers } = world({ 'app shop': 'a1' }, [booting], { waitingPerAppMax: 2 })

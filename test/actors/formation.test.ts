@@ -216,8 +216,12 @@ t.test('features that are on are in the route; a word that names none leaves the
   t.match(f.ran.at(-1)?.args, { route: { features } }, 'routers hear of it')
   f.send({ ...told, at: 2 })
   t.match(f.send({ type: 'route' })?.value, { features }, 'a host of an older build said that')
+  const { affinityKey } = f.saved() as { affinityKey: string }
+  t.match(f.send({ type: 'route' })?.value, { affinityKey: /^.{36}$/ }, 'with the key for its cookies')
   f.send({ ...told, features: [], at: 3 })
-  t.match(f.send({ type: 'route' })?.value, { features: [] })
+  t.match(f.send({ type: 'route' })?.value, { features: [], affinityKey: undefined })
+  f.send({ ...told, features, at: 4 })
+  t.match(f.send({ type: 'route' })?.value, { affinityKey }, 'which is the same for ever')
   t.end()
 })
 

@@ -22,6 +22,7 @@ import { files, scratch } from '../kit/files.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 import { machineEnv } from '../kit/run.ts'
 import { runOf } from '../kit/runs.ts'
+import type { Pages } from '../../actors/protocols/shapes.ts'
 import { until } from '../kit/until.ts'
 
 const exec = promisify(execFile)
@@ -29,7 +30,7 @@ const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
   (effects[name] as (args: object) => Promise<R>)(args)
 const key = Buffer.alloc(32, 7)
 
-type Sealed = { configId: string; changed: boolean; set: string[]; removed: string[] }
+type Sealed = { configId: string; changed: boolean; set: string[]; removed: string[]; pages: Pages }
 
 t.test('config vars are sealed under an id of their content, and opened with the key alone', async (t) => {
   const store = memoryStore()
@@ -53,6 +54,12 @@ t.test('config vars are sealed under an id of their content, and opened with the
     'equal vars, equal id',
   )
   t.not(await vault.seal('a2', { B: 'two' }), await vault.seal('a1', { B: 'two' }), 'of one app only')
+
+  const pages = async (error: string): Promise<string> =>
+    (await seal('', { ERROR_PAGE_URL: error, MAINTENANCE_PAGE_URL: '//m' })).pages.error
+  for (const url of ['https://pages.example/e.html', '//pages.example/']) t.equal(await pages(url), url)
+  for (const url of ['', 'javascript:alert(1)', '/e.html', 'https://a b', `//${'x'.repeat(3000)}`])
+    t.equal(await pages(url), '', `${url.slice(0, 30)} is no page`)
 
   const records = await store.list('config/')
   const atRest = Buffer.concat(records.map(({ value }) => Buffer.from(value))).toString('latin1')

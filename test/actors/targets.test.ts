@@ -36,6 +36,10 @@ t.test('dynos here are reached where they listen, those elsewhere through their 
       { id: 'web.1', address: '10.0.0.1', port: 4000, epoch: 1 },
       { id: 'web.2', address: '192.0.2.98', port: 10_002, epoch: 1 },
     ],
+    near: 2,
+    keepAlive: true,
+    endToEndContinue: false,
+    errorPageUrl: '',
   })
   const {
     timers,
@@ -46,6 +50,18 @@ t.test('dynos here are reached where they listen, those elsewhere through their 
   await until(() => timers.size === 1, { what: 'the request to be held' })
   advance(routeTableLimits.bootWaitMs)
   t.equal(await code(held), '503 H20 App boot timeout', 'none that can be reached from here')
+})
+
+t.test('dynos of the own zone come first, among equals', async (t) => {
+  const { table, hosts, zones } = world({}, [])
+  Object.assign(zones, { h: 'one', b: 'two', c: 'one', d: 'one' })
+  table.update(route({ targets: [far('b', 'web.1'), far('c', 'web.2'), far('d', 'web.3')] }))
+  t.match(await table.resolve('shop.localhost'), { near: 2 })
+  t.strictSame(ids(table.resolve('shop.localhost')), ['web.2/1', 'web.3/1', 'web.1/1'])
+  for (const host of ['c', 'd']) hosts.set(host, 'suspect')
+  table.hostsChanged()
+  t.match(await table.resolve('shop.localhost'), { near: 0 })
+  t.strictSame(ids(table.resolve('shop.localhost')), ['web.1/1'], 'a far one that is well')
 })
 
 t.test('suspects serve when there is no one else, and the dead when there are no suspects', async (t) => {

@@ -30,6 +30,10 @@ export const routed: Decision = {
   kind: 'route',
   app: 'a1',
   targets: [{ id: 'web.1', address: '10.0.0.1', port: 4000, epoch: 1 }],
+  near: 1,
+  keepAlive: true,
+  endToEndContinue: false,
+  errorPageUrl: '',
 }
 
 type Names = Readonly<Record<string, string>>
@@ -46,6 +50,7 @@ export const world = (
   const timers = new Set<{ readonly atMs: number; readonly run: () => void }>()
   const state = { nowMs: 1_000, isAway: false }
   const hosts = new Map<string, MemberState>()
+  const zones: Record<string, string> = {}
   const answer = async <T>(question: string, value: () => T): Promise<T> => {
     asked.push(question)
     if (state.isAway) throw new Error('away')
@@ -53,7 +58,7 @@ export const world = (
   }
   const table = createRouteTable({
     appDomain: 'localhost',
-    standpoint: { host: 'h', hostState: (name) => hosts.get(name) },
+    standpoint: { host: 'h', hostState: (name) => hosts.get(name), zoneOf: (name) => zones[name] },
     holderOf: (kind, name) => answer(`${kind} ${name}`, () => plane.names[`${kind} ${name}`]),
     routeOf: (appId) => answer(`route ${appId}`, () => plane.routes.get(appId)),
     now: () => state.nowMs,
@@ -72,7 +77,7 @@ export const world = (
       timer.run()
     }
   }
-  return { table, plane, asked, state, advance, timers, hosts }
+  return { table, plane, asked, state, advance, timers, hosts, zones }
 }
 /** What becomes of it in the end, also when it is held for a while. */
 export const settled = async (decision: Decision | Promise<Decision>): Promise<Decided> => {

@@ -57,15 +57,24 @@ t.test('refusals are answered with their status, as HTML or JSON, and recorded a
     if (host === 'broken') throw new Error('no routes')
     if (host === 'stuck') return new Promise(() => {})
     if (host === 'empty') return { kind: 'route', app: 'app', targets: [] }
-    const page = '<p>back soon</p>'
-    const refusal = { app: 'app', code: 'H80', status: 503, description: 'Maintenance mode', page } as const
+    const pageUrl = '//pages.example/down.html?a=1&b="'
+    const refusal = {
+      app: 'app',
+      code: 'H80',
+      status: 503,
+      description: 'Maintenance mode',
+      pageUrl,
+    } as const
     return { kind: 'refuse', at: 'info', ...refusal }
   })
   const ask = (host: string, more = '') => `GET / HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`
   const client = world.client(ask('none'))
   t.match(await client.sees('</html>'), /^HTTP\/1.1 404 Not Found\r\n.*Connection: keep-alive\r\n/s)
   client.send(ask('down'))
-  t.match(await client.sees('back soon'), /503 Service Unavailable/)
+  t.match(
+    await client.sees('</iframe>'),
+    /503 Service.*\nRetry-After: 60\r\n.*<iframe src="\/\/pages.example\/down.html\?a=1&#38;b=&#34;"/s,
+  )
   client.send(ask('down', 'Accept: application/json, text/html;q=0.1\r\n'))
   t.match(await client.sees('"H80"'), 'application/json\r\n')
   client.send(ask('broken'))
@@ -86,7 +95,7 @@ t.test('refusals are answered with their status, as HTML or JSON, and recorded a
     description: 'd',
     requestId: 'r',
     json: false,
-    page: undefined,
+    pageUrl: '',
     date: 'D',
     via: 'v',
   }

@@ -8,6 +8,7 @@ import { createHmac, hkdfSync } from 'node:crypto'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import { StoreConflict, type Store } from '../../../src/ports/store.ts'
 import { asEffectFailure } from './names.ts'
+import { pagesOf } from './pages.ts'
 import { seal as sealed, sealKeyBytes as keyBytes, unseal } from './seal.ts'
 
 export type Vars = Readonly<Record<string, string>>
@@ -62,9 +63,10 @@ export const createVault = (store: Store, key: Uint8Array): Vault => {
           const base = await open(appId, baseId)
           const { vars, set, removed } = merge(base, patch)
           if (baseId !== '' && set.length + removed.length === 0)
-            return { configId: baseId, changed: false, set, removed }
+            return { configId: baseId, changed: false, set, removed, pages: pagesOf(vars) }
           const configId = await seal(appId, vars)
-          return { configId, changed: set.length + removed.length > 0, set, removed }
+          const changed = set.length + removed.length > 0
+          return { configId, changed, set, removed, pages: pagesOf(vars) }
         } catch (error) {
           throw asEffectFailure(error)
         }
