@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { knownBugs, openBugs, replayOf } from './sim/known-bugs.ts'
+import { knownBugs, replayOf } from './sim/known-bugs.ts'
 import { runPool, type Job, type Outcome } from './sim/pool.ts'
 import { scenarios } from './sim/scenarios.ts'
 
@@ -37,7 +37,6 @@ if (values.known === true) {
   for (const bug of knownBugs) {
     console.log(`${bug.name}\n  ${bug.what}\n  fixed in ${bug.fix}\n  ${replayOf(bug)}`)
   }
-  for (const bug of openBugs) console.log(`${bug.name}\n  ${bug.what}\n  open\n  ${replayOf(bug)}`)
   process.exit(0)
 }
 const chosen = scenarios.filter((s) => values.scenario === undefined || s.name === values.scenario)

@@ -27,7 +27,7 @@ const cases: readonly Case[] = [
     goalMs: 500,
   },
   {
-    what: 'power lost',
+    what: 'power lost by a host that leads nothing',
     on: { the: 'bystander' },
     fault: (on) => ({ do: 'power-off', on }),
     goalMs: 2_000,

@@ -1,7 +1,7 @@
 /**
  * Every bug that the simulation found, with the seed or scenario that shows it again when its fix is taken
- * out: after etcd's table of re-found issues. The seeds run as named regressions (test/chaos/sim.test.ts);
- * what is open is told apart.
+ * out: after etcd's table of re-found issues. The seeds run as named regressions
+ * (test/chaos/sim.test.ts).
  */
 export type KnownBug = {
   readonly name: string
@@ -24,16 +24,14 @@ export const knownBugs: readonly KnownBug[] = [
     fix: 'actors/formation.ts: the gathering of route changes counts no negative time.',
     shown: { scenario: 'clock-jump', seed: 1 },
   },
-]
-
-/** Found, and not fixed yet: the scenario fails, and its test waits for the fix. */
-export const openBugs: readonly Omit<KnownBug, 'fix'>[] = [
   {
     name: 'missing-since-the-cold-start',
     what:
-      'After a cold start without one of the hosts no view names it: what the record has on it, a ' +
-      'singleton ' +
-      'above all, is started nowhere until it is back.',
+      'After a cold start without one of the hosts no view named it: what the record had on it was ' +
+      'started nowhere until it was back.',
+    fix:
+      'actors/formation/recall.ts tells placement of runs that nobody else knows of; the membership ' +
+      'begins with the hosts on record (Members.known).',
     shown: { scenario: 'cold-start-one-missing', seed: 1 },
   },
 ]

@@ -8,16 +8,13 @@ import { plants } from '../../scripts/chaos/plants.ts'
 import { runScenario } from '../../scripts/chaos/run.ts'
 import type { Violation } from '../../scripts/chaos/check.ts'
 import { door } from '../../scripts/chaos/worlds/sim/door.ts'
-import { knownBugs, openBugs, replayOf } from '../../scripts/sim/known-bugs.ts'
+import { knownBugs, replayOf } from '../../scripts/sim/known-bugs.ts'
 import { platform } from '../../scripts/sim/platform.ts'
 
 t.setTimeout(300_000)
 
 /** The hour of the first is for `npm run chaos`: it takes longer than all others together. */
-const others = new Set([
-  'return-of-the-dead',
-  ...openBugs.map(({ shown }) => 'scenario' in shown && shown.scenario),
-])
+const others = new Set(['return-of-the-dead'])
 const plantSeedsMax = 12
 
 const run = async (name: string, seed: number, plant?: string): Promise<readonly Violation[]> => {
