@@ -52,6 +52,8 @@ export type EngineDeps = {
   readonly random: Random
   readonly now: () => number
   readonly appUrl: (appName: string) => string
+  /** Addresses that no dyno reaches from the first on. */
+  readonly denied: readonly string[]
   /** Brings lines to an app's channel until they are stored. */
   readonly deliver: Deliver
   /** The packed slug from another host's disk; undefined when nobody is known to have it. */
@@ -89,7 +91,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const stateDir = paths.containers
   const driver =
     chooseDriver(settings) === 'oci'
-      ? await openOciDriver({ stateDir, now, portsKept: portsOf(settings) })
+      ? await openOciDriver({ stateDir, now, portsKept: portsOf(settings), denied: deps.denied })
       : await openProcessDriver({ stateDir, now })
   await driver.sweep()
   // Dynos' own users walk through these folders; they can list none of them.

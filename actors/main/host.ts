@@ -15,6 +15,7 @@ import { createVault } from '../effects/perform/vault.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { hostTree } from '../tree.ts'
 import { openBus, untilAvailable } from './bus.ts'
+import { openBusAddresses, resolveHost } from './bus-addresses.ts'
 import { followBus, serveSteps } from './bus-growth.ts'
 import { enterBus } from './bus-place.ts'
 import { claimHome, needPort } from './claim.ts'
@@ -106,6 +107,16 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       )
   }
 
+  const busAddresses =
+    settings.natsUrls === undefined
+      ? undefined
+      : await openBusAddresses({
+          urls: settings.natsUrls,
+          announced: () => bus.connection.announced(),
+          resolve: resolveHost,
+          clock,
+          log,
+        })
   // A host that may not open what is sealed has a key that fits nothing.
   const { vaultKey = randomBytes(sealKeyBytes), certificateKey = randomBytes(sealKeyBytes) } = cluster.secrets
   const vault = createVault(bus.store, vaultKey)
@@ -122,6 +133,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     random,
     now,
     appUrl,
+    denied: busAddresses?.now() ?? [],
     deliver: deliverThrough(() => node, clock),
     fetchSlug: (sha256) => {
       const others = neighbours.members.view().members.filter((member) => member.name !== name)
@@ -172,6 +184,11 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     does('dyno') && engine.driver.kind === 'oci'
       ? startWatchdog({ paths, members, clock, log, program: deps.watchdog })
       : undefined
+  busAddresses?.follow((addresses) => {
+    engine.driver.deny(addresses).catch((error: unknown) => {
+      log({ at: 'deny-failed', reason: error instanceof Error ? error.message : 'unknown' })
+    })
+  })
   neighbours.onHosts((hosts) => {
     const others = hosts.filter((host) => host.name !== name).map(({ address }) => address)
     engine.driver.admit(others, cluster.address).catch((error: unknown) => {
@@ -235,6 +252,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     failed: failed.promise,
     stop: async () => {
       following.close()
+      busAddresses?.close()
       await evacuate({ name, neighbours, driver: engine.driver, clock, progress })
       await control?.close()
       await routers?.stop()

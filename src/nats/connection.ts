@@ -52,6 +52,8 @@ export type Connection = {
   readonly connected: () => boolean
   /** Name of the server it is, or was last, connected to. */
   readonly serverName: () => string
+  /** Servers that the one it is on says there are, `host:port`; none when it is alone. */
+  readonly announced: () => readonly string[]
   /** Which servers it may use from now on; what is connected stays until it breaks. */
   readonly setUrls: (urls: readonly string[]) => void
   /** Leaves the server that it is on for the first of the list that it can reach. */
@@ -115,6 +117,7 @@ export const connect = async (options: ConnectOptions): Promise<Connection> => {
     payloadBytesMax: client.info?.max_payload ?? 1_048_576,
     connected: () => up && !client.isClosed(),
     serverName: () => server,
+    announced: () => client.info?.connect_urls ?? [],
     setUrls,
     goHome: async () => {
       if (client.isClosed() || !up) return

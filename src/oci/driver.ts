@@ -138,6 +138,8 @@ export type Driver = {
    * them or `own`, under which they reach this one. Replaces what was said before.
    */
   admit(hosts: readonly string[], own: string): Promise<void>
+  /** IPv4 addresses that no container reaches, beside those of `admit`. Replaces what was said before. */
+  deny(addresses: readonly string[]): Promise<void>
   /** Everything the state directory knows. */
   list(): Promise<readonly Found[]>
   /** Resolves when the container has exited, also long ago. Rejects with `OCI_UNKNOWN`, `OCI_CLOSED`. */

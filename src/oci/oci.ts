@@ -67,10 +67,11 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const admitted = openAdmitted(stateDir)
   const outerOf = (record: ContainerRecord): { outer?: Outer } => admitted.outer(wayOf(record)?.port)
 
+  let denied = options.denied ?? []
   const denyHosts = (): void => {
     const own = admitted.own()
     const hosts = [...admitted.hosts(), ...(own === undefined ? [] : [own])]
-    network.deny([...(options.denied ?? []), ...new Set(hosts.filter((host) => isIPv4(host)))])
+    network.deny([...new Set([...denied, ...hosts])].filter((host) => isIPv4(host)))
   }
   denyHosts()
   ways.admit(admitted.hosts())
@@ -317,13 +318,20 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     return { removed: [...new Set(removed)] }
   }
 
+  /** The first start makes bridge and firewall; from then on they are in use. */
+  const isUsed = async (): Promise<boolean> =>
+    ready !== undefined || (await records.all()).some((each) => each.network === 'own')
+
   const admit = async (hosts: readonly string[], address: string): Promise<void> => {
     if (!(await admitted.set(hosts, address))) return
     denyHosts()
     ways.admit(admitted.hosts())
-    // The first start makes both; from then on they are in use.
-    const isUsed = ready !== undefined || (await records.all()).some((each) => each.network === 'own')
-    if (isUsed) await Promise.all([network.ensure(leases.range), ways.ensure()])
+    if (await isUsed()) await Promise.all([network.ensure(leases.range), ways.ensure()])
+  }
+  const deny = async (addresses: readonly string[]): Promise<void> => {
+    denied = addresses
+    denyHosts()
+    if (await isUsed()) await network.ensure(leases.range)
   }
 
   return {
@@ -331,6 +339,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     start,
     attach,
     admit,
+    deny,
     list,
     wait: (id) => exits.wait(id),
     signal,

@@ -168,6 +168,8 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     start,
     attach,
     admit: async (hosts, own) => void (await admitted.set(hosts, own)),
+    // Processes share the network of the host.
+    deny: async () => undefined,
     list,
     wait: (id) => exits.wait(id),
     signal,

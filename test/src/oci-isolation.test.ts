@@ -97,6 +97,11 @@ t.test('a container reaches the outside and neither its host nor another contain
   t.same(out, [`${outside.address} open`], 'only the outside answers')
   t.equal(server.listenerCount('connection'), 1)
   t.equal(await countOf(server), 0, 'the host saw no connection')
+  await driver.deny([outside.address, 'not.an.address'])
+  const bus = [connect(outside.address, outside.port), connect(other.address, 3456)]
+  t.same((await bench.run('denied', bus.join('\n'))).out, [], 'a server of the bus outside is denied')
+  await driver.deny([])
+  t.same((await bench.run('again', bus[0]!)).out, [`${outside.address} open`])
   const host = await bench.run('shared', connect('127.0.0.1', port), { network: 'host' })
   t.same(host.out, ['127.0.0.1 open'], 'with the network of the host it is another matter')
 })
