@@ -156,8 +156,10 @@ const undrain: Command = async (args, open) => {
 const remove: Command = async (args, open) => {
   const { values, positionals } = parsed(args, { force: { type: 'boolean' } }, ['NAME'])
   const name = named(positionals, 'the name of the host')
-  await open().ask('DELETE', pathOf(name), { force: values.force === true })
+  const answer = await open().ask('DELETE', pathOf(name), { force: values.force === true })
   console.log(`${name} is removed; its home is of no use for this cluster any more`)
+  const { warning } = answer as { readonly warning: string | null }
+  if (warning !== null) console.log(`warning: ${warning}`)
   return 0
 }
 

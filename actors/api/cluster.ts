@@ -68,8 +68,9 @@ export type ClusterOperator = {
    * Takes a host out for good: one that is dead, has left, or is drained and empty. `not_found`, and
    * `conflict` with what to do first.
    * @param force whatever it does now: its dynos are started elsewhere
+   * @returns what the operator must know of what it leaves; null: all is well
    */
-  readonly remove: (host: string, force: boolean) => Promise<void>
+  readonly remove: (host: string, force: boolean) => Promise<{ readonly warning: string | null }>
   /** @returns a join URL for one host, good for a day */
   readonly invite: () => Promise<string>
   readonly doctor: () => Promise<readonly Finding[]>

@@ -14,6 +14,7 @@ import type { Bus } from './bus.ts'
 import { accessOf, routePortOf } from './bus-conf.ts'
 import { writeBusFile } from './bus-login.ts'
 import { placeAt, readPlace, writePlace, type Entered } from './bus-place.ts'
+import { spareOf, vacancyOf, withVacancy, type Vacancy } from './bus-vacancy.ts'
 import type { Cluster } from './members-file.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { HomePaths } from './paths.ts'
@@ -50,10 +51,12 @@ const stepTimeoutMs = 120_000
 
 export type FollowedBus = {
   /**
-   * Before a host is taken out for good: another control host gets a server in place of its own. Nothing when
-   * it has none, or when nobody can take its place: the two that are left go on.
+   * Before a host is taken out for good: another control host gets a server in place of its own, if it has
+   * one.
+   * @returns false when nobody can take its place: the two that are left go on, and the next control host to
+   *   join gets it
    */
-  readonly release: (host: string) => Promise<void>
+  readonly release: (host: string) => Promise<boolean>
   readonly close: () => void
 }
 
@@ -104,7 +107,9 @@ export const followBus = (deps: GrowthDeps): FollowedBus => {
     const where = mode.generation.servers.flatMap(
       ({ name }) => hosts.find((host) => host.name === name) ?? [],
     )
-    if (where.length === mode.generation.servers.length) await writePlace(bus.store, placeAt(where))
+    if (where.length < mode.generation.servers.length) return
+    const known = await readPlace(bus.store)
+    if (known?.removed === undefined) await writePlace(bus.store, placeAt(where))
   }
   /**
    * A host with a server of its own uses that one: observers count the servers that beats came through, and
@@ -130,6 +135,7 @@ export const followBus = (deps: GrowthDeps): FollowedBus => {
         writeBusFile(deps.paths, place.file())
       }
       await goHome()
+      await refill()
       const servers = keeper?.mode().kind === 'alone' && clock.now() > notBefore ? chosen() : undefined
       if (servers !== undefined) {
         notBefore = clock.now() + growAgainMs
@@ -140,16 +146,28 @@ export const followBus = (deps: GrowthDeps): FollowedBus => {
     }
     if (!closed) timer = clock.after(lookEveryMs, () => void look())
   }
-  void look()
-  const release = async (dead: string): Promise<void> => {
-    const { servers } = place.now()
-    if (keeper?.mode().kind !== 'clustered' || !servers.some(({ name }) => name === dead)) return
-    const isFree = ({ name, state, roles }: Member): boolean =>
-      state === 'up' && roles.includes('control') && !servers.some((server) => server.name === name)
-    const spare = neighbours.members.view().members.find(isFree)
-    const fresh = neighbours.hosts().find((host) => host.name === spare?.name)
-    if (fresh === undefined)
-      return log({ at: 'bus-server-not-replaced', host: dead, why: 'no other control host' })
+  /** A place that stood empty is filled once somebody is there to fill it. */
+  const refill = async (): Promise<void> => {
+    if (keeper?.mode().kind !== 'clustered' || clock.now() < notBefore) return
+    const { members } = neighbours.members.view()
+    const vacancy = vacancyOf(place.now(), members, cluster.name, clock.now(), steadyMs)
+    if (vacancy === undefined) return
+    notBefore = clock.now() + growAgainMs
+    await replace(vacancy)
+  }
+  const release = async (dead: string): Promise<boolean> => {
+    const now = place.now()
+    if (keeper?.mode().kind !== 'clustered' || !now.servers.some(({ name }) => name === dead)) return true
+    const spare = spareOf(now, neighbours.members.view().members, clock.now(), 0)
+    if (spare !== undefined && (await replace({ dead, spare }))) return true
+    log({ at: 'bus-server-not-replaced', host: dead, why: 'no other control host' })
+    await writePlace(bus.store, withVacancy(now, dead))
+    return false
+  }
+  const replace = async ({ dead, spare }: Vacancy): Promise<boolean> => {
+    const { servers, removed } = place.now()
+    const fresh = neighbours.hosts().find((host) => host.name === spare)
+    if (keeper === undefined || fresh === undefined) return false
     const { name, address, port } = fresh
     const route = `${address}:${routePortOf(port)}`
     await replaceServer({
@@ -163,9 +181,12 @@ export const followBus = (deps: GrowthDeps): FollowedBus => {
       progress: deps.progress,
     })
     const where = [...servers.filter((server) => server.name !== dead), { name, address, port }]
-    await writePlace(bus.store, placeAt(where))
+    const empty = (removed ?? []).filter((host) => host !== dead)
+    await writePlace(bus.store, { ...placeAt(where), ...(empty.length > 0 && { removed: empty }) })
     log({ at: 'bus-server-replaced', host: dead, by: name })
+    return true
   }
+  void look()
   return {
     release,
     close: () => {

@@ -7,7 +7,7 @@ import type { Log } from '../../src/ports/log.ts'
 import type { ClusterOperator, ClusterView, HostRow } from '../api/cluster.ts'
 import { ApiError, notFound } from '../api/errors.ts'
 import { takeBackup } from './backup.ts'
-import { diagnose } from './doctor.ts'
+import { diagnose, emptyPlace } from './doctor.ts'
 import type { DoctorDeps, Fleet } from './findings.ts'
 import { changeHost, decodeHost, hostKey, listHosts, markRemoved } from './host-record.ts'
 import { restore } from './restore.ts'
@@ -20,8 +20,11 @@ export type OperatorDeps = Omit<DoctorDeps, 'view' | 'recorded'> & {
   readonly invite: () => Promise<string>
   /** Tells every host that the record of one changed (`hostsTopic`). */
   readonly hostChanged: (host: string) => void
-  /** Takes the bus server of a removed host out of the cluster of servers, when it had one. */
-  readonly releaseServer: (host: string) => Promise<void>
+  /**
+   * Takes the bus server of a removed host out of the cluster of servers, when it had one. False: nobody can
+   * take its place yet.
+   */
+  readonly releaseServer: (host: string) => Promise<boolean>
   /** File in which a backup waits to be restored. */
   readonly spool: string
   readonly configKey: string
@@ -70,13 +73,14 @@ export const openClusterOperator = (deps: OperatorDeps): ClusterOperator => {
           `${host} is the host that answers this: stop it, and remove it from another host.`,
         )
       if (!force) refuseRemoval(row)
-      await deps.releaseServer(host)
+      const isFilled = await deps.releaseServer(host)
       const record = entry && decodeHost(entry.value)
       if (record !== undefined) await markRemoved(store, host, record.nkey, deps.clock.now())
       await store.remove(hostKey(host))
       members.remove(host)
       log({ at: 'host-removed', host, force })
       deps.hostChanged(host)
+      return { warning: isFilled ? null : emptyPlace([host]) }
     },
     invite: () => deps.invite(),
     doctor: async () =>

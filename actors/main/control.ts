@@ -59,7 +59,8 @@ export type ControlDeps = {
   readonly token: string
   /** Where tools of this machine reach the bus, and how they log in; undefined for an external bus. */
   readonly operatorLogin: Readonly<Record<string, string>> | undefined
-  readonly releaseServer: (host: string) => Promise<void>
+  readonly releaseServer: (host: string) => Promise<boolean>
+  readonly emptyPlaces: () => readonly string[]
 }
 
 // The stock CLI sends its token to this machine's own address only.
@@ -100,6 +101,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     invite,
     hostChanged: (host) => neighbours.hostChanged(host),
     releaseServer: deps.releaseServer,
+    emptyPlaces: deps.emptyPlaces,
     canaryWrite: async () => (await acknowledgedWrite(bus.connection, 'manifold')).writeMs,
     spool: join(paths.run, 'restore.jsonl'),
     configKey,

@@ -30,6 +30,7 @@ export const diagnose = async (deps: DoctorDeps): Promise<readonly Finding[]> =>
   )
   const checks: readonly (readonly [string, () => Promise<readonly Finding[]> | readonly Finding[]])[] = [
     ['bus', () => checkBus(deps, present)],
+    ['servers', () => checkServers(deps)],
     ['hosts', () => [checkHosts(view), checkBrake(view)]],
     // Of a host that is known from the record alone nobody knows yet what it runs.
     ['versions', () => [checkVersions(present.filter(({ version }) => version !== ''))]],
@@ -99,6 +100,18 @@ const checkBus = async (
       'start their hosts, and look at nats/nats.log in their homes'
     return [fail('bus', `no write is acknowledged: ${reasonOf(error)}`, todo)]
   }
+}
+
+/** What an operator is told of places that nobody has taken. */
+export const emptyPlace = (hosts: readonly string[]): string =>
+  `nobody has taken the place of the bus server on ${hosts.join(', ')}: no other control host is there. ` +
+  'The next control host to join takes it by itself; until then no further bus server may be lost'
+
+const checkServers = ({ emptyPlaces }: DoctorDeps): readonly Finding[] => {
+  const hosts = emptyPlaces()
+  if (hosts.length === 0) return []
+  const todo = 'start one more control host (hosts:invite prints its join URL)'
+  return [warn('servers', emptyPlace(hosts), todo)]
 }
 
 const checkHosts = ({ members, number, leader }: Membership): Finding => {

@@ -21,6 +21,8 @@ export type DoctorDeps = {
   readonly facts: (host: string) => Promise<HostFacts>
   /** One write to the record, by its own way. @returns ms until it was acknowledged */
   readonly canaryWrite: () => Promise<number>
+  /** Bus servers whose host was removed and whose place is empty. */
+  readonly emptyPlaces: () => readonly string[]
   /** Names of the hosts on record. */
   readonly recorded: () => Promise<readonly string[]>
 }

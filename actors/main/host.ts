@@ -231,6 +231,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         token,
         operatorLogin: place.operatorLogin,
         releaseServer: (host) => following.release(host),
+        emptyPlaces: () => place.now().removed ?? [],
       })
     : undefined
   invited.say = () => {

@@ -22,6 +22,8 @@ export const busShape = is.obj({
   urls: is.arr(is.text(512), 64),
   /** Hosts that run the bus' servers, with where they listen for other hosts. Empty: an external bus. */
   servers: is.arr(is.obj({ name: is.text(63), address: is.text(255), port: is.int }), 64),
+  /** Of the servers: those whose host was taken out for good, and whose place nobody has taken yet. */
+  removed: is.opt(is.arr(is.text(63), 64)),
 })
 export type BusPlace = Static<typeof busShape>
 

@@ -248,9 +248,11 @@ t.test('host is removed when nothing is lost with it, else refused with what to 
   state('h2', 'suspect')
   await t.rejects(operator.remove('h2', false), { message: /back or dead/ })
   t.same(said.removed, [])
-  await operator.remove('h2', true)
+  t.same(await operator.remove('h2', true), { warning: null })
   state('h3', 'draining')
-  await operator.remove('h3', false)
+  said.filled = false
+  const { warning } = await operator.remove('h3', false)
+  t.match(warning, /nobody has taken the place of the bus server on h3/, 'two are left')
   t.same(said.removed, ['h2', 'h3'])
   t.same(said.changed, ['h2', 'h3'])
   t.equal(await store.get(hostKey('h3')), undefined)
@@ -287,6 +289,14 @@ t.test('doctor finds all well in a cluster that is', async (t) => {
   const names = findings.map(({ what }) => what)
   const all = ['bus', 'hosts', 'brake', 'versions', 'answers', 'clocks', 'disk', 'backups', 'room', 'orphans']
   for (const name of [...all, 'runs', 'members']) t.ok(names.includes(name), `it looked at ${name}`)
+})
+
+t.test('doctor tells of a bus server that was removed until another is in its place', async (t) => {
+  const { operator, said } = await openOperator(t)
+  const found = async () => (await operator.doctor()).find(({ what }) => what === 'servers')
+  t.equal(await found(), undefined)
+  said.emptyPlaces = ['h3']
+  t.match(await found(), { level: 'warn', detail: /on h3: no other control host/, todo: /hosts:invite/ })
 })
 
 t.test('doctor says what is wrong and what to do', async (t) => {

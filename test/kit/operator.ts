@@ -70,6 +70,9 @@ export const openOperator = async (t: Test) => {
     removed: [] as string[],
     changed: [] as string[],
     restored: 0,
+    /** Whether somebody takes the place of a removed host's bus server; and places that are empty. */
+    filled: true,
+    emptyPlaces: [] as string[],
   }
   for (const name of ['h1', 'h2', 'h3'])
     await store.create(hostKey(name), Buffer.from(JSON.stringify(recordOf(name))))
@@ -89,7 +92,8 @@ export const openOperator = async (t: Test) => {
     canaryWrite: () => said.canaryWrite(),
     invite: async () => 'https://10.0.0.1:5100/join/abc?ca=def',
     hostChanged: (host) => void said.changed.push(host),
-    releaseServer: async () => undefined,
+    releaseServer: async () => said.filled,
+    emptyPlaces: () => said.emptyPlaces,
     spool: join(folder, 'run/restore.jsonl'),
     configKey: '0123456789abcdef',
     restored: () => void (said.restored += 1),

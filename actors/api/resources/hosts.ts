@@ -33,8 +33,9 @@ export const hosts = [
     summary: 'Take out a host that is dead, has left, or is drained and empty',
     body: is.obj({ force: is.opt(is.bool) }),
     async run(request, edge) {
-      await operatorOf(request, edge).remove(request.params.host, request.body.force === true)
-      return ok({ name: request.params.host })
+      const { host } = request.params
+      const { warning } = await operatorOf(request, edge).remove(host, request.body.force === true)
+      return ok({ name: host, warning })
     },
   }),
   endpoint({
