@@ -8,6 +8,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Route } from '../protocols/shapes.ts'
 import { succeed, type Known } from './epochs.ts'
+import { wildcardsOf } from './hostnames.ts'
 
 export type RouteCache = {
   /** The route that this hostname (lower case, no port) leads to, if it is known here. */
@@ -28,10 +29,7 @@ export const leadsTo = (route: Route, hostname: string, appDomain: string): bool
   !route.gone &&
   (hostname === `${route.appName}.${appDomain}` ||
     route.hostnames.includes(hostname) ||
-    route.hostnames.includes(wildcardOf(hostname)))
-
-/** `*.example.com` for `www.example.com`. */
-export const wildcardOf = (hostname: string): string => `*${hostname.slice(hostname.indexOf('.'))}`
+    wildcardsOf(hostname).some((wildcard) => route.hostnames.includes(wildcard)))
 
 /**
  * @param appsMax bound of both maps: a shard's working set (spec sheet router-perf: the collector's pause

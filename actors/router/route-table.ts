@@ -9,7 +9,8 @@ import type { Decided, Decision, Hold } from '../../src/proxy/contract.ts'
 import type { Route } from '../protocols/shapes.ts'
 import { bootTimeout, decide, noSuchApp, platformError, tooManyWaiting } from './decide.ts'
 import type { Standpoint } from './targets.ts'
-import { createRouteCache, leadsTo, wildcardOf } from './route-cache.ts'
+import { normalHost, wildcardsOf } from './hostnames.ts'
+import { createRouteCache, leadsTo } from './route-cache.ts'
 
 export type RouteTableDeps = {
   readonly appDomain: string
@@ -63,12 +64,6 @@ export type RouteTable = {
   stats(): { readonly cached: number; readonly hits: number; readonly misses: number }
 }
 
-/** Lower case, no trailing dot, no port. */
-export const normalHost = (host: string): string => {
-  const name = host.toLowerCase().replace(/:\d+$/, '')
-  return name.endsWith('.') ? name.slice(0, -1) : name
-}
-
 export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
   const { appDomain, limits } = deps
   const cache = createRouteCache(appDomain, limits.appsMax, limits.warmMax)
@@ -91,7 +86,12 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     const suffix = `.${appDomain}`
     const label = hostname.endsWith(suffix) ? hostname.slice(0, -suffix.length) : ''
     const byName = label !== '' && !label.includes('.') ? await deps.holderOf('app', label) : undefined
-    return byName ?? (await deps.holderOf('host', hostname)) ?? deps.holderOf('host', wildcardOf(hostname))
+    if (byName !== undefined) return byName
+    for (const name of [hostname, ...wildcardsOf(hostname)]) {
+      const found = await deps.holderOf('host', name)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   const ask = async (hostname: string): Promise<Route | undefined> => {

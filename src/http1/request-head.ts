@@ -2,6 +2,7 @@
  * What a router must know of a request before it forwards a byte: read from the parser's positions,
  * and refused where the framing or the Host could be understood in two ways (RFC 9112 §3, §6).
  */
+import { domainToASCII } from 'node:url'
 import {
   allIn,
   eachListElement,
@@ -241,6 +242,7 @@ function readVersion(bytes: Buffer, start: number, end: number): 0 | 1 | Fault {
 function readHost(bytes: Buffer, start: number, end: number): string {
   let stop = end
   let at = start
+  let isAscii = true
   if (bytes[start] === 0x5b && start < end) {
     const close = bytes.indexOf(0x5d, start)
     if (close < 0 || close >= end) return ''
@@ -251,15 +253,26 @@ function readHost(bytes: Buffer, start: number, end: number): string {
     at = close + 1
     stop = at
   } else {
-    while (at < end && isHostByte[bytes[at] as number] === 1) at += 1
+    for (; at < end; at += 1) {
+      const byte = bytes[at] as number
+      if (byte >= 0x80) isAscii = false
+      else if (isHostByte[byte] === 0) break
+    }
     stop = at
   }
   if (at < end) {
     if (bytes[at] !== 0x3a || end - at > 6) return ''
     for (let i = at + 1; i < end; i += 1) if (readDecimal(bytes, i, i + 1) < 0) return ''
   }
+  if (!isAscii) return internationalHost(bytes, start, stop)
   if (stop > start && bytes[stop - 1] === 0x2e) stop -= 1
   return latin1(bytes, start, stop).toLowerCase()
+}
+
+/** A name in UTF-8 is the one that its ASCII form names; of an escape there can be two opinions. */
+function internationalHost(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString('utf8', start, end)
+  return text.includes('%') ? '' : domainToASCII(text).replace(/\.$/, '')
 }
 
 function mayNominate(name: string): boolean {

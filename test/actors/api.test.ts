@@ -105,6 +105,19 @@ t.test('every object is valid against the published schema', async (t) => {
   }
 })
 
+t.test('an international domain is kept in its ASCII form and known by both', async (t) => {
+  const opened = await openApi(t)
+  const { http } = opened
+  await deployed(opened, 'worldly')
+  const path = '/apps/worldly/domains'
+  const made = await http('POST', path, { hostname: '*.BÜCHER.example.', sni_endpoint: null })
+  t.match(made, { status: 201, body: { hostname: '*.xn--bcher-kva.example' } })
+  const own = encodeURIComponent('*.bücher.example')
+  t.match((await http('GET', `${path}/${own}`)).body, { hostname: '*.xn--bcher-kva.example' })
+  t.equal((await http('DELETE', `${path}/${own}`)).status, 200)
+  t.equal((await http('POST', path, { hostname: 'bü%2echer.example', sni_endpoint: null })).status, 422)
+})
+
 t.test('a feature is turned on and off by name or id, and only where there is one', async (t) => {
   const opened = await openApi(t)
   const { http } = opened

@@ -5,7 +5,8 @@
 import t from 'tap'
 import { createAccessLog } from '../../actors/router/access-log.ts'
 import { createRouteCache } from '../../actors/router/route-cache.ts'
-import { normalHost, routeTableLimits } from '../../actors/router/route-table.ts'
+import { normalHost, wildcardsOf } from '../../actors/router/hostnames.ts'
+import { routeTableLimits } from '../../actors/router/route-table.ts'
 import { shard } from '../../actors/router/shard.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
@@ -80,7 +81,7 @@ t.test('names lead where the newest route says: custom, wildcard, renamed, remov
   )
   for (const host of ['shop.localhost', 'www.example.com', 'a.wild.example', 'b.wild.example'])
     t.equal(await code(table.resolve(host)), 'route', host)
-  t.equal(await code(table.resolve('a.b.wild.example')), '404  No such app', 'one label only')
+  t.equal(await code(table.resolve('wild.example')), '404  No such app', 'not what it stands below')
 
   plane.names = { 'app store': 'a1' }
   const renamed = route({ appName: 'store', version: 2 })
@@ -96,6 +97,25 @@ t.test('names lead where the newest route says: custom, wildcard, renamed, remov
   table.update(route({ appName: 'store', version: 3, gone: true }))
   t.equal(await code(table.resolve('store.localhost')), '404  No such app')
   t.equal(table.stats().cached, 0)
+})
+
+t.test('a wildcard covers names of any depth, and the nearest of several counts', async (t) => {
+  t.strictSame(wildcardsOf('a.b.example.com'), ['*.b.example.com', '*.example.com'])
+  t.strictSame(wildcardsOf('example.com'), [])
+  t.equal(wildcardsOf(`${'a.'.repeat(100)}example.com`).length, 8, 'a bounded number')
+  const names = { 'host *.example.com': 'a1', 'host *.b.example.com': 'a2' }
+  const { table } = world(names, [
+    route({ hostnames: ['*.example.com'] }),
+    route({ appId: 'a2', appName: 'near', hostnames: ['*.b.example.com'] }),
+  ])
+  for (const [host, app] of Object.entries({
+    'x.example.com': 'a1',
+    'b.example.com': 'a1',
+    'x.y.c.example.com': 'a1',
+    'x.b.example.com': 'a2',
+    'x.y.b.example.com': 'a2',
+  }))
+    t.match(await table.resolve(host), { app }, host)
 })
 
 t.test('a name that its app no longer claims is not served, whatever the names say', async (t) => {

@@ -17,6 +17,11 @@ t.test('requests are understood the same however they are cut', async (t) => {
     ['1.0 kept', 'GET / HTTP/1.0\nHost: a\nConnection: Keep-Alive\n\n', /"keepAlive":true/],
     ['close', 'GET / HTTP/1.1\nHost: a\nConnection: x, CLOSE\n\n', /"keepAlive":false/],
     ['host', 'GET / HTTP/1.1\nHOST: A.Example.:8080\n\n', /"host":"a.example"/],
+    [
+      'international',
+      'GET / HTTP/1.1\nHost: B\xc3\x9cCHER.example.:8080\n\n',
+      /"host":"xn--bcher-kva.example"/,
+    ],
     ['ipv6', 'GET / HTTP/1.1\nHost: [::1]:80\n\n', /"host":"\[::1\]"/],
     [
       'fragment',

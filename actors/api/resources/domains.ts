@@ -1,4 +1,5 @@
 /** Domains: the names at which an app answers. */
+import { domainToASCII } from 'node:url'
 import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
@@ -57,7 +58,7 @@ export const domains = [
     body: is.obj({ hostname: is.str, sni_endpoint: is.opt(is.orNull(is.str)) }),
     async run(request, edge) {
       const app = await thisApp(request, edge)
-      const name = request.body.hostname.trim().toLowerCase().replace(/\.$/, '')
+      const name = asciiName(request.body.hostname)
       if (!hostname.test(name))
         throw invalid(`Hostname ${request.body.hostname.slice(0, 253)} is not a valid domain.`)
       const { appDomain } = edge.settings
@@ -105,11 +106,18 @@ export const domains = [
   }),
 ]
 
+/** International names are kept, and looked up by routers, in their ASCII form. */
+const asciiName = (text: string): string => {
+  const name = text.trim().toLowerCase()
+  const isPlain = /^[\x00-\x7f]*$/.test(name) || name.includes('%')
+  return (isPlain ? name : domainToASCII(name)).replace(/\.$/, '')
+}
+
 const attach = (request: Request, appId: string, hostname: string, which: string | null) =>
   request.ask(ref(App, appId), { type: 'attachDomain', hostname, endpoint: which }, { resource: 'domain' })
 
 const pick = (app: AppView, which: string): AppView['domains'][number] => {
-  const name = which.toLowerCase()
+  const name = asciiName(which)
   const found = app.domains.find((domain) => domain.hostname === name || domain.id === which)
   if (found === undefined) throw notFound('domain')
   return found
