@@ -1,10 +1,12 @@
 /**
- * Patience: an ask that surely nobody handled is asked again for a moment. Ownership is just moving, a host
- * is just gone, or a mailbox is full: whoever called the API should not have to know.
+ * Patience: an ask that surely nobody handled, and a read that the store could not answer, are tried again
+ * for a moment. Ownership is just moving, a host is just gone, the record is choosing a leader: whoever
+ * called the API should not have to know.
  *
- * An ask whose outcome is unknown is never repeated: it may have been done.
+ * An ask whose outcome is unknown is never repeated, nor is a write: it may have been done.
  */
 import type { Clock } from '../../src/ports/clock.ts'
+import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import type { Edge } from './edge.ts'
 import { askFailureOf } from './errors.ts'
 
@@ -18,16 +20,38 @@ const passing = new Set(['unreachable', 'no_owner', 'too_many_hops', 'mailbox_fu
 
 export const patient =
   (clock: Clock, ask: Edge['ask']): Edge['ask'] =>
-  async (to, message, options) => {
-    const deadline = clock.now() + patienceMs
-    for (let waitMs = waitMsMin; ; waitMs = Math.min(waitMsMax, 2 * waitMs)) {
-      try {
-        return await ask(to, message, options)
-      } catch (error) {
+  (to, message, options) =>
+    patiently(
+      clock,
+      () => ask(to, message, options),
+      (error) => {
         const failure = askFailureOf(error)
-        const isPassing = failure?.kind === 'nobody' && passing.has(failure.reason)
-        if (!isPassing || clock.now() + waitMs > deadline) throw error
-      }
-      await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
-    }
+        return failure?.kind === 'nobody' && passing.has(failure.reason)
+      },
+    )
+
+export const patientReads = (clock: Clock, store: Store): Store => {
+  const again = <T>(read: () => Promise<T>): Promise<T> =>
+    patiently(clock, read, (error) => error instanceof StoreUnavailable)
+  return {
+    ...store,
+    get: (key) => again(() => store.get(key)),
+    list: (prefix) => again(() => store.list(prefix)),
   }
+}
+
+const patiently = async <T>(
+  clock: Clock,
+  work: () => Promise<T>,
+  isPassing: (error: unknown) => boolean,
+): Promise<T> => {
+  const deadline = clock.now() + patienceMs
+  for (let waitMs = waitMsMin; ; waitMs = Math.min(waitMsMax, 2 * waitMs)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isPassing(error) || clock.now() + waitMs > deadline) throw error
+    }
+    await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
+  }
+}

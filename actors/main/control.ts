@@ -15,6 +15,7 @@ import { refAt } from '../../src/runtime/index.ts'
 import type { Node } from '../../src/runtime/node.ts'
 import { openAccounts } from '../api/accounts.ts'
 import { writeEnvFile } from '../api/env-file.ts'
+import { patientReads } from '../api/patience.ts'
 import { startApi } from '../api/start.ts'
 import { slugObject } from '../effects/perform/builder.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
@@ -141,10 +142,11 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   })
   const requests = localRequests(clock)
   const owner = { email: ownerEmail, token: deps.token }
-  const accounts = await untilAvailable(() => openAccounts(store, random, () => clock.now(), owner))
+  const reads = patientReads(clock, store)
+  const accounts = await untilAvailable(() => openAccounts(reads, random, () => clock.now(), owner))
   const api = await startApi({
     node,
-    store,
+    store: reads,
     random,
     clock,
     log,

@@ -1,13 +1,15 @@
 /** The API's endpoints: what is answered to whom asks, each object held against Heroku's published schema. */
 import t from 'tap'
 import type { Edge } from '../../actors/api/edge.ts'
-import { patient } from '../../actors/api/patience.ts'
+import { patient, patientReads } from '../../actors/api/patience.ts'
 import { App } from '../../actors/protocols/app.ts'
 import { ref, type AskFailure } from '../../src/runtime/index.ts'
+import { StoreUnavailable } from '../../src/ports/store.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
 import { issue, makeAuthority } from '../../src/certs/certificate.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { by, deployed, openApi, type Json } from '../kit/api.ts'
+import { memoryStore } from '../kit/memory-store.ts'
 import { schemaFaults } from '../kit/schema.ts'
 
 const authority = { ...makeAuthority('test', Date.now(), 100), commonName: 'test' }
@@ -378,3 +380,39 @@ t.test(
     }
   },
 )
+
+t.test('a read that the store could not answer is made again for some seconds, a write is not', async (t) => {
+  const clock = virtualClock()
+  const real = memoryStore()
+  let away = 3
+  let tries = 0
+  const flaky = <T>(work: () => Promise<T>): Promise<T> => {
+    tries += 1
+    return away-- > 0 ? Promise.reject(new StoreUnavailable('away', 'no')) : work()
+  }
+  const store = patientReads(clock, {
+    ...real,
+    get: (key) => flaky(() => real.get(key)),
+    list: (prefix) => flaky(() => real.list(prefix)),
+    create: (key, value) => flaky(() => real.create(key, value)),
+  })
+  const ended = async <T>(work: Promise<T>): Promise<T> => {
+    const run = { isOver: false }
+    const over = (): void => void (run.isOver = true)
+    work.then(over, over)
+    while (!run.isOver) {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (!run.isOver) clock.step(Infinity)
+    }
+    return work
+  }
+  t.equal(await ended(store.get('nothing')), undefined)
+  t.equal(tries, 4)
+  away = 1
+  t.same(await ended(store.list('none/')), [])
+  ;[away, tries] = [1, 0]
+  await t.rejects(ended(store.create('key', new Uint8Array())), { name: 'StoreUnavailable' })
+  t.equal(tries, 1)
+  away = Number.POSITIVE_INFINITY
+  await t.rejects(ended(store.get('key')), { name: 'StoreUnavailable' })
+})
