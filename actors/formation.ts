@@ -5,6 +5,7 @@
  * host is told only after the record that decided it is stored. Everything told may be lost: reconcile and
  * announcements say it again. Kept callers die with the activation: their answers are then unknown.
  */
+import { labelsText } from '../config/labels.ts'
 import { actor, refAt, type AskCtx, type Caller } from '../src/runtime/index.ts'
 import { Routes } from './effects/routes.ts'
 import { released } from './formation/decide.ts'
@@ -218,16 +219,22 @@ const awake = (s: State, ctx: Self): State => {
   return { ...s, places: askPlaces(s.f, noPlaces, ctx) }
 }
 
-/** Processes learn only at their start that they have to be the only one. */
+/**
+ * Processes learn only at their start that they have to be the only one, and go only then to a host that has
+ * other labels: those on their way are asked for anew.
+ */
 const rescale = (f: Formed, types: Formed['types'], ctx: Self): Formed => {
-  const changed = types.filter(
-    (type) => f.types.find((known) => known.type === type.type)?.singleton !== type.singleton,
-  )
+  const changed: { readonly type: string; readonly moves: boolean }[] = types.flatMap((type) => {
+    const known = f.types.find((one) => one.type === type.type)
+    const moves = labelsText(known?.labels) !== labelsText(type.labels)
+    return moves || known?.singleton !== type.singleton ? [{ type: type.type, moves }] : []
+  })
   const fitted = fit({ ...f, types }, ctx)
   return fitted.slots
     .filter(
       (slot) =>
-        isFormed(slot) && slot.run?.phase !== 'placing' && changed.some(({ type }) => type === slot.type),
+        isFormed(slot) &&
+        changed.some(({ type, moves }) => type === slot.type && (moves || slot.run?.phase !== 'placing')),
     )
     .reduce((next, slot) => restart(next, slot, ctx), fitted)
 }

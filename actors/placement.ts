@@ -31,8 +31,12 @@ export const placement = actor(Placement, {
   receive: {
     viewChanged: (s, { view }, ctx) => follow(s, view, ctx),
     announced(s, m, ctx) {
+      const before = s.fleet.machine(m.host)
+      const tookRuns = before !== undefined && s.fleet.takes(before)
       const { understood, freed } = s.fleet.announce(m, ctx.now)
       const machine = s.fleet.machine(m.host)
+      // A host may be in the view before it has said what it has.
+      if (!tookRuns && machine !== undefined && s.fleet.takes(machine)) s.uneven = true
       if (!understood && machine !== undefined) askInFull(machine, ctx)
       if (freed) offerRoom(s, ctx)
       return s

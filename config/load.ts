@@ -5,6 +5,7 @@
 import { isIPv4 } from 'node:net'
 import { availableParallelism, homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
+import { isLabel } from './labels.ts'
 
 export type Settings = {
   /** Absolute folder of all state. */
@@ -110,8 +111,10 @@ const rolesOf = (env: Environment): readonly Role[] => {
 const labelsOf = (env: Environment): Readonly<Record<string, string>> => {
   const value = text(env, 'MANIFOLD_LABELS')
   if (value === undefined) return {}
-  const pairs = value.split(',').map((pair) => /^([a-z][a-z0-9-]{0,31})=([A-Za-z0-9._-]{1,63})$/.exec(pair))
-  const labels = Object.fromEntries(pairs.flatMap((pair) => (pair ? [[pair[1], pair[2]]] : [])))
+  const pairs = value.split(',').map((pair) => /^([^=]*)=(.*)$/.exec(pair)?.slice(1))
+  const labels: Record<string, string> = Object.fromEntries(
+    pairs.filter((pair) => pair !== undefined).filter(([name = '', of = '']) => isLabel(name, of)),
+  )
   if (Object.keys(labels).length !== pairs.length)
     return refuse('MANIFOLD_LABELS', value, 'name=value pairs like zone=a,disk=ssd, each name once')
   return labels

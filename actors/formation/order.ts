@@ -2,6 +2,7 @@
  * The order to start a run, from the record that decided it: the same whoever writes it, the formation or a
  * placement in its stead. Pure.
  */
+import { labelsText, type Labels } from '../../config/labels.ts'
 import type { ProcessType, Run } from '../protocols/shapes.ts'
 import type { Formed, Slot } from './record.ts'
 
@@ -36,12 +37,23 @@ export const orderOf = (
   }
 }
 
-const scaleOf = ({ quantity, size, singleton, updatedAt }: ProcessType): NonNullable<Run['scale']> => ({
+const scaleOf = ({
   quantity,
   size,
   singleton,
+  labels,
+  updatedAt,
+}: ProcessType): NonNullable<Run['scale']> => ({
+  quantity,
+  size,
+  singleton,
+  ...(labelsText(labels) === '' ? {} : { labels }),
   at: updatedAt,
 })
+
+/** What its host must have. */
+export const labelsOf = (f: Formed, slot: Pick<Slot, 'type' | 'oneOff'>): Labels =>
+  (slot.oneOff === null ? f.types.find((known) => known.type === slot.type)?.labels : undefined) ?? {}
 
 /** At most one life at a time: the old one ends before the new one starts. */
 export const isSingleton = (f: Formed, slot: Pick<Slot, 'type' | 'oneOff'>): boolean =>

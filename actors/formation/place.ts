@@ -7,7 +7,7 @@ import { refAt, type AskFailure, type MessageOf } from '../../src/runtime/index.
 import type { Formation } from '../protocols/formation.ts'
 import { Placement } from '../protocols/placement.ts'
 import { say } from '../say.ts'
-import { isSingleton } from './order.ts'
+import { isSingleton, labelsOf } from './order.ts'
 import { withSlot, type Formed, type RunState, type Slot } from './record.ts'
 import { end, send, type Self } from './rollout.ts'
 
@@ -22,9 +22,9 @@ export const noPlaces: Places = { asked: new Set(), waiting: new Map() }
 
 const placeTimeoutMs = 5_000
 /** Placement tells when there is room; should that be lost, it is asked again. */
-const fullRetryMs = 5_000
+const lackRetryMs = 5_000
 const retryMs = 500
-/** A reason other than a lack of room is not worth a line in the log before. */
+/** A reason other than a lack of room or of a host of the kind is not worth a line in the log before. */
 const patienceMs = 10_000
 
 type Placing = { readonly slot: Slot; readonly run: RunState }
@@ -61,6 +61,7 @@ const ask = (f: Formed, placing: readonly Placing[], ctx: Self): void => {
     processType: first.type,
     memoryBytes: memoryBytesOf(first.size),
     singleton: isSingleton(f, first),
+    labels: labelsOf(f, first),
     held,
     runs: placing.map(({ slot, run }) => ({ runId: run.id, name: slot.name, epoch: run.epoch })),
     relayed: false,
@@ -100,9 +101,12 @@ export const placed = (
   return { ...f, slots }
 }
 
+/** Only what is new in the fleet ends it. */
+const isLack = ({ code }: Failed): boolean => code === 'no_room' || code === 'no_match'
+
 /** Tried again until there is room. A predecessor that still runs may hold the very room: it goes. */
 export const unplaced = (f: Formed, runIds: readonly string[], failed: Failed, ctx: Self): Formed => {
-  ctx.after('retry', failed.full ? fullRetryMs : retryMs, { type: 'retry' })
+  ctx.after('retry', isLack(failed) ? lackRetryMs : retryMs, { type: 'retry' })
   if (!failed.full) return f
   return f.slots
     .filter((slot) => slot.old !== null && slot.run?.phase === 'placing' && runIds.includes(slot.run.id))
@@ -122,7 +126,7 @@ export const answered = (
   for (const { name, run } of f.slots) {
     if (run === null || !answer.has(run.id)) continue
     const reason = run.phase === 'placing' ? m.failed?.reason : undefined
-    const worthy = m.failed?.full === true || ctx.now - run.at > patienceMs
+    const worthy = (m.failed !== null && isLack(m.failed)) || ctx.now - run.at > patienceMs
     if (reason === undefined || !worthy) waiting.delete(name)
     else if (waiting.get(name) !== reason) {
       say(ctx, ctx.self.key, 'heroku', name, `Error R99 (Platform error) -> ${reason}`)

@@ -6,7 +6,7 @@
 import { memoryBytesOf } from '../../config/dyno-sizes.ts'
 import { refAt } from '../../src/runtime/index.ts'
 import { Placement } from '../protocols/placement.ts'
-import { isSingleton } from './order.ts'
+import { isSingleton, labelsOf } from './order.ts'
 import type { Formed, Slot } from './record.ts'
 import type { Self } from './rollout.ts'
 
@@ -34,7 +34,15 @@ const unheard = (f: Formed, slot: Slot, heard: ReadonlySet<string>, ctx: Self) =
     return [
       {
         host,
-        run: { id, appId: ctx.self.key, name: slot.name, bytes, epoch, singleton: isSingleton(f, slot) },
+        run: {
+          id,
+          appId: ctx.self.key,
+          name: slot.name,
+          bytes,
+          epoch,
+          singleton: isSingleton(f, slot),
+          labels: labelsOf(f, slot),
+        },
       },
     ]
   })

@@ -7,6 +7,7 @@
  * is later still, so nobody's word is undone. A change after which no process of the type was started leaves
  * no trace.
  */
+import { labelsText } from '../../config/labels.ts'
 import type { ProcessType, RunReport } from '../protocols/shapes.ts'
 import { say } from '../say.ts'
 import { slotOrder, type Formed } from './record.ts'
@@ -21,8 +22,12 @@ export const regain = (f: Formed, report: RunReport, ctx: Self): Formed => {
   const known = f.types.find(({ type }) => type === name.slice(0, name.lastIndexOf('.')))
   if (scale === undefined || known === undefined || scale.at <= known.updatedAt) return f
   if (f.destroying || phase === 'stopping' || phase === 'exited') return f
-  const { quantity, size, singleton } = known
-  if (scale.quantity === quantity && scale.size === size && scale.singleton === singleton) return f
+  const isSame =
+    scale.quantity === known.quantity &&
+    scale.size === known.size &&
+    scale.singleton === known.singleton &&
+    labelsText(scale.labels) === labelsText(known.labels)
+  if (isSame) return f
   const types = scaledAgain(f.types, known, scale)
   const scaled = types?.find(({ type }) => type === known.type)
   if (types === undefined || scaled === undefined) return f

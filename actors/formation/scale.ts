@@ -4,6 +4,7 @@
  */
 import { dynoSizeDefault, dynoSizes, findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'
+import { labelsFault, type Labels } from '../../config/labels.ts'
 import type { ProcessType, Run, Slug } from '../protocols/shapes.ts'
 
 export type ScaleUpdate = {
@@ -11,6 +12,7 @@ export type ScaleUpdate = {
   readonly quantity?: string | undefined
   readonly size?: string | undefined
   readonly singleton?: boolean | undefined
+  readonly labels?: Labels | undefined
 }
 export type Scaled =
   | { readonly ok: true; readonly types: ProcessType[] }
@@ -41,10 +43,13 @@ export const scaleTypes = (
     if (quantity > size.dynosPerTypeMax) {
       return refused(`Cannot run more than ${size.dynosPerTypeMax} ${size.name} size dynos per process type.`)
     }
+    const labels = update.labels ?? before.labels ?? {}
+    const fault = labelsFault(labels)
+    if (fault !== undefined) return refused(fault)
     const singleton = update.singleton ?? before.singleton
     // Later than the change before also when the clock went back: it tells them apart (regain.ts).
     const updatedAt = Math.max(now, before.updatedAt + 1)
-    scaled = scaled.with(at, { ...before, quantity, size: size.name, singleton, updatedAt })
+    scaled = scaled.with(at, { ...before, quantity, size: size.name, singleton, labels, updatedAt })
   }
   const dynos = scaled.reduce((sum, type) => sum + type.quantity, 0)
   if (dynos > heroku.dynosPerAppMax)
@@ -89,8 +94,9 @@ export const scaledText = (types: readonly ProcessType[], email: string): string
 export const scaledAgain = (
   types: readonly ProcessType[],
   known: ProcessType,
-  { quantity, size, singleton, at }: NonNullable<Run['scale']>,
+  { quantity, size, singleton, labels, at }: NonNullable<Run['scale']>,
 ): ProcessType[] | undefined => {
-  const scaled = scaleTypes(types, [{ type: known.type, quantity: String(quantity), size, singleton }], at)
+  const update = { type: known.type, quantity: String(quantity), size, singleton, labels: labels ?? {} }
+  const scaled = scaleTypes(types, [update], at)
   return scaled.ok ? scaled.types : undefined
 }

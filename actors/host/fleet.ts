@@ -47,4 +47,5 @@ const fleetRunOf = ({ report, memoryBytes, singleton }: Held): FleetRun => ({
   bytes: memoryBytes,
   epoch: report.epoch,
   singleton,
+  ...(report.scale?.labels && { labels: report.scale.labels }),
 })

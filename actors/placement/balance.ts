@@ -2,6 +2,7 @@
  * Gentle balance after hosts came: one run at a time, a bounded number an hour, and only while it makes the
  * spread of an app or the load of two hosts clearly better. Singletons and one-offs stay where they are.
  */
+import { labelsText } from '../../config/labels.ts'
 import { placementTimes } from './times.ts'
 import { plan, stays, tellMoves } from './moves.ts'
 import { choose, Spread } from './choose.ts'
@@ -49,7 +50,7 @@ const next = (s: State, machines: readonly Machine[]): Better | undefined => {
   const heavy = [...most.rows.values()].find(
     (row) =>
       mayMove(row) &&
-      s.fleet.freeOf(least.name) >= row.bytes &&
+      s.fleet.fits(least.name, row) &&
       spreadGain(spreads.get(kindOf(row))!, most, least) >= 0 &&
       // It must go to the emptier one: choose() goes by spread first, and would take it elsewhere.
       chosenIs(s, row, most, least, spreads),
@@ -70,11 +71,11 @@ const crowdedOf = (
       const kind = kindOf(row)
       const spread = spreads.get(kind)!
       if (!isCrowded(spread, from, zones) || !mayMove(row)) continue
-      const pair = `${from.name} ${kind} ${row.bytes}`
+      const pair = `${from.name} ${kind} ${row.bytes} ${labelsText(row.labels)}`
       if (seen.has(pair)) continue
       seen.add(pair)
       const isBetter = (to: Machine): boolean =>
-        s.fleet.freeOf(to.name) >= row.bytes && spreadGain(spread, from, to) > 0
+        s.fleet.fits(to.name, row) && spreadGain(spread, from, to) > 0
       if (machines.some(isBetter)) return withoutIt(row, from.name, spreads)
     }
   }
@@ -130,4 +131,4 @@ const chosenIs = (
   from: Machine,
   to: Machine,
   spreads: ReadonlyMap<string, Spread>,
-): boolean => choose(s.fleet, spreads.get(kindOf(row))!.without(from.name), row.bytes) === to.name
+): boolean => choose(s.fleet, spreads.get(kindOf(row))!.without(from.name), row) === to.name

@@ -1,10 +1,11 @@
 /** Answering where runs go, and remembering which of them found no room. */
+import { hasLabels, labelsText, type Labels } from '../../config/labels.ts'
 import { ref, refAt, type Caller } from '../../src/runtime/index.ts'
 import { Formation } from '../protocols/formation.ts'
 import { Host } from '../protocols/host.ts'
 import { Placement } from '../protocols/placement.ts'
 import { choose, Spread } from './choose.ts'
-import { slotOf } from './fleet.ts'
+import { slotOf, type Needs } from './fleet.ts'
 import { leads, type Decision, type Question, type Self, type State, type Waiting } from './state.ts'
 
 /**
@@ -21,7 +22,7 @@ const roomAgainMs = 1_000
 
 /** Decides them one after the other: each choice counts for the next. */
 export const decide = (s: State, m: Question, ctx: Self): Decision => {
-  const { appId, memoryBytes: bytes, singleton } = m
+  const { appId, memoryBytes: bytes, singleton, labels } = m
   const held = new Set(m.held.map(({ runId }) => runId))
   for (const { runId } of m.runs) held.add(runId)
   // What was promised to an earlier question may not be on record yet.
@@ -31,10 +32,10 @@ export const decide = (s: State, m: Question, ctx: Self): Decision => {
   const placed: Decision['placed'] = []
   let failed: Decision['failed'] = null
   for (const { runId, name, epoch } of m.runs) {
-    const run = { id: runId, appId, name, bytes, epoch, singleton }
-    const host = promised(s, runId) ?? (isOccupied(s, run, ctx) ? undefined : choose(s.fleet, spread, bytes))
+    const run = { id: runId, appId, name, bytes, epoch, singleton, ...(labels && { labels }) }
+    const host = promised(s, runId) ?? (isOccupied(s, run, ctx) ? undefined : choose(s.fleet, spread, run))
     if (host === undefined) {
-      failed = singleton && s.fleet.livesOf(slotOf(run), runId).length > 0 ? occupied : why(s, bytes)
+      failed = singleton && s.fleet.livesOf(slotOf(run), runId).length > 0 ? occupied : why(s, run)
       wait(s, run, failed.reason, ctx)
       continue
     }
@@ -78,22 +79,33 @@ const isGone = (s: State, host: string): boolean => {
   return state === undefined || state === 'dead' || state === 'left'
 }
 
-const why = (s: State, bytes: number): { code: string; reason: string } => {
+/** ` with disk=ssd`, where something is required. */
+export const withLabels = (labels: Labels | undefined): string =>
+  labelsText(labels) === '' ? '' : ` with ${labelsText(labels)}`
+
+const why = (s: State, { bytes, labels }: Needs): { code: string; reason: string } => {
   const counts = new Map<string, number>()
   let takes = 0
+  let others = 0
   for (const machine of s.fleet.machines()) {
-    if (s.fleet.takes(machine)) takes += 1
+    if (!hasLabels(machine.labels, labels)) others += 1
+    else if (s.fleet.takes(machine)) takes += 1
     else {
       const state = machine.state === 'up' ? 'starting' : machine.state
       counts.set(state, (counts.get(state) ?? 0) + 1)
     }
   }
   if (takes > 0)
-    return { code: 'no_room', reason: `No host has ${Math.ceil(bytes / 2 ** 20)} MB of memory to spare` }
-  const others = [...counts].map(([state, count]) => `${count} ${state}`).sort()
+    return {
+      code: 'no_room',
+      reason: `No host${withLabels(labels)} has ${Math.ceil(bytes / 2 ** 20)} MB of memory to spare`,
+    }
+  if (counts.size === 0 && others > 0)
+    return { code: 'no_match', reason: `No host has ${labelsText(labels)}` }
+  const states = [...counts].map(([state, count]) => `${count} ${state}`).sort()
   return {
     code: 'no_host',
-    reason: `No host takes dynos${others.length > 0 ? ` (${others.join(', ')})` : ''}`,
+    reason: `No host${withLabels(labels)} takes dynos${states.length > 0 ? ` (${states.join(', ')})` : ''}`,
   }
 }
 

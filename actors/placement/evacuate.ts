@@ -4,7 +4,7 @@
  */
 import type { Spread } from './choose.ts'
 import { kindOf, type Machine, type Row } from './fleet.ts'
-import { wait } from './decide.ts'
+import { wait, withLabels } from './decide.ts'
 import { plan, spreadsOf, tellMoves } from './moves.ts'
 import { isOneOff, leads, type Move, type Self, type State } from './state.ts'
 
@@ -33,7 +33,8 @@ const replaceLost = (s: State, ctx: Self): void => {
   const ranked = byNeed(lost, spreads)
   for (const { row, machine, why } of ranked) {
     const move = plan(s, row, machine.name, why, spreads.get(kindOf(row))!, ctx)
-    if (move === undefined) wait(s, row, `${machine.name} is ${why}, and no other host has room`, ctx)
+    if (move === undefined)
+      wait(s, row, `${machine.name} is ${why}, and no other host${withLabels(row.labels)} has room`, ctx)
     else moves.push(move)
   }
   const hosts = [...new Set(lost.map(({ machine, why }) => `${machine.name}:${why}`))].join(' ')
@@ -91,7 +92,8 @@ const emptyDraining = (s: State, ctx: Self): void => {
   const moves: Move[] = []
   for (const { row, machine } of chosen) {
     const move = plan(s, row, machine.name, 'drain', spreads.get(kindOf(row))!, ctx)
-    if (move === undefined) wait(s, row, `${machine.name} is draining, and no other host has room`, ctx)
+    if (move === undefined)
+      wait(s, row, `${machine.name} is draining, and no other host${withLabels(row.labels)} has room`, ctx)
     else moves.push(move)
   }
   tellMoves(s, moves, ctx)

@@ -6,15 +6,19 @@
  * Changed in place, for there may be a quarter of a million runs in it: its actor keeps nothing durable,
  * and one that fails starts with an empty fleet.
  */
+import { hasLabels, type Labels } from '../../config/labels.ts'
 import type { Announcement, FleetMember, FleetRun, FleetView } from '../protocols/shapes.ts'
 import { Shelf } from './shelf.ts'
 
 /** `promisedAt`: 0 once its host has announced it. */
 export type Row = FleetRun & { readonly promisedAt: number }
+/** What a run asks of its host. */
+export type Needs = { readonly bytes: number; readonly labels?: Labels | undefined }
 export type Absence = 'suspect' | 'dead'
 export type Machine = {
   readonly name: string
   zone: string
+  labels: Labels
   state: FleetMember['state']
   since: number
   seq: number
@@ -77,6 +81,7 @@ export class Fleet {
       this.#zones.get(machine.zone)?.remove(name)
       machine.state = state
       machine.zone = labels['zone'] ?? ''
+      machine.labels = labels
       this.#shelve(machine)
       if (!before && this.takes(machine)) fresh.push(name)
     }
@@ -92,6 +97,11 @@ export class Fleet {
   /** Whether new runs may go there. */
   takes(machine: Machine): boolean {
     return machine.state === 'up' && machine.seq > 0
+  }
+  /** Whether a machine has room for such a run, and is as it has to be. */
+  fits(name: string, { bytes, labels }: Needs): boolean {
+    const machine = this.#machines.get(name)
+    return machine !== undefined && this.freeOf(name) >= bytes && hasLabels(machine.labels, labels)
   }
   freeOf(name: string): number {
     const machine = this.#machines.get(name)
@@ -214,6 +224,7 @@ export class Fleet {
     const machine: Machine = {
       name,
       zone: '',
+      labels: {},
       // Until a view says otherwise.
       state: 'joining',
       since: 0,

@@ -32,7 +32,7 @@ export const plan = (
   const before = s.moves.get(row.id)
   const kept = before !== undefined && before.to !== null && canTake(s, before.to) ? before : undefined
   const stopsFirst = row.singleton || isOneOff(row)
-  const to = kept?.to ?? (stopsFirst ? null : (choose(s.fleet, spread, row.bytes) ?? null))
+  const to = kept?.to ?? (stopsFirst ? null : (choose(s.fleet, spread, row) ?? null))
   if (to === null && !stopsFirst && why !== 'dead') return undefined
   const move: Move = {
     row,

@@ -38,15 +38,14 @@ export class Shelf {
     this.#classOf.delete(host)
   }
 
-  /** The first host with room that is wanted, from the most free down. */
-  find(
-    bytes: number,
-    freeOf: (host: string) => number,
-    wanted: (host: string) => boolean,
-  ): string | undefined {
+  /**
+   * The first host that is wanted, from the most free down, as far as there may be so much room (`wanted`
+   * says whether there is).
+   */
+  find(bytes: number, wanted: (host: string) => boolean): string | undefined {
     while (this.#top >= 0 && this.#classes[this.#top]!.size === 0) this.#top--
     for (let at = this.#top; at >= classOfBytes(bytes); at--) {
-      for (const host of this.#classes[at]!) if (freeOf(host) >= bytes && wanted(host)) return host
+      for (const host of this.#classes[at]!) if (wanted(host)) return host
     }
     return undefined
   }

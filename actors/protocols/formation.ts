@@ -8,6 +8,7 @@ import {
   dynoShape,
   processTypeShape,
   releaseShape,
+  requiredLabels,
   routeShape,
   runReportShape,
 } from './shapes.ts'
@@ -32,7 +33,10 @@ export const Formation = protocol('formation', 1, {
   ),
   /** From Releases: work towards this one. Idempotent by version. */
   released: tell({ release: releaseShape, by: actorShape }),
-  /** quantity: `3`, `+1`, `-1` as text; size in any case; singleton: never two lives at once. All or none. */
+  /**
+   * quantity: `3`, `+1`, `-1` as text; size in any case; singleton: never two lives at once; labels: all that
+   * its host must have, none when empty. All or none.
+   */
   scale: ask(
     {
       updates: is.arr(
@@ -41,6 +45,7 @@ export const Formation = protocol('formation', 1, {
           quantity: is.opt(is.str),
           size: is.opt(is.str),
           singleton: is.opt(is.bool),
+          labels: requiredLabels,
         }),
       ),
       by: actorShape,
@@ -81,7 +86,7 @@ export const Formation = protocol('formation', 1, {
     /** Every run that was asked for; those that are not in `runs` failed. */
     asked: is.arr(is.str),
     runs: is.arr(is.obj({ runId: is.str, host: is.str })),
-    /** `full`: there are hosts, but none has room. */
+    /** `full`: there are hosts of the kind, but none has room. */
     failed: is.orNull(is.obj({ code: is.str, reason: is.str, full: is.bool })),
   }),
   /** From Placement: what waits for a place may find one now. */

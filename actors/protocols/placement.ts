@@ -4,11 +4,11 @@
  */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
 import { recordSchema } from '../formation/record.ts'
-import { announcementShape, fleetRunShape, viewShape } from './shapes.ts'
+import { announcementShape, fleetRunShape, requiredLabels, viewShape } from './shapes.ts'
 
 const wantedRuns = is.arr(is.obj({ runId: is.str, name: is.str, epoch: is.int }))
 const placedRuns = is.arr(is.obj({ runId: is.str, host: is.str }))
-/** Why some could not be placed: `no_host`, `no_room`, `occupied`. */
+/** Why some could not be placed: `no_host`, `no_match`, `no_room`, `occupied`. */
 const failure = is.orNull(is.obj({ code: is.str, reason: is.str }))
 
 export const Placement = protocol('placement', 1, {
@@ -27,6 +27,7 @@ export const Placement = protocol('placement', 1, {
       processType: is.str,
       memoryBytes: is.int,
       singleton: is.bool,
+      labels: requiredLabels,
       held: placedRuns,
       runs: wantedRuns,
       relayed: is.bool,

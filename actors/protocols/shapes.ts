@@ -1,6 +1,9 @@
 /** Shapes that several protocols share. Times are epoch milliseconds; ids are lower-case UUIDs. */
 import { is, type Static } from '../../src/runtime/index.ts'
 
+/** Labels that a host must have; absent where none are required, and in what older builds wrote. */
+export const requiredLabels = is.opt(is.map(is.str))
+
 /** What runs: an unpacked slug by its sum, and what it was built from. */
 export const slugShape = is.obj({
   id: is.str,
@@ -50,6 +53,7 @@ export const processTypeShape = is.obj({
   size: is.str,
   /** At most one life at a time, whatever happens; otherwise at least one. */
   singleton: is.bool,
+  labels: requiredLabels,
   createdAt: is.int,
   updatedAt: is.int,
 })
@@ -86,7 +90,13 @@ export const attachShape = is.obj({
  * How a process type was scaled when a run of it was decided: of its last change, at `at`
  * (`processTypeShape.updatedAt`). Absent: a one-off, or decided by an older build.
  */
-export const scaleShape = is.obj({ quantity: is.int, size: is.str, singleton: is.bool, at: is.int })
+export const scaleShape = is.obj({
+  quantity: is.int,
+  size: is.str,
+  singleton: is.bool,
+  labels: requiredLabels,
+  at: is.int,
+})
 
 /**
  * Everything a host must know to run one process once. Config vars are not in it: the host unseals
@@ -217,6 +227,7 @@ export const fleetRunShape = is.obj({
   bytes: is.int,
   epoch: is.int,
   singleton: is.bool,
+  labels: requiredLabels,
 })
 export type FleetRun = Static<typeof fleetRunShape>
 

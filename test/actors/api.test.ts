@@ -142,6 +142,11 @@ t.test('a feature is turned on and off by name or id, and only where there is on
   t.same(await single(), { feature: true, formation: true }, 'the flag of the formation')
   await http('PATCH', '/apps/featured/formation/worker', { singleton: false })
   t.same(await single(), { feature: false, formation: false }, 'and the other way round')
+  const worker = '/apps/featured/formation/worker'
+  t.match((await http('PATCH', worker, { labels: { disk: 'ssd' } })).body, { labels: { disk: 'ssd' } })
+  t.equal((await http('PATCH', worker, { labels: { disk: 1 } })).status, 422)
+  t.match((await http('GET', worker)).body, { labels: { disk: 'ssd' } })
+  t.equal((await http('PATCH', worker, { labels: null })).body['labels'], undefined, 'none any more')
   // `labs:enable` asks the account first and goes on to the app on 404.
   t.equal((await http('PATCH', '/account/features/http-session-affinity', { enabled: true })).status, 404)
 })

@@ -68,7 +68,8 @@ t.test('a run goes to the emptiest zone, then the emptiest host, then where most
     said('b'),
     said('c', [], { memoryBytes: 2_048 * mb }),
   )
-  const go = (hosts: readonly string[], bytes = 512 * mb) => choose(fleet, new Spread(fleet, hosts), bytes)
+  const go = (hosts: readonly string[], bytes = 512 * mb) =>
+    choose(fleet, new Spread(fleet, hosts), { bytes })
   t.equal(go([]), 'b', 'most free')
   t.equal(go(['b']), 'c', 'the other zone first')
   t.equal(go(['b', 'c']), 'a', 'then the host without any')
@@ -81,10 +82,10 @@ t.test('a run goes to the emptiest zone, then the emptiest host, then where most
 t.test('only hosts that are up and have announced themselves take runs', (t) => {
   const fleet = fleetOf(viewOf(1, ['a', 'b:suspect', 'c:draining', 'd:joining', 'e']), said('a'), said('b'))
   for (const host of ['c', 'd']) fleet.announce(said(host), 1)
-  const taken = [1, 2, 3].map(() => choose(fleet, new Spread(fleet, []), 1))
+  const taken = [1, 2, 3].map(() => choose(fleet, new Spread(fleet, []), { bytes: 1 }))
   t.same(taken, ['a', 'a', 'a'])
   fleet.setView(viewOf(2, ['a:dead', 'b', 'c', 'd:left']))
-  t.equal(choose(fleet, new Spread(fleet, ['b']), 1), 'c')
+  t.equal(choose(fleet, new Spread(fleet, ['b']), { bytes: 1 }), 'c')
   t.end()
 })
 
@@ -179,10 +180,10 @@ t.test('what finds no room has a reason, said once, and its formation hears of n
 
 t.test('a suspect loses nothing: its stateless runs get successors, those of bare apps first', (t) => {
   const lost = [
+    runOf('z1', { appId: 'z', name: 'web.1' }),
     runOf('x1', { appId: 'x', name: 'web.1' }),
     runOf('x2', { appId: 'x', name: 'web.2' }),
     runOf('y1', { appId: 'y', name: 'web.1' }),
-    runOf('z1', { appId: 'z', name: 'web.1' }),
     runOf('s1', { appId: 's', name: 'clock.1', singleton: true }),
     runOf('o1', { appId: 'o', name: 'run.4711' }),
   ]
@@ -298,5 +299,68 @@ t.test('what the record has on a host that never spoke moves when that host is d
   t.match(tells(follower, 'recalled'), [{ to: { key: 'placement', host: 'b' }, relayed: true }])
   follower.send({ type: 'recalled', runs: recalled('c'), relayed: true })
   t.equal(tells(follower, 'recalled').length, 1, 'said on once')
+  t.end()
+})
+
+t.test('when there is room for one, an app that has nothing left gets it, before the second of any', (t) => {
+  const p = driven(
+    viewOf(1, ['a', 'b']),
+    said('a', [runOf('z2', { appId: 'z', name: 'web.2' })], { memoryBytes: 1_536 * mb }),
+    said('b', [
+      runOf('z1', { appId: 'z', name: 'web.1' }),
+      runOf('x1', { appId: 'x', name: 'web.1' }),
+      runOf('x2', { appId: 'x', name: 'web.2' }),
+      runOf('y1', { appId: 'y', name: 'web.1' }),
+    ]),
+  )
+  p.send({ type: 'viewChanged', view: viewOf(2, ['a', 'b:suspect']) })
+  t.match(tells(p, 'move'), [{ runs: [{ runId: 'x1' }] }, { runs: [{ runId: 'y1' }] }])
+  t.same(
+    p.logs
+      .filter(({ at }) => at === 'unplaceable')
+      .map(({ dyno }) => dyno)
+      .sort(),
+    ['web.1', 'web.2'],
+  )
+  t.end()
+})
+
+t.test('after a host joined, runs move one at a time, and only so many an hour', (t) => {
+  const names = Array.from({ length: 20 }, (_, n) => `web.${n + 1}`)
+  const held = new Map(names.map((name) => [name, runOf(name, { name })]))
+  const p = driven(viewOf(1, ['a']), said('a', [...held.values()], { memoryBytes: 65_536 * mb }))
+  p.send({ type: 'viewChanged', view: viewOf(2, ['a', 'b']) })
+  p.send({ type: 'announced', ...said('b', [], { memoryBytes: 65_536 * mb }) })
+  p.clear()
+  const started = p.nowMs
+  let seq = 1
+  const movedAt: number[] = []
+  type Told = { runs: { runId: string; newRunId: string; epoch: number }[] }
+  while (p.nowMs < started + 7_200_000) {
+    p.fire('tick')
+    const told = tells(p, 'move') as unknown as Told[]
+    p.clear()
+    if (told.length === 0) continue
+    t.match(told, [{ why: 'rebalance', from: 'a' }])
+    const [{ runId, newRunId, epoch }, ...others] = told[0]!.runs as [Told['runs'][0], ...Told['runs']]
+    t.same(others, [])
+    p.send({ type: 'moved', appId: 'app-1', runIds: [runId] })
+    p.fire('tick')
+    t.same(tells(p, 'move'), [], 'the next waits until this one has ended')
+    movedAt.push(p.nowMs)
+    seq += 1
+    const { name } = held.get(runId)!
+    const delta = { full: false, seq, memoryBytes: 65_536 * mb }
+    const gone = { ...delta, count: 20 - movedAt.length, gone: [runId] }
+    p.send({
+      type: 'announced',
+      ...said('b', [runOf(newRunId, { name, epoch })], { ...delta, count: movedAt.length }),
+    })
+    p.send({ type: 'announced', ...said('a', [], gone) })
+  }
+  t.equal(movedAt.length, 10, 'until it is even')
+  const hour = movedAt.filter((at) => at < movedAt[0]! + 3_600_000)
+  t.equal(hour.length, 6)
+  t.ok(movedAt[0]! - started >= 10_000, 'when the fleet has been calm')
   t.end()
 })

@@ -196,6 +196,7 @@ export const control = (store: Store): Control => {
         type: string
         quantity?: string
         singleton?: boolean
+        labels?: Record<string, string>
       }[]) {
         const known = kept.types.find(({ type }) => type === update.type)
         if (known === undefined) refuse('invalid_params', `No such process type ${update.type}.`)
@@ -205,6 +206,7 @@ export const control = (store: Store): Control => {
                 ...one,
                 quantity: Number(update.quantity ?? one.quantity),
                 singleton: update.singleton ?? one.singleton,
+                labels: update.labels ?? one.labels ?? {},
               }
             : one,
         )

@@ -8,9 +8,11 @@ import { formationBody } from '../shapes/process.ts'
 import { thisApp } from './app-of.ts'
 
 // The CLI sends quantities as text, with a sign when they are relative; others send numbers and `dyno_size`.
-// `singleton` is this platform's own: never two lives of a process at once, whatever happens.
+// This platform's own: `singleton`, never two lives of a process at once, whatever happens; `labels`, what
+// its host must have (null and {}: nothing).
 const change = {
   singleton: is.opt(is.bool),
+  labels: is.opt(is.orNull(is.map(is.str))),
   quantity: is.opt(is.union(is.str, is.int)),
   size: is.opt(is.str),
   dyno_size: is.opt(is.union(is.str, is.obj({ id: is.opt(is.str), name: is.opt(is.str) }))),
@@ -19,6 +21,7 @@ type Change = {
   readonly quantity?: string | number
   readonly size?: string
   readonly singleton?: boolean
+  readonly labels?: Readonly<Record<string, string>> | null
   readonly dyno_size?: string | { readonly id?: string; readonly name?: string }
 }
 
@@ -77,7 +80,7 @@ const pick = (types: readonly ProcessType[], which: string): ProcessType => {
   return found
 }
 
-const wanted = (type: string, { quantity, size, dyno_size: sized, singleton }: Change) => {
+const wanted = (type: string, { quantity, size, dyno_size: sized, singleton, labels }: Change) => {
   const named = size ?? (typeof sized === 'string' ? sized : (sized?.name ?? sized?.id))
   const text = quantity === undefined ? undefined : String(quantity).trim()
   if (text !== undefined && !/^[+-]?\d{1,6}$/.test(text)) throw invalid('Quantity must be a number.')
@@ -88,5 +91,6 @@ const wanted = (type: string, { quantity, size, dyno_size: sized, singleton }: C
     ...(text === undefined ? {} : { quantity: text }),
     ...(named === undefined ? {} : { size: named }),
     ...(singleton === undefined ? {} : { singleton }),
+    ...(labels === undefined ? {} : { labels: { ...labels } }),
   }
 }

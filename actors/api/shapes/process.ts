@@ -1,6 +1,7 @@
 /** What runs: process types, dynos and their sizes, as the Platform API shows them. */
 import type { DynoSize } from '../../../config/dyno-sizes.ts'
 import { findDynoSize } from '../../../config/dyno-sizes.ts'
+import { labelsText } from '../../../config/labels.ts'
 import type { DynoView, ProcessType } from '../../protocols/shapes.ts'
 import { generation, idFor, named, timeText, type Named } from './common.ts'
 
@@ -16,6 +17,7 @@ export const formationBody = (type: ProcessType, app: Named): object => ({
   updated_at: timeText(type.updatedAt),
   // Not of Heroku's schema: only there when it says something.
   ...(type.singleton ? { singleton: true } : {}),
+  ...(labelsText(type.labels) === '' ? {} : { labels: type.labels }),
 })
 
 /**
