@@ -46,6 +46,8 @@ export class BodyReader {
   done = true
   fault: Fault | null = null
   consumed = 0
+  /** The trailer section of a chunked body, to be read when `take` returns; null when there was none. */
+  trailers: HeadParser | null = null
 
   #framing: Framing = 0
   #unchunk = false
@@ -54,7 +56,6 @@ export class BodyReader {
   #digits = 0
   #extensionBytes = 0
   #hadExtension = false
-  #trailers: HeadParser | null = null
 
   /** A body begins. `unchunk`: relay the data of chunks alone. */
   begin(framing: Framing, unchunk = false): void {
@@ -68,7 +69,7 @@ export class BodyReader {
     this.#digits = 0
     this.#extensionBytes = 0
     this.#hadExtension = false
-    this.#trailers = null
+    this.trailers = null
   }
 
   /**
@@ -183,8 +184,8 @@ export class BodyReader {
             at += 1
             break
           }
-          this.#trailers = new HeadParser(trailerRules)
-          this.#trailers.reset('trailers')
+          this.trailers = new HeadParser(trailerRules)
+          this.trailers.reset('trailers')
           this.#phase = phase.trailer
           break
         }
@@ -196,7 +197,7 @@ export class BodyReader {
           break
         }
         default: {
-          const trailers = this.#trailers
+          const trailers = this.trailers
           assert(trailers !== null)
           const outcome = trailers.feed(piece, at)
           if (outcome === 'fault') return this.#bad(faults['bad-trailer'])

@@ -12,12 +12,17 @@ export function formatAccessLine(record: AccessRecord): string {
   const sock = record.sock === '' ? '' : `sock=${record.sock} `
   const cause = record.cause === '' ? '' : ` cause="${quoted(record.cause)}"`
   const code = record.code === '' ? '' : ` code=${record.code} desc="${quoted(record.description)}"${cause}`
+  const agent = record.agent === '' ? '' : ` agent="${quoted(record.agent)}"`
   return (
     `${sock}at=${record.at}${code} method=${record.method} path="${quoted(record.path)}"` +
     ` host=${record.host} request_id=${record.requestId} fwd="${quoted(record.fwd)}"` +
     ` dyno=${record.target} connect=${ms(record.connectMs)} service=${ms(record.serviceMs)}` +
-    ` status=${record.status ?? ''} bytes=${record.bytes ?? ''} protocol=${record.protocol}`
+    ` status=${record.status ?? ''} bytes=${record.bytes ?? ''} protocol=${record.protocol}${tls(record.tls)}${agent}`
   )
+}
+
+function tls(version: AccessRecord['tls']): string {
+  return version === '' ? ' tls=false' : ` tls=true tls_version=${version}`
 }
 
 function ms(value: number | null): string {

@@ -8,6 +8,7 @@ import { HeadParser, requestRules } from '../http1/head-parser.ts'
 import { requestLimits } from '../http1/limits.ts'
 import { readRequestHead, type RequestHead } from '../http1/request-head.ts'
 import type { Wire, WireUser } from '../wire/wire.ts'
+import type { HttpVersion, TlsVersion } from './contract.ts'
 import type { Core } from './core.ts'
 import { errorResponse } from './page.ts'
 
@@ -24,12 +25,23 @@ export type Exchange = {
   readonly cut: () => void
 }
 
-/** How clients of one listener reach it: what X-Forwarded-Proto and -Port say. */
-export type Listener = { readonly protocol: 'http' | 'https'; readonly port: number }
+/** How clients reach a listener: what X-Forwarded-Proto and -Port, and the access line, say. */
+export type Listener = {
+  readonly protocol: 'http' | 'https'
+  readonly port: number
+  readonly version: HttpVersion
+  readonly tls: TlsVersion
+}
+
+/** Takes a connection over that turns out to speak HTTP/2; `first` are the bytes it has sent. */
+export type SwitchToHttp2 = (wire: Wire, first: Buffer, listener: Listener) => void
 
 export type BeginExchange = (client: Client, head: RequestHead) => Exchange
 
 const rules = requestRules(requestLimits)
+/** The first half of what an HTTP/2 client begins with: by itself a whole head of HTTP/1.1. */
+const prefaceStart = Buffer.from('PRI * HTTP/2.0\r\n\r\n')
+
 const never = Number.POSITIVE_INFINITY
 
 export class Client implements WireUser {
@@ -42,7 +54,10 @@ export class Client implements WireUser {
   /** The client sent its FIN. */
   ended = false
   requests = 0
+  /** The user agent, if this request came by a connection that was made for others: H31. */
+  misdirected: string | null = null
   readonly #begin: BeginExchange
+  readonly #switch: SwitchToHttp2 | null
   #exchange: Exchange | null = null
   /** Bytes nobody could take yet. */
   #early: Buffer | null = null
@@ -56,11 +71,19 @@ export class Client implements WireUser {
   #reading = false
   #bodyPaused = false
 
-  constructor(core: Core, wire: Wire, listener: Listener, begin: BeginExchange) {
+  /** @param switchToHttp2 null where no HTTP/2 may begin */
+  constructor(
+    core: Core,
+    wire: Wire,
+    listener: Listener,
+    begin: BeginExchange,
+    switchToHttp2: SwitchToHttp2 | null = null,
+  ) {
     this.core = core
     this.wire = wire
     this.listener = listener
     this.#begin = begin
+    this.#switch = switchToHttp2
     this.deadlineMs = core.nowMs() + core.limits.keepAliveMs
     core.counters.connections += 1
     core.clients.add(this)
@@ -71,6 +94,12 @@ export class Client implements WireUser {
   get address(): string {
     this.#address ??= this.wire.remoteAddress
     return this.#address
+  }
+
+  /** What an access line says of how the request came. */
+  get way(): { protocol: HttpVersion; tls: TlsVersion; agent: string } {
+    const { version, tls } = this.listener
+    return { protocol: version, tls, agent: this.misdirected ?? '' }
   }
 
   get idle(): boolean {
@@ -256,6 +285,10 @@ export class Client implements WireUser {
       if (outcome === 'more') break
       const head = outcome === 'fault' ? this.parser.fault : readRequestHead(this.parser)
       if (head === null || 'code' in head) {
+        if (this.requests === 0 && this.#switch !== null && isPreface(this.parser)) {
+          this.#leave(piece.subarray(this.parser.consumed), this.#switch)
+          break
+        }
         this.#refuse(head?.status ?? 400)
         break
       }
@@ -267,6 +300,14 @@ export class Client implements WireUser {
       at = 0
     }
     this.#reading = false
+  }
+
+  /** Not a client of ours: what it said reads as a request, as HTTP/2 means it to (RFC 9113 §3.4). */
+  #leave(more: Buffer, switchToHttp2: SwitchToHttp2): void {
+    this.#state = 'closed'
+    this.core.counters.connections -= 1
+    switchToHttp2(this.wire, Buffer.concat([prefaceStart, more]), this.listener)
+    this.core.leave(this)
   }
 
   /** Returns the exchange, or null when it is over already. */
@@ -321,4 +362,13 @@ export class Client implements WireUser {
     this.#exchange = null
     exchange?.clientClosed()
   }
+}
+
+function isPreface({ bytes, lineStart, lineEnd, count }: HeadParser): boolean {
+  const length = prefaceStart.length - 4
+  return (
+    count === 0 &&
+    lineEnd - lineStart === length &&
+    prefaceStart.compare(bytes, lineStart, lineEnd, 0, length) === 0
+  )
 }

@@ -59,6 +59,10 @@ export type Hold = {
 export type Decided = Route | Refusal
 export type Decision = Decided | Hold
 
+export type HttpVersion = 'http1.1' | 'http2.0'
+/** Empty: no TLS. */
+export type TlsVersion = '' | 'tls1.2' | 'tls1.3' | 'unknown'
+
 /** Everything an access line says of one request, made when its last byte has gone. */
 export type AccessRecord = {
   readonly app: string | null
@@ -82,7 +86,10 @@ export type AccessRecord = {
   readonly status: number | null
   /** Head and body sent to the client. */
   readonly bytes: number | null
-  readonly protocol: 'http' | 'https'
+  readonly protocol: HttpVersion
+  readonly tls: TlsVersion
+  /** What the client calls itself, where the record says it: H31. */
+  readonly agent: string
   /** Wall-clock time of the request's arrival. */
   readonly epochMs: number
 }

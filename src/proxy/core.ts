@@ -22,6 +22,8 @@ export type ProxySettings = {
   readonly newId: () => string
   /** How the proxy calls itself in Via and, where the target sent none, in Server. */
   readonly name: string
+  /** Whether a connection that was made for one name may carry requests for another. */
+  readonly isServedTogether: (name: string, other: string) => boolean | Promise<boolean>
   /** Node's own TCP handles; null: public sockets do the work. */
   readonly bare: Bare | null
 }

@@ -75,6 +75,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   #decided(decision: Decision): void {
     if (this.#stage !== 'resolving') return
     this.#owner = decision.app
+    if (this.#client.misdirected !== null && decision.app !== null) return this.#fail(failed('H31'))
     if (decision.kind === 'refuse') this.#answer(refused(decision), decision.pageUrl)
     else if (decision.kind === 'hold') this.#hold(decision)
     else if (this.#dial === null) this.#admit(decision)
@@ -392,7 +393,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
       connectMs: target === null ? null : connectMs,
       serviceMs: this.#sentMs < 0 ? null : this.#core.nowMs() - this.#sentMs,
       bytes: this.#sentMs < 0 ? null : outlet.bytes,
-      protocol: this.#client.listener.protocol,
+      ...this.#client.way,
       epochMs: this.#epochMs,
     })
   }

@@ -47,6 +47,12 @@ export type ProxyLimits = {
   /** After a client's FIN: how long an answer may still find it half open. */
   readonly halfCloseMs: number
   readonly connectionsMax: number
+  /** From a connection to the end of its TLS handshake. */
+  readonly handshakeMs: number
+  /** Requests at once on one HTTP/2 connection. */
+  readonly streamsPerSessionMax: number
+  /** Requests of one HTTP/2 connection that came to nothing, before it is looked at what the others did. */
+  readonly resetsPerSessionMax: number
   /** Precision of all deadlines. */
   readonly sweepMs: number
 }
@@ -78,6 +84,9 @@ export const defaultLimits: ProxyLimits = {
   lingerBytesMax: 1_048_576,
   halfCloseMs: 500,
   connectionsMax: 100_000,
+  handshakeMs: 10_000,
+  streamsPerSessionMax: 100,
+  resetsPerSessionMax: 200,
   sweepMs: 100,
 }
 

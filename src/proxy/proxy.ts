@@ -1,23 +1,30 @@
 /**
- * An HTTP/1.1 reverse proxy on sockets: the data path of one router process.
+ * A reverse proxy on sockets, to targets that speak HTTP/1.1: the data path of one router process.
  *
  * It is given callbacks that say where requests go and that take a record of each; it knows nothing of
  * where routes come from. Listeners may share their port with other processes (SO_REUSEPORT).
  */
 import { randomUUID } from 'node:crypto'
-import { createServer, type Server } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { RequestHead } from '../http1/request-head.ts'
+import { createTlsAcceptor, plainName, type TlsCertificates } from '../tls/accept.ts'
 import { bare } from '../wire/bare.ts'
 import { acceptWires, serverOptions } from '../wire/connect.ts'
-import type { Wire } from '../wire/wire.ts'
+import { duplexOf } from '../wire/duplex.ts'
+import { SocketWire } from '../wire/socket-wire.ts'
+import { plainAddress, type Wire } from '../wire/wire.ts'
 import { Client, type Listener } from './client.ts'
-import { systemClock } from './contract.ts'
+import { systemClock, type TlsVersion } from './contract.ts'
 import { Core, type Counters, type ProxySettings } from './core.ts'
 import { Exchange } from './exchange.ts'
+import { Session } from './session.ts'
 import { assertLimits, defaultLimits, type ProxyLimits } from './limits.ts'
 
 export type ProxyOptions = Pick<ProxySettings, 'resolve' | 'onDone'> &
   Partial<Omit<ProxySettings, 'resolve' | 'onDone' | 'limits'>> & { readonly limits?: Partial<ProxyLimits> }
+
+const tlsVersions: Readonly<Record<string, TlsVersion>> = { 'TLSv1.2': 'tls1.2', 'TLSv1.3': 'tls1.3' }
 
 export type ListenOptions = {
   /** 0: any free port. */
@@ -25,9 +32,10 @@ export type ListenOptions = {
   readonly host: string
   /** Share the port with other processes that say so too; the kernel spreads connections over them. */
   readonly reusePort?: boolean
-  /** What targets are told of how the client came, where a front end differs from this socket. */
-  readonly protocol?: 'http' | 'https'
+  /** The port that targets are told of, where a front end's differs from this socket's. */
   readonly forwardedPort?: number
+  /** Serve TLS with these. */
+  readonly tls?: TlsCertificates
 }
 
 export type ProxyStats = Readonly<Counters> & {
@@ -62,36 +70,68 @@ export function createProxy(options: ProxyOptions): Proxy {
     newId: randomUUID,
     name: 'manifold-router',
     bare,
+    isServedTogether: () => true,
     ...options,
     limits,
   })
   const servers: Server[] = []
   const begin = (client: Client, head: RequestHead) => new Exchange(core, client, head)
 
+  const room = () => core.clients.size < limits.connectionsMax
+
   function accept(wire: Wire, listener: Listener): void {
-    if (core.clients.size >= limits.connectionsMax) {
+    if (!room()) {
       wire.destroy()
       return
     }
-    const client = new Client(core, wire, listener, begin)
+    const client = new Client(core, wire, listener, begin, switchToHttp2)
     if (core.draining) client.drain()
   }
 
-  async function listen({ port, host, reusePort, protocol, forwardedPort }: ListenOptions) {
-    const listener = { protocol: protocol ?? 'http', port: forwardedPort ?? port }
+  function switchToHttp2(wire: Wire, first: Buffer, { port, protocol, tls }: Listener): void {
+    const { remoteAddress } = wire
+    const listener: Listener = { port, protocol, tls, version: 'http2.0' }
+    const made = { remoteAddress, listener, serverName: '' }
+    const session = new Session(core, duplexOf(wire, first), made, begin)
+    if (core.draining) session.drain()
+  }
+
+  function secured(socket: TLSSocket, below: Socket, port: number): void {
+    const isHttp2 = socket.alpnProtocol === 'h2'
+    const tls = tlsVersions[socket.getProtocol() ?? ''] ?? 'unknown'
+    const listener: Listener = { port, protocol: 'https', tls, version: isHttp2 ? 'http2.0' : 'http1.1' }
+    if (!isHttp2) accept(new SocketWire(socket, below), listener)
+    else if (room()) {
+      const serverName = typeof socket.servername === 'string' ? plainName(socket.servername) : ''
+      const remoteAddress = plainAddress(socket.remoteAddress)
+      const session = new Session(core, socket, { remoteAddress, listener, serverName }, begin)
+      if (core.draining) session.drain()
+    } else socket.destroy()
+  }
+
+  async function listen({ port, host, reusePort, forwardedPort, tls }: ListenOptions) {
     const server = createServer(serverOptions)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ port, host, reusePort: reusePort ?? false, backlog: 1024 }, () => {
         server.off('error', reject)
-        acceptWires(core.settings.bare, server, (wire) => accept(wire, listener))
         resolve()
       })
     })
     servers.push(server)
     const bound = server.address()
     const actual = bound !== null && typeof bound === 'object' ? bound.port : port
-    if (listener.port === 0) listener.port = actual
+    const told = forwardedPort ?? actual
+    if (tls === undefined) {
+      const listener: Listener = { protocol: 'http', port: told, version: 'http1.1', tls: '' }
+      acceptWires(core.settings.bare, server, (wire) => accept(wire, listener))
+    } else {
+      const acceptor = createTlsAcceptor(tls, limits.handshakeMs, (socket, below) =>
+        secured(socket, below, told),
+      )
+      server.on('connection', (socket) => (room() ? acceptor.take(socket) : socket.destroy()))
+      server.on('close', acceptor.close)
+    }
     return { port: actual }
   }
 

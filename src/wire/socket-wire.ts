@@ -8,12 +8,17 @@ export class SocketWire implements Wire {
   readonly lent = false
   readonly giving = true
   readonly #socket: Socket
+  /** What RST is sent by: few clients mind that a TLS connection ends without its own farewell. */
+  readonly #below: Socket
   #user: WireUser | null = null
   #code = ''
 
-  /** A socket that was made with `allowHalfOpen`, connected or connecting. */
-  constructor(socket: Socket) {
+  /**
+   * A socket that was made with `allowHalfOpen`, connected or connecting; for TLS with the one below it.
+   */
+  constructor(socket: Socket, below = socket) {
     this.#socket = socket
+    this.#below = below
     if (socket.connecting) socket.on('connect', () => this.#user?.wireConnected?.())
     socket.on('end', () => this.#user?.wireEnded())
     socket.on('drain', () => this.#user?.wireDrained())
@@ -78,6 +83,7 @@ export class SocketWire implements Wire {
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy()
+    this.#below.resetAndDestroy()
+    this.#socket.destroy()
   }
 }

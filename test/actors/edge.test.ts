@@ -32,7 +32,9 @@ const accessRecord: AccessRecord = {
   serviceMs: 2,
   status: 200,
   bytes: 3,
-  protocol: 'http',
+  protocol: 'http1.1',
+  tls: '',
+  agent: '',
   epochMs: 1,
 }
 

@@ -191,7 +191,7 @@ await t.test('heroku logs shows the history and --tail goes on live without gap 
   t.match(history, /app\[worker\.1\]: tick worker\.1/)
   t.match(
     history,
-    /heroku\[router\]: at=info method=GET path="\/marked-in-history" host=shop\.localhost request_id=\S+ fwd="127\.0\.0\.1" dyno=web\.\d connect=\d+ms service=\d+ms status=200 bytes=\d+ protocol=http/,
+    /heroku\[router\]: at=info method=GET path="\/marked-in-history" host=shop\.localhost request_id=\S+ fwd="127\.0\.0\.1" dyno=web\.\d connect=\d+ms service=\d+ms status=200 bytes=\d+ protocol=http1.1 tls=false/,
   )
   const { stdout } = await platform.sourced('env -0')
   const env = Object.fromEntries(

@@ -28,7 +28,7 @@ t.test('a target that refuses is passed over for another, and H21 when there is 
   t.match(await world.client('GET / HTTP/1.1\r\nHost: b\r\n\r\n').sees('</html>'), /^HTTP\/1.1 503/)
   t.match(
     formatAccessLine(await world.record(1)),
-    /^at=error code=H21 desc="Backend connection refused" .* dyno=web.2 connect=0ms service= status=503 bytes= protocol=http$/,
+    /^at=error code=H21 desc="Backend connection refused" .* dyno=web.2 connect=0ms service= status=503 bytes= protocol=http1.1 tls=false$/,
   )
   t.equal(world.proxy.stats().connectRetries, 3)
 })
@@ -88,7 +88,7 @@ t.test('refusals are answered with their status, as HTML or JSON, and recorded a
   t.match(world.records[0], { app: null, status: 404 })
   t.match(
     formatAccessLine(world.records[1] as AccessRecord),
-    /^at=info code=H80 desc="Maintenance mode" method=GET .* dyno= connect= service= status=503 bytes= protocol=http$/,
+    /^at=info code=H80 desc="Maintenance mode" method=GET .* dyno= connect= service= status=503 bytes= protocol=http1.1 tls=false$/,
   )
   const page = {
     code: 'H12',

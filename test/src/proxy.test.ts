@@ -47,7 +47,7 @@ t.test('a request reaches its target with the headers of a router and its answer
   t.equal(
     formatAccessLine(await world.record(0)),
     'at=info method=GET path="/x?y=\\"1\\"" host=a.example request_id=00000000-0000-4000-8000-000000000001 ' +
-      `fwd="9.9.9.9, 127.0.0.1" dyno=web.1 connect=0ms service=18ms status=200 bytes=${client.text.length} protocol=http`,
+      `fwd="9.9.9.9, 127.0.0.1" dyno=web.1 connect=0ms service=18ms status=200 bytes=${client.text.length} protocol=http1.1 tls=false`,
   )
   await (await target.peer(0)).seesEnd()
   t.same(world.proxy.stats().inFlight, 0)
