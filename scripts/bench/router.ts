@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
 import { createProxy } from '../../src/proxy/proxy.ts'
 import { row, type BenchOptions, type Row } from './report.ts'
+import { twoChoicesRows } from './router/two-choices.ts'
 
 type Load = {
   readonly what: string
@@ -32,8 +33,12 @@ const loads: readonly Load[] = [
 ]
 const peers = ['nginx', 'haproxy'] as const
 
-/** Rows of CPU µs a request for each load, and p99 of the first. */
-export async function run({ quick, log }: BenchOptions): Promise<readonly Row[]> {
+/** Rows of CPU µs a request for each load, and p99 of the first; then what the choice of a dyno is worth. */
+export async function run(options: BenchOptions): Promise<readonly Row[]> {
+  return [...(await dataPath(options)), ...twoChoicesRows(options.quick)]
+}
+
+async function dataPath({ quick, log }: BenchOptions): Promise<readonly Row[]> {
   if (!installed('wrk') || !installed('nginx')) {
     log('wrk and nginx (as the upstream) are needed: apt-get install wrk nginx haproxy')
     return loads.map(({ what, goal }) =>

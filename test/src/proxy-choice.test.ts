@@ -5,6 +5,7 @@
 import { connect } from 'node:net'
 import t from 'tap'
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
+import { quantile, queueTimes, rapGenius } from '../../scripts/bench/router/two-choices.ts'
 import { chooseTarget } from '../../src/proxy/choice.ts'
 import type { Decision } from '../../src/proxy/contract.ts'
 import { defaultLimits } from '../../src/proxy/limits.ts'
@@ -34,6 +35,14 @@ t.test('the less loaded of two random targets is chosen, near ones first, tried 
   t.equal(choose({}, rolls(0), 0, ['a', 'b', 'c']), undefined)
   t.equal(choose({}, rolls(0.99, 0.99), 1), 'a', 'the only near one')
   t.equal(choose({ a: 3 }, rolls(0.99, 0), 1), 'b', 'unless it is busier')
+})
+
+t.test('dynos that serve one request at a time are waited for less than when chosen at random', async (t) => {
+  for (const shards of [1, 4]) {
+    const of = { ...rapGenius, shards, requests: 20_000 }
+    const [ours, random] = [queueTimes(of, 'two choices'), queueTimes(of, 'random')]
+    for (const share of [0.9, 0.99]) t.ok(quantile(ours, share) < 0.8 * quantile(random, share), `${shards}`)
+  }
 })
 
 t.test('a target that refuses is left alone for five seconds, by every request', async (t) => {
