@@ -2,7 +2,8 @@
  * Leases: hands out indexes (address, user id, interface) of one state directory, oldest first.
  *
  * The cursor is on disk before an index is used, so a restart goes on behind it: an address comes back only
- * after the whole range went by, or never while its container is still listed.
+ * after the whole range went by, or never while its container is still listed. Were the range too small for
+ * that, it still rests first: routers that hear of its end late must not find another container there.
  */
 import { join } from 'node:path'
 
@@ -26,16 +27,27 @@ export const openLeases = async (
   stateDir: string,
   hash: string,
   find: () => Promise<Range>,
+  rest: { readonly ms: number; readonly now: () => number },
 ): Promise<Leases> => {
   const path = join(stateDir, 'network.json')
   const kept = parse(readIfAny(path)) ?? { ...(await find()), cursor: indexFirst - 1 }
   const range = { base: kept.base, bits: kept.bits }
   const held = new Set<number>()
+  /** Freed ones by when they may be met again, oldest first. */
+  const resting = new Map<number, number>()
+  const wake = (): void => {
+    for (const [index, untilMs] of resting) {
+      if (rest.now() < untilMs) return
+      resting.delete(index)
+      held.delete(index)
+    }
+  }
   let cursor = kept.cursor
   let written = Promise.resolve()
   return {
     range,
     next: async () => {
+      wake()
       const index = nextIndex(cursor, held)
       if (index === undefined) throw new OciError('OCI_ADDRESSES', stateDir)
       cursor = index
@@ -49,7 +61,9 @@ export const openLeases = async (
     },
     of: (index) => identityOf(index, range, hash),
     hold: (index) => void held.add(index),
-    free: (index) => void held.delete(index),
+    free: (index) => {
+      if (held.has(index)) resting.set(index, rest.now() + rest.ms)
+    },
   }
 }
 

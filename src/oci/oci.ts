@@ -40,6 +40,8 @@ export type OciOptions = {
   now(): number
 }
 
+/** Far longer than routers take to hear of an end while they hear of anything. */
+const addressRestMs = 600_000
 const keeperGraceMs = 2_000
 
 /** Opens the state directory, which is made when missing. Bridge and firewall are made at the first start. */
@@ -53,7 +55,10 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const network = openNetwork(hash)
   const ways = openWays(hash)
   const records = openRecords(stateDir)
-  const leases = await openLeases(stateDir, hash, () => findNetwork(hash))
+  const leases = await openLeases(stateDir, hash, () => findNetwork(hash), {
+    ms: addressRestMs,
+    now: () => performance.now(),
+  })
   for (const port of options.portsKept ?? []) leases.hold(indexOfPort(port))
   for (const record of await records.all()) {
     leases.hold(record.index)
