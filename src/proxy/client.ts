@@ -10,6 +10,8 @@ import { readRequestHead, type RequestHead } from '../http1/request-head.ts'
 import type { Wire, WireUser } from '../wire/wire.ts'
 import type { HttpVersion, TlsVersion } from './contract.ts'
 import type { Core } from './core.ts'
+import type { Link } from './link.ts'
+import type { AppLoad } from './load.ts'
 import { errorResponse } from './page.ts'
 
 /** One request in progress, as its connection sees it. */
@@ -54,6 +56,8 @@ export class Client implements WireUser {
   /** The client sent its FIN. */
   ended = false
   requests = 0
+  /** What its last request was for. */
+  app: AppLoad<Link> | null = null
   /** The user agent, if this request came by a connection that was made for others: H31. */
   misdirected: string | null = null
   readonly #begin: BeginExchange

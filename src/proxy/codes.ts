@@ -19,6 +19,7 @@ export const codes = {
   H18: { description: 'Server Request Interrupted', status: 503, at: 'error', sock: 'backend' },
   H19: { description: 'Backend connection timeout', status: 503, at: 'error', sock: '' },
   H21: { description: 'Backend connection refused', status: 503, at: 'error', sock: '' },
+  H22: { description: 'Connection limit reached', status: 503, at: 'error', sock: '' },
   H24: { description: 'Forced close', status: 503, at: 'error', sock: '' },
   H25: { description: 'HTTP restriction', status: 502, at: 'error', sock: '' },
   H26: { description: 'Request Error', status: 400, at: 'error', sock: '' },

@@ -6,7 +6,7 @@ import type { Bare } from '../wire/bare.ts'
 import type { AccessRecord, Decision, ProxyClock } from './contract.ts'
 import type { ProxyLimits } from './limits.ts'
 import type { Link } from './link.ts'
-import { LoadTable } from './load.ts'
+import { LoadTable, type AppLoad } from './load.ts'
 
 /** What a proxy is made with; `createProxy` fills in the rest. */
 export type ProxySettings = {
@@ -35,6 +35,13 @@ export type Member = {
   /** Ends an idle connection; a busy one ends with its request. */
   readonly drain: () => void
   readonly cut: () => void
+}
+
+/** A client connection as far as the limits of apps go. */
+export type Requester = {
+  /** What its last request was for. */
+  app: AppLoad<Link> | null
+  requests: number
 }
 
 export type Counters = {
@@ -81,8 +88,27 @@ export class Core {
     this.#stop = settings.clock.every(settings.limits.sweepMs, () => this.#sweep())
   }
 
-  leave(client: Member): void {
+  /** The limit of its app that a request breaks; its client counts for that app from now on. */
+  brokenLimit(client: Requester, app: AppLoad<Link>, targets: number): 'H11' | 'H22' | null {
+    const { connectionsPerAppMax, inFlightPerTargetMax, requestsPerConnectionMax } = this.limits
+    if (client.app !== app) {
+      if (client.app !== null) this.load.part(client.app)
+      client.app = null
+      if (app.clients >= connectionsPerAppMax) {
+        // Its last one: it may not stay and count for nobody.
+        client.requests = requestsPerConnectionMax
+        return 'H22'
+      }
+      app.clients += 1
+      client.app = app
+    }
+    return app.inFlight > targets * inFlightPerTargetMax ? 'H11' : null
+  }
+
+  leave(client: Member & { app?: Requester['app'] }): void {
     this.clients.delete(client)
+    if (client.app) this.load.part(client.app)
+    client.app = null
     if (this.clients.size === 0) this.emptied?.()
   }
 

@@ -102,16 +102,16 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   }
 
   #admit(route: Route): void {
-    const { load, limits, settings } = this.#core
+    const { load, settings } = this.#core
     const { parser, listener } = this.#client
-    const count = route.targets.length
     this.#route = route
     this.#app = load.enter(route.app)
-    if (count === 0) return this.#fail(failed('H14'))
+    if (route.targets.length === 0) return this.#fail(failed('H14'))
     if (this.#head.expect === 'other') {
       return this.#fail(failed('H26', 'unsupported expect header value', 417))
     }
-    if (this.#app.inFlight > count * limits.inFlightPerTargetMax) return this.#fail(failed('H11'))
+    const broken = this.#core.brokenLimit(this.#client, this.#app, route.targets.length)
+    if (broken !== null) return this.#fail(failed(broken))
     this.#headBytes = targetHead(parser, this.#head, {
       fwd: this.#fwd,
       protocol: listener.protocol,

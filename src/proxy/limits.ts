@@ -47,6 +47,8 @@ export type ProxyLimits = {
   /** After a client's FIN: how long an answer may still find it half open. */
   readonly halfCloseMs: number
   readonly connectionsMax: number
+  /** Client connections whose last request was for one app: new ones get H22. */
+  readonly connectionsPerAppMax: number
   /** From a connection to the end of its TLS handshake. */
   readonly handshakeMs: number
   /** Requests at once on one HTTP/2 connection. */
@@ -84,6 +86,7 @@ export const defaultLimits: ProxyLimits = {
   lingerBytesMax: 1_048_576,
   halfCloseMs: 500,
   connectionsMax: 100_000,
+  connectionsPerAppMax: 20_000,
   handshakeMs: 10_000,
   streamsPerSessionMax: 100,
   resetsPerSessionMax: 200,
@@ -99,6 +102,7 @@ export function assertLimits(limits: ProxyLimits): void {
   assert(limits.hedgeMs <= limits.connectMs && limits.lookMsMin <= limits.lookMsMax)
   assert(limits.quarantineMs <= limits.connectTotalMs)
   assert(limits.sweepMs <= limits.connectMs && limits.sweepMs <= limits.halfCloseMs)
+  assert(limits.connectionsPerAppMax <= limits.connectionsMax)
   assert(limits.halfCloseMs <= limits.idleMs)
   assert(limits.slowBufferBytesMax <= limits.responseBufferBytesMax)
   assert(limits.responseBufferBytesMax <= limits.totalBufferBytesMax)

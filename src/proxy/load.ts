@@ -50,6 +50,8 @@ export class TargetLoad<Link extends IdleLink> {
 export class AppLoad<Link extends IdleLink> {
   readonly id: string
   inFlight = 0
+  /** Client connections whose last request was for it. */
+  clients = 0
   /** From then on no target is shut or doubted. */
   troubledUntilMs = 0
   readonly targets = new Map<string, TargetLoad<Link>>()
@@ -65,7 +67,7 @@ export class AppLoad<Link extends IdleLink> {
   }
 }
 
-/** Apps with something in flight, a connection kept or a target left alone. */
+/** Apps with something in flight, a connection of a client or to a target, or a target left alone. */
 export class LoadTable<Link extends IdleLink> {
   readonly #apps = new Map<string, AppLoad<Link>>()
   readonly #nowMs: () => number
@@ -98,6 +100,12 @@ export class LoadTable<Link extends IdleLink> {
     if (app.inFlight === 0) this.tidy(app)
   }
 
+  /** A client's connection no longer counts for the app. */
+  part(app: AppLoad<Link>): void {
+    app.clients -= 1
+    if (app.clients === 0) this.tidy(app)
+  }
+
   /** The load of a target in its present life. Connections of an older life are closed, never reused. */
   target(app: AppLoad<Link>, upstream: Upstream): TargetLoad<Link> {
     const known = app.targets.get(upstream.id)
@@ -118,6 +126,6 @@ export class LoadTable<Link extends IdleLink> {
       if (troubled && Math.max(target.shutUntilMs, target.doubtedUntilMs) > this.#nowMs()) continue
       app.targets.delete(id)
     }
-    if (app.inFlight === 0 && app.targets.size === 0) this.#apps.delete(app.id)
+    if (app.inFlight + app.clients === 0 && app.targets.size === 0) this.#apps.delete(app.id)
   }
 }

@@ -42,7 +42,7 @@ export type ProxyStats = Readonly<Counters> & {
   readonly openClients: number
   /** Clients whose responses wait for them to read. */
   readonly stalledClients: number
-  /** Apps with a request in flight, a connection kept or a target left alone. */
+  /** Apps with a request in flight, a connection of a client or to a target, or a target left alone. */
   readonly activeApps: number
   readonly inFlight: number
 }

@@ -52,7 +52,7 @@ t.test('a target that refuses is left alone for five seconds, by every request',
   const targets = [upstream(dead, 'web.1'), upstream(live.port, 'web.2')]
   const world = await startProxy(t, () => routeTo(live, { targets }))
   const served = async (index: number) => {
-    await world.client(get()).sees('hi')
+    await world.client(get('/', 'Connection: close\r\n')).sees('hi')
     t.match(await world.record(index), { target: 'web.2' })
   }
   await served(0)

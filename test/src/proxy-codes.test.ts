@@ -307,6 +307,35 @@ t.test('too many requests at once for an app are H11, and a drain that is over c
   t.match(formatAccessLine(world.records[1] as AccessRecord), /code=H24 .* dyno=web.1 .* status= bytes=0/)
 })
 
+t.test('too many connections of clients of one app are H22, wherever else they go', async (t) => {
+  const target = await startTarget((peer) => void peer.socket.on('data', () => peer.send(ok())))
+  t.teardown(target.close)
+  const world = await startProxy(t, (app) => routeTo(target, { app, keepAlive: true }), {
+    connectionsPerAppMax: 2,
+  })
+  const ask = (host: string) => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`
+  const [first, second] = [world.client(ask('a')), world.client(ask('a'))]
+  await Promise.all([first.sees('hi'), second.sees('hi')])
+  const third = world.client(ask('a'))
+  t.match(await third.seesEnd(), /^HTTP\/1.1 503.*Connection: close/s, 'and it may not stay')
+  t.match(
+    formatAccessLine(await world.record(2)),
+    /^at=error code=H22 desc="Connection limit reached" .* dyno= connect= service= status=503 bytes= /,
+  )
+  await world.client(ask('b')).sees('hi')
+  first.send(ask('a'))
+  await world.record(4)
+  t.equal(world.records[4]?.code, '', 'who is counted already may go on')
+  first.send(ask('b'))
+  await world.record(5)
+  await world.client(ask('a')).sees('hi')
+  t.equal((await world.record(6)).code, '', 'who went elsewhere is counted there')
+  const { openClients } = world.proxy.stats()
+  second.socket.destroy()
+  await until(() => world.proxy.stats().openClients < openClients, { what: 'one to be gone' })
+  await world.client(ask('a')).sees('hi')
+})
+
 t.test('thousands of aborted requests leave nothing behind', async (t) => {
   const target = await startTarget()
   t.teardown(target.close)

@@ -118,7 +118,8 @@ t.test('a kept connection is used again while it is clean, young and of the same
   await serve(5, 'HTTP/1.1 304 No\r\n\r\nbody')
   await (await target.peer(5)).seesEnd()
   t.equal(served, 10)
-  t.equal(world.proxy.stats().activeApps, 0, 'an app at rest takes no room')
+  client.socket.destroy()
+  await until(() => world.proxy.stats().activeApps === 0, { what: 'an app at rest to take no room' })
 })
 
 t.test('a request that found its kept connection closed is repeated only when that is safe', async (t) => {
