@@ -3,9 +3,10 @@
  *
  * Owns what is between its sources and the kept history: a bounded buffer, and one append in flight at a time
  * so that order is kept. A line is either in the history (and so with every tail), in that buffer, or counted
- * as dropped and said in-band as L10. Losing the activation loses the buffer; the history is the store's.
+ * as dropped and said in-band as L10. An activation whose key gets another owner hands over the lines that no
+ * source keeps; a crash loses them. The history is the store's.
  */
-import { actor, type Ctx } from '../../src/runtime/index.ts'
+import { actor, ref, type Ctx } from '../../src/runtime/index.ts'
 import { History } from '../effects/history.ts'
 import { Channel, type Line } from '../protocols/channel.ts'
 import { formatTime } from './line.ts'
@@ -23,6 +24,8 @@ type State = {
   readonly receipts: Receipts
   /** Lines that left the buffer since the last append ended: stored with it, or dropped. */
   readonly leaving: number
+  /** Of the lines here, those that nobody says again. */
+  readonly loose: ReadonlySet<Line>
 }
 type Self = Ctx<typeof Channel>
 
@@ -49,10 +52,13 @@ export const channel = actor(Channel, {
     droppedSinceUs: 0,
     receipts: noReceipts,
     leaving: 0,
+    loose: new Set(),
   }),
   receive: {
-    write: (s, { lines }, ctx) =>
-      append(accept({ ...s, receipts: countIn(s.receipts, lines.length) }, lines), ctx),
+    write(s, { lines }, ctx) {
+      const loose = new Set([...s.loose, ...lines])
+      return append(accept({ ...s, loose, receipts: countIn(s.receipts, lines.length) }, lines), ctx)
+    },
     deliver(s, { source, seq, lines }, ctx) {
       if (isRepeat(s.receipts, source, seq))
         return answerSettled({ ...s, receipts: receiveAgain(s.receipts, source, ctx.caller) }, 0, ctx)
@@ -62,14 +68,22 @@ export const channel = actor(Channel, {
     },
     drop(s, _, ctx) {
       ctx.run(History.drop({ appId: ctx.self.key }))
-      const forgotten = { ...s, buffer: [], bufferBytes: 0, leaving: s.leaving + s.buffer.length }
+      const forgotten = {
+        ...s,
+        buffer: [],
+        bufferBytes: 0,
+        loose: new Set<Line>(),
+        leaving: s.leaving + s.buffer.length,
+      }
       return s.inFlight.length > 0
         ? forgotten
         : answerSettled({ ...forgotten, leaving: 0 }, forgotten.leaving, ctx)
     },
     appended(s, { batch }, ctx) {
       if (batch !== s.batch) return s
-      return append(answerSettled({ ...s, inFlight: [], failures: 0, leaving: 0 }, s.leaving, ctx), ctx)
+      const loose = s.loose.size === 0 ? s.loose : new Set(s.buffer.filter((line) => s.loose.has(line)))
+      const stored = { ...s, inFlight: [], failures: 0, leaving: 0, loose }
+      return append(answerSettled(stored, s.leaving, ctx), ctx)
     },
     appendFailed(s, { batch, reason }, ctx) {
       if (batch !== s.batch) return s
@@ -80,6 +94,15 @@ export const channel = actor(Channel, {
       return { ...s, failures }
     },
     retry: (s, { batch }, ctx) => (batch === s.batch && s.inFlight.length > 0 ? send(s, s.inFlight, ctx) : s),
+  },
+  moved(s, ctx) {
+    let lines = [...s.inFlight, ...s.buffer].filter((line) => s.loose.has(line))
+    if (s.dropped > 0) lines.push(overflowLine(s, ctx.now * 1000))
+    while (lines.length > 0) {
+      const { taken } = batchOf(lines)
+      ctx.tell(ref(Channel, ctx.self.key), { type: 'write', lines: lines.slice(0, taken) })
+      lines = lines.slice(taken)
+    }
   },
   lost: (s, { count, sinceMs }) => (count === 0 ? s : countDrop(s, count, sinceMs * 1000)),
 })
@@ -112,18 +135,25 @@ const countDrop = (s: State, count: number, sinceUs: number): State => ({
 /** Starts the next append when none is under way: what was lost is said first, where it was lost. */
 const append = (s: State, ctx: Self): State => {
   if (s.inFlight.length > 0 || (s.buffer.length === 0 && s.dropped === 0)) return s
-  const lines: Line[] = s.dropped > 0 ? [overflowLine(s, ctx.now * 1000)] : []
+  const losses = s.dropped > 0 ? [overflowLine(s, ctx.now * 1000)] : []
+  const { taken, bytes } = batchOf(s.buffer)
+  const lines = [...losses, ...s.buffer.slice(0, taken)]
+  const rest = { buffer: s.buffer.slice(taken), bufferBytes: s.bufferBytes - bytes }
+  const loose = losses.length === 0 ? s.loose : new Set([...s.loose, ...losses])
+  const leaving = s.leaving + taken
+  return send({ ...s, ...rest, loose, leaving, inFlight: lines, batch: s.batch + 1, dropped: 0 }, lines, ctx)
+}
+
+/** As many of the first lines as one message takes; at least one. */
+const batchOf = (lines: readonly Line[]): { readonly taken: number; readonly bytes: number } => {
   let bytes = 0
   let taken = 0
-  for (const line of s.buffer) {
+  for (const line of lines) {
     if (taken >= batchLinesMax || (taken > 0 && bytes + line.text.length > batchBytesMax)) break
     bytes += line.text.length
-    lines.push(line)
     taken++
   }
-  const rest = { buffer: s.buffer.slice(taken), bufferBytes: s.bufferBytes - bytes }
-  const leaving = s.leaving + taken
-  return send({ ...s, ...rest, leaving, inFlight: lines, batch: s.batch + 1, dropped: 0 }, lines, ctx)
+  return { taken, bytes }
 }
 
 const send = (s: State, lines: readonly Line[], ctx: Self): State => {

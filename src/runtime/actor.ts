@@ -159,6 +159,11 @@ export type Behaviour<Args, State, N extends string, S extends Spec, Saved exten
   readonly awake?: (state: State, ctx: Ctx<Protocol<N, S>>) => State
   readonly down?: (state: State, down: Down, ctx: Ctx<Protocol<N, S>>) => State | Stop
   readonly lost?: (state: State, lost: Lost, ctx: Ctx<Protocol<N, S>>) => State | Stop
+  /**
+   * Keyed actors without a record: the key has another owner. Comes once no effect is open any more; what it
+   * tells its own key goes to the new owner. The activation takes messages until then, and ends with it.
+   */
+  readonly moved?: (state: State, ctx: Ctx<Protocol<N, S>>) => void
   readonly stopping?: (state: State, reason: string, ctx: Ctx<Protocol<N, S>>) => void
 }
 

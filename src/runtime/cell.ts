@@ -53,6 +53,8 @@ export class Cell implements Runnable, Subject {
   readonly #mailbox: Mailbox<Item>
   #stopped: (() => void)[] = []
   #waitsForEffects = false
+  /** It hands over what it holds once its effects have ended. */
+  #leaves = false
   #controller: AbortController | undefined
 
   constructor(kernel: Kernel, def: ActorDef, ref: Ref, owner: CellOwner, durable = false) {
@@ -141,6 +143,8 @@ export class Cell implements Runnable, Subject {
 
   effectEnded(): void {
     if (this.#waitsForEffects && this.effectsOpen === 0) this.die(this.stopping ?? 'normal')
+    // Its result, if it has one, comes first.
+    else if (this.#leaves && this.#mailbox.size === 0) this.#leave()
   }
 
   /**
@@ -214,8 +218,24 @@ export class Cell implements Runnable, Subject {
 
   /** A stop that came while it could not be stopped goes on here. */
   protected stopNow(reason: string): void {
-    if (this.closed || silent(reason)) this.die(reason)
+    this.#leaves = reason === 'moved' && !this.closed && this.def.behaviour.moved !== undefined
+    if (this.#leaves) this.#leave()
+    else if (this.closed || silent(reason)) this.die(reason)
     else this.lastWords(reason)
+  }
+
+  #leave(): void {
+    if (this.effectsOpen > 0 || this.dead) return
+    this.closed = true
+    const turn = this.turn()
+    try {
+      this.def.behaviour.moved?.(this.state, turn)
+      turn.close()
+      commitTurn(this.kernel, this, turn)
+    } catch (error) {
+      this.kernel.log({ at: 'crash', actor: this.name, type: 'moved', error: errorText(error) })
+    }
+    this.die('moved')
   }
 
   protected lastWords(reason: string): void {
@@ -282,7 +302,7 @@ export class Cell implements Runnable, Subject {
     if (reason !== undefined) this.lastWords(reason)
     else if (this.timers.size > this.kernel.limits.timersMax) {
       this.crash(new ActError('ACT_TOO_MANY', `${this.timers.size} timers`), itemType(item))
-    }
+    } else if (this.#leaves) this.#leave()
   }
 
   /** Runs as a message arrives, outside any turn: one that throws must not be the sender's trouble. */

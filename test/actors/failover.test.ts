@@ -3,11 +3,13 @@
  */
 import t from 'tap'
 import { App } from '../../actors/protocols/app.ts'
+import { Channel } from '../../actors/protocols/channel.ts'
 import { Formation } from '../../actors/protocols/formation.ts'
 import { Placement } from '../../actors/protocols/placement.ts'
 import { Releases } from '../../actors/protocols/releases.ts'
 import { createCluster, type Cluster } from '../../scripts/sim/cluster.ts'
 import { liveOf } from '../../scripts/sim/engine.ts'
+import { calmOutside } from '../../scripts/sim/outside.ts'
 import { ref, refAt } from '../../src/runtime/index.ts'
 
 const by = { id: 'u1', email: 'e@example.com' }
@@ -316,5 +318,33 @@ t.test('what was decided after the record lost a scale stands against the dynos 
   await pass(c, 60_000)
   t.match(await quantities(c), { web: 1 })
   t.equal(live(c).length, 1)
+  c.world.end()
+})
+
+t.test('lines that wait in a channel are kept when it moves to a host that comes back', async (t) => {
+  const c = await running(10, ['a', 'b', 'c'], [{ type: 'web', quantity: '1' }])
+  for (const victim of ['a', 'b', 'c']) {
+    c.world.crash(victim)
+    await pass(c, 20_000)
+    c.outsideFaults = { ...calmOutside, fail: 1 }
+    const texts = Array.from({ length: 20 }, (_, at) => `${victim} ${at}`)
+    const teller = c.world.node(c.world.alive()[0]!)
+    for (const text of texts)
+      teller.tell(ref(Channel, appId), {
+        type: 'write',
+        lines: [{ atUs: c.world.clock.now() * 1000, source: 'app', process: 'api', text: Buffer.from(text) }],
+      })
+    await pass(c, 2_000)
+    c.world.restart(victim)
+    await pass(c, 20_000)
+    c.outsideFaults = calmOutside
+    await pass(c, 20_000)
+    const kept = (c.outside.lines.get(appId) ?? []).filter((line) => line.startsWith(`app[api]: ${victim} `))
+    t.same(
+      kept,
+      texts.map((text) => `app[api]: ${text}`),
+      `${victim} was away: each once, in order`,
+    )
+  }
   c.world.end()
 })

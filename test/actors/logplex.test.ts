@@ -175,6 +175,28 @@ t.test('a channel accounts for every line: kept, said to be dropped, or still he
   t.ok(check([written(1), written(2_500), written(2_500), written(2_500)]), 'with an overflow for sure')
 })
 
+t.test('a channel that moves hands over what no source says again, and what it knows of losses', (t) => {
+  const driven = drive(channel, { key: 'a1', args: null })
+  const handed = () =>
+    driven.told.flatMap(({ message }) => (message as unknown as { lines: Line[] }).lines.map(textOf))
+  driven.send({ type: 'write', lines: [line('one')] })
+  driven.send({ type: 'deliver', source: 's', seq: 1, lines: [line('its source has it')] })
+  driven.send({ type: 'write', lines: [line('two'), line('three')] })
+  driven.lost(3)
+  driven.failed('history.append', 'store_unavailable')
+  driven.moved()
+  t.match(driven.told, [{ to: { to: 'channel', key: 'a1' }, message: { type: 'write' } }])
+  t.same(handed().slice(0, 3), ['one', 'two', 'three'])
+  t.equal(lossOf(handed()[3] ?? ''), 3)
+  driven.clear()
+  driven.fire('retry')
+  driven.done('history.append', { seq: 1 })
+  driven.done('history.append', { seq: 2 })
+  driven.moved()
+  t.same(handed(), [], 'all is kept')
+  t.end()
+})
+
 t.test('a buffer full of bytes drops its oldest lines and says so where they were', async (t) => {
   const driven = drive(channel, { key: 'a1', args: null })
   const big = (name: string): Line => line(name + 'x'.repeat(1024 * 1024))

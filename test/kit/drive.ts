@@ -140,6 +140,14 @@ export class Driver<State, P extends Protocol, SavedState> {
     this.#turn({ op: 'lost', count, sinceMs })
   }
 
+  /** Its key has another owner, and no effect is open. */
+  moved(): void {
+    const turn = new Turn(this.#env(), this.#revision, '', undefined)
+    this.#actor.behaviour.moved?.(this.state, turn)
+    turn.close()
+    this.#record(turn.ops)
+  }
+
   /** Its supervisor stops it. */
   stop(reason: string): void {
     const turn = new Turn(this.#env(), this.#revision, '', undefined)
