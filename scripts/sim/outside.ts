@@ -64,6 +64,7 @@ export const simOutside = (random: SeededRandom): Outside => {
           return { configId, changed: set.length + removed.length > 0, set, removed, pages }
         },
         'vault.drop': soon,
+        'certificates.drop': soon,
         'builder.drop': soon,
         'builder.bury': soon,
         'history.drop': async ({ appId }: { appId: string }) => {
