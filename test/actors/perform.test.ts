@@ -296,3 +296,17 @@ t.test('a stream is bounded, and says at its end how much was left out', async (
   hub.end('b1')
   t.strictSame(listening.heard, { text: '1234567890\n !     7 bytes of output left out\n', ends: 1 })
 })
+
+t.test(
+  'config vars are opened from any copy while the leader is away, and from the leader where a copy is behind',
+  async (t) => {
+    const store = memoryStore()
+    const configId = await createVault(store, key).seal('a1', { A: 'one' })
+    const away = (): Promise<never> => Promise.reject(new StoreUnavailable('no leader', 'no'))
+    const led = createVault({ ...store, get: away }, key)
+    t.strictSame(await led.open('a1', configId), { A: 'one' })
+    const behind = createVault({ ...store, peek: async () => undefined }, key)
+    t.strictSame(await behind.open('a1', configId), { A: 'one' })
+    await t.rejects(behind.open('a1', 'another'), { code: 'config_missing' })
+  },
+)
