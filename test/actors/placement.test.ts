@@ -315,8 +315,11 @@ t.test('when there is room for one, an app that has nothing left gets it, before
   )
   p.send({ type: 'viewChanged', view: viewOf(2, ['a', 'b:suspect']) })
   t.match(tells(p, 'move'), [{ runs: [{ runId: 'x1' }] }, { runs: [{ runId: 'y1' }] }])
-  const left = p.logs.filter(({ at }) => at === 'unplaceable').map(({ app, dyno }) => `${app} ${dyno}`)
-  t.same(left, ['z web.1', 'x web.2'])
+  const left = p.logs.filter(({ at }) => at === 'unplaceable').map(({ app, dyno }) => [app, dyno])
+  t.same(left, [
+    ['z', 'web.1'],
+    ['x', 'web.2'],
+  ])
   t.end()
 })
 
