@@ -13,6 +13,10 @@ import { placement } from './placement.ts'
 import { releases } from './releases.ts'
 import { shard } from './router/shard.ts'
 
+/** Apps with dynos stay active, for their routes are announced again and again. */
+const formationsMax = 500_000
+export const formations = keyed(formation, { activeMax: formationsMax })
+
 /** What a host does (MANIFOLD_ROLES): `control`, `dyno`, `router`, `logplex`. */
 export type HostRoles = { readonly roles: readonly string[] }
 const everyRole: HostRoles = { roles: ['control', 'dyno', 'router', 'logplex'] }
@@ -31,7 +35,7 @@ export const hostTree = ({ roles }: HostRoles = everyRole): TreeNode =>
       // Lost: lines that were not in the history yet.
       keyed(channel, { role: 'logplex' }),
       keyed(releases),
-      keyed(formation),
+      formations,
       keyed(app),
     ]),
     ...(roles.includes('control') ? [buildTree()] : []),

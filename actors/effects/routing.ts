@@ -3,15 +3,17 @@
  * themselves.
  */
 import { effect } from '../../src/runtime/index.ts'
-import type { Route } from '../protocols/shapes.ts'
+
+export type ShardCounts = Readonly<
+  Record<'cached' | 'hits' | 'misses' | 'unsure' | 'asking' | 'inFlight', number>
+>
 
 export const Routing = {
-  apply: effect<{ route: Route }, void>('routing.apply'),
-  /** Asks the formations again for the most used routes. */
+  /** Reads what changed in the record since the last time. */
+  follow: effect<Record<string, never>, void>('routing.follow'),
+  /** Asks again for the most used routes. */
   revalidate: effect<Record<string, never>, void>('routing.revalidate'),
-  stats: effect<Record<string, never>, { cached: number; hits: number; misses: number; inFlight: number }>(
-    'routing.stats',
-  ),
+  stats: effect<Record<string, never>, ShardCounts>('routing.stats'),
   /** Finishes what is in flight, then ends the process. */
   drain: effect<Record<string, never>, void>('routing.drain'),
 }

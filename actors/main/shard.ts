@@ -8,23 +8,31 @@ import { rmSync, writeFileSync, renameSync } from 'node:fs'
 import type { Membership, MemberState } from '../../src/membership/contract.ts'
 import { followMembership } from '../../src/membership/follow.ts'
 import { connect } from '../../src/nats/connection.ts'
+import { openFeed } from '../../src/nats/feed.ts'
 import { openStore } from '../../src/nats/store.ts'
 import { openTransport } from '../../src/nats/transport.ts'
-import type { Effects } from '../../src/ports/effects.ts'
+import { EffectFailed, type Effects } from '../../src/ports/effects.ts'
+import { StoreUnavailable } from '../../src/ports/store.ts'
 import { createProxy } from '../../src/proxy/proxy.ts'
 import { decode } from '../../src/runtime/codec.ts'
-import { checker, ref, refAt } from '../../src/runtime/index.ts'
+import { checker, refAt } from '../../src/runtime/index.ts'
 import { createNode } from '../../src/runtime/node.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { openLog } from '../../src/system/log.ts'
 import { processOf } from '../../src/system/process.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { nearHolderOf } from '../effects/perform/names.ts'
-import { Formation } from '../protocols/formation.ts'
+import {
+  formationKey,
+  formationPrefix,
+  recordedRoute,
+  routeOfRecord,
+} from '../effects/perform/recorded-routes.ts'
 import { routesTopic, Shard } from '../protocols/shard.ts'
 import { routeShape, type Route } from '../protocols/shapes.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { createAccessLog } from '../router/access-log.ts'
+import { createResync } from '../router/resync.ts'
 import { createRouteTable, routeTableLimits } from '../router/route-table.ts'
 import { routerTree } from '../tree.ts'
 import { busCluster } from './bus-conf.ts'
@@ -39,7 +47,6 @@ export type ShardSettings = {
   readonly appDomain: string
 }
 
-const routeTimeoutMs = 3_000
 const flushEveryMs = 100
 const revalidateAppsMax = 2_000
 const drainMsMax = 30_000
@@ -78,13 +85,14 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
       return () => timer.cancel()
     },
     holderOf: async (kind, name) => nearHolderOf(store, kind, name),
-    routeOf: async (appId): Promise<Route | undefined> =>
-      node
-        .ask(ref(Formation, appId), { type: 'route' }, { timeoutMs: routeTimeoutMs })
-        .catch((error: unknown) => {
-          if (isRefusal(error)) return undefined
-          throw error
-        }),
+    routeOf: (appId, versionMin) => recordedRoute(store, appId, versionMin),
+  })
+  const resync = createResync({
+    table,
+    feed: openFeed(connection, 'manifold'),
+    prefix: formationPrefix,
+    keyOf: formationKey,
+    routeOf: routeOfRecord,
   })
   const accessLog = createAccessLog(
     `${host}:${systemRandom.uuid()}`,
@@ -120,8 +128,8 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
     process.exit(0)
   }
   const effects: Effects = {
-    'routing.apply': ({ route }: { route: Route }) => Promise.resolve(table.update(route)),
-    'routing.revalidate': () => table.revalidate(revalidateAppsMax),
+    'routing.follow': () => resync.follow().catch(asEffectFailed),
+    'routing.revalidate': () => table.revalidate(revalidateAppsMax).catch(asEffectFailed),
     'routing.stats': () => Promise.resolve({ ...table.stats(), inFlight: proxy.stats().inFlight }),
     'routing.drain': drain,
   }
@@ -133,20 +141,24 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
   const check = checker(routeShape)
   transport.subscribe(routesTopic, (body) => {
     const route = decode(body)
-    if (check(route) === undefined) node.tell(self, { type: 'routed', route: route as Route })
+    if (check(route) === undefined) table.update(route as Route)
     else log({ at: 'route-malformed' })
   })
-  transport.onConnection((connected) => {
-    if (!connected) return
-    table.gap()
-    node.tell(self, { type: 'revalidate' })
+  let serverLife = connection.serverLife()
+  const follow = (): void => node.tell(self, { type: 'follow' })
+  transport.onConnection((isConnected) => {
+    if (!isConnected) return
+    if (connection.serverLife() !== serverLife) resync.distrust()
+    serverLife = connection.serverLife()
+    follow()
   })
+  follow()
   let wellBefore = wellIn(membership.view())
   membership.onChange((view) => {
     table.hostsChanged()
     // What is announced by a host that is not connected is lost: who is back may have had something to say.
     const well = wellIn(view)
-    if (well.some((name) => !wellBefore.includes(name))) table.gap()
+    if (well.some((name) => !wellBefore.includes(name))) follow()
     wellBefore = well
   })
   const flush = (): void => {
@@ -167,5 +179,9 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
 const wellIn = ({ members }: Membership): readonly string[] =>
   members.filter(({ state }) => state === 'up' || state === 'draining').map(({ name }) => name)
 
-const isRefusal = (error: unknown): boolean =>
-  typeof error === 'object' && error !== null && (error as { kind?: unknown }).kind === 'refused'
+/** The record is away: the next look goes on from here. */
+const asEffectFailed = (error: unknown): never => {
+  throw error instanceof StoreUnavailable
+    ? new EffectFailed(error.code, error.message, { cause: error })
+    : error
+}

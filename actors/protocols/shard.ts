@@ -1,6 +1,5 @@
 /** Shard: one router process on a host. Bound to its own node (key `shard`). */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
-import { routeShape } from './shapes.ts'
 
 /**
  * Topic on which every change of a route is published, encoded as one `routeShape` (see src/runtime codec
@@ -8,13 +7,25 @@ import { routeShape } from './shapes.ts'
  */
 export const routesTopic = 'routes'
 
+const counts = {
+  cached: is.int,
+  hits: is.int,
+  misses: is.int,
+  /** Cached routes that are not made sure of since the last gap. */
+  unsure: is.int,
+  /** Hosts that are asked for now. */
+  asking: is.int,
+  /** Requests. */
+  inFlight: is.int,
+}
+
 export const Shard = protocol('shard', 1, {
-  /** A route as its formation published it. */
-  routed: tell({ route: routeShape }),
-  stats: ask({}, is.obj({ cached: is.int, hits: is.int, misses: is.int, inFlight: is.int })),
-  /** Own timer, and from the process after a reconnection. */
+  stats: ask({}, is.obj(counts)),
+  /** Own timer, and from the process after a reconnection: what did the table miss? */
+  follow: tell({}),
+  /** Own timer. */
   revalidate: tell({}),
-  counted: tell({ cached: is.int, hits: is.int, misses: is.int, inFlight: is.int }),
+  counted: tell(counts),
   /** Finish what is in flight, then end. */
   drain: tell({}),
 })

@@ -19,6 +19,8 @@ export type AccessLog = {
 const linesPerAppMax = 2_000
 const appsMax = 100_000
 const batchLinesMax = 500
+/** Apps whose lines are on their way at once: each tries again and again while nobody takes them. */
+const sendingMax = 2_000
 const encoder = new TextEncoder()
 
 type Pending = { readonly lines: Line[]; underWay: number; dropped: number }
@@ -27,6 +29,7 @@ type Pending = { readonly lines: Line[]; underWay: number; dropped: number }
 export const createAccessLog = (source: string, now: () => number, deliver: Deliver): AccessLog => {
   const apps = new Map<string, Pending>()
   let seq = 0
+  let sending = 0
   const line = (text: string): Line => ({
     atUs: Math.round(now() * 1000),
     source: 'heroku',
@@ -39,7 +42,9 @@ export const createAccessLog = (source: string, now: () => number, deliver: Deli
     if (own.dropped > 0) batch.unshift(line(`Error L12: ${own.dropped} messages dropped`))
     own.dropped = 0
     own.underWay = batch.length
+    sending++
     void deliver(appId, source, ++seq, batch).then(() => {
+      sending--
       own.underWay = 0
       if (own.lines.length === 0 && own.dropped === 0) apps.delete(appId)
     })
@@ -56,8 +61,10 @@ export const createAccessLog = (source: string, now: () => number, deliver: Deli
       own.dropped++
     },
     flush: () => {
-      for (const [appId, own] of apps)
+      for (const [appId, own] of apps) {
+        if (sending >= sendingMax) return
         if (own.underWay === 0 && own.lines.length + own.dropped > 0) send(appId, own)
+      }
     },
     pending: () => [...apps.values()].reduce((sum, own) => sum + own.lines.length + own.underWay, 0),
   }

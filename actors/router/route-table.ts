@@ -1,24 +1,30 @@
 /**
- * The route table of one shard: answers from its cache, asks the formation on a miss, holds requests while
- * dynos boot.
+ * The route table of one shard: answers from its cache, asks the record on a miss, holds requests while dynos
+ * boot.
  *
  * Static stability: what is cached is served whatever happens to NATS or the control plane; only what was
- * never asked for here cannot be answered then. Concurrent misses of one host share one question.
+ * never asked for here cannot be answered then.
  */
 import type { Decided, Decision, Hold } from '../../src/proxy/contract.ts'
 import type { Route } from '../protocols/shapes.ts'
 import { bootTimeout, decide, noSuchApp, platformError, tooManyWaiting } from './decide.ts'
-import type { Standpoint } from './targets.ts'
 import { normalHost, wildcardsOf } from './hostnames.ts'
-import { createRouteCache, leadsTo } from './route-cache.ts'
+import { createNobody } from './nobody.ts'
+import { createQuestions } from './questions.ts'
+import { createRouteCache, leadsTo, namesOf, type Entry } from './route-cache.ts'
+import { sweep } from './sweep.ts'
+import type { Standpoint } from './targets.ts'
 
 export type RouteTableDeps = {
   readonly appDomain: string
   readonly standpoint: Standpoint
   /** The app that holds a name of a kind; undefined: nobody. Rejects when it cannot be known. */
   readonly holderOf: (kind: 'app' | 'host', name: string) => Promise<string | undefined>
-  /** The app's route from its formation; undefined: no such app. Rejects when it cannot be known. */
-  readonly routeOf: (appId: string) => Promise<Route | undefined>
+  /**
+   * The app's route; undefined: no such app. `versionMin` was heard of: a copy of the record that says less
+   * is behind. Rejects when it cannot be known.
+   */
+  readonly routeOf: (appId: string, versionMin: number) => Promise<Route | undefined>
   readonly now: () => number
   /** Calls back once after that long; the returned function calls it off. */
   readonly after: (ms: number, run: () => void) => () => void
@@ -34,16 +40,21 @@ export type RouteTableLimits = {
   /** How long "nobody has that name" is believed. */
   readonly nobodyMs: number
   readonly nobodyMax: number
-  /** So many routes are asked for again at once, after a gap. */
+  /** So many hosts are asked for at once, and so many wait to be. */
+  readonly askingMax: number
+  readonly askingLineMax: number
+  /** So many routes are asked for again at once. */
   readonly recheckingMax: number
 }
 export const routeTableLimits: RouteTableLimits = {
-  appsMax: 100_000,
-  warmMax: 10_000,
+  appsMax: 300_000,
+  warmMax: 250_000,
   bootWaitMs: 75_000,
   waitingPerAppMax: 1_000,
   nobodyMs: 1_000,
   nobodyMax: 10_000,
+  askingMax: 128,
+  askingLineMax: 100_000,
   recheckingMax: 64,
 }
 
@@ -59,34 +70,59 @@ export type RouteTable = {
    * is used next.
    */
   gap(): void
-  /** Asks again for what is cached, a bounded number of the most used: heals what an announcement missed. */
+  /**
+   * Asks again for what is cached, at most so many of the most used: heals what an announcement missed.
+   * Rejects with the first failure; what is cached stays.
+   */
   revalidate(count: number): Promise<void>
-  stats(): { readonly cached: number; readonly hits: number; readonly misses: number }
+  /**
+   * Asks again for all that is not sure since the last gap: many at once of a copy of the record, and one by
+   * one for those of which the copy knows less. Rejects as `revalidate`.
+   * @param routesOf those it knows of some apps, in any order
+   */
+  confirm(routesOf: (appIds: readonly string[]) => Promise<readonly Route[]>): Promise<void>
+  stats(): RouteTableStats
 }
+export type RouteTableStats = {
+  readonly cached: number
+  readonly hits: number
+  readonly misses: number
+  /** Cached, and not made sure of since the last gap. */
+  readonly unsure: number
+  /** Questions about hosts, open and in line. */
+  readonly asking: number
+}
+
+/** Routes that are looked up at once: what they take to read holds up requests for a moment. */
+const confirmingMax = 128
 
 export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
   const { appDomain, limits } = deps
   const cache = createRouteCache(appDomain, limits.appsMax, limits.warmMax)
-  const asking = new Map<string, Promise<Route | undefined>>()
-  const nobody = new Map<string, number>()
-  const waiting = new Map<string, Set<(route: Route) => void>>()
+  const questions = createQuestions<Route | undefined>(limits.askingMax, limits.askingLineMax)
+  const nobody = createNobody(limits.nobodyMs, limits.nobodyMax)
+  const waiting = new Map<string, Set<(decision: Decided) => void>>()
   const counts = { hits: 0, misses: 0 }
-  /** A route leads to the same place until something changes: it is asked for with every request. */
-  let decided = new WeakMap<Route, Decided | 'wait'>()
+  /** Number of what is known of hosts, and of gaps. */
+  let hostsIn = 1
+  let gaps = 0
+  let rechecking = 0
 
-  const decideOnce = (route: Route): Decided | 'wait' => {
-    const known = decided.get(route)
-    if (known !== undefined) return known
-    const decision = decide(route, deps.standpoint)
-    decided.set(route, decision)
-    return decision
+  /** A route leads to the same place until something changes: it is asked for with every request. */
+  const decideOnce = (entry: Entry): Decided | 'wait' => {
+    if (entry.decision !== undefined && entry.decidedIn === hostsIn) return entry.decision
+    entry.decidedIn = hostsIn
+    entry.decision = decide(entry.route, deps.standpoint)
+    return entry.decision
   }
 
+  /** Names below the apps' own domain are apps' and nobody else's. */
   const holder = async (hostname: string): Promise<string | undefined> => {
     const suffix = `.${appDomain}`
-    const label = hostname.endsWith(suffix) ? hostname.slice(0, -suffix.length) : ''
-    const byName = label !== '' && !label.includes('.') ? await deps.holderOf('app', label) : undefined
-    if (byName !== undefined) return byName
+    if (hostname.endsWith(suffix)) {
+      const label = hostname.slice(0, -suffix.length)
+      return label === '' || label.includes('.') ? undefined : deps.holderOf('app', label)
+    }
     for (const name of [hostname, ...wildcardsOf(hostname)]) {
       const found = await deps.holderOf('host', name)
       if (found !== undefined) return found
@@ -94,30 +130,36 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     return undefined
   }
 
+  /** A newer word may have come by while the record was read: then the copy that answered is behind. */
+  const recorded = async (appId: string): Promise<Route | undefined> => {
+    const heard = (): number => Math.max(nobody.versionOf(appId), cache.ofApp(appId)?.route.version ?? 0)
+    const versionMin = heard()
+    const route = await deps.routeOf(appId, versionMin)
+    const version = heard()
+    return version > versionMin && (route?.version ?? 0) < version ? deps.routeOf(appId, version) : route
+  }
+
   const ask = async (hostname: string): Promise<Route | undefined> => {
+    const askedMs = deps.now()
     const appId = await holder(hostname)
-    const route = appId === undefined ? undefined : await deps.routeOf(appId)
+    const route = appId === undefined ? undefined : await recorded(appId)
     if (route === undefined || route.gone) {
-      if (nobody.size >= limits.nobodyMax) nobody.clear()
-      nobody.set(hostname, deps.now() + limits.nobodyMs)
+      nobody.note(hostname, askedMs)
       return undefined
     }
-    cache.learn(hostname, route)
-    const known = cache.ofApp(route.appId) ?? route
-    wake(known)
-    return leadsTo(known, hostname, appDomain) ? known : undefined
+    const entry = cache.learn(hostname, route)
+    if (entry === undefined) return undefined
+    entry.sureIn = gaps
+    wake(route.appId)
+    return leadsTo(entry.route, hostname, appDomain) ? entry.route : undefined
   }
 
-  const askOnce = (hostname: string): Promise<Route | undefined> => {
-    const under = asking.get(hostname)
-    if (under !== undefined) return under
-    const question = ask(hostname).finally(() => asking.delete(hostname))
-    asking.set(hostname, question)
-    return question
-  }
-
-  const wake = (route: Route): void => {
-    for (const waiter of waiting.get(route.appId) ?? []) waiter(route)
+  const wake = (appId: string): void => {
+    const waiters = waiting.get(appId)
+    if (waiters === undefined) return
+    const entry = cache.ofApp(appId)
+    const decision = entry === undefined ? noSuchApp : decideOnce(entry)
+    if (decision !== 'wait') for (const waiter of waiters) waiter(decision)
   }
 
   /** Until its route decides otherwise, the time is up, or the request is called off. */
@@ -125,110 +167,137 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     kind: 'hold',
     app: route.appId,
     wait: (decided) => {
+      const { appId } = route
       // It may have changed between the decision to hold and now.
-      const now = decideOnce(cache.ofApp(route.appId) ?? route)
-      const waiters = waiting.get(route.appId) ?? new Set()
+      const entry = cache.ofApp(appId)
+      const now = entry === undefined ? 'wait' : decideOnce(entry)
+      const waiters = waiting.get(appId) ?? new Set<(decision: Decided) => void>()
       if (now !== 'wait' || waiters.size >= limits.waitingPerAppMax) {
         decided(now === 'wait' ? tooManyWaiting(route) : now)
         return () => undefined
       }
-      waiting.set(route.appId, waiters)
+      waiting.set(appId, waiters)
       const end = (): void => {
         callOff()
         waiters.delete(waiter)
-        if (waiters.size === 0) waiting.delete(route.appId)
+        if (waiters.size === 0) waiting.delete(appId)
       }
-      const waiter = (next: Route): void => {
-        const decision = next.gone ? noSuchApp : decideOnce(next)
-        if (decision === 'wait') return
+      const waiter = (decision: Decided): void => {
         end()
         decided(decision)
       }
-      const callOff = deps.after(limits.bootWaitMs, () => {
-        end()
-        decided(bootTimeout(route))
-      })
+      const callOff = deps.after(limits.bootWaitMs, () => waiter(bootTimeout(route)))
       waiters.add(waiter)
       return end
     },
   })
 
-  const decideOrHold = (route: Route): Decision => {
-    const decision = decideOnce(route)
-    return decision === 'wait' ? hold(route) : decision
+  const decideOrHold = (entry: Entry): Decision => {
+    const decision = decideOnce(entry)
+    return decision === 'wait' ? hold(entry.route) : decision
   }
 
   /** Asks again for a route that is known. No such app: it is gone, and the announcement was missed. */
-  const reask = async (appId: string): Promise<void> => {
-    const known = cache.ofApp(appId)
-    const gone = known && { ...known, version: known.version + 1, gone: true }
-    const route = (await deps.routeOf(appId)) ?? gone
-    if (route !== undefined && cache.update(route)) wake(cache.ofApp(appId) ?? route)
+  const reask = async (entry: Entry): Promise<void> => {
+    const { appId } = entry.route
+    const sureIn = gaps
+    const route = await recorded(appId)
+    const gone = { ...entry.route, version: entry.route.version + 1, gone: true }
+    const isNews = cache.update(route ?? gone)
+    entry.sureIn = sureIn
+    if (isNews) wake(appId)
   }
 
-  /** Routes that were made sure of since the last gap; undefined before the first. */
-  let sure: WeakSet<Route> | undefined
-  let rechecking = 0
-  const recheck = (route: Route): void => {
-    if (sure === undefined || sure.has(route) || rechecking >= limits.recheckingMax) return
-    const { appId } = route
-    const since = sure.add(route)
+  const recheck = (entry: Entry): void => {
+    if (entry.sureIn === gaps || rechecking >= limits.recheckingMax) return
+    entry.sureIn = gaps
     rechecking++
-    reask(appId).then(
+    reask(entry).then(
+      () => void rechecking--,
       () => {
         rechecking--
-        const known = cache.ofApp(appId)
-        if (known !== undefined) since.add(known)
-      },
-      () => {
-        rechecking--
-        since.delete(route)
+        entry.sureIn = -1
       },
     )
   }
 
+  /** @returns those of which nothing as new as what is known here was found */
+  const look = async (
+    entries: readonly Entry[],
+    routesOf: (appIds: readonly string[]) => Promise<readonly Route[]>,
+  ): Promise<readonly Entry[]> => {
+    const sureIn = gaps
+    const found = await routesOf(entries.map((entry) => entry.route.appId))
+    const newest = new Map(found.map((route) => [route.appId, route]))
+    return entries.filter((entry) => {
+      const { appId, version } = entry.route
+      const route = newest.get(appId)
+      if (route === undefined || route.gone || route.version < version) return true
+      if (cache.update(route)) wake(appId)
+      entry.sureIn = sureIn
+      return false
+    })
+  }
+
+  const unsure = (): readonly Entry[] => [...cache.entries()].filter((entry) => entry.sureIn !== gaps)
+
   const miss = async (hostname: string): Promise<Decision> => {
     try {
-      const route = await askOnce(hostname)
-      return route === undefined ? noSuchApp : decideOrHold(route)
+      const route = await questions.about(hostname, () => ask(hostname))
+      const entry = route && cache.ofApp(route.appId)
+      return entry === undefined ? noSuchApp : decideOrHold(entry)
     } catch {
-      // The store or the control plane is away: nothing is known of this host, and that is said (H99).
+      // The record is away, or too many wait for it: nothing is known of this host, and that is said (H99).
       return platformError
     }
   }
 
   return {
     resolve: (host) => {
-      const hostname = normalHost(host)
-      const route = cache.find(hostname)
-      if (route !== undefined) {
+      // Most clients write a name as it is kept.
+      let entry = cache.find(host)
+      const hostname = entry === undefined ? normalHost(host) : host
+      if (hostname !== host) entry = cache.find(hostname)
+      if (entry !== undefined) {
         counts.hits++
-        recheck(route)
-        return decideOrHold(route)
+        recheck(entry)
+        return decideOrHold(entry)
       }
       counts.misses++
-      const until = nobody.get(hostname)
-      if (until !== undefined) {
-        if (deps.now() < until) return noSuchApp
-        nobody.delete(hostname)
-      }
-      return miss(hostname)
+      return nobody.has(hostname, deps.now()) ? noSuchApp : miss(hostname)
     },
     update: (route) => {
-      // A new app or name: whoever was told "nobody" a moment ago may be wrong now.
-      nobody.clear()
-      if (cache.update(route)) wake(cache.ofApp(route.appId) ?? route)
+      nobody.heard(route, namesOf(route, appDomain), deps.now())
+      if (!cache.update(route)) return
+      const entry = cache.ofApp(route.appId)
+      if (entry !== undefined) entry.sureIn = gaps
+      wake(route.appId)
     },
     hostsChanged: () => {
-      decided = new WeakMap()
+      hostsIn++
     },
     gap: () => {
-      sure = new WeakSet()
+      gaps++
       nobody.clear()
     },
-    revalidate: async (count) => {
-      for (const appId of cache.apps(count)) await reask(appId)
+    revalidate: (count) => sweep([...first(cache.entries(), count)], limits.recheckingMax, reask),
+    confirm: async (routesOf) => {
+      const doubtful: Entry[] = []
+      for (const entries of chunks(unsure(), confirmingMax)) doubtful.push(...(await look(entries, routesOf)))
+      await sweep(doubtful, limits.recheckingMax, reask)
     },
-    stats: () => ({ cached: cache.size(), ...counts }),
+    stats: () => ({ cached: cache.size(), ...counts, unsure: unsure().length, asking: questions.size() }),
   }
+}
+
+function* first<T>(things: Iterable<T>, count: number): Generator<T> {
+  let left = count
+  for (const thing of things) {
+    if (left-- <= 0) return
+    yield thing
+  }
+}
+
+function* chunks<T>(things: readonly T[], length: number): Generator<readonly T[]> {
+  for (let at = 0; at < things.length; at += length) yield things.slice(at, at + length)
 }

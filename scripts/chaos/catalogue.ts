@@ -51,4 +51,11 @@ export type Special = {
   readonly run: (log: (line: string) => void) => Promise<Verdict>
 }
 
-export const specials: readonly Special[] = []
+export const specials: readonly Special[] = [
+  {
+    name: 'reannounce-200k',
+    what: '200,000 routes; the bus is killed, some change meanwhile, all are announced at once: none is lost.',
+    worlds: ['netns'],
+    run: async (log) => (await import('./reannounce/run.ts')).reannounce(200_000, log),
+  },
+]

@@ -54,6 +54,8 @@ export type Connection = {
   readonly serverName: () => string
   /** Servers that the one it is on says there are, `host:port`; none when it is alone. */
   readonly announced: () => readonly string[]
+  /** Of that server this start: another after each restart. */
+  readonly serverLife: () => string
   /** Which servers it may use from now on; what is connected stays until it breaks. */
   readonly setUrls: (urls: readonly string[]) => void
   /** Leaves the server that it is on for the first of the list that it can reach. */
@@ -118,6 +120,7 @@ export const connect = async (options: ConnectOptions): Promise<Connection> => {
     connected: () => up && !client.isClosed(),
     serverName: () => server,
     announced: () => client.info?.connect_urls ?? [],
+    serverLife: () => client.info?.server_id ?? '',
     setUrls,
     goHome: async () => {
       if (client.isClosed() || !up) return

@@ -149,4 +149,4 @@ const entryOf = (root: string, message: StoredMessage): Entry => ({
   revision: message.sequence,
 })
 
-const isMarker = (message: StoredMessage): boolean => message.header('KV-Operation') !== undefined
+export const isMarker = (message: StoredMessage): boolean => message.header('KV-Operation') !== undefined

@@ -19,6 +19,10 @@ import type { MakeCell } from './pool.ts'
 import { isFailure } from './supervise.ts'
 import type { KeyedOptions } from './tree.ts'
 
+/** So many are compared; more only while none of them is idle. */
+const evictLooks = 64
+const evictLooksMax = 4_096
+
 type Entry = { cell: Cell; failures: number; openedMs: number; timer: Timer | undefined }
 
 export class KeyedShard implements Shard, Running, CellOwner {
@@ -154,11 +158,21 @@ export class KeyedShard implements Shard, Running, CellOwner {
     })
   }
 
-  /** Makes room for one: the one that was idle the longest goes. */
+  /**
+   * Makes room for one: of the next few in line the one that was idle the longest goes. Looking at all of
+   * them for each newcomer would cost more the more there are; who is at work goes to the end of the line.
+   */
   #evict(): boolean {
     let oldest: Cell | undefined
-    for (const { cell } of this.#entries.values()) {
-      if (cell.idle() && (oldest === undefined || cell.activeMs < oldest.activeMs)) oldest = cell
+    let looks = 0
+    for (const [key, entry] of this.#entries) {
+      if (looks >= evictLooksMax || (looks >= evictLooks && oldest !== undefined)) break
+      looks += 1
+      const { cell } = entry
+      if (!cell.idle()) {
+        this.#entries.delete(key)
+        this.#entries.set(key, entry)
+      } else if (oldest === undefined || cell.activeMs < oldest.activeMs) oldest = cell
     }
     if (oldest === undefined) return false
     this.#passivate(oldest)

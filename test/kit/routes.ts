@@ -44,15 +44,26 @@ export const world = (
   routes: readonly Route[],
   limits: Partial<typeof routeTableLimits> = {},
 ) => {
-  const plane = { names: { ...names } as Record<string, string>, routes: new Map<string, Route>() }
+  /** `behind`: what a copy of the record says that lacks the newest; it is asked first. */
+  const plane = {
+    names: { ...names } as Record<string, string>,
+    routes: new Map<string, Route>(),
+    behind: new Map<string, Route>(),
+  }
   for (const each of routes) plane.routes.set(each.appId, each)
   const asked: string[] = []
+  const versionsWanted: number[] = []
+  let open = 0
+  let mostOpen = 0
   const timers = new Set<{ readonly atMs: number; readonly run: () => void }>()
   const state = { nowMs: 1_000, isAway: false }
   const hosts = new Map<string, MemberState>()
   const zones: Record<string, string> = {}
   const answer = async <T>(question: string, value: () => T): Promise<T> => {
     asked.push(question)
+    mostOpen = Math.max(mostOpen, ++open)
+    await Promise.resolve()
+    open--
     if (state.isAway) throw new Error('away')
     return value()
   }
@@ -60,7 +71,12 @@ export const world = (
     appDomain: 'localhost',
     standpoint: { host: 'h', hostState: (name) => hosts.get(name), zoneOf: (name) => zones[name] },
     holderOf: (kind, name) => answer(`${kind} ${name}`, () => plane.names[`${kind} ${name}`]),
-    routeOf: (appId) => answer(`route ${appId}`, () => plane.routes.get(appId)),
+    routeOf: (appId, versionMin) =>
+      answer(`route ${appId}`, () => {
+        if (versionMin > 0) versionsWanted.push(versionMin)
+        const behind = plane.behind.get(appId)
+        return behind !== undefined && behind.version >= versionMin ? behind : plane.routes.get(appId)
+      }),
     now: () => state.nowMs,
     after: (ms, run) => {
       const timer = { atMs: state.nowMs + ms, run }
@@ -77,7 +93,18 @@ export const world = (
       timer.run()
     }
   }
-  return { table, plane, asked, state, advance, timers, hosts, zones }
+  return {
+    table,
+    plane,
+    asked,
+    versionsWanted,
+    mostOpen: () => mostOpen,
+    state,
+    advance,
+    timers,
+    hosts,
+    zones,
+  }
 }
 /** What becomes of it in the end, also when it is held for a while. */
 export const settled = async (decision: Decision | Promise<Decision>): Promise<Decided> => {
