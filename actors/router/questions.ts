@@ -4,7 +4,7 @@
  * answered.
  */
 export type Questions<T> = {
-  /** The same answer for everyone who asks while it is open. Rejects with `QuestionsFull`, or as `ask` does. */
+  /** The same answer for all who ask while it is open. Rejects with `QuestionsFull`, or as `ask`. */
   about(subject: string, ask: () => Promise<T>): Promise<T>
   /** Open ones, and those in line. */
   size(): number

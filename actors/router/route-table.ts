@@ -95,6 +95,7 @@ export type RouteTableStats = {
 
 /** Routes that are looked up at once: what they take to read holds up requests for a moment. */
 const confirmingMax = 128
+const confirmingAtOnceMax = 4
 
 export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
   const { appDomain, limits } = deps
@@ -283,7 +284,9 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     revalidate: (count) => sweep([...first(cache.entries(), count)], limits.recheckingMax, reask),
     confirm: async (routesOf) => {
       const doubtful: Entry[] = []
-      for (const entries of chunks(unsure(), confirmingMax)) doubtful.push(...(await look(entries, routesOf)))
+      await sweep([...chunks(unsure(), confirmingMax)], confirmingAtOnceMax, async (entries) => {
+        doubtful.push(...(await look(entries, routesOf)))
+      })
       await sweep(doubtful, limits.recheckingMax, reask)
     },
     stats: () => ({ cached: cache.size(), ...counts, unsure: unsure().length, asking: questions.size() }),

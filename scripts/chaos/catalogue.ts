@@ -54,7 +54,7 @@ export type Special = {
 export const specials: readonly Special[] = [
   {
     name: 'reannounce-200k',
-    what: '200,000 routes; the bus is killed, some change meanwhile, all are announced at once: none is lost.',
+    what: '200,000 routes; the bus is killed, some change, all are announced at once: none is lost.',
     worlds: ['netns'],
     run: async (log) => (await import('./reannounce/run.ts')).reannounce(200_000, log),
   },

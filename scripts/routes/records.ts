@@ -1,4 +1,4 @@
-/** Apps as they stand in the record, one dyno each, up: what a routing table of many apps is made of. Pure. */
+/** Apps as they stand in the record, one dyno each, up: what a table of many routes is made of. Pure. */
 import { nameKey } from '../../actors/effects/perform/names.ts'
 import { formationRecord, formed, type Formed } from '../../actors/formation/record.ts'
 import type { Durable } from '../../src/runtime/actor.ts'

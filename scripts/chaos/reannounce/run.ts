@@ -62,11 +62,12 @@ const act = async (site: Site, apps: number, say: Log): Promise<Verdict> => {
   const recoverMs = performance.now() - killedAt
   say(`every route sure again, ${Math.round(performance.now() - backAt)} ms after the bus was back`)
 
+  // Later there are lines in it of requests that nobody takes while the bus is away.
+  const resident = shards.map((shard) => shard.residentBytes())
   const before = await Promise.all(shards.map(site.counts))
   await site.killBus()
   const known = await verify(site, apps, (number) => number < 2 * changes && (acks[number] ?? false), 1)
   say(`${known.requests} asked without a bus, ${known.lost.length} lost, ${known.stale.length} stale`)
-  const resident = shards.map((shard) => shard.residentBytes())
   await site.startBus()
   await until(site, apps, () => true)
   const after = await Promise.all(shards.map(site.counts))
