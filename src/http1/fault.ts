@@ -32,8 +32,6 @@ const faultTable = {
   'bad-host': [400, 'Host must be present once and be a valid authority'],
   'bad-content-length': [400, 'Content-Length is not one decimal number'],
   'bad-transfer-encoding': [400, 'Transfer-Encoding must be chunked, once'],
-  'bad-connection': [400, 'Connection is not a list of tokens, or says upgrade with no Upgrade'],
-  'bad-expect': [400, 'Expect can not be parsed'],
   'bad-chunk': [400, 'chunked body is malformed'],
   'bad-trailer': [400, 'trailer section is malformed or larger than allowed'],
   'bad-status-line': [502, 'status line is not "HTTP/1.x 3DIGIT [reason]"'],

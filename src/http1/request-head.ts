@@ -39,6 +39,8 @@ export type RequestHead = {
   readonly lengthGiven: boolean
   readonly keepAlive: boolean
   readonly expect: 'none' | 'continue' | 'other'
+  /** Connection or Expect make no sense. The framing is clear, so it can be said in the app's log. */
+  readonly isBad: boolean
   /** The Upgrade header's value when the client asks to leave HTTP, else empty. */
   readonly upgrade: string
   readonly requestId: string
@@ -86,6 +88,7 @@ export function readRequestHead(parser: HeadParser): RequestHead | Fault {
   let wantsUpgrade = false
   let upgrade = ''
   let expect: RequestHead['expect'] = 'none'
+  let isBad = false
   let requestId = ''
   let forwardedFor = ''
   let via = ''
@@ -131,7 +134,7 @@ export function readRequestHead(parser: HeadParser): RequestHead | Fault {
           }
           return true
         })
-        if (!wellFormed) return faults['bad-connection']
+        if (!wellFormed) isBad = true
         break
       }
       case kind.upgrade:
@@ -141,7 +144,7 @@ export function readRequestHead(parser: HeadParser): RequestHead | Fault {
         if (start === end) break
         if (equalsIgnoreCase(bytes, start, end, continueToken)) expect = 'continue'
         else if (allIn(bytes, start, end, isExpectByte)) expect = 'other'
-        else return faults['bad-expect']
+        else isBad = true
         break
       }
       case kind.requestId:
@@ -161,7 +164,7 @@ export function readRequestHead(parser: HeadParser): RequestHead | Fault {
   }
 
   if (hosts === 0) return faults['bad-host']
-  if (wantsUpgrade && upgrade === '') return faults['bad-connection']
+  if (wantsUpgrade && upgrade === '') isBad = true
   // Upgrading to h2c through a proxy is a way around everything the proxy checks: it is not offered.
   const upgrading = wantsUpgrade && !/\bh2c?\b/i.test(upgrade)
   return {
@@ -173,8 +176,9 @@ export function readRequestHead(parser: HeadParser): RequestHead | Fault {
     lengthGiven: length >= 0,
     // Both framings at once is one sender's smuggling attempt and another's mistake: chunked wins, as on
     // Heroku, and the connection is not used again (RFC 9112 §6.3).
-    keepAlive: !close && (line.minor === 1 || keep) && !(transferEncodings === 1 && length >= 0),
+    keepAlive: !isBad && !close && (line.minor === 1 || keep) && !(transferEncodings === 1 && length >= 0),
     expect: line.minor === 1 ? expect : 'none',
+    isBad,
     upgrade: upgrading ? upgrade : '',
     requestId,
     forwardedFor,

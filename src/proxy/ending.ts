@@ -2,6 +2,7 @@
  * How requests end: what goes into the record for each code, and what a bad response is called. Pure.
  */
 import type { Fault } from '../http1/fault.ts'
+import type { RequestHead } from '../http1/request-head.ts'
 import { type Code, codes } from './codes.ts'
 import type { AccessRecord, Refusal } from './contract.ts'
 
@@ -26,6 +27,12 @@ export function failed(code: Code, cause = '', status: number | null = codes[cod
   const { description, at, sock } = codes[code]
   if (code === 'H25') return { at, code, description: `${description}: ${cause}`, cause: '', sock, status }
   return { at, code, description, cause, sock, status }
+}
+
+/** A request that can be answered, but not served. */
+export function badRequest({ isBad, expect }: Pick<RequestHead, 'isBad' | 'expect'>): Ending | null {
+  if (isBad) return failed('H26', 'bad header')
+  return expect === 'other' ? failed('H26', 'unsupported expect header value', 417) : null
 }
 
 /** A response that breaks a documented limit is H25 with its name; any other bad head is H17. */

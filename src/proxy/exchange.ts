@@ -13,7 +13,7 @@ import type { Client, Exchange as ClientExchange } from './client.ts'
 import type { Decision, Hold, Route } from './contract.ts'
 import type { Core } from './core.ts'
 import { Dial, type Dialer, type DialFailure } from './dial.ts'
-import { answered, type Ending, failed, refused } from './ending.ts'
+import { answered, badRequest, type Ending, failed, refused } from './ending.ts'
 import { continueLine, isRepeatable, joinedBytesMax, requestIdOf, targetHead } from './heads.ts'
 import type { Link } from './link.ts'
 import type { AppLoad } from './load.ts'
@@ -107,9 +107,8 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     this.#route = route
     this.#app = load.enter(route.app)
     if (route.targets.length === 0) return this.#fail(failed('H14'))
-    if (this.#head.expect === 'other') {
-      return this.#fail(failed('H26', 'unsupported expect header value', 417))
-    }
+    const wrong = badRequest(this.#head)
+    if (wrong !== null) return this.#fail(wrong)
     const broken = this.#core.brokenLimit(this.#client, this.#app, route.targets.length)
     if (broken !== null) return this.#fail(failed(broken))
     this.#headBytes = targetHead(parser, this.#head, {

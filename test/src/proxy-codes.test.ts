@@ -223,9 +223,18 @@ t.test("requests whose body or expectation is wrong are H26, and bad heads are n
     formatAccessLine(await world.record(1)),
     /cause="unsupported expect header value" .* dyno= .* status=417/,
   )
+  const badHeaders = ['Connection: ,(', 'Connection: upgrade', 'Expect: \xe9']
+  for (const [at, header] of badHeaders.entries()) {
+    t.match(await world.client(post('x', `${header}\r\n`)).seesEnd(), /^HTTP\/1.1 400.*Connection: close/s)
+    t.match(
+      formatAccessLine(await world.record(2 + at)),
+      /code=H26 desc="Request Error" cause="bad header" .* dyno= connect= service= status=400 bytes= /,
+      header,
+    )
+  }
   t.match(await world.client(`${'X'.repeat(9000)} / HTTP/1.1\r\n\r\n`).seesEnd(), /^HTTP\/1.1 414/)
   t.match(await world.client('GET / HTTP/3.0\r\nHost: a\r\n\r\n').seesEnd(), /^HTTP\/1.1 505/)
-  t.equal(world.records.length, 2)
+  t.equal(world.records.length, 5)
 })
 
 t.test('nothing can be smuggled past the framing to the target', async (t) => {
