@@ -28,6 +28,8 @@ const missesMax = 20_000
 const changesMax = 10_000
 const stampedeMax = 100_000
 const writesAtOnce = 64
+const connectedMsMax = 10_000
+const settleMs = 500
 
 export type TableBench = {
   readonly connection: Connection
@@ -44,6 +46,13 @@ export const benchTable = async (bench: TableBench): Promise<readonly Row[]> => 
     ...(await benchStampede(bench, store)),
     ...(await benchResync(bench, store)),
   ]
+}
+
+/** What is timed without a break keeps the connection from answering the server, which ends it then. */
+const connected = async (connection: Connection): Promise<void> => {
+  const deadline = performance.now() + connectedMsMax
+  do await new Promise<void>((resolve) => void setTimeout(resolve, settleMs))
+  while (!connection.connected() && performance.now() < deadline)
 }
 
 const tableOver = (store: Store): RouteTable =>
@@ -106,6 +115,7 @@ const benchHits = ({ apps, place, log }: TableBench, store: Store): readonly Row
 }
 
 const benchMisses = async ({ apps, connection }: TableBench, store: Store): Promise<readonly Row[]> => {
+  await connected(connection)
   const count = Math.min(missesMax, apps)
   const table = tableOver(store)
   const step = Math.max(1, Math.floor(apps / count))
@@ -157,6 +167,7 @@ const benchResync = async (
   const table = tableOver(store)
   const cached = Math.min(apps, routeTableLimits.warmMax)
   for (let number = 0; number < cached; number++) table.update(arriving(number, place))
+  await connected(connection)
   const feed = openFeed(connection, bucket)
   const resync = createResync({
     table,

@@ -20,6 +20,8 @@ const sliceMax = 2_000
 /** Spec sheet peers: ≤ 1 KB a route, and what a process takes for itself while it works. */
 const bytesPerRouteMax = 1_024
 const bytesBesides = 300 * 2 ** 20
+/** So often all is announced at first. */
+const warmingMax = 5
 const waitMsMax = 120_000
 const changeMsMax = 60_000
 const pollMs = 50
@@ -40,7 +42,12 @@ const act = async (site: Site, apps: number, say: Log): Promise<Verdict> => {
   const changes = Math.min(changesMax, Math.floor(apps / 4))
   await control.awaken(0, 2 * changes)
   say(`${apps} apps on record, ${2 * changes} formations awake`)
-  await announceAll(site, apps)
+  // A shard that was cut off for a moment hears the rest the next time, as from formations.
+  for (let left = warmingMax; left > 0; left--) {
+    await announceAll(site, apps)
+    const cached = await Promise.all(shards.map(async (shard) => (await site.counts(shard)).cached))
+    if (cached.every((count) => count === apps)) break
+  }
   await until(site, apps, (counts) => counts.cached === apps)
   say('every shard knows every route')
 
