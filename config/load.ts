@@ -12,6 +12,7 @@ export type Settings = {
   readonly home: string
   readonly port: number
   readonly routerPort: number
+  readonly routerTlsPort: number
   readonly appDomain: string
   /**
    * The first of four ports for other hosts: HTTPS, the bus' clients, its servers, and its clients while it
@@ -83,17 +84,21 @@ const clusterPortsMore = 3
 /** Without a setting of its own it lies this far from MANIFOLD_PORT, so that two homes differ. */
 const clusterPortApart = 100
 
-const clusterPortOf = (env: Environment, apiPort: number, routerPort: number): number => {
+/** 8443 beside 8080; without a setting of its own it goes with the other, so that two homes differ. */
+const tlsPortBeside = (routerPort: number): number =>
+  routerPort + 363 <= 65_535 ? routerPort + 363 : routerPort - 363
+
+const clusterPortOf = (env: Environment, apiPort: number, taken: readonly number[]): number => {
   const first = port(env, 'MANIFOLD_CLUSTER_PORT', apiPort + clusterPortApart)
   const last = first + clusterPortsMore
   const value = text(env, 'MANIFOLD_CLUSTER_PORT') ?? String(first)
   if (last > 65_535) return refuse('MANIFOLD_CLUSTER_PORT', value, 'a port from 1 to 65532')
-  for (const taken of [apiPort, routerPort])
-    if (taken >= first && taken <= last)
+  for (const other of taken)
+    if (other >= first && other <= last)
       return refuse(
         'MANIFOLD_CLUSTER_PORT',
         value,
-        `a port whose next three are free of ${taken}, which is in use`,
+        `a port whose next three are free of ${other}, which is in use`,
       )
   return first
 }
@@ -160,7 +165,7 @@ const buildEnvNames = [
 ]
 
 /** Later issues bring these; until then a silent half-meaning would be worse than a refusal. */
-const notYet = ['MANIFOLD_ROUTER_TLS_PORT', 'MANIFOLD_LOGPLEX_PORT']
+const notYet = ['MANIFOLD_LOGPLEX_PORT']
 
 /** Where all state is, absolute. @throws SettingsError */
 export const loadHome = (env: Environment = process.env): string => {
@@ -175,12 +180,18 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     const value = text(env, name)
     if (value !== undefined) refuse(name, value, 'it unset: this version has nothing there yet')
   }
+  const routerPort = port(env, 'MANIFOLD_ROUTER_PORT', 8080)
   const ports = {
     port: port(env, 'MANIFOLD_PORT', 5000),
-    routerPort: port(env, 'MANIFOLD_ROUTER_PORT', 8080),
+    routerPort,
+    routerTlsPort: port(env, 'MANIFOLD_ROUTER_TLS_PORT', tlsPortBeside(routerPort)),
   }
   if (ports.port === ports.routerPort)
     refuse('MANIFOLD_ROUTER_PORT', String(ports.routerPort), 'a port other than MANIFOLD_PORT')
+  if (ports.routerTlsPort === ports.port || ports.routerTlsPort === routerPort) {
+    const value = String(ports.routerTlsPort)
+    refuse('MANIFOLD_ROUTER_TLS_PORT', value, 'a port other than MANIFOLD_PORT and MANIFOLD_ROUTER_PORT')
+  }
   const appDomain = text(env, 'MANIFOLD_APP_DOMAIN') ?? 'localhost'
   if (!domainPattern.test(appDomain)) refuse('MANIFOLD_APP_DOMAIN', appDomain, 'a lower-case domain name')
   const driver = text(env, 'MANIFOLD_DRIVER')
@@ -192,7 +203,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
   return {
     home: loadHome(env),
     ...ports,
-    clusterPort: clusterPortOf(env, ports.port, ports.routerPort),
+    clusterPort: clusterPortOf(env, ports.port, Object.values(ports)),
     address: addressOf(env),
     roles: rolesOf(env),
     labels: labelsOf(env),

@@ -2,5 +2,5 @@
 import { loadSettings } from '../config/load.ts'
 import { runShard } from '../actors/main/shard.ts'
 
-const { home, routerPort, appDomain } = loadSettings()
-await runShard({ home, routerPort, appDomain, index: Number(process.argv[2] ?? 0) })
+const { home, routerPort, routerTlsPort, appDomain } = loadSettings()
+await runShard({ home, routerPort, routerTlsPort, appDomain, index: Number(process.argv[2] ?? 0) })

@@ -13,6 +13,7 @@ t.test('settings have the documented defaults', async (t) => {
     home: '/home/ada/.manifold',
     port: 5000,
     routerPort: 8080,
+    routerTlsPort: 8443,
     appDomain: 'localhost',
     clusterPort: 5100,
     address: undefined,
@@ -50,6 +51,7 @@ t.test('settings are taken from the environment, and builds inherit where packag
     home: '/srv/m',
     port: 5100,
     routerPort: 8100,
+    routerTlsPort: 8463,
     appDomain: 'apps.example.com',
     natsUrls: ['nats://127.0.0.1:4222', 'tls://10.0.0.2:4222'],
     clusterPort: 7400,
@@ -67,6 +69,7 @@ t.test('a wrong setting is refused in one line that names it, its value and what
   const wrong: Readonly<Record<string, readonly [string, string]>> = {
     MANIFOLD_PORT: ['http', 'a port from 1 to 65535'],
     MANIFOLD_ROUTER_PORT: ['70000', 'a port from 1 to 65535'],
+    MANIFOLD_ROUTER_TLS_PORT: ['5000', 'a port other than MANIFOLD_PORT and MANIFOLD_ROUTER_PORT'],
     MANIFOLD_HOME: ['~/m', 'a path without ~'],
     MANIFOLD_APP_DOMAIN: ['Apps_', 'a lower-case domain name'],
     MANIFOLD_NATS_URL: ['http://x', 'nats://host:port or tls://host:port, several with commas'],

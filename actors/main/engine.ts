@@ -78,9 +78,10 @@ export const chooseDriver = (settings: Settings): 'oci' | 'process' =>
     : 'process')
 
 /** What this host listens on itself, for others. */
-const portsOf = ({ port, routerPort, clusterPort }: Settings): readonly number[] => [
+const portsOf = ({ port, routerPort, routerTlsPort, clusterPort }: Settings): readonly number[] => [
   port,
   routerPort,
+  routerTlsPort,
   clusterPort,
   clusterPort + 1,
   clusterPort + 2,

@@ -81,8 +81,10 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   if (does('control')) await needPort('MANIFOLD_PORT', apiAddress, settings.port)
   await needPort('MANIFOLD_CLUSTER_PORT', routerAddress, settings.clusterPort)
   // A shard that outlived the last host process has the port already, as it should.
-  if (does('router') && readShard(paths, 0) === undefined)
+  if (does('router') && readShard(paths, 0) === undefined) {
     await needPort('MANIFOLD_ROUTER_PORT', routerAddress, settings.routerPort)
+    await needPort('MANIFOLD_ROUTER_TLS_PORT', routerAddress, settings.routerTlsPort)
+  }
   if (settings.join !== undefined) progress('joining the cluster')
   const wish = { name: deps.name, address: settings.address, port: settings.clusterPort }
   const { roles, labels } = settings
@@ -201,6 +203,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         paths,
         count: settings.routerShards,
         port: settings.routerPort,
+        tlsPort: settings.routerTlsPort,
         argv: deps.shardArgv,
         env: deps.shardEnv,
         clock,

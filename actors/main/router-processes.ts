@@ -23,7 +23,7 @@ export type RouterProcesses = {
 export const routerAddress = '0.0.0.0'
 
 /** What a shard writes once it listens. */
-export type ShardFile = ProcessId & { readonly port: number }
+export type ShardFile = ProcessId & { readonly port: number; readonly tlsPort: number }
 
 const watchEveryMs = 500
 const backoffMsMin = 500
@@ -50,6 +50,7 @@ export type RouterProcessDeps = {
   readonly paths: HomePaths
   readonly count: number
   readonly port: number
+  readonly tlsPort: number
   /** The program and its arguments; the index is added. */
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -78,6 +79,8 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
     return child.pid === undefined ? undefined : processOf(child.pid)
   }
 
+  const isAsWanted = ({ port, tlsPort }: ShardFile): boolean => port === deps.port && tlsPort === deps.tlsPort
+
   const watch = (index: number): void => {
     if (stopping) return
     const shard = readShard(paths, index)
@@ -87,7 +90,7 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
         index,
         clock.after(ms, () => watch(index)),
       )
-    if (shard !== undefined && shard.port === deps.port) return again(watchEveryMs)
+    if (shard !== undefined && isAsWanted(shard)) return again(watchEveryMs)
     // Another port than wanted: from an older setting; it makes room.
     if (shard !== undefined) signal(shard, 'SIGTERM')
     const now = clock.monotonicMs()
@@ -119,7 +122,7 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
 
   return {
     ready: async (timeoutMs) => {
-      const listening = (): boolean => all().filter((shard) => shard.port === deps.port).length === deps.count
+      const listening = (): boolean => all().filter(isAsWanted).length === deps.count
       if (!(await until(listening, timeoutMs)))
         throw new Error(`the router does not listen on port ${deps.port}: see ${paths.logs}/router-0.log`)
     },

@@ -21,6 +21,7 @@ import { systemClock } from '../../src/system/clock.ts'
 import { openLog } from '../../src/system/log.ts'
 import { processOf } from '../../src/system/process.ts'
 import { systemRandom } from '../../src/system/random.ts'
+import { createCertificates } from '../effects/perform/certificates.ts'
 import { nearHolderOf } from '../effects/perform/names.ts'
 import {
   formationKey,
@@ -37,13 +38,16 @@ import { createRouteTable, routeTableLimits } from '../router/route-table.ts'
 import { routerTree } from '../tree.ts'
 import { busCluster } from './bus-conf.ts'
 import { busLogin, readBusFile } from './bus-login.ts'
+import { keyFiles, readCertificateKey } from './members-file.ts'
 import { homePaths } from './paths.ts'
+import { openShardTls, type ShardTls } from './shard-tls.ts'
 import { routerAddress, shardFile } from './router-processes.ts'
 
 export type ShardSettings = {
   readonly home: string
   readonly index: number
   readonly routerPort: number
+  readonly routerTlsPort: number
   readonly appDomain: string
 }
 
@@ -55,7 +59,8 @@ const firstViewMsMax = 2_000
 const firstViewLookMs = 10
 
 /** Resolves when it listens. */
-export const runShard = async ({ home, index, routerPort, appDomain }: ShardSettings): Promise<void> => {
+export const runShard = async (settings: ShardSettings): Promise<void> => {
+  const { home, index, routerPort, routerTlsPort, appDomain } = settings
   const paths = homePaths(home)
   const bus = readBusFile(paths)
   const host = `${bus.host}-router-${index}`
@@ -99,9 +104,12 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
     () => performance.timeOrigin + performance.now(),
     deliverThrough(() => node, systemClock),
   )
+  /** Set once it listens. */
+  const secure: { tls?: ShardTls } = {}
   const proxy = createProxy({
     resolve: (name) => table.resolve(name),
     onDone: (record) => accessLog.add(record),
+    isServedTogether: (name, other) => secure.tls?.isServedTogether(name, other) ?? true,
   })
 
   /**
@@ -169,8 +177,30 @@ export const runShard = async ({ home, index, routerPort, appDomain }: ShardSett
 
   await firstView()
   const { port } = await proxy.listen({ port: routerPort, host: routerAddress, reusePort: true })
+  const certificateKey = readCertificateKey(keyFiles(home))
+  if (certificateKey === undefined)
+    log({ at: 'tls-off', reason: 'this host was never given the key of certificates' })
+  else
+    secure.tls = openShardTls({
+      certificates: createCertificates(store, certificateKey),
+      appDomain,
+      routeFor: (name) => table.routeFor(name),
+      clock: systemClock,
+      log,
+      listen: async (certificates) => {
+        await proxy.listen({
+          port: routerTlsPort,
+          host: routerAddress,
+          reusePort: true,
+          tls: certificates,
+        })
+        log({ at: 'listening', port: routerTlsPort, tls: true })
+      },
+    })
   const own = processOf(process.pid)
-  writeFileSync(`${shardFile(paths, index)}.new`, JSON.stringify({ ...own, port }), { mode: 0o600 })
+  writeFileSync(`${shardFile(paths, index)}.new`, JSON.stringify({ ...own, port, tlsPort: routerTlsPort }), {
+    mode: 0o600,
+  })
   renameSync(`${shardFile(paths, index)}.new`, shardFile(paths, index))
   process.once('SIGTERM', () => void drain())
   log({ at: 'listening', port })

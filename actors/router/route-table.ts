@@ -61,6 +61,8 @@ export const routeTableLimits: RouteTableLimits = {
 export type RouteTable = {
   /** Where requests to this host go. */
   resolve(host: string): Decision | Promise<Decision>
+  /** The route behind a name. Undefined: it is nobody's. Rejects when that cannot be known. */
+  routeFor(hostname: string): Promise<Route | undefined>
   /** An announcement. */
   update(route: Route): void
   /** What is known of hosts has changed. */
@@ -266,6 +268,12 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
       }
       counts.misses++
       return nobody.has(hostname, deps.now()) ? noSuchApp : miss(hostname)
+    },
+    routeFor: async (hostname) => {
+      const entry = cache.find(hostname)
+      if (entry !== undefined) recheck(entry)
+      else if (!nobody.has(hostname, deps.now())) return questions.about(hostname, () => ask(hostname))
+      return entry?.route
     },
     update: (route) => {
       nobody.heard(route, namesOf(route, appDomain), deps.now())

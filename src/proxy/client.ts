@@ -89,7 +89,6 @@ export class Client implements WireUser {
     this.#begin = begin
     this.#switch = switchToHttp2
     this.deadlineMs = core.nowMs() + core.limits.keepAliveMs
-    core.counters.connections += 1
     core.clients.add(this)
     wire.use(this)
   }
@@ -309,7 +308,6 @@ export class Client implements WireUser {
   /** Not a client of ours: what it said reads as a request, as HTTP/2 means it to (RFC 9113 §3.4). */
   #leave(more: Buffer, switchToHttp2: SwitchToHttp2): void {
     this.#state = 'closed'
-    this.core.counters.connections -= 1
     switchToHttp2(this.wire, Buffer.concat([prefaceStart, more]), this.listener)
     this.core.leave(this)
   }

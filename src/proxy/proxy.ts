@@ -84,6 +84,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       wire.destroy()
       return
     }
+    core.counters.connections += 1
     const client = new Client(core, wire, listener, begin, switchToHttp2)
     if (core.draining) client.drain()
   }
@@ -104,6 +105,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     else if (room()) {
       const serverName = typeof socket.servername === 'string' ? plainName(socket.servername) : ''
       const remoteAddress = plainAddress(socket.remoteAddress)
+      core.counters.connections += 1
       const session = new Session(core, socket, { remoteAddress, listener, serverName }, begin)
       if (core.draining) session.drain()
     } else socket.destroy()

@@ -48,7 +48,6 @@ export class Session implements Member {
     this.#begin = begin
     this.#connection = connection
     this.#idleSinceMs = core.nowMs()
-    core.counters.connections += 1
     core.clients.add(this)
     const { streamsPerSessionMax, resetsPerSessionMax } = core.limits
     this.#session = performServerHandshake(socket, {

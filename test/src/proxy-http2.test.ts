@@ -181,6 +181,7 @@ t.test(
     const session = h2(t, world)
     const all = await Promise.all(Array.from({ length: 250 }, () => seen(session.request(head('/')))))
     t.ok(all.every(({ status }) => status === 200))
+    t.match(world.proxy.stats(), { connections: 1, requests: 250 })
     const up = session.request(head('/', { ':method': 'PUT' }))
     up.end(big)
     t.equal((await seen(up)).body.toString(), createHash('sha256').update(big).digest('hex'))
