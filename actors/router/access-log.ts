@@ -46,7 +46,9 @@ export const createAccessLog = (source: string, now: () => number, deliver: Deli
     void deliver(appId, source, ++seq, batch).then(() => {
       sending--
       own.underWay = 0
-      if (own.lines.length === 0 && own.dropped === 0) apps.delete(appId)
+      // An app that says more than a batch in a flush's time does not wait for the next one.
+      if (own.lines.length >= batchLinesMax) send(appId, own)
+      else if (own.lines.length === 0 && own.dropped === 0) apps.delete(appId)
     })
   }
 

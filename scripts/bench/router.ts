@@ -1,17 +1,15 @@
 /**
- * The router's data path beside nginx and HAProxy: CPU per request of one worker each, pinned to one core,
- * with wrk and a fast upstream on the other; the same added headers and an access line a request for all.
+ * The router's whole job (router/serve.ts) beside nginx, HAProxy and Caddy: CPU per request of one worker
+ * each, pinned to one core, with wrk and a fast upstream on the other; the same added headers and an access
+ * line a request for all.
  *
- * Peers that are not installed leave their cells empty. Run as a program with `serve`, this file is the
- * proxy under test.
+ * Peers that are not installed leave their cells empty.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { formatAccessLine } from '../../src/proxy/access-line.ts'
-import { createProxy } from '../../src/proxy/proxy.ts'
 import { row, type BenchOptions, type Row } from './report.ts'
 import { twoChoicesRows } from './router/two-choices.ts'
 
@@ -22,6 +20,10 @@ type Load = {
   readonly goal: string
 }
 type Measured = { readonly cpuUs: number; readonly p99Ms: number; readonly perSecond: number }
+type PeerSettings = {
+  readonly text: (dir: string, port: number, origin: number) => string
+  readonly args: (conf: string) => readonly string[]
+}
 type Running = { readonly name: string; readonly child: ChildProcess; readonly port: number }
 
 const loads: readonly Load[] = [
@@ -31,7 +33,8 @@ const loads: readonly Load[] = [
   { what: 'POST 1 KB', path: '/small', wrk: ['-c64', '-s', 'post.lua'], goal: '<=1' },
   { what: 'new connection each', path: '/small', wrk: ['-c64', '-H', 'Connection: close'], goal: '<=1.2' },
 ]
-const peers = ['nginx', 'haproxy'] as const
+const peers = ['nginx', 'haproxy', 'caddy'] as const
+const serveFile = join(import.meta.dirname, 'router', 'serve.ts')
 
 /** Rows of CPU µs a request for each load, and p99 of the first; then what the choice of a dyno is worth. */
 export async function run(options: BenchOptions): Promise<readonly Row[]> {
@@ -40,7 +43,7 @@ export async function run(options: BenchOptions): Promise<readonly Row[]> {
 
 async function dataPath({ quick, log }: BenchOptions): Promise<readonly Row[]> {
   if (!installed('wrk') || !installed('nginx')) {
-    log('wrk and nginx (as the upstream) are needed: apt-get install wrk nginx haproxy')
+    log('wrk and nginx (as the upstream) are needed: apt-get install wrk nginx haproxy caddy')
     return loads.map(({ what, goal }) =>
       row({ what, unit: 'cpu_us/request', ours: null, peers: noPeers(), goal }),
     )
@@ -76,13 +79,14 @@ async function measure(dir: string, children: ChildProcess[], quick: boolean, lo
   running.push({
     name: 'ours',
     port: ours,
-    child: start(0, process.execPath, [import.meta.filename, 'serve', String(ours), String(origin), dir]),
+    child: start(0, process.execPath, [serveFile, String(ours), String(origin), dir]),
   })
   for (const name of peers.filter(installed)) {
     const port = await freePort()
     const conf = join(dir, `${name}.conf`)
-    writeFileSync(conf, name === 'nginx' ? nginxConf(dir, port, origin) : haproxyConf(port, origin))
-    const child = start(0, name, name === 'nginx' ? ['-c', conf] : ['-db', '-f', conf])
+    const { text, args } = peerSettings[name]
+    writeFileSync(conf, text(dir, port, origin))
+    const child = start(0, name, args(conf))
     running.push({ name, port, child })
   }
   for (const { name, port } of running) await answers(name, port)
@@ -231,7 +235,7 @@ http {
 }
 `
 
-const haproxyConf = (port: number, origin: number): string => `
+const haproxyConf = (_: string, port: number, origin: number): string => `
 global
   nbthread 1
   maxconn 4096
@@ -259,29 +263,27 @@ backend back
   server origin 127.0.0.1:${origin} pool-max-conn 64
 `
 
-/** The proxy under test: one route, kept connections, an access line a request written in batches. */
-async function serve(port: number, origin: number, dir: string): Promise<void> {
-  const file = openSync(join(dir, 'ours-access.log'), 'a')
-  const route = {
-    kind: 'route',
-    app: 'bench',
-    keepAlive: true,
-    targets: [{ id: 'web.1', address: '127.0.0.1', port: origin, epoch: 1 }],
-  } as const
-  let lines = ''
-  const proxy = createProxy({
-    resolve: () => route,
-    onDone: (record) => {
-      lines += `${formatAccessLine(record)}\n`
-      if (lines.length < 65_536) return
-      writeSync(file, lines)
-      lines = ''
-    },
-    limits: { requestsPerConnectionMax: 1_000_000_000 },
-  })
-  await proxy.listen({ port, host: '127.0.0.1' })
+const caddyConf = (dir: string, port: number, origin: number): string => `
+{
+  admin off
+  auto_https off
 }
+http://127.0.0.1:${port} {
+  log {
+    output file ${dir}/caddy-access.log
+  }
+  reverse_proxy 127.0.0.1:${origin} {
+    header_up X-Request-Id {http.request.uuid}
+    header_up X-Forwarded-Port ${port}
+    header_up X-Request-Start {time.now.unix_ms}
+    header_up Via "1.1 caddy"
+    header_down Via "1.1 caddy"
+  }
+}
+`
 
-if (import.meta.main && process.argv[2] === 'serve') {
-  await serve(Number(process.argv[3]), Number(process.argv[4]), process.argv[5] as string)
+const peerSettings: Readonly<Record<(typeof peers)[number], PeerSettings>> = {
+  nginx: { text: nginxConf, args: (conf) => ['-c', conf] },
+  haproxy: { text: haproxyConf, args: (conf) => ['-db', '-f', conf] },
+  caddy: { text: caddyConf, args: (conf) => ['run', '--adapter', 'caddyfile', '--config', conf] },
 }

@@ -1,0 +1,68 @@
+/**
+ * Our side of the router's bench: `serve.ts PORT ORIGIN DIR` is a shard's whole job but for the bus. Requests
+ * are looked up in the shard's own route table and chosen for, counted against its limits, and their lines go
+ * through the shard's own access log in batches that are packed as messages are, here into a file.
+ */
+import { openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { createAccessLog } from '../../../actors/router/access-log.ts'
+import { createRouteTable, routeTableLimits } from '../../../actors/router/route-table.ts'
+import { createProxy } from '../../../src/proxy/proxy.ts'
+import { encode } from '../../../src/runtime/codec.ts'
+
+const flushEveryMs = 100
+/** Other apps in the table beside the one that is asked for. */
+const otherApps = 9_999
+
+async function serve(port: number, origin: number, dir: string): Promise<void> {
+  const table = createRouteTable({
+    appDomain: 'localhost',
+    standpoint: { host: 'h1', hostState: () => undefined, zoneOf: () => undefined },
+    holderOf: async () => undefined,
+    routeOf: async () => undefined,
+    now: () => performance.now(),
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms)
+      return () => clearTimeout(timer)
+    },
+    limits: routeTableLimits,
+  })
+  for (let i = 0; i <= otherApps; i += 1) {
+    const asked = i === 0
+    table.update({
+      appId: `app-${i}`,
+      appName: `app-${i}`,
+      version: 1,
+      maintenance: false,
+      gone: false,
+      hostnames: asked ? ['127.0.0.1'] : [],
+      web: 'up',
+      targets: [1, 2].map((number) => ({
+        runId: `run-${i}-${number}`,
+        dyno: `web.${number}`,
+        address: '127.0.0.1',
+        port: origin,
+        outer: null,
+        epoch: 1,
+        host: 'h1',
+      })),
+    })
+  }
+  const file = openSync(join(dir, 'ours-access.log'), 'a')
+  const accessLog = createAccessLog(
+    'bench',
+    () => performance.timeOrigin + performance.now(),
+    async (appId, source, seq, lines) => {
+      writeSync(file, encode({ appId, source, seq, lines }))
+    },
+  )
+  setInterval(() => accessLog.flush(), flushEveryMs)
+  const proxy = createProxy({
+    resolve: (host) => table.resolve(host),
+    onDone: (record) => accessLog.add(record),
+    limits: { requestsPerConnectionMax: 1_000_000_000 },
+  })
+  await proxy.listen({ port, host: '127.0.0.1' })
+}
+
+await serve(Number(process.argv[2]), Number(process.argv[3]), process.argv[4] as string)
