@@ -131,7 +131,7 @@ for (const { kind, handles } of kinds) {
     const world = await startProxy(
       t,
       () => routeTo(target, { keepAlive: true }),
-      { connectionsMax: 2 },
+      { connectionsMax: 2, connectionsPerAppMax: 2 },
       { bare: handles },
     )
     const client = world.client(get())
