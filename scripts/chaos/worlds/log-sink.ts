@@ -5,8 +5,8 @@
  * Two tails may overlap for a moment, so a line counts once. The history alone would not do: it holds 1,500
  * lines, and after an outage more than that may come within a second.
  */
-import type { IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { LogEvent } from '../history.ts'
 
@@ -20,7 +20,7 @@ export type LogReach = {
     body: unknown,
   ) => Promise<{ readonly status: number; readonly body: string }>
   /** What does not end by itself, as it comes. */
-  readonly listen: (host: string, path: string) => Promise<IncomingMessage>
+  readonly listen: (host: string, path: string) => Promise<Readable>
 }
 
 export type LogSink = {
@@ -74,11 +74,11 @@ const keepTail = (
   onLine: (line: string) => void,
 ): { readonly close: () => void } => {
   const life = new AbortController()
-  let current: IncomingMessage | undefined
+  let current: Readable | undefined
   let heardMs = performance.now()
   let turn = 0
 
-  const open = async (): Promise<IncomingMessage | undefined> => {
+  const open = async (): Promise<Readable | undefined> => {
     const hosts = reach.hosts()
     const host = hosts[turn++ % Math.max(1, hosts.length)]
     if (host === undefined) return undefined
@@ -92,7 +92,7 @@ const keepTail = (
       return undefined
     }
   }
-  const read = (answer: IncomingMessage): void => {
+  const read = (answer: Readable): void => {
     const lines = createInterface({ input: answer, crlfDelay: Infinity })
     lines.on('line', (line) => {
       heardMs = performance.now()

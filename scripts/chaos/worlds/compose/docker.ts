@@ -1,9 +1,11 @@
 /** The engine and the compose command line, as programs that are run to their end. */
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 
 export const project = join(import.meta.dirname, '../../../..')
+export const image = 'manifold'
 const ownSocket = '/var/tmp/manifold-engine/docker.sock'
 const engine = join(import.meta.dirname, 'engine')
 const outputBytesMax = 64 * 1024 * 1024
@@ -11,10 +13,23 @@ const askMs = 10_000
 const runMsMax = 30_000
 
 /** The engine that DOCKER_HOST names, else the one that `engine start` made, else the machine's. */
-const engineEnv = (): NodeJS.ProcessEnv => {
+export const engineEnv = (): NodeJS.ProcessEnv => {
   const own = existsSync(ownSocket) ? `unix://${ownSocket}` : undefined
   const host = process.env['DOCKER_HOST'] ?? own
-  return { ...process.env, DOCKER_BUILDKIT: '0', ...(host === undefined ? {} : { DOCKER_HOST: host }) }
+  // Debian's system programs (nft, say) are in /usr/sbin, which some root's PATH lacks.
+  const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
+  return {
+    ...process.env,
+    PATH: path,
+    DOCKER_BUILDKIT: '0',
+    ...(host === undefined ? {} : { DOCKER_HOST: host }),
+  }
+}
+
+/** Why the image would have to be made from nothing, which takes minutes; undefined: most of it is there. */
+export const whyNoImage = (): string | undefined => {
+  const { status } = spawnSync('docker', ['image', 'inspect', image], { env: engineEnv(), timeout: askMs })
+  return status === 0 ? undefined : `no image ${image} yet: any scenario in this world makes it`
 }
 
 /** Why there is no engine to use here; undefined: there is one. */
@@ -53,3 +68,12 @@ export const run = (argv: readonly string[], options: RunOptions = {}): Promise<
     child.stdin?.on('error', () => undefined)
     child.stdin?.end(input)
   })
+
+/** What a program says for as long as it runs: it ends when nobody reads on. */
+export const output = (argv: readonly string[]): Readable => {
+  const [program = '', ...args] = argv
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'], env: engineEnv() })
+  child.once('error', (error) => child.stdout.destroy(error))
+  child.stdout.once('close', () => child.kill('SIGKILL'))
+  return child.stdout
+}

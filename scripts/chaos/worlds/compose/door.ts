@@ -1,16 +1,19 @@
 /**
  * The compose world: config/compose.yaml on a Docker engine, three bus servers and three hosts in containers,
- * with the dynos in containers of theirs. Log lines are not looked at here: the netns world does.
+ * with the dynos in containers of theirs.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { unsettled, wantedOf } from '../../conditions.ts'
 import type { AppSpec, Condition, Scenario } from '../../language.ts'
 import type { Boot, Door, LiveProcess, World } from '../../world.ts'
-import { filesOf } from '../netns/app.ts'
+import { filesOf } from '../app.ts'
 import { clientsOf } from '../clients.ts'
 import { watchLives } from '../lives.ts'
+import { openLogSink } from '../log-sink.ts'
+import { linesOf, stopTickers, tickingApps } from '../tickers.ts'
 import { whyNoEngine } from './docker.ts'
 import { faultsOf, type Faults } from './faults.ts'
+import type { Keeper } from './keep.ts'
 import { openSite, type Site } from './site.ts'
 
 const hostsWanted = 3
@@ -20,16 +23,21 @@ const pollMs = 200
 const boot: Boot = async (scenario, { log }) => {
   if (scenario.hosts.length !== hostsWanted) throw new RangeError('the compose world has three hosts')
   const site = openSite(['h1', 'h2', 'h3'])
-  await site.down()
+  const keeper = await site.keep()
   try {
-    return await furnish(site, scenario, log)
+    return await furnish(site, keeper, scenario, log)
   } catch (error) {
-    await site.down()
+    await keeper.close()
     throw error
   }
 }
 
-const furnish = async (site: Site, scenario: Scenario, log: (line: string) => void): Promise<World> => {
+const furnish = async (
+  site: Site,
+  keeper: Keeper,
+  scenario: Scenario,
+  log: (line: string) => void,
+): Promise<World> => {
   await site.build(log)
   log('starting the containers')
   await site.compose(['up', '--detach'], { timeoutMs: readyMsMax })
@@ -47,21 +55,41 @@ const furnish = async (site: Site, scenario: Scenario, log: (line: string) => vo
       return { app, dyno, run: id, host, up, reachable: reachable.includes(host) }
     })
   }
-  const watching = watchLives(site.dynos, now, () => undefined)
+  const clients = {
+    ...clientsOf({ ...site, reachable: faults.answering }),
+    request: clientsOf({ ...site, reachable: faults.reachable }).request,
+  }
+  const sink = openLogSink(
+    tickingApps(scenario),
+    {
+      hosts: faults.answering,
+      post: (host, path, body) => site.api(host, 'POST', path, body),
+      listen: (host, path) => site.listen(host, path),
+    },
+    now,
+  )
+  const watching = watchLives(site.dynos, now, (dyno) => linesOf(scenario, dyno))
   const self: World = {
     name: 'compose',
     now,
     sleep: (ms) => pause(ms),
-    clients: clientsOf({ ...site, reachable: faults.reachable }),
+    clients,
     fault: (fault) => faults.strike(fault),
     heal: () => faults.heal(),
     processes,
     routers: async () => faults.reachable(),
     holds: (condition, hosts) => holds(site, faults, condition, hosts),
-    observed: async () => ({ lives: watching.lives(), log: [], said: [] }),
+    observed: async () => {
+      // Taken before the tickers end: that is the harness' doing.
+      const lives = watching.lives()
+      await stopTickers(scenario, clients)
+      await sink.quiet()
+      return { lives, log: sink.events(), said: watching.said() }
+    },
     async close() {
       watching.close()
-      await site.down()
+      sink.close()
+      await keeper.close()
     },
   }
   await within('every wanted dyno', async () => (await unsettled(self, wantedOf(scenario))) === undefined)
@@ -87,7 +115,7 @@ const holds = async (
 ): Promise<boolean> => {
   if (condition === 'emptied') return !site.dynos().some(({ host }) => hosts.includes(host))
   if (condition === 'braked') {
-    const [from = 'h1'] = faults.reachable()
+    const [from = 'h1'] = faults.answering()
     const answer = await site.api(from, 'GET', '/cluster').catch(() => undefined)
     return answer?.status === 200 && (JSON.parse(answer.body) as { readonly braked: boolean }).braked
   }

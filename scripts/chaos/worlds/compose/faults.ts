@@ -9,6 +9,8 @@ export type HostBody = { readonly name: string; readonly state: string; readonly
 export type Faults = {
   /** Hosts that clients and other hosts can reach now. */
   readonly reachable: () => readonly string[]
+  /** Those of them whose host process was not killed. */
+  readonly answering: () => readonly string[]
   /** As the first host that answers has them. */
   readonly hosts: () => Promise<readonly HostBody[]>
   readonly strike: (fault: Fault) => Promise<readonly string[]>
@@ -18,6 +20,8 @@ export type Faults = {
 const stopMsMax = 180_000
 const hold = '/run/manifold-hold'
 const table = 'inet chaos'
+/** Whether it is there or not. */
+const without = `table ${table}\ndelete table ${table}\n`
 
 export const faultsOf = (site: Site): Faults => {
   const { names, container, docker } = site
@@ -30,8 +34,9 @@ export const faultsOf = (site: Site): Faults => {
 
   const reachable = (): readonly string[] =>
     names.filter((name) => !off.has(name) && !frozen.has(name) && !apart.has(name))
+  const answering = (): readonly string[] => reachable().filter((name) => !held.has(name))
   const hosts = async (): Promise<readonly HostBody[]> => {
-    for (const name of reachable().filter((one) => !held.has(one))) {
+    for (const name of answering()) {
       const answer = await site.api(name, 'GET', '/hosts').catch(() => undefined)
       if (answer?.status === 200) return JSON.parse(answer.body) as readonly HostBody[]
     }
@@ -84,15 +89,8 @@ export const faultsOf = (site: Site): Faults => {
 
   const machines = (some: readonly string[]): readonly string[] =>
     some.flatMap((name) => [container(name), container(busOf(name))])
-  const inNetwork = async (service: string, rules: string): Promise<void> => {
-    const pid = site.pid(service)
-    if (pid === undefined) return
-    await run(['nsenter', '--target', String(pid), '--net', '--', 'nft', '-f', '-'], { input: rules })
-  }
   const mend = async (): Promise<void> => {
-    for (const name of apart)
-      for (const service of [name, busOf(name)])
-        await inNetwork(service, `table ${table}\ndelete table ${table}\n`)
+    for (const name of apart) for (const service of [name, busOf(name)]) await site.rule(service, without)
     apart.clear()
   }
   const cut = async (some: readonly string[], way: 'both' | 'out' | 'in'): Promise<void> => {
@@ -106,7 +104,7 @@ export const faultsOf = (site: Site): Faults => {
     ]
     for (const name of some) {
       for (const service of [name, busOf(name)])
-        await inNetwork(service, `table ${table} {\n${chains.join('\n')}\n}\n`)
+        await site.rule(service, `${without}table ${table} {\n${chains.join('\n')}\n}\n`)
       apart.add(name)
     }
   }
@@ -128,7 +126,7 @@ export const faultsOf = (site: Site): Faults => {
     if (down.length > 0) await docker('start', ...down)
   }
   const say = async (command: string, some: readonly string[]): Promise<void> => {
-    const [from = names[0]!] = reachable()
+    const [from = names[0]!] = answering()
     for (const name of some) await site.exec(from, `manifold ${command} ${name}`)
   }
   const each = (some: readonly string[], act: (name: string) => Promise<unknown>): Promise<unknown> =>
@@ -184,6 +182,7 @@ export const faultsOf = (site: Site): Faults => {
   }
   return {
     reachable,
+    answering,
     hosts,
     async strike(fault) {
       const target = 'on' in fault ? fault.on : names[0]!

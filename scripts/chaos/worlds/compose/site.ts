@@ -5,13 +5,14 @@
 import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import type { Answer } from '../clients.ts'
 import { dynosIn, type Dyno } from '../dynos.ts'
-import { run, type RunOptions } from './docker.ts'
+import { image, output, run, type RunOptions } from './docker.ts'
+import { keep, type Keeper } from './keep.ts'
 
 const name = 'manifold-chaos'
 const file = 'config/compose.yaml'
-const image = 'manifold'
 const base = 'manifold-base'
 const buildMsMax = 20 * 60_000
 const apiSeconds = 20
@@ -19,6 +20,16 @@ const requestMs = 30_000
 const routerPort = 8080
 const address = (host: string): string => `172.30.251.1${host.slice(1)}`
 export const busOf = (host: string): string => `nats${host.slice(1)}`
+
+/** By this machine's own programs: those of the container may stand still. */
+const inNetworkOf = (pid: number, argv: readonly string[]): readonly string[] => [
+  'nsenter',
+  '--target',
+  String(pid),
+  '--net',
+  '--',
+  ...argv,
+]
 
 export type Site = ReturnType<typeof openSite>
 
@@ -43,6 +54,11 @@ export const openSite = (names: readonly string[]) => {
       if (pid !== '0') pids.set(full.slice(name.length + 1, -2), Number(pid))
     }
   }
+  const pidOf = (service: string): number => {
+    const pid = pids.get(service)
+    if (pid === undefined) throw new Error(`${service} does not run`)
+    return pid
+  }
   return {
     names,
     password,
@@ -51,7 +67,6 @@ export const openSite = (names: readonly string[]) => {
     container,
     address,
     look,
-    pid: (service: string): number | undefined => pids.get(service),
     exec: (host: string, script: string, input = ''): Promise<string> =>
       run(['docker', 'exec', '--interactive', container(host), 'sh', '-c', script], { input }),
     /** The image of this checkout; quick when nothing but our own files changed. */
@@ -61,7 +76,27 @@ export const openSite = (names: readonly string[]) => {
       const from = ['--network', 'host', '--build-arg', `BASE=${base}`, '--file', 'config/Dockerfile']
       await run(['docker', 'build', '--quiet', ...from, '--tag', image, '.'], { timeoutMs: buildMsMax })
     },
-    down: (): Promise<string> => compose(['down', '--volumes', '--timeout', '0'], { timeoutMs: 120_000 }),
+    /** Resolves when the world is this process's alone, and empty; it ends with the keeper. */
+    keep: (): Promise<Keeper> => keep(name, file, password),
+    /** A GET of its API, of what does not end by itself; no token is sent. Ends when there is no answer. */
+    listen(host: string, path: string): Promise<Readable> {
+      const words = [
+        'curl',
+        '--silent',
+        '--fail',
+        '--no-buffer',
+        '--noproxy',
+        '*',
+        `http://localhost:5000${path}`,
+      ]
+      return Promise.resolve(output(inNetworkOf(pidOf(host), words)))
+    },
+    /** Puts those rules for nft into the network of a container; nothing when it does not run. */
+    async rule(service: string, rules: string): Promise<void> {
+      await look()
+      const pid = pids.get(service)
+      if (pid !== undefined) await run(inNetworkOf(pid, ['nft', '-f', '-']), { input: rules })
+    },
     /** One call of the API of that host. Rejects when there is no answer. */
     async api(host: string, method: string, path: string, body?: unknown): Promise<Answer> {
       const script = `curl -sS -m ${apiSeconds} -X "$1" -w '\\n%{http_code}' --data-binary @- \

@@ -2,17 +2,16 @@
  * The netns world: real hosts, each on a machine made of network, mount, host name and process namespaces, on
  * one bridge; real nats-servers, runc, git. Needs root.
  */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { unsettled, wantedOf } from '../../conditions.ts'
 import type { AppSpec, Condition, Scenario } from '../../language.ts'
 import type { Boot, Door, LiveProcess, World } from '../../world.ts'
 import { clientsOf, type Answer } from '../clients.ts'
-import { dynosIn, whileThere, type Dyno } from '../dynos.ts'
+import { dynosIn, type Dyno } from '../dynos.ts'
 import { watchLives } from '../lives.ts'
 import { openLogSink } from '../log-sink.ts'
-import { saidFile } from './app.ts'
+import { linesOf, stopTickers, tickingApps } from '../tickers.ts'
 import { namesOf, startCluster, within, type Cluster } from './cluster.ts'
 import { deploy } from './deploy.ts'
 import { faultsOf, unhurt } from './faults.ts'
@@ -69,11 +68,8 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
     request: clientsOf({ api: call, get, dynos, reachable }).request,
   }
   for (const app of scenario.apps) await furnishApp(lab, cluster, app, scenario.load.linesPerSecond ?? 1)
-  const ticking = scenario.apps.filter(({ types }) =>
-    Object.values(types).some(({ does }) => does === 'ticker'),
-  )
   const sink = openLogSink(
-    ticking.map(({ name }) => name),
+    tickingApps(scenario),
     {
       hosts: apis,
       post: (name, path, body) => host(name).api({ method: 'POST', path, body, timeoutMs: logMs }),
@@ -84,11 +80,6 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
   const watching = watchLives(dynos, now, (dyno) => linesOf(scenario, dyno))
   const rollsBack = scenario.timeline.some((step) => 'do' in step && step.do === 'rollback')
   const keeping = rollsBack ? setInterval(() => faults.keepStores(now()), keepStoresMs) : undefined
-  const stopTickers = async (): Promise<void> => {
-    for (const { name, types } of ticking)
-      for (const [type, { does }] of Object.entries(types))
-        if (does === 'ticker') await clients.scale(name, type, 0)
-  }
   const self: World = {
     name: 'netns',
     now,
@@ -113,7 +104,7 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
     observed: async () => {
       // Taken before the tickers end: that is the harness' doing.
       const lives = watching.lives()
-      await stopTickers()
+      await stopTickers(scenario, clients)
       await sink.quiet()
       return { lives, log: sink.events(), said: watching.said() }
     },
@@ -158,14 +149,6 @@ const holds = async (
   const wanted = condition === 'dead' ? ['dead', 'left'] : ['suspect', 'dead', 'left']
   const rows = await targets.hosts()
   return hosts.every((name) => wanted.includes(rows.find((row) => row.name === name)?.state ?? ''))
-}
-
-/** What a ticker wrote down of its own lines; it may have said one more. */
-const linesOf = (scenario: Scenario, { run, root }: Dyno): number | undefined => {
-  const types = scenario.apps.find(({ name }) => name === run.appName)?.types
-  if (types?.[run.type]?.does !== 'ticker') return undefined
-  const text = whileThere(() => readFileSync(join(root, saidFile), 'utf8'))
-  return text === undefined ? undefined : Number(text)
 }
 
 const furnishApp = async (lab: Lab, cluster: Cluster, app: AppSpec, lines: number): Promise<void> => {

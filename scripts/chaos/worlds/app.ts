@@ -4,7 +4,7 @@
  * `web` answers with who it is; `ticker` says numbered lines and keeps their number in a file of its /tmp,
  * where the harness reads it. Its host name is its run's id.
  */
-import type { AppSpec } from '../../language.ts'
+import type { AppSpec } from '../language.ts'
 
 export type Files = Readonly<Record<string, string>>
 
