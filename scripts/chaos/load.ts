@@ -8,6 +8,8 @@ export type Running = {
   stopWrites(): Promise<void>
   /** Requests end too. */
   stop(): Promise<void>
+  /** Nothing new is asked: for a run that failed, whose world answers nobody any more. */
+  abandon(): void
 }
 
 export const startLoad = (world: World, scenario: Scenario, recorder: Recorder): Running => {
@@ -57,6 +59,10 @@ export const startLoad = (world: World, scenario: Scenario, recorder: Recorder):
       await stopWrites()
       asking.abort()
       await Promise.all(clients)
+    },
+    abandon: () => {
+      writing = false
+      asking.abort()
     },
   }
 }

@@ -6,7 +6,7 @@ import { check, type Verdict } from './check.ts'
 import { infoOf, isServing, unsettled, wantedOf, type Wanted } from './conditions.ts'
 import type { FinalApp, History } from './history.ts'
 import type { Condition, Scenario, Step } from './language.ts'
-import { startLoad } from './load.ts'
+import { startLoad, type Running } from './load.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import type { Boot, World, WorldOptions } from './world.ts'
 
@@ -17,11 +17,12 @@ const finalMs = 60_000
 
 export const runScenario = async (scenario: Scenario, boot: Boot, options: WorldOptions): Promise<Ran> => {
   const world = await boot(scenario, options)
+  let load: Running | undefined
   try {
     const recorder = createRecorder(world)
     const wanted = wantedOf(scenario)
     const scene: Scene = { world, wanted, recorder: knowing(recorder, wanted), log: options.log }
-    const load = startLoad(world, scenario, scene.recorder)
+    load = startLoad(world, scenario, scene.recorder)
     for (const step of scenario.timeline) await take(scene, step)
     await world.heal()
     await load.stopWrites()
@@ -34,6 +35,7 @@ export const runScenario = async (scenario: Scenario, boot: Boot, options: World
     const history = recorder.history({ ...(await world.observed()), final })
     return { history, verdict: check(history, scenario.bounds) }
   } finally {
+    load?.abandon()
     await world.close()
   }
 }

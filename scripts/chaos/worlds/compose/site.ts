@@ -95,7 +95,9 @@ export const openSite = (names: readonly string[]) => {
     async rule(service: string, rules: string): Promise<void> {
       await look()
       const pid = pids.get(service)
-      if (pid !== undefined) await run(inNetworkOf(pid, ['nft', '-f', '-']), { input: rules })
+      // By the nft of its image: an older one of this machine may not read what that put there.
+      const words = ['nsenter', '--target', String(pid), '--mount', '--net', '--', 'nft', '-f', '-']
+      if (pid !== undefined) await run(words, { input: rules })
     },
     /** One call of the API of that host. Rejects when there is no answer. */
     async api(host: string, method: string, path: string, body?: unknown): Promise<Answer> {
