@@ -62,7 +62,11 @@ export const run = (argv: readonly string[], options: RunOptions = {}): Promise<
     }
     const child = execFile(program, args, settings, (error, stdout, stderr) => {
       if (error === null) resolve(stdout)
-      else reject(new Error(`${argv.join(' ')}: ${stderr.trim() || error.message}`, { cause: error }))
+      else {
+        const how =
+          error.killed === true ? `ended after ${timeoutMs} ms` : `exit ${error.code ?? error.signal}`
+        reject(new Error(`${argv.join(' ')}: ${how} ${stderr.trim()}`, { cause: error }))
+      }
     })
     // It may end without having read everything.
     child.stdin?.on('error', () => undefined)
