@@ -36,6 +36,21 @@ const greeting = async (
   return JSON.parse(body) as never
 }
 
+/** `heroku logs --tail` with these filters, and what it has printed. */
+const tailed = async (filters: readonly string[]) => {
+  const { stdout } = await platform.sourced('env -0')
+  const env = Object.fromEntries(
+    stdout
+      .split('\0')
+      .filter(Boolean)
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  )
+  const child = start(['heroku', 'logs', '--tail', ...filters, '-a', app], env, folder)
+  let text = ''
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  return { text: () => text, end: () => void child.kill('SIGKILL') }
+}
+
 await t.test('heroku auth:whoami and create answer as Heroku does', async (t) => {
   writeApp(folder, webApp(app))
   await commitApp(platform, folder, 'first')
@@ -193,29 +208,16 @@ await t.test('heroku logs shows the history and --tail goes on live without gap 
     history,
     /heroku\[router\]: at=info method=GET path="\/marked-in-history" host=shop\.localhost request_id=\S+ fwd="127\.0\.0\.1" dyno=web\.\d connect=\d+ms service=\d+ms status=200 bytes=\d+ protocol=http1.1 tls=false/,
   )
-  const { stdout } = await platform.sourced('env -0')
-  const env = Object.fromEntries(
-    stdout
-      .split('\0')
-      .filter(Boolean)
-      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-  )
-  const tail = start(
-    ['heroku', 'logs', '--tail', '--source', 'heroku', '--dyno-name', 'router', '-a', app],
-    env,
-    folder,
-  )
-  let text = ''
-  tail.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-  await until(() => text.includes('/marked-in-history'), {
+  const tail = await tailed(['--source', 'heroku', '--dyno-name', 'router'])
+  await until(() => tail.text().includes('/marked-in-history'), {
     what: 'the history in the tail',
     timeoutMs: 20_000,
   })
   for (let i = 0; i < 20; i++) await platform.get(`${app}.localhost`, `/live-${i}-`)
-  await until(() => text.includes('/live-19-'), { what: 'the live lines', timeoutMs: 20_000 })
-  tail.kill('SIGKILL')
+  await until(() => tail.text().includes('/live-19-'), { what: 'the live lines', timeoutMs: 20_000 })
+  tail.end()
   for (let i = 0; i < 20; i++)
-    t.equal(text.split(`path="/live-${i}-"`).length, 2, `/live-${i}- is there once`)
+    t.equal(tail.text().split(`path="/live-${i}-"`).length, 2, `/live-${i}- is there once`)
 })
 
 await t.test('ps:restart replaces every run and loses no request', async (t) => {
@@ -227,17 +229,21 @@ await t.test('ps:restart replaces every run and loses no request', async (t) => 
       if (status !== 200) failures.push(String(status))
     }
   })()
+  t.teardown(() => restarted.abort())
+  // The load says more than the history holds: it is read as it comes.
+  const tail = await tailed(['--source', 'heroku', '--dyno-name', 'web'])
+  const restarts = (): number => tail.text().split('Restarting').length
+  await until(() => tail.text() !== '', { what: 'the history in the tail', timeoutMs: 30_000 })
+  const before = restarts()
   await ok(['ps:restart'])
-  await until(
-    async () => {
-      const text = await ok(['logs', '-n', '1500', '--source', 'heroku', '--dyno-name', 'web'])
-      return text.split('Restarting').length > 2 && text
-    },
-    { what: 'the restart in the log', timeoutMs: 60_000 },
-  )
+  await until(() => restarts() >= before + 2, {
+    what: 'the restart in the log',
+    timeoutMs: 60_000,
+  })
   await until(async () => !/starting/.test(await ok(['ps'])), { what: 'all up again', timeoutMs: 60_000 })
   restarted.abort()
   await load
+  tail.end()
   t.same(failures, [])
 })
 
