@@ -30,6 +30,15 @@ const readProc = (pid: string, file: string): string => {
   }
 }
 
+/** It may have ended since it was seen. */
+const killed = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 /** Every process of this platform: by the home in its command line or environment, or by its container. */
 const allProcesses = (): number[] => {
   const containers = readdirSync(join(platform.home, 'containers'))
@@ -124,7 +133,7 @@ await t.test('killing every process at once loses nothing that was acknowledged'
   await ok(['config:set', 'KEPT=two', ...app])
   await ok(['ps:scale', 'web=1', ...app])
   const releases = (await ok(['releases', ...app])).replaceAll(/\(~.*\)/g, '')
-  for (const pid of allProcesses()) process.kill(pid, 'SIGKILL')
+  for (const pid of allProcesses()) killed(pid)
   await until(() => allProcesses().length === 0, { what: 'everything dead' })
   await platform.restart()
   await until(answers, { what: 'the app after the crash of everything', timeoutMs: 60_000 })
