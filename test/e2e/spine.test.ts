@@ -221,6 +221,11 @@ await t.test('heroku logs shows the history and --tail goes on live without gap 
 })
 
 await t.test('ps:restart replaces every run and loses no request', async (t) => {
+  // The load says more than the history holds: it is read as it comes.
+  const tail = await tailed(['--source', 'heroku', '--dyno-name', 'web'])
+  const restarts = (): number => tail.text().split('Restarting').length
+  await until(() => tail.text() !== '', { what: 'the history in the tail', timeoutMs: 30_000 })
+  const before = restarts()
   const failures: string[] = []
   const restarted = new AbortController()
   const load = (async () => {
@@ -230,11 +235,6 @@ await t.test('ps:restart replaces every run and loses no request', async (t) => 
     }
   })()
   t.teardown(() => restarted.abort())
-  // The load says more than the history holds: it is read as it comes.
-  const tail = await tailed(['--source', 'heroku', '--dyno-name', 'web'])
-  const restarts = (): number => tail.text().split('Restarting').length
-  await until(() => tail.text() !== '', { what: 'the history in the tail', timeoutMs: 30_000 })
-  const before = restarts()
   await ok(['ps:restart'])
   await until(() => restarts() >= before + 2, {
     what: 'the restart in the log',
