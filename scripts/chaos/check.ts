@@ -74,7 +74,7 @@ const checkEnd = (history: History): Violation[] => {
     const texts = wanted.flatMap((name) => {
       const dyno = final.dynos.find((one) => one.name === name)
       const runs = live.filter((life) => life.dyno === name)
-      const moves = runs.length > 1 && runs.some((life) => life.fromAt > settledAt)
+      const moves = runs.length === 2 && runs.filter((life) => life.fromAt > settledAt).length === 1
       if (dyno === undefined) return [`${name} is missing`]
       if (dyno.state !== 'up' && !moves) return [`${name} is ${dyno.state}`]
       if (dyno.releaseVersion !== newest) return [`${name} is of v${dyno.releaseVersion}, not v${newest}`]

@@ -148,6 +148,8 @@ await t.test('a dyno that is not up in the end, or too many, or a wait in vain i
   })
   t.same(found(moving(2_500)), [], 'a dyno that moves after all had settled')
   t.same(found(moving(1_500)), ['recovery'])
+  const third = life('r3', 2_600, null)
+  t.same(found({ ...moving(2_500), lives: [...moving(2_500).lives, third] }), ['recovery'])
 })
 
 await t.test('two lives of a singleton at once are found, unless one of them stood still', async (t) => {
