@@ -6,9 +6,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
-import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from './ports.ts'
 import { machineEnv, run, start, type Env, type Ran, type RunOptions } from './run.ts'
 import { until } from './until.ts'
 
@@ -42,19 +42,9 @@ export type Platform = {
 }
 
 const readyPattern = /^manifold ready api=(\S+) apps=(\S+) home=(\S+)$/m
+/** From a router's plain port to its TLS port where no setting says otherwise. */
+const tlsPortBeside = 363
 const herokuBin = join(process.cwd(), 'node_modules/heroku/bin/run.js')
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      )
-    })
-  })
 
 /** git asks `heroku` for credentials, so it must be found by that name. */
 const herokuOnPath = (folder: string): void => {
@@ -81,7 +71,7 @@ const makeHome = (): { home: string; user: string } => {
 
 export const startPlatform = async (settings: Env = {}): Promise<Platform> => {
   const { home, user } = makeHome()
-  const [port, routerPort] = [await freePort(), await freePort()]
+  const [port, routerPort] = [await freePort(), await freePort([tlsPortBeside])]
   const env: Env = {
     ...machineEnv(),
     HOME: user,
@@ -93,6 +83,7 @@ export const startPlatform = async (settings: Env = {}): Promise<Platform> => {
   }
   let child: ChildProcess
   let output = ''
+  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null
   const boot = async (): Promise<number> => {
     const began = performance.now()
     let ready = false
@@ -104,20 +95,16 @@ export const startPlatform = async (settings: Env = {}): Promise<Platform> => {
     }
     child.stdout?.setEncoding('utf8').on('data', take)
     child.stderr?.setEncoding('utf8').on('data', take)
-    await until(
-      () => ready || (child.exitCode !== null && Promise.reject(new Error(`it ended: ${output}`))),
-      {
-        what: 'the ready line',
-        timeoutMs: 120_000,
-      },
-    ).catch((error: unknown) => {
+    const waiting = { what: 'the ready line', timeoutMs: 120_000 }
+    await until(() => ready || isOver(), waiting).catch((error: unknown) => {
       throw new Error(`the platform did not start:\n${output}`, { cause: error })
     })
+    if (!ready) throw new Error(`the platform ended at its start:\n${output}`)
     return performance.now() - began
   }
   const ended = (signal: NodeJS.Signals): Promise<number | null> =>
     new Promise((resolve) => {
-      if (child.exitCode !== null || child.signalCode !== null) return resolve(child.exitCode)
+      if (isOver()) return resolve(child.exitCode)
       child.once('exit', (code) => resolve(code))
       child.kill(signal)
     })

@@ -3,7 +3,6 @@
  * no process left when the test ends, whoever started it.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -15,6 +14,7 @@ import { createSeed, publicOfSeed } from '../../src/nats/nkeys.ts'
 import { endServer } from '../../src/nats/server.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { natsServer } from './bus.ts'
+import { freePorts } from './ports.ts'
 
 /** All that must be known to open the same keeper again, in another process too. */
 export type HostPlan = {
@@ -25,28 +25,6 @@ export type HostPlan = {
   readonly tls: TlsFiles
 }
 export type ClusterPlan = { readonly hosts: readonly HostPlan[]; readonly ca: string }
-
-const freePorts = async (count: number): Promise<readonly number[]> => {
-  const probes = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const probe = createServer()
-          probe.listen(0, '127.0.0.1', () => resolve(probe))
-        }),
-    ),
-  )
-  return Promise.all(
-    probes.map(
-      (probe) =>
-        new Promise<number>((resolve) => {
-          const bound = probe.address()
-          probe.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : 0))
-        }),
-    ),
-  )
-}
 
 /** Folders, keys and certificates of these hosts; their servers end and the folders go with the test. */
 export const planCluster = async (t: Test, names: readonly string[]): Promise<ClusterPlan> => {

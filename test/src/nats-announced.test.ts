@@ -1,18 +1,10 @@
 /** Servers of an external bus, as they announce each other: real ones, without any configuration of ours. */
 import { spawn } from 'node:child_process'
-import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { connect } from '../../src/nats/connection.ts'
 import { natsServer } from '../kit/bus.ts'
+import { freePorts } from '../kit/ports.ts'
 import { until } from '../kit/until.ts'
-
-const freePorts = async (count: number): Promise<number[]> => {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}
 
 const startNats = (t: Test, port: number, routePort: number, route: number): void => {
   const args = ['-a', '127.0.0.1', '-p', String(port), '--cluster_name', 'external']
