@@ -1,0 +1,71 @@
+/** A platform on a bus that is not its own: three plain nats-servers with a login, as somebody already has them. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { natsServer } from '../kit/bus.ts'
+import { startPlatform } from '../kit/platform.ts'
+import { freePorts } from '../kit/ports.ts'
+import { until } from '../kit/until.ts'
+
+t.setTimeout(300_000)
+
+type Server = { readonly port: number; readonly kill: () => Promise<void> }
+
+const startServers = async (t: Test): Promise<readonly Server[]> => {
+  const folder = mkdtempSync(join(tmpdir(), 'manifold-external-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const ports = await freePorts(6)
+  const routes = ports.slice(3)
+  return routes.map((route, index): Server => {
+    const [port = 0, name] = [ports[index], `n${index + 1}`]
+    const lines = [
+      `server_name: ${name}`,
+      `listen: 127.0.0.1:${port}`,
+      `jetstream { store_dir: "${join(folder, name)}" }`,
+      `cluster { name: external, listen: 127.0.0.1:${route}, routes: [${routes.map((one) => `nats://127.0.0.1:${one}`).join(', ')}] }`,
+      'authorization { user: platform, password: "s3cret" }',
+    ]
+    const conf = join(folder, `${name}.conf`)
+    writeFileSync(conf, `${lines.join('\n')}\n`)
+    const child = spawn(natsServer, ['-c', conf], { stdio: 'ignore', env: {} })
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    const kill = async (): Promise<void> => {
+      child.kill('SIGKILL')
+      await gone
+    }
+    t.teardown(kill)
+    return { port, kill }
+  })
+}
+
+t.test('a platform keeps its record on an external bus, and outlives one of its servers', async (t) => {
+  const servers = await startServers(t)
+  const urls = (password: string): string =>
+    servers.map(({ port }) => `nats://platform:${password}@127.0.0.1:${port}`).join(',')
+  const platform = await startPlatform({ MANIFOLD_DRIVER: 'process', MANIFOLD_NATS_URL: urls('s3cret') })
+  t.teardown(platform.dispose)
+  t.equal((await platform.heroku(['create', 'shop'])).code, 0)
+  t.equal((await platform.heroku(['config:set', 'A=1', '-a', 'shop'])).code, 0)
+
+  await servers[0]?.kill()
+  // Writes wait for a leader meanwhile; the API asks again by itself.
+  const changed = await platform.heroku(['config:set', 'B=2', '-a', 'shop'], { timeoutMs: 60_000 })
+  t.equal(changed.code, 0, changed.stderr)
+
+  t.equal(await platform.stop(), 0)
+  await platform.restart()
+  const kept = await until(async () => (await platform.heroku(['config', '-s', '-a', 'shop'])).stdout, {
+    what: 'the config vars after a new start',
+    timeoutMs: 30_000,
+  })
+  t.match(kept, /^A=1$/m)
+  t.match(kept, /^B=2$/m)
+  t.notMatch(platform.output(), /s3cret/, 'no password in what it logs')
+
+  await platform.stop()
+  const refused = await platform.startSecond({ MANIFOLD_NATS_URL: urls('wrong') })
+  t.equal(refused.code, 1)
+  t.match(refused.stderr, /manifold could not start: the bus refused platform/)
+})
