@@ -22,6 +22,8 @@ export type EnterDeps = {
 }
 
 export type Entered = {
+  /** Servers of a bus that is not the cluster's own. */
+  readonly external: readonly string[] | undefined
   /**
    * Runs this host's server, when it has one or may be asked to. Undefined: an external bus, or no control.
    */
@@ -42,14 +44,39 @@ const anywhere = '0.0.0.0'
 /** A cold start waits for the other servers for as long as it takes. */
 const readyMsMax = 24 * 3_600_000
 
-export const enterBus = async (deps: EnterDeps): Promise<Entered> =>
-  deps.settings.natsUrls === undefined ? enterOwn(deps) : enterExternal(deps, deps.settings.natsUrls)
+/** @throws BusPlaceRefused */
+export const enterBus = async (deps: EnterDeps): Promise<Entered> => {
+  const urls = externalUrls(deps.settings, deps.cluster.bus)
+  return urls === undefined ? enterOwn(deps) : enterExternal(deps, urls)
+}
+
+export class BusPlaceRefused extends Error {
+  override readonly name = 'BusPlaceRefused'
+  readonly code = 'bus_place'
+}
+
+/**
+ * Undefined: the bus is the cluster's own. A host that joined a cluster with an external bus was told where it
+ * is, and a later start needs no setting either.
+ * @throws BusPlaceRefused when it would leave the record behind that it has
+ */
+export const externalUrls = (
+  { natsUrls }: Pick<Settings, 'natsUrls'>,
+  { urls, servers }: BusPlace,
+): readonly string[] | undefined => {
+  if (servers.length === 0) return natsUrls ?? (urls.length === 0 ? undefined : urls)
+  if (natsUrls === undefined) return undefined
+  throw new BusPlaceRefused(
+    "MANIFOLD_NATS_URL: this host's record is on the bus of its own cluster (unset it, or use another MANIFOLD_HOME)",
+  )
+}
 
 const enterExternal = async ({ settings, cluster }: EnterDeps, urls: readonly string[]): Promise<Entered> => {
   const bus = { urls: [...urls], servers: [] }
   saveCluster(settings.home, { ...cluster, bus })
   const replicas = urls.length >= copiesOfThree ? copiesOfThree : 1
   return {
+    external: urls,
     keeper: undefined,
     replicas: settings.roles.includes('control') ? replicas : undefined,
     now: () => bus,
@@ -89,6 +116,7 @@ const enterOwn = async (deps: EnterDeps): Promise<Entered> => {
   const login = cluster.secrets.logins?.operator
   const urls = (): readonly string[] => urlsFor(cluster, place, keeper?.server() !== undefined)
   return {
+    external: undefined,
     keeper,
     replicas: isAlone ? 1 : undefined,
     now: () => place,

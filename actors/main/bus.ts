@@ -47,7 +47,8 @@ const retryMs = 250
 
 export const openBus = async ({ paths, file, replicas, log, progress }: BusDeps): Promise<Bus> => {
   writeBusFile(paths, file)
-  const where = file.urls.join(', ')
+  // Not the whole URLs: those of an external bus may hold a password.
+  const where = file.urls.map((url) => new URL(url).host).join(', ')
   const connecting = connect({ ...busLogin(file), host: file.host, connectMsMax })
   const connection = await patiently(connecting, () => progress(`waiting for the bus at ${where}`))
   connection.onRefused((what) => log({ at: 'bus-refused', what }))

@@ -110,10 +110,10 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   }
 
   const busAddresses =
-    settings.natsUrls === undefined
+    place.external === undefined
       ? undefined
       : await openBusAddresses({
-          urls: settings.natsUrls,
+          urls: place.external,
           announced: () => bus.connection.announced(),
           resolve: resolveHost,
           clock,

@@ -40,32 +40,45 @@ const startServers = async (t: Test): Promise<readonly Server[]> => {
   })
 }
 
-t.test('a platform keeps its record on an external bus, and outlives one of its servers', async (t) => {
-  const servers = await startServers(t)
-  const urls = (password: string): string =>
-    servers.map(({ port }) => `nats://platform:${password}@127.0.0.1:${port}`).join(',')
-  const platform = await startPlatform({ MANIFOLD_DRIVER: 'process', MANIFOLD_NATS_URL: urls('s3cret') })
-  t.teardown(platform.dispose)
-  t.equal((await platform.heroku(['create', 'shop'])).code, 0)
-  t.equal((await platform.heroku(['config:set', 'A=1', '-a', 'shop'])).code, 0)
+t.test(
+  'a platform keeps its record on an external bus, outlives one of its servers, and is joined there',
+  async (t) => {
+    const servers = await startServers(t)
+    const urls = (password: string): string =>
+      servers.map(({ port }) => `nats://platform:${password}@127.0.0.1:${port}`).join(',')
+    const local = { MANIFOLD_DRIVER: 'process', MANIFOLD_ADDRESS: '127.0.0.1' }
+    const platform = await startPlatform({ ...local, MANIFOLD_NATS_URL: urls('s3cret') })
+    t.teardown(platform.dispose)
+    t.equal((await platform.heroku(['create', 'shop'])).code, 0)
+    t.equal((await platform.heroku(['config:set', 'A=1', '-a', 'shop'])).code, 0)
 
-  await servers[0]?.kill()
-  // Writes wait for a leader meanwhile; the API asks again by itself.
-  const changed = await platform.heroku(['config:set', 'B=2', '-a', 'shop'], { timeoutMs: 60_000 })
-  t.equal(changed.code, 0, changed.stderr)
+    await servers[0]?.kill()
+    // Writes wait for a leader meanwhile; the API asks again by itself.
+    const changed = await platform.heroku(['config:set', 'B=2', '-a', 'shop'], { timeoutMs: 60_000 })
+    t.equal(changed.code, 0, changed.stderr)
 
-  t.equal(await platform.stop(), 0)
-  await platform.restart()
-  const kept = await until(async () => (await platform.heroku(['config', '-s', '-a', 'shop'])).stdout, {
-    what: 'the config vars after a new start',
-    timeoutMs: 30_000,
-  })
-  t.match(kept, /^A=1$/m)
-  t.match(kept, /^B=2$/m)
-  t.notMatch(platform.output(), /s3cret/, 'no password in what it logs')
+    t.equal(await platform.stop(), 0)
+    await platform.restart()
+    const kept = await until(async () => (await platform.heroku(['config', '-s', '-a', 'shop'])).stdout, {
+      what: 'the config vars after a new start',
+      timeoutMs: 30_000,
+    })
+    t.match(kept, /^A=1$/m)
+    t.match(kept, /^B=2$/m)
 
-  await platform.stop()
-  const refused = await platform.startSecond({ MANIFOLD_NATS_URL: urls('wrong') })
-  t.equal(refused.code, 1)
-  t.match(refused.stderr, /manifold could not start: the bus refused platform/)
-})
+    const joinUrl = /MANIFOLD_JOIN=(\S+)/.exec(platform.output())?.[1] ?? ''
+    const second = await startPlatform({ ...local, MANIFOLD_JOIN: joinUrl })
+    t.teardown(second.dispose)
+    await second.stop()
+    await second.restart()
+    const seen = await second.heroku(['config', '-s', '-a', 'shop'])
+    t.match(seen.stdout, /^A=1$/m, 'a host that joined was told where the bus is')
+    await second.stop()
+    t.notMatch(platform.output() + second.output(), /s3cret/, 'no password in what they log')
+
+    await platform.stop()
+    const refused = await platform.startSecond({ MANIFOLD_NATS_URL: urls('wrong') })
+    t.equal(refused.code, 1)
+    t.match(refused.stderr, /manifold could not start: the bus refused platform/)
+  },
+)

@@ -44,6 +44,8 @@ export type Platform = {
 const readyPattern = /^manifold ready api=(\S+) apps=(\S+) home=(\S+)$/m
 /** From a router's plain port to its TLS port where no setting says otherwise. */
 const tlsPortBeside = 363
+/** From its API's port to those for other hosts. */
+const clusterPortsBeside = [100, 101, 102, 103]
 const herokuBin = join(process.cwd(), 'node_modules/heroku/bin/run.js')
 
 /** git asks `heroku` for credentials, so it must be found by that name. */
@@ -71,7 +73,7 @@ const makeHome = (): { home: string; user: string } => {
 
 export const startPlatform = async (settings: Env = {}): Promise<Platform> => {
   const { home, user } = makeHome()
-  const [port, routerPort] = [await freePort(), await freePort([tlsPortBeside])]
+  const [port, routerPort] = [await freePort(clusterPortsBeside), await freePort([tlsPortBeside])]
   const env: Env = {
     ...machineEnv(),
     HOME: user,
