@@ -67,7 +67,7 @@ export const externalUrls = (
   if (servers.length === 0) return natsUrls ?? (urls.length === 0 ? undefined : urls)
   if (natsUrls === undefined) return undefined
   throw new BusPlaceRefused(
-    "MANIFOLD_NATS_URL: this host's record is on the bus of its own cluster (unset it, or use another MANIFOLD_HOME)",
+    "MANIFOLD_NATS_URL: this host's record is on its own cluster's bus (unset it, or use another MANIFOLD_HOME)",
   )
 }
 

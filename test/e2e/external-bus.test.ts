@@ -18,13 +18,14 @@ const startServers = async (t: Test): Promise<readonly Server[]> => {
   t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
   const ports = await freePorts(6)
   const routes = ports.slice(3)
+  const others = routes.map((port) => `nats://127.0.0.1:${port}`).join(', ')
   return routes.map((route, index): Server => {
     const [port = 0, name] = [ports[index], `n${index + 1}`]
     const lines = [
       `server_name: ${name}`,
       `listen: 127.0.0.1:${port}`,
       `jetstream { store_dir: "${join(folder, name)}" }`,
-      `cluster { name: external, listen: 127.0.0.1:${route}, routes: [${routes.map((one) => `nats://127.0.0.1:${one}`).join(', ')}] }`,
+      `cluster { name: external, listen: 127.0.0.1:${route}, routes: [${others}] }`,
       'authorization { user: platform, password: "s3cret" }',
     ]
     const conf = join(folder, `${name}.conf`)
