@@ -56,8 +56,8 @@ export class BusPlaceRefused extends Error {
 }
 
 /**
- * Undefined: the bus is the cluster's own. A host that joined a cluster with an external bus was told where it
- * is, and a later start needs no setting either.
+ * Undefined: the bus is the cluster's own. A host that joined a cluster with an external bus was told where
+ * it is, and a later start needs no setting either.
  * @throws BusPlaceRefused when it would leave the record behind that it has
  */
 export const externalUrls = (
@@ -66,9 +66,8 @@ export const externalUrls = (
 ): readonly string[] | undefined => {
   if (servers.length === 0) return natsUrls ?? (urls.length === 0 ? undefined : urls)
   if (natsUrls === undefined) return undefined
-  throw new BusPlaceRefused(
-    "MANIFOLD_NATS_URL: this host's record is on its own cluster's bus (unset it, or use another MANIFOLD_HOME)",
-  )
+  const why = "this host's record is on its own cluster's bus"
+  throw new BusPlaceRefused(`MANIFOLD_NATS_URL: ${why} (unset it, or use another MANIFOLD_HOME)`)
 }
 
 const enterExternal = async ({ settings, cluster }: EnterDeps, urls: readonly string[]): Promise<Entered> => {

@@ -1,4 +1,4 @@
-/** A platform on a bus that is not its own: three plain nats-servers with a login, as somebody already has them. */
+/** A platform on a bus that is not its own: three plain nats-servers with a login, as somebody has them. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
