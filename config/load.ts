@@ -2,7 +2,7 @@
  * Settings from the environment: the only module that reads it. A wrong value stops the start with one line
  * that names the variable, the value and what is allowed.
  */
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import { availableParallelism, homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { isLabel } from './labels.ts'
@@ -13,6 +13,12 @@ export type Settings = {
   readonly port: number
   readonly routerPort: number
   readonly routerTlsPort: number
+  /**
+   * Load balancers before the two: addresses and ranges whose connections begin with a PROXY header that says
+   * who the client is.
+   */
+  readonly routerBalancers: readonly string[]
+  readonly routerTlsBalancers: readonly string[]
   readonly appDomain: string
   /**
    * The first of four ports for other hosts: HTTPS, the bus' clients, its servers, and its clients while it
@@ -150,6 +156,24 @@ const addressOf = (env: Environment): string | undefined => {
   return value
 }
 
+const isAddressOrRange = (member: string): boolean => {
+  const [address = '', bits, ...more] = member.split('/')
+  const bitsMax = isIP(address) === 4 ? 32 : isIP(address) === 6 && !address.includes('%') ? 128 : -1
+  const isBits = bits === undefined || (/^(?:0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= bitsMax)
+  return bitsMax > 0 && isBits && more.length === 0
+}
+
+/** Those of TLS are the same unless they are said. */
+const balancersOf = (env: Environment, name: string, fallback: readonly string[]): readonly string[] => {
+  const value = text(env, name)
+  if (value === undefined) return fallback
+  if (value === 'none') return []
+  const members = value.split(',').map((member) => member.trim())
+  if (!members.every(isAddressOrRange))
+    return refuse(name, value, 'none, or addresses and ranges of load balancers like 10.0.0.5,10.1.0.0/16')
+  return members
+}
+
 /** What an npm client needs from its surroundings: where packages are and whom to trust. */
 const buildEnvNames = [
   'npm_config_registry',
@@ -192,6 +216,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     const value = String(ports.routerTlsPort)
     refuse('MANIFOLD_ROUTER_TLS_PORT', value, 'a port other than MANIFOLD_PORT and MANIFOLD_ROUTER_PORT')
   }
+  const routerBalancers = balancersOf(env, 'MANIFOLD_ROUTER_PROXY_PROTOCOL', [])
   const appDomain = text(env, 'MANIFOLD_APP_DOMAIN') ?? 'localhost'
   if (!domainPattern.test(appDomain)) refuse('MANIFOLD_APP_DOMAIN', appDomain, 'a lower-case domain name')
   const driver = text(env, 'MANIFOLD_DRIVER')
@@ -203,6 +228,8 @@ export const loadSettings = (env: Environment = process.env): Settings => {
   return {
     home: loadHome(env),
     ...ports,
+    routerBalancers,
+    routerTlsBalancers: balancersOf(env, 'MANIFOLD_ROUTER_TLS_PROXY_PROTOCOL', routerBalancers),
     clusterPort: clusterPortOf(env, ports.port, Object.values(ports)),
     address: addressOf(env),
     roles: rolesOf(env),

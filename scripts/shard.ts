@@ -2,5 +2,4 @@
 import { loadSettings } from '../config/load.ts'
 import { runShard } from '../actors/main/shard.ts'
 
-const { home, routerPort, routerTlsPort, appDomain } = loadSettings()
-await runShard({ home, routerPort, routerTlsPort, appDomain, index: Number(process.argv[2] ?? 0) })
+await runShard({ ...loadSettings(), index: Number(process.argv[2] ?? 0) })

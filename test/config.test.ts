@@ -14,6 +14,8 @@ t.test('settings have the documented defaults', async (t) => {
     port: 5000,
     routerPort: 8080,
     routerTlsPort: 8443,
+    routerBalancers: [],
+    routerTlsBalancers: [],
     appDomain: 'localhost',
     clusterPort: 5100,
     address: undefined,
@@ -35,6 +37,7 @@ t.test('settings are taken from the environment, and builds inherit where packag
     MANIFOLD_HOME: '/srv/m',
     MANIFOLD_PORT: '5100',
     MANIFOLD_ROUTER_PORT: '8100',
+    MANIFOLD_ROUTER_PROXY_PROTOCOL: '10.0.0.5, 10.1.0.0/16,2001:db8::/32',
     MANIFOLD_APP_DOMAIN: 'apps.example.com',
     MANIFOLD_NATS_URL: 'nats://127.0.0.1:4222,tls://10.0.0.2:4222',
     MANIFOLD_CLUSTER_PORT: '7400',
@@ -52,6 +55,8 @@ t.test('settings are taken from the environment, and builds inherit where packag
     port: 5100,
     routerPort: 8100,
     routerTlsPort: 8463,
+    routerBalancers: ['10.0.0.5', '10.1.0.0/16', '2001:db8::/32'],
+    routerTlsBalancers: ['10.0.0.5', '10.1.0.0/16', '2001:db8::/32'],
     appDomain: 'apps.example.com',
     natsUrls: ['nats://127.0.0.1:4222', 'tls://10.0.0.2:4222'],
     clusterPort: 7400,
@@ -62,6 +67,11 @@ t.test('settings are taken from the environment, and builds inherit where packag
     driver: 'process',
     sample: false,
   })
+  const plainAlone = {
+    MANIFOLD_ROUTER_PROXY_PROTOCOL: '10.0.0.5',
+    MANIFOLD_ROUTER_TLS_PROXY_PROTOCOL: 'none',
+  }
+  t.match(loadSettings({ ...home, ...plainAlone }), { routerBalancers: ['10.0.0.5'], routerTlsBalancers: [] })
   t.same(settings.buildEnv, { npm_config_registry: 'https://packages.example.com/' })
 })
 
@@ -90,6 +100,23 @@ t.test('a wrong setting is refused in one line that names it, its value and what
       name,
     )
   }
+  for (const value of [
+    '10.0.0.256',
+    '10.0.0.0/33',
+    '10.0.0.0/',
+    '10.0.0.0/08',
+    '::1/129',
+    'lb.example',
+    '10.0.0.1,',
+  ])
+    for (const name of ['MANIFOLD_ROUTER_PROXY_PROTOCOL', 'MANIFOLD_ROUTER_TLS_PROXY_PROTOCOL'])
+      t.throws(
+        () => loadSettings({ ...home, [name]: value }),
+        new SettingsError(
+          `${name}=${JSON.stringify(value)} is not allowed: want none, or addresses and ranges of load balancers like 10.0.0.5,10.1.0.0/16`,
+        ),
+        value,
+      )
   t.throws(() => loadSettings({ ...home, MANIFOLD_PORT: '5061' }), /a port that HTTP clients do not block/)
   t.throws(() => loadSettings({ ...home, MANIFOLD_ROUTER_PORT: '5000' }), /a port other than MANIFOLD_PORT/)
   t.throws(() => loadSettings({ ...home, MANIFOLD_CLUSTER_PORT: '4998' }), /free of 5000, which is in use/)

@@ -201,9 +201,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const routers = does('router')
     ? startRouterProcesses({
         paths,
-        count: settings.routerShards,
-        port: settings.routerPort,
-        tlsPort: settings.routerTlsPort,
+        settings,
         argv: deps.shardArgv,
         env: deps.shardEnv,
         clock,

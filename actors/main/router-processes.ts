@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Settings } from '../../config/load.ts'
 import { isAlive, processOf, signal, type ProcessId } from '../../src/system/process.ts'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -23,7 +24,14 @@ export type RouterProcesses = {
 export const routerAddress = '0.0.0.0'
 
 /** What a shard writes once it listens. */
-export type ShardFile = ProcessId & { readonly port: number; readonly tlsPort: number }
+export type ShardFile = ProcessId & {
+  readonly port: number
+  readonly tlsPort: number
+  readonly balancers: string
+}
+
+export const balancersText = (of: Pick<Settings, 'routerBalancers' | 'routerTlsBalancers'>): string =>
+  JSON.stringify([of.routerBalancers, of.routerTlsBalancers])
 
 const watchEveryMs = 500
 const backoffMsMin = 500
@@ -48,9 +56,10 @@ export const readShard = (paths: HomePaths, index: number): ShardFile | undefine
 
 export type RouterProcessDeps = {
   readonly paths: HomePaths
-  readonly count: number
-  readonly port: number
-  readonly tlsPort: number
+  readonly settings: Pick<
+    Settings,
+    'routerShards' | 'routerPort' | 'routerTlsPort' | 'routerBalancers' | 'routerTlsBalancers'
+  >
   /** The program and its arguments; the index is added. */
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -79,7 +88,10 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
     return child.pid === undefined ? undefined : processOf(child.pid)
   }
 
-  const isAsWanted = ({ port, tlsPort }: ShardFile): boolean => port === deps.port && tlsPort === deps.tlsPort
+  const { routerShards: count, routerPort, routerTlsPort } = deps.settings
+  const balancersWanted = balancersText(deps.settings)
+  const isAsWanted = ({ port, tlsPort, balancers }: ShardFile): boolean =>
+    port === routerPort && tlsPort === routerTlsPort && balancers === balancersWanted
 
   const watch = (index: number): void => {
     if (stopping) return
@@ -91,7 +103,7 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
         clock.after(ms, () => watch(index)),
       )
     if (shard !== undefined && isAsWanted(shard)) return again(watchEveryMs)
-    // Another port than wanted: from an older setting; it makes room.
+    // Started with an older setting: it makes room.
     if (shard !== undefined) signal(shard, 'SIGTERM')
     const now = clock.monotonicMs()
     // On a busy machine it takes its time to listen; a second one beside it would share the port unnoticed.
@@ -105,10 +117,10 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
     starts.set(index, { failures: failures + 1, at: now, process: start(index) })
     return again(watchEveryMs)
   }
-  for (let index = 0; index < deps.count; index++) watch(index)
+  for (let index = 0; index < count; index++) watch(index)
 
   const all = (): readonly ShardFile[] =>
-    Array.from({ length: deps.count }, (_, index) => readShard(paths, index)).filter(
+    Array.from({ length: count }, (_, index) => readShard(paths, index)).filter(
       (shard) => shard !== undefined,
     )
   const until = async (done: () => boolean, timeoutMs: number): Promise<boolean> => {
@@ -122,9 +134,9 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
 
   return {
     ready: async (timeoutMs) => {
-      const listening = (): boolean => all().filter(isAsWanted).length === deps.count
+      const listening = (): boolean => all().filter(isAsWanted).length === count
       if (!(await until(listening, timeoutMs)))
-        throw new Error(`the router does not listen on port ${deps.port}: see ${paths.logs}/router-0.log`)
+        throw new Error(`the router does not listen on port ${routerPort}: see ${paths.logs}/router-0.log`)
     },
     stop: async () => {
       stopping = true

@@ -5,6 +5,7 @@
  * It needs nobody to go on serving what it knows. SIGTERM drains it.
  */
 import { rmSync, writeFileSync, renameSync } from 'node:fs'
+import type { Settings } from '../../config/load.ts'
 import type { Membership, MemberState } from '../../src/membership/contract.ts'
 import { followMembership } from '../../src/membership/follow.ts'
 import { connect } from '../../src/nats/connection.ts'
@@ -21,6 +22,7 @@ import { systemClock } from '../../src/system/clock.ts'
 import { openLog } from '../../src/system/log.ts'
 import { processOf } from '../../src/system/process.ts'
 import { systemRandom } from '../../src/system/random.ts'
+import { addressSet } from '../../src/wire/address-set.ts'
 import { createCertificates } from '../effects/perform/certificates.ts'
 import { nearHolderOf } from '../effects/perform/names.ts'
 import {
@@ -40,20 +42,19 @@ import { busCluster } from './bus-conf.ts'
 import { busLogin, readBusFile } from './bus-login.ts'
 import { keyFiles, readCertificateKey } from './members-file.ts'
 import { homePaths } from './paths.ts'
+import { seldomLog } from './seldom-log.ts'
 import { openShardTls, type ShardTls } from './shard-tls.ts'
-import { routerAddress, shardFile } from './router-processes.ts'
+import { balancersText, routerAddress, shardFile } from './router-processes.ts'
 
-export type ShardSettings = {
-  readonly home: string
-  readonly index: number
-  readonly routerPort: number
-  readonly routerTlsPort: number
-  readonly appDomain: string
-}
+export type ShardSettings = Pick<
+  Settings,
+  'home' | 'routerPort' | 'routerTlsPort' | 'routerBalancers' | 'routerTlsBalancers' | 'appDomain'
+> & { readonly index: number }
 
 const flushEveryMs = 100
 const revalidateAppsMax = 2_000
 const drainMsMax = 30_000
+const badOpeningsEveryMs = 10_000
 const lastLinesMsMax = 3_000
 const firstViewMsMax = 2_000
 const firstViewLookMs = 10
@@ -104,12 +105,14 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
     () => performance.timeOrigin + performance.now(),
     deliverThrough(() => node, systemClock),
   )
+  const logBadOpening = seldomLog(systemClock, log, badOpeningsEveryMs)
   /** Set once it listens. */
   const secure: { tls?: ShardTls } = {}
   const proxy = createProxy({
     resolve: (name) => table.resolve(name),
     onDone: (record) => accessLog.add(record),
     isServedTogether: (name, other) => secure.tls?.isServedTogether(name, other) ?? true,
+    onBadOpening: (peer, reason) => logBadOpening({ at: 'bad-opening', peer, reason }),
   })
 
   /**
@@ -176,7 +179,12 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
   flush()
 
   await firstView()
-  const { port } = await proxy.listen({ port: routerPort, host: routerAddress, reusePort: true })
+  const { port } = await proxy.listen({
+    port: routerPort,
+    host: routerAddress,
+    reusePort: true,
+    ...balancers(settings.routerBalancers),
+  })
   const certificateKey = readCertificateKey(keyFiles(home))
   if (certificateKey === undefined)
     log({ at: 'tls-off', reason: 'this host was never given the key of certificates' })
@@ -193,18 +201,24 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
           host: routerAddress,
           reusePort: true,
           tls: certificates,
+          ...balancers(settings.routerTlsBalancers),
         })
         log({ at: 'listening', port: routerTlsPort, tls: true })
       },
     })
   const own = processOf(process.pid)
-  writeFileSync(`${shardFile(paths, index)}.new`, JSON.stringify({ ...own, port, tlsPort: routerTlsPort }), {
+  const written = { ...own, port, tlsPort: routerTlsPort, balancers: balancersText(settings) }
+  writeFileSync(`${shardFile(paths, index)}.new`, JSON.stringify(written), {
     mode: 0o600,
   })
   renameSync(`${shardFile(paths, index)}.new`, shardFile(paths, index))
   process.once('SIGTERM', () => void drain())
   log({ at: 'listening', port })
 }
+
+/** Nothing is asked of connections where nobody is one. */
+const balancers = (members: readonly string[]) =>
+  members.length === 0 ? {} : { isBalancer: addressSet(members) }
 
 const wellIn = ({ members }: Membership): readonly string[] =>
   members.filter(({ state }) => state === 'up' || state === 'draining').map(({ name }) => name)

@@ -36,7 +36,7 @@ export type Listener = {
 }
 
 /** Takes a connection over that turns out to speak HTTP/2; `first` are the bytes it has sent. */
-export type SwitchToHttp2 = (wire: Wire, first: Buffer, listener: Listener) => void
+export type SwitchToHttp2 = (client: Client, first: Buffer) => void
 
 export type BeginExchange = (client: Client, head: RequestHead) => Exchange
 
@@ -67,7 +67,7 @@ export class Client implements WireUser {
   #early: Buffer | null = null
   /** Whose loan the bytes at hand are; null when they are ours. */
   lender: Wire | null = null
-  #address: string | null = null
+  #address: string | null
   #state: 'open' | 'lingering' | 'closed' = 'open'
   #lingered = 0
   /** What the client had not taken of its last answer when we last looked. */
@@ -75,25 +75,30 @@ export class Client implements WireUser {
   #reading = false
   #bodyPaused = false
 
-  /** @param switchToHttp2 null where no HTTP/2 may begin */
+  /**
+   * @param switchToHttp2 null where no HTTP/2 may begin
+   * @param address of whom the connection is made for; null: of its own peer
+   */
   constructor(
     core: Core,
     wire: Wire,
     listener: Listener,
     begin: BeginExchange,
     switchToHttp2: SwitchToHttp2 | null = null,
+    address: string | null = null,
   ) {
     this.core = core
     this.wire = wire
     this.listener = listener
     this.#begin = begin
     this.#switch = switchToHttp2
+    this.#address = address
     this.deadlineMs = core.nowMs() + core.limits.keepAliveMs
     core.clients.add(this)
     wire.use(this)
   }
 
-  /** The peer's address without the IPv4-in-IPv6 prefix. */
+  /** The client's address without the IPv4-in-IPv6 prefix. */
   get address(): string {
     this.#address ??= this.wire.remoteAddress
     return this.#address
@@ -308,7 +313,7 @@ export class Client implements WireUser {
   /** Not a client of ours: what it said reads as a request, as HTTP/2 means it to (RFC 9113 §3.4). */
   #leave(more: Buffer, switchToHttp2: SwitchToHttp2): void {
     this.#state = 'closed'
-    switchToHttp2(this.wire, Buffer.concat([prefaceStart, more]), this.listener)
+    switchToHttp2(this, Buffer.concat([prefaceStart, more]))
     this.core.leave(this)
   }
 

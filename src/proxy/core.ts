@@ -24,6 +24,8 @@ export type ProxySettings = {
   readonly name: string
   /** Whether a connection that was made for one name may carry requests for another. */
   readonly isServedTogether: (name: string, other: string) => boolean | Promise<boolean>
+  /** Called for each connection that is closed for not beginning as its listener wants. */
+  readonly onBadOpening: (peer: string, reason: string) => void
   /** Node's own TCP handles; null: public sockets do the work. */
   readonly bare: Bare | null
 }
@@ -49,6 +51,8 @@ export type Counters = {
   requests: number
   /** Requests whose head could not be read. */
   badHeads: number
+  /** Connections that did not begin as their listener wants. */
+  badOpenings: number
   connectRetries: number
   /** Targets tried beside others that were slow to answer. */
   hedges: number
@@ -65,6 +69,7 @@ export class Core {
     connections: 0,
     requests: 0,
     badHeads: 0,
+    badOpenings: 0,
     connectRetries: 0,
     hedges: 0,
     resolveFailures: 0,

@@ -51,6 +51,8 @@ export type ProxyLimits = {
   readonly connectionsPerAppMax: number
   /** From a connection to the end of its TLS handshake. */
   readonly handshakeMs: number
+  /** From a connection to the end of its PROXY header, where its listener wants one. */
+  readonly proxyHeaderMs: number
   /** Requests at once on one HTTP/2 connection. */
   readonly streamsPerSessionMax: number
   /** Requests of one HTTP/2 connection that came to nothing, before it is looked at what the others did. */
@@ -88,6 +90,7 @@ export const defaultLimits: ProxyLimits = {
   connectionsMax: 100_000,
   connectionsPerAppMax: 20_000,
   handshakeMs: 10_000,
+  proxyHeaderMs: 5000,
   streamsPerSessionMax: 100,
   resetsPerSessionMax: 200,
   sweepMs: 100,
@@ -102,6 +105,7 @@ export function assertLimits(limits: ProxyLimits): void {
   assert(limits.hedgeMs <= limits.connectMs && limits.lookMsMin <= limits.lookMsMax)
   assert(limits.quarantineMs <= limits.connectTotalMs)
   assert(limits.sweepMs <= limits.connectMs && limits.sweepMs <= limits.halfCloseMs)
+  assert(limits.sweepMs <= limits.proxyHeaderMs)
   assert(limits.connectionsPerAppMax <= limits.connectionsMax)
   assert(limits.halfCloseMs <= limits.idleMs)
   assert(limits.slowBufferBytesMax <= limits.responseBufferBytesMax)

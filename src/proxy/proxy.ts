@@ -9,6 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { RequestHead } from '../http1/request-head.ts'
 import { createTlsAcceptor, plainName, type TlsCertificates } from '../tls/accept.ts'
+import type { Behalf } from '../wire/proxy-protocol.ts'
 import { bare } from '../wire/bare.ts'
 import { acceptWires, serverOptions } from '../wire/connect.ts'
 import { duplexOf } from '../wire/duplex.ts'
@@ -18,6 +19,7 @@ import { Client, type Listener } from './client.ts'
 import { systemClock, type TlsVersion } from './contract.ts'
 import { Core, type Counters, type ProxySettings } from './core.ts'
 import { Exchange } from './exchange.ts'
+import { readOpening, readOpeningOf } from './opening.ts'
 import { Session } from './session.ts'
 import { assertLimits, defaultLimits, type ProxyLimits } from './limits.ts'
 
@@ -25,6 +27,14 @@ export type ProxyOptions = Pick<ProxySettings, 'resolve' | 'onDone'> &
   Partial<Omit<ProxySettings, 'resolve' | 'onDone' | 'limits'>> & { readonly limits?: Partial<ProxyLimits> }
 
 const tlsVersions: Readonly<Record<string, TlsVersion>> = { 'TLSv1.2': 'tls1.2', 'TLSv1.3': 'tls1.3' }
+
+/** A balancer that names the port of HTTPS has ended TLS itself. */
+const httpsPort = 443
+
+const listenerFor = ({ port }: Behalf): Listener =>
+  port === httpsPort
+    ? { protocol: 'https', port, version: 'http1.1', tls: 'unknown' }
+    : { protocol: 'http', port, version: 'http1.1', tls: '' }
 
 export type ListenOptions = {
   /** 0: any free port. */
@@ -36,6 +46,11 @@ export type ListenOptions = {
   readonly forwardedPort?: number
   /** Serve TLS with these. */
   readonly tls?: TlsCertificates
+  /**
+   * Whether connections of this peer begin with a PROXY header, before TLS too: then they must, and the
+   * client's address and port are those it names. Others are clients themselves.
+   */
+  readonly isBalancer?: (peer: string) => boolean
 }
 
 export type ProxyStats = Readonly<Counters> & {
@@ -71,6 +86,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     name: 'manifold-router',
     bare,
     isServedTogether: () => true,
+    onBadOpening: () => undefined,
     ...options,
     limits,
   })
@@ -79,39 +95,41 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   const room = () => core.clients.size < limits.connectionsMax
 
-  function accept(wire: Wire, listener: Listener): void {
+  function accept(wire: Wire, listener: Listener, address: string | null = null): Client | null {
     if (!room()) {
       wire.destroy()
-      return
+      return null
     }
     core.counters.connections += 1
-    const client = new Client(core, wire, listener, begin, switchToHttp2)
+    const client = new Client(core, wire, listener, begin, switchToHttp2, address)
     if (core.draining) client.drain()
+    return client
   }
 
-  function switchToHttp2(wire: Wire, first: Buffer, { port, protocol, tls }: Listener): void {
-    const { remoteAddress } = wire
-    const listener: Listener = { port, protocol, tls, version: 'http2.0' }
-    const made = { remoteAddress, listener, serverName: '' }
+  function switchToHttp2({ wire, listener, address }: Client, first: Buffer): void {
+    const own: Listener = { ...listener, version: 'http2.0' }
+    const made = { remoteAddress: address, listener: own, serverName: '' }
     const session = new Session(core, duplexOf(wire, first), made, begin)
     if (core.draining) session.drain()
   }
 
-  function secured(socket: TLSSocket, below: Socket, port: number): void {
+  function secured(socket: TLSSocket, below: Socket, port: number, behalf: Behalf | null): void {
     const isHttp2 = socket.alpnProtocol === 'h2'
     const tls = tlsVersions[socket.getProtocol() ?? ''] ?? 'unknown'
-    const listener: Listener = { port, protocol: 'https', tls, version: isHttp2 ? 'http2.0' : 'http1.1' }
-    if (!isHttp2) accept(new SocketWire(socket, below), listener)
+    const version = isHttp2 ? 'http2.0' : 'http1.1'
+    const listener: Listener = { port: behalf?.port ?? port, protocol: 'https', tls, version }
+    const address = behalf?.address ?? null
+    if (!isHttp2) accept(new SocketWire(socket, below), listener, address)
     else if (room()) {
       const serverName = typeof socket.servername === 'string' ? plainName(socket.servername) : ''
-      const remoteAddress = plainAddress(socket.remoteAddress)
+      const remoteAddress = address ?? plainAddress(socket.remoteAddress)
       core.counters.connections += 1
       const session = new Session(core, socket, { remoteAddress, listener, serverName }, begin)
       if (core.draining) session.drain()
     } else socket.destroy()
   }
 
-  async function listen({ port, host, reusePort, forwardedPort, tls }: ListenOptions) {
+  async function listen({ port, host, reusePort, forwardedPort, tls, isBalancer }: ListenOptions) {
     const server = createServer(serverOptions)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -124,17 +142,46 @@ export function createProxy(options: ProxyOptions): Proxy {
     const bound = server.address()
     const actual = bound !== null && typeof bound === 'object' ? bound.port : port
     const told = forwardedPort ?? actual
-    if (tls === undefined) {
-      const listener: Listener = { protocol: 'http', port: told, version: 'http1.1', tls: '' }
-      acceptWires(core.settings.bare, server, (wire) => accept(wire, listener))
-    } else {
-      const acceptor = createTlsAcceptor(tls, limits.handshakeMs, (socket, below) =>
-        secured(socket, below, told),
-      )
-      server.on('connection', (socket) => (room() ? acceptor.take(socket) : socket.destroy()))
-      server.on('close', acceptor.close)
-    }
+    if (tls === undefined) takePlain(server, told, isBalancer)
+    else takeTls(server, told, tls, isBalancer)
     return { port: actual }
+  }
+
+  function takePlain(server: Server, port: number, isBalancer: ListenOptions['isBalancer']): void {
+    const listener: Listener = { protocol: 'http', port, version: 'http1.1', tls: '' }
+    const take = (wire: Wire) => accept(wire, listener)
+    const takeBehalf = (wire: Wire) => {
+      if (!room()) wire.destroy()
+      else if (isBalancer?.(wire.remoteAddress) !== true) take(wire)
+      else
+        readOpening(core, wire, (behalf, rest) => {
+          const client = accept(wire, behalf === null ? listener : listenerFor(behalf), behalf?.address)
+          if (rest.length > 0) client?.wireBytes(rest)
+        })
+    }
+    acceptWires(core.settings.bare, server, isBalancer === undefined ? take : takeBehalf)
+  }
+
+  function takeTls(
+    server: Server,
+    port: number,
+    tls: TlsCertificates,
+    isBalancer: ListenOptions['isBalancer'],
+  ): void {
+    const behalves = new WeakMap<Socket, Behalf>()
+    const acceptor = createTlsAcceptor(tls, limits.handshakeMs, (socket, below) =>
+      secured(socket, below, port, behalves.get(below) ?? null),
+    )
+    server.on('connection', (socket) => {
+      if (!room()) socket.destroy()
+      else if (isBalancer?.(plainAddress(socket.remoteAddress)) !== true) acceptor.take(socket)
+      else
+        readOpeningOf(core, socket, (behalf) => {
+          if (behalf !== null) behalves.set(socket, behalf)
+          acceptor.take(socket)
+        })
+    })
+    server.on('close', acceptor.close)
   }
 
   async function drain(timeoutMs: number): Promise<void> {
