@@ -27,11 +27,18 @@ export const routerAddress = '0.0.0.0'
 export type ShardFile = ProcessId & {
   readonly port: number
   readonly tlsPort: number
-  readonly balancers: string
+  /** `shardText` of what it was started with. */
+  readonly more: string
 }
 
-export const balancersText = (of: Pick<Settings, 'routerBalancers' | 'routerTlsBalancers'>): string =>
-  JSON.stringify([of.routerBalancers, of.routerTlsBalancers])
+type ShardWish = Pick<
+  Settings,
+  'routerShards' | 'routerPort' | 'routerTlsPort' | 'routerBalancers' | 'routerTlsBalancers'
+>
+
+/** What a shard cannot change while it runs, beside its ports. */
+export const shardText = (of: Omit<ShardWish, 'routerPort' | 'routerTlsPort'>): string =>
+  JSON.stringify([of.routerShards, of.routerBalancers, of.routerTlsBalancers])
 
 const watchEveryMs = 500
 const backoffMsMin = 500
@@ -56,10 +63,7 @@ export const readShard = (paths: HomePaths, index: number): ShardFile | undefine
 
 export type RouterProcessDeps = {
   readonly paths: HomePaths
-  readonly settings: Pick<
-    Settings,
-    'routerShards' | 'routerPort' | 'routerTlsPort' | 'routerBalancers' | 'routerTlsBalancers'
-  >
+  readonly settings: ShardWish
   /** The program and its arguments; the index is added. */
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -89,9 +93,9 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
   }
 
   const { routerShards: count, routerPort, routerTlsPort } = deps.settings
-  const balancersWanted = balancersText(deps.settings)
-  const isAsWanted = ({ port, tlsPort, balancers }: ShardFile): boolean =>
-    port === routerPort && tlsPort === routerTlsPort && balancers === balancersWanted
+  const moreWanted = shardText(deps.settings)
+  const isAsWanted = ({ port, tlsPort, more }: ShardFile): boolean =>
+    port === routerPort && tlsPort === routerTlsPort && more === moreWanted
 
   const watch = (index: number): void => {
     if (stopping) return

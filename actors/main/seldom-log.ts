@@ -1,4 +1,4 @@
-/** Lines that strangers can cause as often as they like: one in a while is written, and says how many were not. */
+/** Lines that strangers can cause as often as they like: one in a while is written, and counts the others. */
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 

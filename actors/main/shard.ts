@@ -15,11 +15,13 @@ import { openTransport } from '../../src/nats/transport.ts'
 import { EffectFailed, type Effects } from '../../src/ports/effects.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
 import { createProxy } from '../../src/proxy/proxy.ts'
+import { siblingsVersion, type SiblingMessage } from '../../src/proxy/siblings.ts'
 import { decode } from '../../src/runtime/codec.ts'
 import { checker, refAt } from '../../src/runtime/index.ts'
 import { createNode } from '../../src/runtime/node.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { openLog } from '../../src/system/log.ts'
+import { openMesh } from '../../src/system/mesh.ts'
 import { processOf } from '../../src/system/process.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { addressSet } from '../../src/wire/address-set.ts'
@@ -44,11 +46,17 @@ import { keyFiles, readCertificateKey } from './members-file.ts'
 import { homePaths } from './paths.ts'
 import { seldomLog } from './seldom-log.ts'
 import { openShardTls, type ShardTls } from './shard-tls.ts'
-import { balancersText, routerAddress, shardFile } from './router-processes.ts'
+import { shardText, routerAddress, shardFile } from './router-processes.ts'
 
 export type ShardSettings = Pick<
   Settings,
-  'home' | 'routerPort' | 'routerTlsPort' | 'routerBalancers' | 'routerTlsBalancers' | 'appDomain'
+  | 'home'
+  | 'routerPort'
+  | 'routerTlsPort'
+  | 'routerBalancers'
+  | 'routerTlsBalancers'
+  | 'routerShards'
+  | 'appDomain'
 > & { readonly index: number }
 
 const flushEveryMs = 100
@@ -56,6 +64,7 @@ const revalidateAppsMax = 2_000
 const drainMsMax = 30_000
 const badOpeningsEveryMs = 10_000
 const lastLinesMsMax = 3_000
+const meshMsMax = 1_000
 const firstViewMsMax = 2_000
 const firstViewLookMs = 10
 
@@ -112,7 +121,19 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
     resolve: (name) => table.resolve(name),
     onDone: (record) => accessLog.add(record),
     isServedTogether: (name, other) => secure.tls?.isServedTogether(name, other) ?? true,
+    siblings: { index, count: settings.routerShards, send: (peer, message) => mesh.send(peer, message) },
     onBadOpening: (peer, reason) => logBadOpening({ at: 'bad-opening', peer, reason }),
+  })
+
+  const mesh = await openMesh({
+    folder: paths.run,
+    name: (other) => `router-${other}.sock`,
+    index,
+    count: settings.routerShards,
+    version: siblingsVersion,
+    clock: systemClock,
+    ...proxy.siblings,
+    heard: (peer, message) => proxy.siblings.heard(peer, message as SiblingMessage),
   })
 
   /**
@@ -131,6 +152,8 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
       await new Promise<void>((resolve) => void systemClock.after(flushEveryMs, resolve))
   }
   const drain = async (): Promise<void> => {
+    // First: its place among the shards is another's from now on.
+    mesh.close()
     rmSync(shardFile(paths, index), { force: true })
     await proxy.drain(drainMsMax)
     await lastLines()
@@ -179,6 +202,8 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
   flush()
 
   await firstView()
+  // What the others have of this one's part of the limits is not to be given away again.
+  await mesh.settled(meshMsMax)
   const { port } = await proxy.listen({
     port: routerPort,
     host: routerAddress,
@@ -207,7 +232,7 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
       },
     })
   const own = processOf(process.pid)
-  const written = { ...own, port, tlsPort: routerTlsPort, balancers: balancersText(settings) }
+  const written = { ...own, port, tlsPort: routerTlsPort, more: shardText(settings) }
   writeFileSync(`${shardFile(paths, index)}.new`, JSON.stringify(written), {
     mode: 0o600,
   })

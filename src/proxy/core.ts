@@ -6,7 +6,9 @@ import type { Bare } from '../wire/bare.ts'
 import type { AccessRecord, Decision, ProxyClock } from './contract.ts'
 import type { ProxyLimits } from './limits.ts'
 import type { Link } from './link.ts'
-import { LoadTable, type AppLoad } from './load.ts'
+import { LoadTable, type AppLoad, type TargetLoad } from './load.ts'
+import { Shares } from './shares.ts'
+import type { SiblingMessage, Siblings } from './siblings.ts'
 
 /** What a proxy is made with; `createProxy` fills in the rest. */
 export type ProxySettings = {
@@ -26,6 +28,8 @@ export type ProxySettings = {
   readonly isServedTogether: (name: string, other: string) => boolean | Promise<boolean>
   /** Called for each connection that is closed for not beginning as its listener wants. */
   readonly onBadOpening: (peer: string, reason: string) => void
+  /** Other processes that serve the same limits on this host; null: none. */
+  readonly siblings: Siblings | null
   /** Node's own TCP handles; null: public sockets do the work. */
   readonly bare: Bare | null
 }
@@ -64,6 +68,7 @@ export class Core {
   readonly settings: ProxySettings
   readonly limits: ProxyLimits
   readonly load: LoadTable<Link>
+  readonly shares: Shares
   readonly clients = new Set<Member>()
   readonly counters: Counters = {
     connections: 0,
@@ -89,17 +94,27 @@ export class Core {
     this.settings = settings
     this.limits = settings.limits
     this.load = new LoadTable(settings.clock.nowMs)
+    this.shares = new Shares({
+      ...(settings.siblings ?? alone),
+      usedOf: ({ kind, app }) => this.load.get(app)?.[kind === 'clients' ? 'clients' : 'inFlight'] ?? 0,
+      nowMs: settings.clock.nowMs,
+    })
     this.tickMs = settings.clock.nowMs()
     this.#stop = settings.clock.every(settings.limits.sweepMs, () => this.#sweep())
   }
 
-  /** The limit of its app that a request breaks; its client counts for that app from now on. */
-  brokenLimit(client: Requester, app: AppLoad<Link>, targets: number): 'H11' | 'H22' | null {
+  /**
+   * The limit of its app that a request breaks; its client counts for that app from now on. `wait`: that is
+   * known after `shares.wait`.
+   */
+  brokenLimit(client: Requester, app: AppLoad<Link>, targets: number): 'H11' | 'H22' | 'wait' | null {
     const { connectionsPerAppMax, inFlightPerTargetMax, requestsPerConnectionMax } = this.limits
     if (client.app !== app) {
       if (client.app !== null) this.load.part(client.app)
       client.app = null
-      if (app.clients >= connectionsPerAppMax) {
+      const may = this.shares.may('clients', app.id, app.clients + 1, connectionsPerAppMax)
+      if (may === 'wait') return 'wait'
+      if (may === 'no') {
         // Its last one: it may not stay and count for nobody.
         client.requests = requestsPerConnectionMax
         return 'H22'
@@ -107,7 +122,26 @@ export class Core {
       app.clients += 1
       client.app = app
     }
-    return app.inFlight > targets * inFlightPerTargetMax ? 'H11' : null
+    const may = this.shares.may('requests', app.id, app.inFlight, targets * inFlightPerTargetMax)
+    if (may === 'wait') return 'wait'
+    return may === 'yes' ? null : 'H11'
+  }
+
+  /** Leaves a target alone that could not be connected to, here and in the other processes. */
+  quarantine(target: TargetLoad<Link>): void {
+    const { siblings } = this.settings
+    const forMs = this.limits.quarantineMs
+    target.shut(this.nowMs() + forMs)
+    if (siblings === null) return
+    for (let peer = 0; peer < siblings.count; peer++)
+      if (peer !== siblings.index)
+        siblings.send(peer, { type: 'shut', app: target.app.id, upstream: target.upstream, forMs })
+  }
+
+  /** What another process of this host says. */
+  heard(peer: number, message: SiblingMessage): void {
+    if (message.type !== 'shut') this.shares.heard(peer, message)
+    else this.load.shut(message.app, message.upstream, this.nowMs() + message.forMs)
   }
 
   leave(client: Member & { app?: Requester['app'] }): void {
@@ -150,6 +184,7 @@ export class Core {
     const now = this.nowMs()
     this.tickMs = now
     for (const client of this.clients) client.sweep(now)
+    this.shares.sweep()
     for (const app of this.load.apps()) {
       for (const target of app.targets.values()) {
         for (const link of target.idle.filter((idle) => idle.idleUntilMs <= now)) link.close()
@@ -158,3 +193,5 @@ export class Core {
     }
   }
 }
+
+const alone = { index: 0, count: 1, send: () => undefined }

@@ -172,14 +172,14 @@ export class Dial {
     this.#calls = this.#calls.filter((other) => other !== call)
     call.link.abort()
     const now = this.#core.nowMs()
-    const { connectTotalMs, quarantineMs } = this.#core.limits
+    const { connectTotalMs } = this.#core.limits
     this.connectMs = now - call.startMs
     if (ownFailures.has(error)) {
       this.cancel()
       return this.#user.dialFailed('H99')
     }
     this.#last = error === 'ECONNREFUSED' || error === 'ECONNRESET' ? 'H21' : 'H19'
-    call.target.shut(now + quarantineMs)
+    this.#core.quarantine(call.target)
     this.#tried ??= new Set()
     this.#tried.add(call.target)
     if (this.#calls.length > 0) return this.#expect()

@@ -110,20 +110,21 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     const wrong = badRequest(this.#head)
     if (wrong !== null) return this.#fail(wrong)
     const broken = this.#core.brokenLimit(this.#client, this.#app, route.targets.length)
+    if (broken === 'wait') return this.#awaitShare(route)
     if (broken !== null) return this.#fail(failed(broken))
-    this.#headBytes = targetHead(parser, this.#head, {
-      fwd: this.#fwd,
-      protocol: listener.protocol,
-      port: listener.port,
-      epochMs: this.#epochMs,
-      requestId: this.#requestId,
-      name: settings.name,
-      keepAlive: route.keepAlive === true,
-      keepExpect: route.endToEndContinue === true && this.#head.expect === 'continue',
-    })
+    const facts = { fwd: this.#fwd, epochMs: this.#epochMs, requestId: this.#requestId, name: settings.name }
+    this.#headBytes = targetHead(parser, this.#head, listener, route, facts)
     this.#preference = preferenceOf(route.affinity, parser, this.#epochMs)
     this.#dial = new Dial(this.#core, route, this.#app, this, this.#preference?.ids)
     this.#dial.attempt()
+  }
+
+  /** Another process of this host may have room to spare; until it says so this request counts nowhere. */
+  #awaitShare(route: Route): void {
+    const { shares } = this.#core
+    const kind = this.#client.app === this.#app ? 'requests' : 'clients'
+    this.#leave()
+    this.#hold({ ...route, kind: 'hold', wait: (go) => shares.wait(kind, route.app, () => go(route)) })
   }
 
   // ---- to a target ----

@@ -5,6 +5,8 @@
 import type { HeadParser } from '../http1/head-parser.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
+import type { Listener } from './client.ts'
+import type { Route } from './contract.ts'
 import { rewriteRequest, rewriteResponse } from '../http1/rewrite.ts'
 
 /** Body bytes up to this many are copied behind their head and leave with it in one write. */
@@ -30,26 +32,25 @@ export function isRepeatable({ method, framing }: RequestHead): boolean {
 export function targetHead(
   parser: HeadParser,
   head: RequestHead,
+  listener: Listener,
+  route: Route,
   facts: {
     readonly fwd: string
-    readonly protocol: string
-    readonly port: number
     readonly epochMs: number
     readonly requestId: string
     readonly name: string
-    readonly keepAlive: boolean
-    readonly keepExpect: boolean
   },
 ): Buffer {
   const upgrade = head.upgrade === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
-  const connection = facts.keepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n'
+  const connection = route.keepAlive === true ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n'
   const via = head.via === '' ? '' : `${head.via}, `
   const added =
     `${upgrade === '' ? connection : upgrade}X-Forwarded-For: ${facts.fwd}\r\n` +
-    `X-Forwarded-Proto: ${facts.protocol}\r\nX-Forwarded-Port: ${facts.port}\r\n` +
+    `X-Forwarded-Proto: ${listener.protocol}\r\nX-Forwarded-Port: ${listener.port}\r\n` +
     `X-Request-Start: ${facts.epochMs}\r\nX-Request-Id: ${facts.requestId}\r\n` +
     `Via: ${via}1.${head.minor} ${facts.name}\r\n`
-  return rewriteRequest(parser, head, added, { keepExpect: facts.keepExpect })
+  const keepExpect = route.endToEndContinue === true && head.expect === 'continue'
+  return rewriteRequest(parser, head, added, { keepExpect })
 }
 
 /**

@@ -84,14 +84,33 @@ export class LoadTable<Link extends IdleLink> {
     return this.#apps.values()
   }
 
+  /** Undefined: nothing of it is here. */
+  get(id: string): AppLoad<Link> | undefined {
+    return this.#apps.get(id)
+  }
+
+  /** A target that another process could not connect to. */
+  shut(id: string, upstream: Upstream, untilMs: number): void {
+    const known = this.#apps.get(id)?.targets.get(upstream.id)
+    // Of an older life than the one that is known here.
+    if (known !== undefined && known.upstream.epoch > upstream.epoch) return
+    const target = this.target(this.#open(id), upstream)
+    if (target.shutUntilMs < untilMs) target.shut(untilMs)
+  }
+
   /** A request for the app begins; `leave` must follow. */
   enter(id: string): AppLoad<Link> {
+    const app = this.#open(id)
+    app.inFlight += 1
+    return app
+  }
+
+  #open(id: string): AppLoad<Link> {
     let app = this.#apps.get(id)
     if (app === undefined) {
       app = new AppLoad(id)
       this.#apps.set(id, app)
     }
-    app.inFlight += 1
     return app
   }
 

@@ -110,7 +110,7 @@ export function readOpeningOf(core: Core, socket: Socket, done: (behalf: Behalf 
     ['error', ignore],
     ['close', () => opening.left()],
   ] as const
-  for (const [event, heard] of heards) socket.on(event, heard as (bytes: Buffer) => void)
+  for (const [event, heard] of heards) socket.on(event, heard)
 }
 
 function ignore(): void {

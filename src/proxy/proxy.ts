@@ -20,6 +20,7 @@ import { systemClock, type TlsVersion } from './contract.ts'
 import { Core, type Counters, type ProxySettings } from './core.ts'
 import { Exchange } from './exchange.ts'
 import { readOpening, readOpeningOf } from './opening.ts'
+import type { SiblingEvents } from './siblings.ts'
 import { Session } from './session.ts'
 import { assertLimits, defaultLimits, type ProxyLimits } from './limits.ts'
 
@@ -73,6 +74,8 @@ export type Proxy = {
   /** `drain` without waiting. */
   readonly close: () => Promise<void>
   readonly stats: () => ProxyStats
+  /** To be told what becomes of `siblings`. */
+  readonly siblings: SiblingEvents
 }
 
 /** Makes a proxy; it does nothing until `listen`. Limits are checked and throw when they make no sense. */
@@ -87,6 +90,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     bare,
     isServedTogether: () => true,
     onBadOpening: () => undefined,
+    siblings: null,
     ...options,
     limits,
   })
@@ -215,6 +219,11 @@ export function createProxy(options: ProxyOptions): Proxy {
     listen,
     drain,
     close: () => drain(0),
+    siblings: {
+      joined: (peer) => core.shares.joined(peer),
+      left: (peer) => core.shares.left(peer),
+      heard: (peer, message) => core.heard(peer, message),
+    },
     stats: () => {
       let inFlight = 0
       for (const app of core.load.apps()) inFlight += app.inFlight

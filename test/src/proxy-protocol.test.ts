@@ -1,4 +1,4 @@
-/** Connections that load balancers make for clients: whose they are is said before anything else, or they end. */
+/** Connections that load balancers make for clients: whose they are is said first of all, or they end. */
 import { connect as connectTcp } from 'node:net'
 import { connect as connectH2 } from 'node:http2'
 import { connect as connectTls } from 'node:tls'
@@ -33,7 +33,8 @@ const readPieces = (pieces: readonly Buffer[]): string => {
     if (outcome === 'fault') return header.fault
     if (outcome === 'done') {
       const { behalf } = header
-      return `${behalf === null ? 'itself' : `${behalf.address} ${behalf.port}`}, ${at + header.consumed} bytes`
+      const whose = behalf === null ? 'itself' : `${behalf.address} ${behalf.port}`
+      return `${whose}, ${at + header.consumed} bytes`
     }
     at += piece.length
   }
