@@ -5,7 +5,6 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,6 +37,7 @@ import { systemClock } from '../../src/system/clock.ts'
 import { signal } from '../../src/system/process.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { openBus } from './bus.ts'
+import { freePorts } from './ports.ts'
 import { until } from './until.ts'
 
 const host = 'h1'
@@ -77,22 +77,6 @@ export type RouterHost = {
 }
 
 const format = new RecordFormat(formationRecord as Durable<unknown>, limitsDefault.recordBytesMax)
-
-const freePorts = async (): Promise<readonly [number, number]> => {
-  const probes = [createServer(), createServer()] as const
-  const found = probes.map(
-    (probe) =>
-      new Promise<number>((resolve) => {
-        probe.listen(0, '127.0.0.1', () => {
-          const bound = probe.address()
-          resolve(typeof bound === 'object' && bound !== null ? bound.port : 0)
-        })
-      }),
-  )
-  const [one = 0, other = 0] = await Promise.all(found)
-  await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))))
-  return [one, other]
-}
 
 /** @param env settings of the shards, beside home and ports */
 export const startRouterHost = async (
@@ -151,7 +135,7 @@ export const startRouterHost = async (
   )
   await node.start()
 
-  const [routerPort, routerTlsPort] = await freePorts()
+  const [routerPort = 0, routerTlsPort = 0] = await freePorts(2)
   const shardEnv = {
     MANIFOLD_HOME: home,
     MANIFOLD_ROUTER_PORT: String(routerPort),
