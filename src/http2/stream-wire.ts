@@ -7,7 +7,9 @@ import type { Wire, WireUser } from '../wire/wire.ts'
 import { type Downgraded, downgradeTrailers } from './downgrade.ts'
 import { ResponseReader } from './upgrade.ts'
 
-const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_INTERNAL_ERROR } = constants
+const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_INTERNAL_ERROR } = constants
+/** How a client says that it has lost interest; any other code says that the stream could not go on. */
+const left = new Set<number | undefined>([undefined, NGHTTP2_NO_ERROR, NGHTTP2_CANCEL])
 const lineEnd = Buffer.from('\r\n')
 
 export class StreamWire implements Wire {
@@ -51,7 +53,7 @@ export class StreamWire implements Wire {
     stream.on('close', () => {
       const user = this.#user
       this.#user = null
-      user?.wireClosed(this.#reader.done ? '' : 'ECONNRESET')
+      user?.wireClosed(this.#reader.done ? '' : left.has(stream.rstCode) ? 'ECONNRESET' : 'EPROTO')
     })
   }
 

@@ -21,7 +21,8 @@ export type Exchange = {
   readonly clientBytes: (bytes: Buffer, from: number) => number
   readonly clientEnded: () => void
   readonly clientDrained: () => void
-  readonly clientClosed: () => void
+  /** `isBroken`: a stream of HTTP/2 that could not go on; nobody left it. */
+  readonly clientClosed: (isBroken?: boolean) => void
   readonly deadline: (nowMs: number) => void
   /** The proxy is going away now. */
   readonly cut: () => void
@@ -362,12 +363,12 @@ export class Client implements WireUser {
     else if (this.#state === 'open') this.#readEarly()
   }
 
-  wireClosed(): void {
+  wireClosed(code = ''): void {
     this.#state = 'closed'
     this.core.leave(this)
     const exchange = this.#exchange
     this.#exchange = null
-    exchange?.clientClosed()
+    exchange?.clientClosed(code === 'EPROTO')
   }
 }
 

@@ -25,6 +25,7 @@ export const codes = {
   H26: { description: 'Request Error', status: 400, at: 'error', sock: '' },
   H27: { description: 'Client Request Interrupted', status: 499, at: 'warning', sock: 'client' },
   H28: { description: 'Client Connection Idle', status: 499, at: 'warning', sock: '' },
+  H33: { description: 'HTTP/2 Stream Broken', status: 499, at: 'error', sock: '' },
   H34: { description: 'All up dynos are quarantined', status: 503, at: 'error', sock: '' },
   H31: { description: 'Misdirected Request', status: 421, at: 'error', sock: '' },
   H99: { description: 'Platform error', status: 503, at: 'error', sock: '' },

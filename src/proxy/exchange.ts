@@ -268,10 +268,10 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     if (this.#reply.stage === 'piped') this.#link?.wire.end()
   }
 
-  clientClosed(): void {
+  clientClosed(isBroken = false): void {
     const piped = this.#reply.stage === 'piped'
     this.#dropLink('abort')
-    this.#end(piped ? answered(101) : failed('H27'))
+    this.#end(piped ? answered(101) : failed(isBroken ? 'H33' : 'H27'))
     this.#client.abort()
   }
 

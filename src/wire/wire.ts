@@ -16,7 +16,10 @@ export type WireUser = {
   readonly wireEnded: () => void
   /** What waited in this process to be written has gone. */
   readonly wireDrained: () => void
-  /** Closed, or never opened; with the system's code, such as ECONNRESET, when it was not orderly. */
+  /**
+   * Closed, or never opened; with the system's code, such as ECONNRESET, when it was not orderly, and EPROTO
+   * when the rules of what carries it were broken.
+   */
   readonly wireClosed: (code: string) => void
 }
 

@@ -73,6 +73,8 @@ export type RouterHost = {
   readonly line: (number: number, text: string | RegExp) => Promise<string>
   /** What the shards themselves wrote. */
   readonly log: () => string
+  /** SIGKILL to the bus server. */
+  readonly killBus: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -209,6 +211,7 @@ export const startRouterHost = async (
         { what: `a line with ${text} in ${JSON.stringify(lines(number).slice(-5))}`, timeoutMs: 20_000 },
       ),
     log: logText,
+    killBus: () => bus.kill(),
     stop: () => routers.stop(),
   }
 }

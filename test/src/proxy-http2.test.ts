@@ -8,6 +8,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { connect as connectTcp, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
+import type { AccessRecord } from '../../src/proxy/contract.ts'
 import { ok, routeTo, startProxy, startTarget, type World } from '../kit/proxy.ts'
 import { until } from '../kit/until.ts'
 
@@ -164,6 +165,32 @@ t.test(
     await (await target.peer(2)).seesEnd()
   },
 )
+
+t.test('a stream that breaks the rules is H33, one whose client leaves is H27', async (t) => {
+  const target = await startTarget()
+  t.teardown(target.close)
+  const world = await startProxy(t, () => routeTo(target))
+  const session = h2(t, world)
+  const upload = head('/', { ':method': 'POST', 'content-length': '5' })
+  const breaks: readonly (readonly [string, (stream: ClientHttp2Stream) => void])[] = [
+    ['H33', (stream) => void stream.end('abc')],
+    ['H33', (stream) => stream.close(constants.NGHTTP2_FLOW_CONTROL_ERROR)],
+    ['H27', (stream) => stream.close(constants.NGHTTP2_CANCEL)],
+    ['H27', () => session.destroy()],
+  ]
+  for (const [at, [code, breakIt]] of breaks.entries()) {
+    const stream = session.request(at === 0 ? upload : head())
+    stream.on('error', () => undefined)
+    await (await target.peer(at)).sees(/\r\n\r\n/)
+    breakIt(stream)
+    t.match(await world.record(at), { code, status: 499, target: 'web.1' }, `${code} ${at}`)
+    await (await target.peer(at)).seesEnd()
+  }
+  t.match(
+    formatAccessLine(world.records[0] as AccessRecord),
+    /^at=error code=H33 desc="HTTP\/2 Stream Broken" /,
+  )
+})
 
 t.test(
   'hundreds of requests share a connection, and large bodies flow at the pace of who reads them',
