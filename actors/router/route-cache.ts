@@ -86,8 +86,10 @@ export const createRouteCache = (appDomain: string, appsMax: number, warmMax: nu
   })
   const enter = (route: Route): void => {
     if (++newcomers % partMax === 0) now++
+    const { route: kept, gone } = succeed(undefined, lean(route))
     const entry: Entry = {
-      ...succeed(undefined, lean(route)),
+      route: kept,
+      gone,
       decision: undefined,
       decidedIn: 0,
       sureIn: 0,

@@ -43,5 +43,6 @@ export const targetsOf = (
     const list = isNear ? near : far
     list.push({ id, address: at.address, port: at.port, epoch })
   }
-  return { targets: [...near, ...far], near: near.length }
+  // Not by spread: what it grows an array by would stay with each of many routes.
+  return { targets: near.concat(far), near: near.length }
 }

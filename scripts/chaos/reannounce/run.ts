@@ -45,8 +45,9 @@ const act = async (site: Site, apps: number, say: Log): Promise<Verdict> => {
   // A shard that was cut off for a moment hears the rest the next time, as from formations.
   for (let left = warmingMax; left > 0; left--) {
     await announceAll(site, apps)
-    const cached = await Promise.all(shards.map(async (shard) => (await site.counts(shard)).cached))
-    if (cached.every((count) => count === apps)) break
+    // A question may be lost among so many announcements, as any of these.
+    const counts = await Promise.allSettled(shards.map(site.counts))
+    if (counts.every((one) => one.status === 'fulfilled' && one.value.cached === apps)) break
   }
   await until(site, apps, (counts) => counts.cached === apps)
   say('every shard knows every route')
