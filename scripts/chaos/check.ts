@@ -58,14 +58,9 @@ const recoverMs = (history: History): number | null => {
   return serving === undefined || serving.heldAt === null ? null : Math.round(serving.heldAt - serving.fromAt)
 }
 
-/**
- * When all is over each wanted slot has one dyno, up, of the newest release, and one process: that one. What
- * began after all had settled is the platform's own doing, a dyno that moves for balance: for a moment it has
- * a second process.
- */
-const checkEnd = (history: History): Violation[] => {
-  const settledAt = history.waits.findLast(({ condition }) => condition === 'settled')?.heldAt ?? Infinity
-  return (history.final ?? []).flatMap((final) => {
+/** When all is over each wanted slot has one dyno, up, of the newest release, and one process: that one. */
+const checkEnd = (history: History): Violation[] =>
+  (history.final ?? []).flatMap((final) => {
     const newest = Math.max(...final.releases.map((release) => release.version))
     const live = history.lives.filter((life) => life.app === final.app && life.toAt === null)
     const wanted = Object.entries(final.quantities).flatMap(([type, quantity]) =>
@@ -74,17 +69,14 @@ const checkEnd = (history: History): Violation[] => {
     const texts = wanted.flatMap((name) => {
       const dyno = final.dynos.find((one) => one.name === name)
       const runs = live.filter((life) => life.dyno === name)
-      const moves = runs.length === 2 && runs.filter((life) => life.fromAt > settledAt).length === 1
       if (dyno === undefined) return [`${name} is missing`]
-      if (dyno.state !== 'up' && !moves) return [`${name} is ${dyno.state}`]
+      if (dyno.state !== 'up') return [`${name} is ${dyno.state}`]
       if (dyno.releaseVersion !== newest) return [`${name} is of v${dyno.releaseVersion}, not v${newest}`]
-      if (runs.length !== 1 && !moves) return [`${name} has ${runs.length} processes`]
-      const isOnRecord = runs.some((life) => life.run === dyno.run)
-      return isOnRecord ? [] : [`${name} is another process than the one on record`]
+      if (runs.length !== 1) return [`${name} has ${runs.length} processes`]
+      return runs[0]?.run === dyno.run ? [] : [`${name} is another process than the one on record`]
     })
     const surplus = live
       .filter((life) => !wanted.includes(life.dyno))
       .map((life) => `${life.dyno} runs unasked`)
     return [...texts, ...surplus].map((text) => ({ rule: 'recovery', text: `${final.app} ${text}` }))
   })
-}

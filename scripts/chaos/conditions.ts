@@ -74,16 +74,15 @@ export const unsettled = async (world: World, wanted: Wanted): Promise<string | 
     const info = await infoOf(world, app)
     if (info === undefined) return `the API does not answer for ${app}`
     if (known === undefined) wanted.set(app, info.quantities)
-    const wrong = unsettledApp(
-      info,
-      live.filter((process) => process.app === app),
-    )
+    const wrong = unsettledApp(info, live)
     if (wrong !== undefined) return `${app} ${wrong}`
   }
   return (await isServing(world, wanted)) ? undefined : 'not serving'
 }
 
-const unsettledApp = (info: FinalApp, live: readonly LiveProcess[]): string | undefined => {
+/** Why an app is not what it wants to be, by the API and by what runs; undefined: it is. */
+export const unsettledApp = (info: FinalApp, all: readonly LiveProcess[]): string | undefined => {
+  const live = all.filter((process) => process.app === info.app)
   const newest = Math.max(...info.releases.map((release) => release.version))
   const slots = slotsOf(info.quantities)
   for (const name of slots) {

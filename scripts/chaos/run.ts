@@ -3,7 +3,7 @@
  * none of them.
  */
 import { check, type Verdict } from './check.ts'
-import { infoOf, isServing, unsettled, wantedOf, type Wanted } from './conditions.ts'
+import { infoOf, isServing, unsettled, unsettledApp, wantedOf, type Wanted } from './conditions.ts'
 import type { FinalApp, History } from './history.ts'
 import type { Condition, Scenario, Step } from './language.ts'
 import { startLoad, type Running } from './load.ts'
@@ -31,7 +31,7 @@ export const runScenario = async (scenario: Scenario, boot: Boot, options: World
     await until(scene, 'settled', settledMs)
     await load.stop()
     // Asked first: observing ends the tickers.
-    const final = await finalOf(scene, scenario)
+    const final = await finalAtRest(scene, scenario)
     const history = recorder.history({ ...(await world.observed()), final })
     return { history, verdict: check(history, scenario.bounds) }
   } finally {
@@ -96,6 +96,22 @@ const until = async (scene: Scene, condition: Condition, withinMs: number): Prom
       )
       return
     }
+    await world.sleep(pollMs)
+  }
+}
+
+/**
+ * A dyno may be moved for balance after all had settled: a look in between would see two of it. What is still
+ * not at rest when the time is over is for the checker.
+ */
+const finalAtRest = async (scene: Scene, scenario: Scenario): Promise<readonly FinalApp[] | null> => {
+  const { world } = scene
+  const deadline = world.now() + scenario.bounds.settledMs
+  for (;;) {
+    const final = await finalOf(scene, scenario)
+    const live = await world.processes()
+    const isAtRest = final?.every((info) => unsettledApp(info, live) === undefined) ?? true
+    if (isAtRest || world.now() > deadline) return final
     await world.sleep(pollMs)
   }
 }

@@ -140,16 +140,6 @@ await t.test('a dyno that is not up in the end, or too many, or a wait in vain i
   t.same(found({ lives: [life('r1', 0, null), life('r2', 0, null)] }), ['recovery'])
   t.same(found({ lives: [life('r1', 0, null), life('r2', 0, null, { dyno: 'web.2' })] }), ['recovery'])
   t.same(found({ waits: [{ condition: 'serving', fromAt: 0, heldAt: null }] }), ['recovery'])
-  const waits = [{ condition: 'settled', fromAt: 1_000, heldAt: 2_000 }]
-  const moving = (fromAt: number) => ({
-    ...of({ state: 'starting' }),
-    waits,
-    lives: [life('r1', 0, null), life('r2', fromAt, null)],
-  })
-  t.same(found(moving(2_500)), [], 'a dyno that moves after all had settled')
-  t.same(found(moving(1_500)), ['recovery'])
-  const third = life('r3', 2_600, null)
-  t.same(found({ ...moving(2_500), lives: [...moving(2_500).lives, third] }), ['recovery'])
 })
 
 await t.test('two lives of a singleton at once are found, unless one of them stood still', async (t) => {

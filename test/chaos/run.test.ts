@@ -48,3 +48,59 @@ t.test('when a fault can not be done, the load asks no more once the world is cl
   t.ok(asked > 0, 'it had begun to ask')
   t.equal(askedClosed, 0)
 })
+
+t.test('a dyno that is being moved when all is over is looked at again once it has', async (t) => {
+  let now = 0
+  /** Looks until the move is over, which begins once all has settled. */
+  let left = Infinity
+  const isMoving = (): boolean => left !== Infinity && left > 0
+  const run = (): string => (left > 0 ? 'r1' : 'r2')
+  const app = { name: 'alpha', types: { web: { does: 'web', quantity: 1 } } } as const
+  const one = { app: 'alpha', dyno: 'web.1', host: 'h1' }
+  const life = (run: string, toAt: number | null) => ({ ...one, run, singleton: false, fromAt: 0, toAt })
+  const answered = { app: 'alpha', dyno: 'web.1', life: 'r1' }
+  const world: World = {
+    name: 'sim',
+    now: () => now,
+    sleep: (ms) => {
+      now += ms
+      return new Promise((resolve) => void setImmediate(resolve))
+    },
+    clients: {
+      request: () => Promise.resolve({ answered, via: 'h1', status: 200 }),
+      setConfig: () => Promise.resolve({ version: 1 }),
+      scale: () => Promise.resolve(),
+      info: () =>
+        Promise.resolve({
+          app: 'alpha',
+          quantities: { web: 1 },
+          config: {},
+          releases: [{ version: 1, id: 'v1' }],
+          dynos: [{ name: 'web.1', state: 'up', host: 'h1', releaseVersion: 1, run: run() }],
+        }),
+    },
+    fault: () => Promise.resolve([]),
+    heal: () => Promise.resolve(),
+    processes: () => {
+      if (isMoving()) left--
+      const runs = isMoving() ? ['r1', 'r2'] : [run()]
+      return Promise.resolve(runs.map((run) => ({ ...one, run, up: true, reachable: true })))
+    },
+    routers: () => Promise.resolve(['h1']),
+    holds: () => Promise.resolve(true),
+    observed: () =>
+      Promise.resolve({ lives: [life('r1', isMoving() ? null : now), life('r2', null)], log: [], said: [] }),
+    close: () => Promise.resolve(),
+  }
+  const quiet = {
+    ...scenario,
+    name: 'moving',
+    apps: [app],
+    timeline: [],
+    bounds: { ...scenario.bounds, settledMs: 5_000 },
+  }
+  const log = (line: string): void => void (left = line.includes('settled after') ? 3 : left)
+  const { verdict } = await runScenario(quiet, () => Promise.resolve(world), { seed: 1, log })
+  t.same(verdict.violations, [])
+  t.equal(left, 0, 'it looked until the move was over')
+})
