@@ -44,6 +44,7 @@ import { busCluster } from './bus-conf.ts'
 import { busLogin, readBusFile } from './bus-login.ts'
 import { keyFiles, readCertificateKey } from './members-file.ts'
 import { homePaths } from './paths.ts'
+import { openShardBacklogs } from './shard-backlogs.ts'
 import { seldomLog } from './seldom-log.ts'
 import { openShardTls, type ShardTls } from './shard-tls.ts'
 import { shardText, routerAddress, shardFile } from './router-processes.ts'
@@ -121,6 +122,7 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
     resolve: (name) => table.resolve(name),
     onDone: (record) => accessLog.add(record),
     isServedTogether: (name, other) => secure.tls?.isServedTogether(name, other) ?? true,
+    backlogOf: openShardBacklogs(paths.containers, systemClock),
     siblings: { index, count: settings.routerShards, send: (peer, message) => mesh.send(peer, message) },
     onBadOpening: (peer, reason) => logBadOpening({ at: 'bad-opening', peer, reason }),
   })

@@ -16,13 +16,18 @@ export function formatAccessLine(record: AccessRecord): string {
   return (
     `${sock}at=${record.at}${code} method=${record.method} path="${quoted(record.path)}"` +
     ` host=${record.host} request_id=${record.requestId} fwd="${quoted(record.fwd)}"` +
-    ` dyno=${record.target} connect=${ms(record.connectMs)} service=${ms(record.serviceMs)}` +
+    ` dyno=${record.target}${queued(record)} connect=${ms(record.connectMs)} service=${ms(record.serviceMs)}` +
     ` status=${record.status ?? ''} bytes=${record.bytes ?? ''} protocol=${record.protocol}${tls(record.tls)}${agent}`
   )
 }
 
 function tls(version: AccessRecord['tls']): string {
   return version === '' ? ' tls=false' : ` tls=true tls_version=${version}`
+}
+
+/** As Heroku's lines had it; there only when there was a wait. */
+function queued({ queue, waitMs }: AccessRecord): string {
+  return waitMs === null ? '' : ` queue=${queue ?? ''} wait=${ms(waitMs)}`
 }
 
 function ms(value: number | null): string {

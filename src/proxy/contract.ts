@@ -80,6 +80,12 @@ export type AccessRecord = {
   readonly fwd: string
   /** Id of the target, empty when the request never got that far; then the numbers below are null. */
   readonly target: string
+  /**
+   * How many were before it in the target's own backlog, and until when it was seen there itself, from being
+   * connected on; null: it was not seen to wait.
+   */
+  readonly queue: number | null
+  readonly waitMs: number | null
   readonly connectMs: number | null
   readonly serviceMs: number | null
   /** Null when the proxy went away before there was one. */

@@ -6,6 +6,7 @@ import type { Bare } from '../wire/bare.ts'
 import type { AccessRecord, Decision, ProxyClock } from './contract.ts'
 import type { ProxyLimits } from './limits.ts'
 import type { Link } from './link.ts'
+import { Backlogs, type BacklogOf } from './backlogs.ts'
 import { LoadTable, type AppLoad, type TargetLoad } from './load.ts'
 import { Shares } from './shares.ts'
 import type { SiblingMessage, Siblings } from './siblings.ts'
@@ -30,6 +31,8 @@ export type ProxySettings = {
   readonly onBadOpening: (peer: string, reason: string) => void
   /** Other processes that serve the same limits on this host; null: none. */
   readonly siblings: Siblings | null
+  /** How many wait in the backlog of a target, where that can be told; null: nowhere. */
+  readonly backlogOf: BacklogOf | null
   /** Node's own TCP handles; null: public sockets do the work. */
   readonly bare: Bare | null
 }
@@ -69,6 +72,7 @@ export class Core {
   readonly limits: ProxyLimits
   readonly load: LoadTable<Link>
   readonly shares: Shares
+  readonly backlogs: Backlogs
   readonly clients = new Set<Member>()
   readonly counters: Counters = {
     connections: 0,
@@ -99,6 +103,7 @@ export class Core {
       usedOf: ({ kind, app }) => this.load.get(app)?.[kind === 'clients' ? 'clients' : 'inFlight'] ?? 0,
       nowMs: settings.clock.nowMs,
     })
+    this.backlogs = new Backlogs(settings.backlogOf)
     this.tickMs = settings.clock.nowMs()
     this.#stop = settings.clock.every(settings.limits.sweepMs, () => this.#sweep())
   }
@@ -185,6 +190,7 @@ export class Core {
     this.tickMs = now
     for (const client of this.clients) client.sweep(now)
     this.shares.sweep()
+    this.backlogs.look(now)
     for (const app of this.load.apps()) {
       for (const target of app.targets.values()) {
         for (const link of target.idle.filter((idle) => idle.idleUntilMs <= now)) link.close()

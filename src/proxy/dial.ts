@@ -31,6 +31,8 @@ const ownFailures = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTA
 export class Dial {
   /** The one that is connected to, or was tried last. */
   target: TargetLoad<Link> | null = null
+  /** The connection that was made for this request. */
+  made: Link | null = null
   /** How long the last attempt has taken, or took. */
   connectMs = 0
   readonly #core: Core
@@ -162,7 +164,10 @@ export class Dial {
     this.cancel()
     call.target.trust()
     if (call.target !== this.target) this.#count(call.target)
-    this.connectMs = this.#core.nowMs() - call.startMs
+    call.link.connectedMs = this.#core.nowMs()
+    this.connectMs = call.link.connectedMs - call.startMs
+    this.made = call.link
+    this.#core.backlogs.began(call.link)
     call.link.hand(this.#user)
     this.#user.dialed(call.link)
   }

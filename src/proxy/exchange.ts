@@ -375,11 +375,9 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     if (this.#stage === 'over') return
     this.#stage = 'over'
     const { settings } = this.#core
-    const { outlet } = this.#reply
-    const target = this.#dial?.target ?? null
-    const connectMs = this.#dial?.connectMs ?? null
+    const dial = this.#dial
     this.#unhold?.()
-    outlet.release()
+    this.#reply.outlet.release()
     this.#leave()
     settings.onDone({
       ...ending,
@@ -389,10 +387,12 @@ export class Exchange implements ClientExchange, Dialer, Replied {
       host: this.#head.host,
       requestId: this.#requestId,
       fwd: this.#fwd,
-      target: target === null ? '' : target.upstream.id,
-      connectMs: target === null ? null : connectMs,
+      target: dial?.target?.upstream.id ?? '',
+      queue: dial?.made?.queued.queue ?? null,
+      waitMs: dial?.made?.queued.waitMs ?? null,
+      connectMs: dial?.target ? dial.connectMs : null,
       serviceMs: this.#sentMs < 0 ? null : this.#core.nowMs() - this.#sentMs,
-      bytes: this.#sentMs < 0 ? null : outlet.bytes,
+      bytes: this.#sentMs < 0 ? null : this.#reply.outlet.bytes,
       ...this.#client.way,
       epochMs: this.#epochMs,
     })

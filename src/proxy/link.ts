@@ -23,6 +23,17 @@ export type LinkUser = {
   readonly linkClosed: (error: { readonly code: string } | null) => void
 }
 
+/** A new connection in the backlog of its target, as far as it was looked for there. */
+export type Queued = {
+  /** Which one it was to arrive; -1: not known. */
+  ordinal: number
+  /** So many were before it when it was first seen to wait. */
+  queue: number | null
+  /** From being connected until it was last seen to wait. */
+  waitMs: number | null
+  looks: number
+}
+
 const rules = responseRules(responseLimits)
 
 export class Link implements WireUser {
@@ -32,6 +43,10 @@ export class Link implements WireUser {
   connected = false
   /** It served another request before: its peer may have closed it without our knowing yet. */
   reused = false
+  /** Something has come. */
+  heard = false
+  connectedMs = 0
+  readonly queued: Queued = { ordinal: -1, queue: null, waitMs: null, looks: 0 }
   /** While idle: when it is to be closed. */
   idleUntilMs = 0
   #user: LinkUser | null
@@ -93,6 +108,7 @@ export class Link implements WireUser {
   }
 
   wireBytes(bytes: Buffer): void {
+    this.heard = true
     if (this.#user === null) this.close()
     else this.#user.linkBytes(bytes)
   }

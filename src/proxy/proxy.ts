@@ -91,6 +91,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     isServedTogether: () => true,
     onBadOpening: () => undefined,
     siblings: null,
+    backlogOf: null,
     ...options,
     limits,
   })

@@ -28,6 +28,8 @@ const accessRecord: AccessRecord = {
   requestId: 'id',
   fwd: '127.0.0.1',
   target: 'web.1',
+  queue: null,
+  waitMs: null,
   connectMs: 1,
   serviceMs: 2,
   status: 200,

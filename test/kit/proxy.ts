@@ -124,7 +124,7 @@ export async function startProxy(
   t: { teardown: (end: () => Promise<void> | void) => void },
   resolve: (host: string) => Decision | Promise<Decision>,
   limits: Partial<ProxyLimits> = {},
-  more: Pick<ProxyOptions, 'bare' | 'isServedTogether' | 'siblings'> = {},
+  more: Pick<ProxyOptions, 'bare' | 'isServedTogether' | 'siblings' | 'backlogOf'> = {},
 ): Promise<World> {
   const clock = new ManualClock()
   const records: AccessRecord[] = []
