@@ -16,7 +16,8 @@ import { runOneOff } from './formation/one-off.ts'
 import { answered, askPlaces, noPlaces, placed, unplaced, type Places } from './formation/place.ts'
 import { recall, recallMs } from './formation/recall.ts'
 import { coolOffEnd, nextLookMs, reconcile } from './formation/reconcile.ts'
-import { formationRecord, formed, type Formed } from './formation/record.ts'
+import { formationRecord } from './formation/kept.ts'
+import { formed, type Formed } from './formation/record.ts'
 import { fit, halt, isFormed, remove, restart, type Self } from './formation/rollout.ts'
 import { hasAffinity, routeOf, sameRoute } from './formation/route.ts'
 import { scaledText, scaleTypes } from './formation/scale.ts'
@@ -57,8 +58,8 @@ export const formation = actor(Formation, {
   mailbox: { capacity: 1_000, overflow: 'reject' },
   durable: {
     ...formationRecord,
-    save: (s: State) => s.f ?? undefined,
-    load: (f): State => ({ ...blank, f }),
+    save: (s: State) => (s.f === null ? undefined : formationRecord.save(s.f)),
+    load: (kept, key): State => ({ ...blank, f: formationRecord.load(kept, key) }),
   },
   init: (): State => blank,
   awake: (s, ctx) => awake(s, ctx),

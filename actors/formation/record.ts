@@ -5,7 +5,6 @@
  * that of any run decided before it, also after the record was rolled back to an older state (epochs start
  * from the wall clock).
  */
-import type { Durable } from '../../src/runtime/actor.ts'
 import { is, type Static } from '../../src/runtime/index.ts'
 import { attachShape, dynoState, outerShape, processTypeShape, releaseShape } from '../protocols/shapes.ts'
 
@@ -30,7 +29,7 @@ export const runSchema = is.obj({
 export type RunState = Static<typeof runSchema>
 
 /** What only a one-off needs. Its environment is forgotten once a host has it: it may hold secrets. */
-const oneOffSchema = is.obj({
+export const oneOffSchema = is.obj({
   release: releaseShape,
   env: is.map(is.str),
   attach: is.orNull(attachShape),
@@ -92,14 +91,6 @@ export const recordSchema = is.obj({
   destroying: is.bool,
 })
 export type Formed = Static<typeof recordSchema>
-
-/** As it is kept: for the actor, and for whoever reads it while the actor cannot. */
-export const formationRecord: Durable<Formed, typeof recordSchema> = {
-  version: 1,
-  schema: recordSchema,
-  save: (f) => f,
-  load: (f) => f,
-}
 
 export const formed = (appName: string): Formed => ({
   appName,

@@ -2,15 +2,14 @@
  * Orphans: what one side knows and the other does not. Dynos that run and that no formation has on record,
  * runs on record whose host is gone, and records of hosts that nobody sees.
  */
-import { decode } from '../../src/runtime/codec.ts'
-import { checker } from '../../src/runtime/index.ts'
+import { ActError } from '../../src/runtime/errors.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { Finding } from '../api/cluster.ts'
-import { recordSchema, type Formed } from '../formation/record.ts'
+import { formationFormat } from '../formation/kept.ts'
+import type { Formed } from '../formation/record.ts'
 import { answered, ok, warn, type Answers, type DoctorDeps } from './findings.ts'
 
 const prefix = 'actor/formation/'
-const check = checker(recordSchema)
 const namedMax = 5
 
 type Dyno = { readonly host: string; readonly runId: string; readonly appId: string; readonly name: string }
@@ -48,9 +47,12 @@ const readFormations = async (store: Store) => {
   const formations = new Map<string, Formed>()
   const unread: string[] = []
   for (const { key, value } of await store.list(prefix)) {
-    const { state } = decode(value) as { readonly state?: unknown }
-    if (check(state) === undefined) formations.set(key.slice(prefix.length), state as Formed)
-    else unread.push(key)
+    try {
+      formations.set(key.slice(prefix.length), formationFormat.decode(value, key).state as Formed)
+    } catch (error) {
+      if (!(error instanceof ActError)) throw error
+      unread.push(key)
+    }
   }
   return { formations, unread }
 }

@@ -1,9 +1,8 @@
 /** Apps as they stand in the record, one dyno each, up: what a table of many routes is made of. Pure. */
 import { nameKey } from '../../actors/effects/perform/names.ts'
-import { formationRecord, formed, type Formed } from '../../actors/formation/record.ts'
-import type { Durable } from '../../src/runtime/actor.ts'
-import { limitsDefault } from '../../src/runtime/limits.ts'
-import { noReminders, RecordFormat, recordKey } from '../../src/runtime/record.ts'
+import { formationFormat } from '../../actors/formation/kept.ts'
+import { formed, type Formed } from '../../actors/formation/record.ts'
+import { noReminders, recordKey } from '../../src/runtime/record.ts'
 
 /** As long as the real ones: lower-case UUIDs. */
 export const appIdOf = (number: number): string => `00000000-0000-4000-8000-${hex(number, 12)}`
@@ -84,7 +83,6 @@ export const formationOf = (
   }
 }
 
-const format = new RecordFormat(formationRecord as Durable<unknown>, limitsDefault.recordBytesMax)
 const encoder = new TextEncoder()
 
 /** Keys and values of one app, as its actors would have stored them. */
@@ -96,7 +94,7 @@ export const entriesOf = (
   const appId = appIdOf(number)
   const held = encoder.encode(JSON.stringify({ appId }))
   const domain = domainOf(number)
-  const record = format.encode(formationOf(number, place, later), noReminders, hex(number, 26), [])
+  const record = formationFormat.encode(formationOf(number, place, later), noReminders, hex(number, 26), [])
   return [
     [recordKey('formation', appId), record ?? new Uint8Array()],
     [nameKey('app', appNameOf(number)), held],

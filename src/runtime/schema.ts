@@ -29,6 +29,8 @@ export const is = {
   obj: <const F extends TProperties>(fields: F) => Type.Object(fields),
   arr: <S extends TSchema>(items: S, maxItems?: number) =>
     Type.Array(items, maxItems === undefined ? {} : { maxItems }),
+  /** A row: so many values, each with its place. */
+  row: <const S extends TSchema[]>(...members: [...S]) => Type.Tuple(members),
   map: <S extends TSchema>(values: S) => Type.Record(Type.String(), values),
   oneOf: <const V extends readonly string[]>(...values: V) =>
     Type.Union(values.map((v) => Type.Literal(v))) as unknown as TOneOf<V>,

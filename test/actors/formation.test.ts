@@ -3,7 +3,8 @@
  */
 import t from 'tap'
 import { crashPolicy } from '../../actors/formation/crash-policy.ts'
-import { formed, type Formed } from '../../actors/formation/record.ts'
+import { formationRecord } from '../../actors/formation/kept.ts'
+import type { Formed } from '../../actors/formation/record.ts'
 import { scaleTypes, typesOf } from '../../actors/formation/scale.ts'
 import { formation } from '../../actors/formation.ts'
 import { dynoSizes, findDynoSize } from '../../config/dyno-sizes.ts'
@@ -142,7 +143,7 @@ const reportOf = (f: ReturnType<typeof placed>, phase: RunReport['phase']): RunR
     error: null,
   }
 }
-const record = (f: ReturnType<typeof placed>): Formed => f.saved() ?? formed('')
+const record = (f: ReturnType<typeof placed>): Formed => formationRecord.load(f.saved()!, appId)
 
 t.test('a launch that no host reports is told again, then goes elsewhere under a new id', (t) => {
   const f = placed()
@@ -252,7 +253,7 @@ t.test('an activation takes up what an earlier one left', (t) => {
   const f = drive(formation, { key: appId, args: undefined })
   f.send({ type: 'open', appName: 'demo' })
   f.send({ type: 'released', release: releaseOf(3), by })
-  const again = drive(formation, { key: appId, args: undefined, saved: record(f) })
+  const again = drive(formation, { key: appId, args: undefined, saved: f.saved()! })
   t.match(again.asked, [{ message: { type: 'place' } }])
   t.match(again.ran, [{ name: 'routes.announce' }])
   t.ok(again.timers.has('reconcile'))
@@ -383,7 +384,7 @@ t.test('a singleton stops before its next life starts, and stays on a suspect', 
 t.test('an activation tells placement of runs whose hosts say nothing, until they do', (t) => {
   const before = placed()
   before.send({ type: 'dynoChanged', host: 'h', report: reportOf(before, 'up') })
-  const f = drive(formation, { key: appId, args: undefined, saved: record(before) })
+  const f = drive(formation, { key: appId, args: undefined, saved: before.saved()! })
   const { id, epoch } = reportOf(before, 'up')
   f.fire('recall')
   t.match(tellsTo(f, 'recalled'), [

@@ -3,7 +3,8 @@
  * host, and that nothing ever takes them elsewhere.
  */
 import t from 'tap'
-import { formed, type Formed } from '../../actors/formation/record.ts'
+import { formationRecord } from '../../actors/formation/kept.ts'
+import type { Formed } from '../../actors/formation/record.ts'
 import { scaleTypes, typesOf } from '../../actors/formation/scale.ts'
 import { formation } from '../../actors/formation.ts'
 import { choose, Spread } from '../../actors/placement/choose.ts'
@@ -170,7 +171,7 @@ t.test('labels are checked, kept by a scale, and taken away by none', (t) => {
 
 t.test('a formation asks for its labels, says what is missing, and lets the old run serve meanwhile', (t) => {
   const f = drive(formation, { key: 'app-1', args: undefined })
-  const record = (): Formed => f.saved() ?? formed('')
+  const record = (): Formed => formationRecord.load(f.saved()!, 'app-1')
   f.send({ type: 'open', appName: 'demo' })
   const release = {
     id: 'r3',

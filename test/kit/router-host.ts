@@ -12,7 +12,8 @@ import type { Test } from 'tap'
 import { certificateKeyOf, createCertificates } from '../../actors/effects/perform/certificates.ts'
 import { nameKey } from '../../actors/effects/perform/names.ts'
 import { routeOf } from '../../actors/formation/route.ts'
-import { formationRecord, type Formed } from '../../actors/formation/record.ts'
+import { formationFormat } from '../../actors/formation/kept.ts'
+import type { Formed } from '../../actors/formation/record.ts'
 import { channel } from '../../actors/logplex/channel.ts'
 import { busCluster } from '../../actors/main/bus-conf.ts'
 import { writeBusFile } from '../../actors/main/bus-login.ts'
@@ -28,11 +29,9 @@ import { makeAuthority } from '../../src/certs/certificate.ts'
 import { openMembership } from '../../src/membership/membership.ts'
 import { openStore } from '../../src/nats/store.ts'
 import { openTransport } from '../../src/nats/transport.ts'
-import type { Durable } from '../../src/runtime/actor.ts'
 import { encode } from '../../src/runtime/codec.ts'
 import { createNode, keyed, supervise } from '../../src/runtime/index.ts'
-import { limitsDefault } from '../../src/runtime/limits.ts'
-import { noReminders, RecordFormat, recordKey } from '../../src/runtime/record.ts'
+import { noReminders, recordKey } from '../../src/runtime/record.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { signal } from '../../src/system/process.ts'
 import { systemRandom } from '../../src/system/random.ts'
@@ -77,8 +76,6 @@ export type RouterHost = {
   readonly killBus: () => Promise<void>
   readonly stop: () => Promise<void>
 }
-
-const format = new RecordFormat(formationRecord as Durable<unknown>, limitsDefault.recordBytesMax)
 
 /** @param env settings of the shards, beside home and ports */
 export const startRouterHost = async (
@@ -192,7 +189,7 @@ export const startRouterHost = async (
       const appId = appIdOf(number)
       const formed = formedOf(number, plan, ++changes)
       const key = recordKey('formation', appId)
-      const value = format.encode(formed, noReminders, `change-${changes}`, []) ?? new Uint8Array()
+      const value = formationFormat.encode(formed, noReminders, `change-${changes}`, []) ?? new Uint8Array()
       const before = await store.get(key)
       if (before === undefined) {
         await store.create(key, value)

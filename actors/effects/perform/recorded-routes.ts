@@ -1,18 +1,15 @@
 /** Routes as the record has them: what a shard reads without asking anybody's actor. */
 import type { Entry, Store } from '../../../src/ports/store.ts'
-import type { Durable } from '../../../src/runtime/actor.ts'
 import { ActError } from '../../../src/runtime/errors.ts'
-import { limitsDefault } from '../../../src/runtime/limits.ts'
-import { RecordFormat, recordKey, unescapeName } from '../../../src/runtime/record.ts'
-import { formationRecord, type Formed } from '../../formation/record.ts'
+import { recordKey, unescapeName } from '../../../src/runtime/record.ts'
+import { formationFormat } from '../../formation/kept.ts'
+import type { Formed } from '../../formation/record.ts'
 import { routeOf } from '../../formation/route.ts'
 import type { Route } from '../../protocols/shapes.ts'
 
 /** Where formations' records are, and where an app's is. */
 export const formationPrefix = 'actor/formation/'
 export const formationKey = (appId: string): string => recordKey('formation', appId)
-
-const format = new RecordFormat(formationRecord as Durable<unknown>, limitsDefault.recordBytesMax)
 
 /**
  * The route of one record; `value` undefined: it was removed, and so is the app, whatever was known of it.
@@ -22,7 +19,7 @@ export const routeOfRecord = (key: string, value: Uint8Array | undefined): Route
   const appId = unescapeName(key.slice(formationPrefix.length))
   if (value === undefined) return { ...nothing, appId }
   try {
-    return routeOf(appId, format.decode(value, key).state as Formed)
+    return routeOf(appId, formationFormat.decode(value, key).state as Formed)
   } catch (error) {
     if (error instanceof ActError) return undefined
     throw error
