@@ -1,4 +1,5 @@
 /** What each fault does to the containers, and whom a target means. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { connect } from '../../../../src/nats/connection.ts'
 import { jetStream } from '../../../../src/nats/jetstream.ts'
 import type { Fault, Target } from '../../language.ts'
@@ -18,6 +19,8 @@ export type Faults = {
 }
 
 const stopMsMax = 180_000
+const startMsMax = 60_000
+const pollMs = 100
 const hold = '/run/manifold-hold'
 const table = 'inet chaos'
 /** Whether it is there or not. */
@@ -125,6 +128,15 @@ export const faultsOf = (site: Site): Faults => {
     const down = some.filter((name) => busOff.delete(name)).map((name) => container(busOf(name)))
     if (down.length > 0) await docker('start', ...down)
   }
+  const answered = async (name: string): Promise<void> => {
+    const deadline = performance.now() + startMsMax
+    for (;;) {
+      const answer = await site.api(name, 'GET', '/hosts').catch(() => undefined)
+      if (answer?.status === 200) return
+      if (performance.now() > deadline) throw new Error(`${name} does not answer after its start`)
+      await pause(pollMs)
+    }
+  }
   const say = async (command: string, some: readonly string[]): Promise<void> => {
     const [from = names[0]!] = answering()
     for (const name of some) await site.exec(from, `manifold ${command} ${name}`)
@@ -167,8 +179,11 @@ export const faultsOf = (site: Site): Faults => {
       case 'upgrade':
         await each(some, async (name) => {
           const stop = ['docker', 'stop', '--time', '150', container(name)]
+          off.add(name)
           await run(stop, { timeoutMs: stopMsMax })
           await docker('start', container(name))
+          await answered(name)
+          off.delete(name)
         })
         return
       case 'rollback':
