@@ -27,6 +27,7 @@ import { evacuate } from './evacuate.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { openNeighbours, type Neighbours } from './neighbours.ts'
 import { homePaths } from './paths.ts'
+import { renewAtStart } from './renew.ts'
 import { readShard, routerAddress, startRouterProcesses } from './router-processes.ts'
 import { tellActors } from './tell-actors.ts'
 import { version } from './version.ts'
@@ -168,6 +169,21 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     removed: () => failed.resolve('this host was removed from its cluster'),
   })
   const { members } = neighbours
+  // Who may not write the record has others write down where it is.
+  const renewal = does('control')
+    ? undefined
+    : renewAtStart({
+        home: settings.home,
+        cluster,
+        controls: () =>
+          neighbours
+            .hosts()
+            .filter(({ roles: all }) => all.includes('control'))
+            .map((host) => host.name),
+        call: neighbours.peers.call,
+        clock,
+        log,
+      })
   const following = followBus({ cluster, place, paths, bus, neighbours, random, clock, log, progress })
 
   const { transport, store } = bus
@@ -253,6 +269,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     isFirst,
     failed: failed.promise,
     stop: async () => {
+      renewal?.close()
       following.close()
       busAddresses?.close()
       await evacuate({ name, neighbours, driver: engine.driver, clock, progress })

@@ -134,7 +134,7 @@ const admit = async (store: Store, token: string, asked: JoinRequest, nowMs: num
 }
 
 /** Each host holds what its roles need and nothing more. */
-const secretsFor = (roles: readonly string[], held: ClusterSecrets): Grant['secrets'] => {
+export const secretsFor = (roles: readonly string[], held: ClusterSecrets): Grant['secrets'] => {
   const isControl = roles.includes('control')
   const vaultKey = isControl || roles.includes('dyno') ? held.vaultKey : undefined
   const certificateKey = vaultKey === undefined && roles.includes('router') ? held.certificateKey : undefined

@@ -1,6 +1,7 @@
 /**
  * A host that may not write the record tells a control host where it is now and what it does, and is sent a
- * certificate for that: at each start.
+ * certificate for that, and the key of apps' certificates if it routes: who joined before there was one has
+ * none. At each start.
  */
 import { isIPv4 } from 'node:net'
 import { issueHost, keySum, publicHalf, publicKeyOf } from '../../src/certs/certificate.ts'
@@ -8,8 +9,11 @@ import { serverDays } from '../../src/certs/keep.ts'
 import { PeerFailed, PeerRefusal, type Peer } from '../../src/peers/contract.ts'
 import type { Peers } from '../../src/peers/client.ts'
 import { checker, is, type Static } from '../../src/runtime/schema.ts'
+import type { Clock, Timer } from '../../src/ports/clock.ts'
+import type { Log } from '../../src/ports/log.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { refreshed } from './cluster.ts'
+import { secretsFor } from './join.ts'
 import { changeHost, refuseForNow, type HostRecord } from './host-record.ts'
 import {
   authorityOf,
@@ -35,7 +39,12 @@ const requestShape = is.obj({
 type RenewRequest = Static<typeof requestShape>
 const requestMisfit = checker(requestShape)
 
-const renewedShape = is.obj({ certificate: is.text(16_384), bus: busShape })
+const renewedShape = is.obj({
+  certificate: is.text(16_384),
+  bus: busShape,
+  /** Base64. */
+  certificateKey: is.opt(is.text(256)),
+})
 type Renewed = Static<typeof renewedShape>
 const renewedMisfit = checker(renewedShape)
 
@@ -78,7 +87,8 @@ export const acceptRenewal = async (
     nowMs,
     days: serverDays,
   })
-  return { renewed: { certificate, bus }, host }
+  const { certificateKey } = secretsFor(host.granted, cluster.secrets)
+  return { renewed: { certificate, bus, ...(certificateKey !== undefined && { certificateKey }) }, host }
 }
 
 const notAdmitted = ({ name }: Peer): PeerRefusal =>
@@ -110,13 +120,51 @@ export const renewCluster = async (
     try {
       const said = await call(control, renewPath, request)
       if (renewedMisfit(said) !== undefined) continue
-      const { certificate, bus } = said as Renewed
-      saveKeys(home, { certificate })
-      saveCluster(home, { ...cluster, bus })
+      const { certificate, bus, certificateKey } = said as Renewed
+      saveKeys(home, {
+        certificate,
+        ...(certificateKey !== undefined && { certificateKey: Buffer.from(certificateKey, 'base64') }),
+      })
+      saveCluster(home, { ...loadedCluster(home), bus })
       return loadedCluster(home)
     } catch (error) {
       failure = error
     }
   }
   throw failure
+}
+
+const againMsMin = 1_000
+const againMsMax = 60_000
+
+/** Asks until one of the control hosts has answered. */
+export const renewAtStart = (deps: {
+  readonly home: string
+  readonly cluster: Cluster
+  /** The control hosts that are known now. */
+  readonly controls: () => readonly string[]
+  readonly call: Peers['call']
+  readonly clock: Clock
+  readonly log: Log
+}): { readonly close: () => void } => {
+  const { home, cluster, controls, call, clock, log } = deps
+  let timer: Timer | undefined
+  let isOpen = true
+  const ask = (againMs: number): void => {
+    renewCluster(home, cluster, controls(), call).then(
+      () => log({ at: 'renewed' }),
+      (error: unknown) => {
+        if (!isOpen) return
+        log({ at: 'not-renewed', reason: error instanceof Error ? error.message : 'unknown' })
+        timer = clock.after(againMs, () => ask(Math.min(againMsMax, 2 * againMs)))
+      },
+    )
+  }
+  ask(againMsMin)
+  return {
+    close: () => {
+      isOpen = false
+      timer?.cancel()
+    },
+  }
 }

@@ -2,6 +2,7 @@
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
+import type { TicketKeys } from '../../src/tls/accept.ts'
 import type { Route } from '../protocols/shapes.ts'
 import { createShardCertificates, type ShardCertificates } from '../router/certificates.ts'
 
@@ -17,23 +18,34 @@ export type ShardTls = {
 
 /** @param listen called once, when there are certificates to serve with */
 export const openShardTls = (deps: {
-  readonly certificates: Certificates
+  /** Undefined: this host has not been given the key of certificates, as yet. */
+  readonly certificates: () => Certificates | undefined
+  readonly tickets: TicketKeys
   readonly appDomain: string
   readonly routeFor: (hostname: string) => Promise<Route | undefined>
   readonly clock: Clock
   readonly log: Log
   readonly listen: (certificates: ShardCertificates) => Promise<void>
 }): ShardTls => {
-  const { certificates, clock, log } = deps
+  const { clock, log } = deps
+  let certificates: Certificates | undefined
   let shown: ShardCertificates | undefined
+  let isSaid = false
   const look = async (): Promise<void> => {
+    certificates ??= deps.certificates()
+    if (certificates === undefined) {
+      if (!isSaid) log({ at: 'tls-off', reason: 'this host was never given the key of certificates' })
+      isSaid = true
+      return
+    }
+    const opened = certificates
     const platform = await certificates.platform()
     if (platform === undefined) return
     if (shown !== undefined) return shown.renewed(platform)
     shown = createShardCertificates({
       ...deps,
       platform,
-      open: (appId, pairId) => certificates.open(appId, pairId),
+      open: (appId, pairId) => opened.open(appId, pairId),
       now: () => clock.now(),
       after: (ms, run) => {
         const timer = clock.after(ms, run)

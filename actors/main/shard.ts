@@ -45,6 +45,7 @@ import { busLogin, readBusFile } from './bus-login.ts'
 import { keyFiles, readCertificateKey } from './members-file.ts'
 import { homePaths } from './paths.ts'
 import { openShardBacklogs } from './shard-backlogs.ts'
+import { openTicketKeys } from './ticket-keys.ts'
 import { seldomLog } from './seldom-log.ts'
 import { openShardTls, type ShardTls } from './shard-tls.ts'
 import { shardText, routerAddress, shardFile } from './router-processes.ts'
@@ -212,27 +213,27 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
     reusePort: true,
     ...balancers(settings.routerBalancers),
   })
-  const certificateKey = readCertificateKey(keyFiles(home))
-  if (certificateKey === undefined)
-    log({ at: 'tls-off', reason: 'this host was never given the key of certificates' })
-  else
-    secure.tls = openShardTls({
-      certificates: createCertificates(store, certificateKey),
-      appDomain,
-      routeFor: (name) => table.routeFor(name),
-      clock: systemClock,
-      log,
-      listen: async (certificates) => {
-        await proxy.listen({
-          port: routerTlsPort,
-          host: routerAddress,
-          reusePort: true,
-          tls: certificates,
-          ...balancers(settings.routerTlsBalancers),
-        })
-        log({ at: 'listening', port: routerTlsPort, tls: true })
-      },
-    })
+  secure.tls = openShardTls({
+    certificates: () => {
+      const key = readCertificateKey(keyFiles(home))
+      return key && createCertificates(store, key)
+    },
+    tickets: openTicketKeys({ folder: paths.run, clock: systemClock, log }),
+    appDomain,
+    routeFor: (name) => table.routeFor(name),
+    clock: systemClock,
+    log,
+    listen: async (certificates) => {
+      await proxy.listen({
+        port: routerTlsPort,
+        host: routerAddress,
+        reusePort: true,
+        tls: certificates,
+        ...balancers(settings.routerTlsBalancers),
+      })
+      log({ at: 'listening', port: routerTlsPort, tls: true })
+    },
+  })
   const own = processOf(process.pid)
   const written = { ...own, port, tlsPort: routerTlsPort, more: shardText(settings) }
   writeFileSync(`${shardFile(paths, index)}.new`, JSON.stringify(written), {

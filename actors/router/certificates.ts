@@ -9,7 +9,7 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Pair } from '../../src/certs/certificate.ts'
 import { isDirectlyBelow, platformPairFor, type PlatformCertificate } from '../../src/certs/platform.ts'
-import type { TlsCertificates } from '../../src/tls/accept.ts'
+import { sessionIdContext, type TicketKeys, type TlsCertificates } from '../../src/tls/accept.ts'
 import type { Route } from '../protocols/shapes.ts'
 import { wildcardsOf } from './hostnames.ts'
 
@@ -23,6 +23,7 @@ export type ShardCertificates = TlsCertificates & {
 export type CertificateDeps = {
   readonly appDomain: string
   readonly platform: PlatformCertificate
+  readonly tickets: TicketKeys
   /** Undefined: the name leads nowhere. Rejects when that cannot be known. */
   readonly routeFor: (hostname: string) => Promise<Route | undefined>
   /** Undefined: there is no such pair (any more). */
@@ -84,6 +85,7 @@ export const createShardCertificates = (deps: CertificateDeps): ShardCertificate
 
   return {
     contextFor: (name) => inTime(find(name)),
+    tickets: deps.tickets,
     fallback: () => platform,
     onFallback: (changed) => {
       listeners.add(changed)
@@ -115,4 +117,5 @@ export const pairOf = ({ certificates = {} }: Route, hostname: string): string |
 }
 
 const contextFrom = (pair: Pair | undefined): SecureContext | undefined =>
-  pair && createSecureContext({ cert: pair.certificate, key: pair.key, minVersion: 'TLSv1.2' })
+  pair &&
+  createSecureContext({ cert: pair.certificate, key: pair.key, minVersion: 'TLSv1.2', sessionIdContext })

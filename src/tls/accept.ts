@@ -4,7 +4,17 @@
  * connections that are open keep theirs.
  */
 import type { Socket } from 'node:net'
-import { createServer, type SecureContext, type TLSSocket } from 'node:tls'
+import { createServer, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
+
+/** What sessions are resumed by: 48 secret bytes, the same wherever one may be resumed. */
+export type TicketKeys = {
+  readonly now: () => Buffer
+  /** Calls back when they are others; the returned function ends that. */
+  readonly onChange: (changed: () => void) => () => void
+}
+
+/** Of every context: a session is resumed where it is the same as where the session began. */
+export const sessionIdContext = 'router'
 
 export type TlsCertificates = {
   /** For that name, in lower case and without a trailing dot; undefined: the default one's. */
@@ -13,6 +23,8 @@ export type TlsCertificates = {
   readonly fallback: () => { readonly certificate: string; readonly key: string }
   /** Calls back when `fallback` is another; the returned function ends that. */
   readonly onFallback: (changed: () => void) => () => void
+  /** Undefined: sessions are resumed by who began them, and by nobody else. */
+  readonly tickets?: TicketKeys
 }
 
 export type TlsAcceptor = {
@@ -29,13 +41,14 @@ export function createTlsAcceptor(
   handshakeMs: number,
   secured: (socket: TLSSocket, below: Socket) => void,
 ): TlsAcceptor {
-  const pairOf = () => {
+  const { tickets } = certificates
+  const shown = (): SecureContextOptions & { readonly ticketKeys?: Buffer } => {
     const { certificate, key } = certificates.fallback()
-    return { cert: certificate, key }
+    const context = { cert: certificate, key, minVersion: 'TLSv1.2', sessionIdContext } as const
+    return tickets === undefined ? context : { ...context, ticketKeys: tickets.now() }
   }
   const server = createServer({
-    ...pairOf(),
-    minVersion: 'TLSv1.2',
+    ...shown(),
     ALPNProtocols: protocols,
     handshakeTimeout: handshakeMs,
     SNICallback: (name, answer) => {
@@ -52,7 +65,9 @@ export function createTlsAcceptor(
     else secured(socket, below)
   })
   server.on('tlsClientError', (_error, socket) => socket.destroy())
-  const quiet = certificates.onFallback(() => server.setSecureContext({ ...pairOf(), minVersion: 'TLSv1.2' }))
+  const quiet = [certificates.onFallback, tickets?.onChange].map((on) =>
+    on?.(() => server.setSecureContext(shown())),
+  )
   const take = (socket: Socket): void => {
     const peer = peerOf(socket)
     open.set(peer, socket)
@@ -61,7 +76,10 @@ export function createTlsAcceptor(
     })
     server.emit('connection', socket)
   }
-  return { take, close: quiet }
+  const close = (): void => {
+    for (const end of quiet) end?.()
+  }
+  return { take, close }
 }
 
 const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`

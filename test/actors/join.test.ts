@@ -10,7 +10,7 @@ import { createInvite } from '../../actors/main/invite.ts'
 import { acceptJoin } from '../../actors/main/join.ts'
 import { joinCluster, type HostWish } from '../../actors/main/joiner.ts'
 import { keyFiles, loadCluster, type Cluster } from '../../actors/main/members-file.ts'
-import { acceptRenewal, renewCluster, renewPath } from '../../actors/main/renew.ts'
+import { acceptRenewal, renewAtStart, renewCluster, renewPath } from '../../actors/main/renew.ts'
 import { keySum, makeKey, publicHalf } from '../../src/certs/certificate.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { createSeed, isPublicNkey, publicOfSeed } from '../../src/nats/nkeys.ts'
@@ -19,8 +19,10 @@ import { openPeers } from '../../src/peers/client.ts'
 import { PeerRefusal } from '../../src/peers/contract.ts'
 import { askToJoin } from '../../src/peers/join-call.ts'
 import { openPeerServer } from '../../src/peers/server.ts'
+import { systemClock } from '../../src/system/clock.ts'
 import { systemRandom as random } from '../../src/system/random.ts'
 import { memoryStore } from '../kit/memory-store.ts'
+import { until } from '../kit/until.ts'
 
 const dayMs = 24 * 3_600_000
 const bus = { urls: ['tls://127.0.0.1:5101'], servers: [{ name: 'node', address: '127.0.0.1', port: 5100 }] }
@@ -294,6 +296,40 @@ t.test(
     t.equal(cluster.name, 'node')
   },
 )
+
+t.test('a router that joined before there was a key of certificates is sent it', async (t) => {
+  const { cluster, port, invite } = await first(t)
+  const folder = home(t)
+  const wish = wishOf({ name: 'edge', roles: ['router'] })
+  const edge = await openCluster(folder, await invite(), wish, { nowMs: Date.now(), random })
+  rmSync(keyFiles(folder).certificateKey)
+  const keyless = loadCluster(folder)
+  t.equal(keyless?.secrets.certificateKey, undefined)
+  const address = { address: '127.0.0.1', port }
+  const known: string[] = []
+  const own = { authority: edge.authorityPem, certificate: edge.certificate, key: edge.key }
+  const peers = openPeers({ ...own, addressOf: (name) => (name === 'node' ? address : undefined) })
+  t.teardown(() => peers.close())
+  const said: string[] = []
+  const log = ({ at, reason }: Record<string, unknown>): void =>
+    void said.push(`${String(at)} ${String(reason)}`)
+  const waits: { readonly ms: number; readonly run: () => void }[] = []
+  const after = (ms: number, run: () => void) => {
+    waits.push({ ms, run })
+    return { cancel: () => undefined }
+  }
+  const clock = { ...systemClock, after }
+  const call = peers.call
+  renewAtStart({ home: folder, cluster: edge, controls: () => known, call, clock, log })
+  await until(() => waits.length === 1, { what: 'a try without anybody to ask' })
+  known.push('node')
+  waits[0]?.run()
+  await until(() => said.includes('renewed undefined'), { what: 'an answer' })
+  t.same(said[0], 'not-renewed no control host is known')
+  t.same(loadCluster(folder)?.secrets.certificateKey, cluster.secrets.certificateKey)
+  t.equal(loadCluster(folder)?.secrets.vaultKey, undefined, 'and nothing that its roles do not need')
+  t.equal(waits.length, 1)
+})
 
 t.test('a joiner proves that the keys it shows are its own, and what it sends is looked at', async (t) => {
   const { cluster, port, invite } = await first(t)

@@ -57,6 +57,29 @@ t.test('shards of a host are one router', async (t) => {
     })
   })
 
+  await t.test('a TLS session is resumed by whichever shard its client comes to', async (t) => {
+    t.ok(router.log().includes('at=tls-off'), 'the key of certificates came while they ran')
+    const secured = async (session?: Buffer) => {
+      const sessions: Buffer[] = []
+      const at = { port: router.tlsPort, host: '127.0.0.1', servername: 'app-1.localhost' }
+      const socket = connectTls({ ...at, ca: router.authority, ...(session && { session }) })
+      t.teardown(() => socket.destroy())
+      socket.on('session', (made: Buffer) => sessions.push(made)).resume()
+      let isSecure = false
+      socket.on('secureConnect', () => (isSecure = true))
+      await until(() => isSecure, { what: 'a handshake' })
+      return {
+        isReused: socket.isSessionReused(),
+        ticket: () => until(() => sessions[0], { what: 'a ticket' }),
+      }
+    }
+    const first = await secured()
+    const ticket = await first.ticket()
+    t.notOk(first.isReused)
+    // That one shard got all of these is as likely as a coin that falls the same way twenty times.
+    for (const _ of Array.from({ length: 20 })) t.ok((await secured(ticket)).isReused)
+  })
+
   /** So many requests that a dyno does not answer, each on a connection of its own. */
   const fill = async (host: string, count: number, target: Target) => {
     const before = target.peers.length

@@ -24,6 +24,7 @@ const shard = (appDomain = 'localhost', contextsMax = 10) => {
   const shown = createShardCertificates({
     appDomain,
     platform,
+    tickets: { now: () => Buffer.alloc(48), onChange: () => () => undefined },
     routeFor: async (name) => {
       if (state.isAway) throw new Error('away')
       return routes.get(name)

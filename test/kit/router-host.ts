@@ -91,8 +91,6 @@ export const startRouterHost = async (
   writeBusFile(paths, { urls: [urlOf(bus.server())], host })
 
   const vaultKey = randomBytes(vaultKeyBytes)
-  mkdirSync(paths.keys, { recursive: true })
-  writeFileSync(keyFiles(home).vaultKey, vaultKey)
   const authority = { ...makeAuthority('test root', Date.now(), 10), commonName: 'test root' }
   await createCertificates(store, certificateKeyOf(vaultKey)).renewPlatform(
     authority,
@@ -172,6 +170,9 @@ export const startRouterHost = async (
     rmSync(home, { recursive: true, force: true, maxRetries: 5 })
   })
   await routers.ready(startMsMax)
+  // They are given it while they run.
+  mkdirSync(paths.keys, { recursive: true })
+  writeFileSync(keyFiles(home).certificateKey, certificateKeyOf(vaultKey))
   await until(() => logText().split('tls=true').length > settings.routerShards, {
     what: `every shard to listen for TLS: ${logText()}`,
     timeoutMs: startMsMax,

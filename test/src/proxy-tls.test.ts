@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
 import type { Decision } from '../../src/proxy/contract.ts'
 import { issue, makeAuthority, type Pair } from '../../src/certs/certificate.ts'
-import type { TlsCertificates } from '../../src/tls/accept.ts'
+import { sessionIdContext, type TlsCertificates } from '../../src/tls/accept.ts'
 import { get, ok, Peer, routeTo, startProxy, startTarget, type World } from '../kit/proxy.ts'
 import { until } from '../kit/until.ts'
 
@@ -58,6 +58,21 @@ const dial = async (t: Test, port: number, name: string, protocols = ['http/1.1'
     timeoutMs: 5000,
   })
   return socket
+}
+const contextOf = (pair: Pair) => ({ cert: pair.certificate, key: pair.key })
+/** Without looking at what is shown: a session that is resumed shows nothing. */
+const dialWith = async (t: Test, port: number, options: object) => {
+  const sessions: Buffer[] = []
+  const at = { port, host: '127.0.0.1', servername: 'a.example', rejectUnauthorized: false }
+  const socket = connectTls({ ...at, ...options })
+  socket.on('error', () => undefined)
+  t.teardown(() => socket.destroy())
+  let isSecure = false
+  socket.on('secureConnect', () => (isSecure = true))
+  socket.on('session', (made: Buffer) => sessions.push(made))
+  socket.resume()
+  await until(() => isSecure, { what: 'a handshake' })
+  return { isReused: socket.isSessionReused(), ticket: () => until(() => sessions[0], { what: 'a ticket' }) }
 }
 const nameShown = (socket: TLSSocket): string => String(socket.getPeerCertificate().subject.CN)
 
@@ -192,4 +207,41 @@ t.test('a connection made for one app carries no requests for another', async (t
     formatAccessLine(await world.record(2)),
     /^at=error code=H31 desc="Misdirected Request" .* host=b\.example .* dyno= connect= service= status=421 bytes= protocol=http2\.0 tls=true tls_version=tls1\.3 agent="a \\"client\\""$/,
   )
+})
+
+t.test('a session is resumed by every process that has the same keys, until they are others', async (t) => {
+  const target = await startTarget()
+  t.teardown(target.close)
+  const keys = { now: Buffer.alloc(48, 1) }
+  const changes = new Set<() => void>()
+  const tickets = {
+    now: () => keys.now,
+    onChange: (changed: () => void) => {
+      changes.add(changed)
+      return () => void changes.delete(changed)
+    },
+  }
+  const { certificates } = certificatesOf(pairFor('*.apps.example'), {})
+  const named = {
+    contextFor: () => createSecureContext({ ...contextOf(pairFor('a.example')), sessionIdContext }),
+  }
+  const portOf = async (tls: TlsCertificates) => secure(await startProxy(t, () => routeTo(target)), tls)
+  const shared = { ...certificates, ...named, tickets }
+  const [one, other, alone] = [
+    await portOf(shared),
+    await portOf(shared),
+    await portOf({ ...certificates, ...named }),
+  ]
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const isReused = async (port: number, session?: Buffer): Promise<boolean> =>
+      (await dialWith(t, port, { maxVersion: version, ...(session && { session }) })).isReused
+    const first = await dialWith(t, one, { maxVersion: version })
+    const ticket = await first.ticket()
+    t.same([await isReused(one, ticket), await isReused(other, ticket)], [true, true], version)
+    t.equal(await isReused(alone, ticket), false, version)
+    keys.now = Buffer.alloc(48, version)
+    for (const changed of changes) changed()
+    t.equal(await isReused(one, ticket), false, `${version}: other keys`)
+  }
+  t.equal(changes.size, 2)
 })
