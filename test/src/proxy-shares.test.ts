@@ -186,6 +186,53 @@ t.test('at the limit the others are asked now and then, not for each request', a
   t.ok(host.sent - before <= 4, `${host.sent - before} messages`)
 })
 
+t.test('the next life of a process knows what the others still have of its part', async (t) => {
+  const host = new HostOf(3, 30)
+  const fill = (index: number): void => {
+    host.pass(21)
+    host.deliverAll()
+    for (let asked = 0; asked < 40; asked++) {
+      host.begin(index)
+      host.deliverAll()
+    }
+  }
+  fill(1)
+  t.same(host.used, [0, 30, 0])
+  for (const lender of [0, 2]) {
+    host.kill(lender)
+    host.start(lender)
+    fill(lender)
+    t.same(host.used, [0, 30, 0], `${lender} has nothing left`)
+  }
+  host.kill(1)
+  fill(0)
+  t.same(host.used, [20, 0, 0], 'and has it again when the other is gone, but for the part of that one')
+  host.start(1)
+  fill(0)
+  t.same(host.used, [30, 0, 0])
+})
+
+t.test('a limit that falls lets in nobody until fewer are there', async (t) => {
+  const host = new HostOf(2, 100)
+  for (let asked = 0; asked < 100; asked++) {
+    host.begin(0)
+    host.deliverAll()
+  }
+  host.max = 20
+  const ask = (): void => {
+    for (const index of [0, 1, 0, 1]) host.begin(index)
+    host.deliverAll()
+  }
+  ask()
+  for (let ended = 0; ended < 80; ended++) host.end(0)
+  ask()
+  t.same(host.used, [20, 0])
+  host.end(0)
+  host.end(0)
+  ask()
+  t.equal(host.total, 20)
+})
+
 t.test('a neighbour that does not answer costs a request a moment, and the next ones nothing', async (t) => {
   const host = new HostOf(2, 10)
   for (let asked = 0; asked < 6; asked++) host.begin(0)
