@@ -38,7 +38,7 @@ export type Settings = {
   /** Undefined: `oci` where it can be, else `process`. */
   readonly driver: 'oci' | 'process' | undefined
   readonly sample: boolean
-  /** Router shard processes on this host: one a core, and two at least, so that one may die. */
+  /** Router shard processes on this host: if not set one a core, and two at least, so that one may die. */
   readonly routerShards: number
   /** Where programs are looked for. */
   readonly searchPath: string
@@ -156,6 +156,19 @@ const addressOf = (env: Environment): string | undefined => {
   return value
 }
 
+/** The bus lets no more in. */
+export const routerShardsMax = 8
+
+/** One a core, within reason. */
+const shardsOf = (env: Environment): number => {
+  const value = text(env, 'MANIFOLD_ROUTER_SHARDS')
+  if (value === undefined) return Math.max(2, Math.min(routerShardsMax, availableParallelism()))
+  const count = Number(value)
+  if (!/^\d+$/.test(value) || count < 1 || count > routerShardsMax)
+    return refuse('MANIFOLD_ROUTER_SHARDS', value, `a number from 1 to ${routerShardsMax}`)
+  return count
+}
+
 const isAddressOrRange = (member: string): boolean => {
   const [address = '', bits, ...more] = member.split('/')
   const bitsMax = isIP(address) === 4 ? 32 : isIP(address) === 6 && !address.includes('%') ? 128 : -1
@@ -239,7 +252,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     natsUrls: natsUrlsOf(env),
     driver,
     sample: sample === '1',
-    routerShards: Math.max(2, Math.min(8, availableParallelism())),
+    routerShards: shardsOf(env),
     searchPath: env['PATH'] ?? '',
     buildEnv,
   }

@@ -1,6 +1,7 @@
 /**
  * What every bus server of this platform is like: its ports, who may use it and for what.
  */
+import { routerShardsMax } from '../../config/load.ts'
 import type { Access, TlsFiles } from '../../src/nats/config.ts'
 import type { HostRecord } from './host-record.ts'
 import type { Cluster } from './members-file.ts'
@@ -10,15 +11,12 @@ export const busCluster = 'manifold'
 /** What the operator's login may ask for: the API and the discovery of services. */
 export const operatorSubjects = ['manifold.v1.api.>', '$SRV.>']
 
-/** Router processes a host may have. */
-const routersMax = 8
-
 const grants = {
   cluster: busCluster,
   readable: ['KV_manifold', 'OBJ_manifold'],
   written: ['history.>'],
   served: ['manifold.v1.>', '$SRV.>'],
-  suffixes: Array.from({ length: routersMax }, (_, index) => `-router-${index}`),
+  suffixes: Array.from({ length: routerShardsMax }, (_, index) => `-router-${index}`),
 } as const
 
 /** Ports after the first of a host's cluster ports. */

@@ -5,7 +5,7 @@
  * is started, one that dies while this process lives is started again, with back-off.
  */
 import { spawn } from 'node:child_process'
-import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../../config/load.ts'
 import { isAlive, processOf, signal, type ProcessId } from '../../src/system/process.ts'
@@ -122,6 +122,12 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
     return again(watchEveryMs)
   }
   for (let index = 0; index < count; index++) watch(index)
+  // Of a life that had more of them.
+  for (const name of readdirSync(paths.run)) {
+    const index = Number(/^router-(\d+)\.json$/.exec(name)?.[1] ?? 0)
+    const surplus = index >= count ? readShard(paths, index) : undefined
+    if (surplus !== undefined) signal(surplus, 'SIGTERM')
+  }
 
   const all = (): readonly ShardFile[] =>
     Array.from({ length: count }, (_, index) => readShard(paths, index)).filter(

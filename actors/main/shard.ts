@@ -95,7 +95,11 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
   const table = createRouteTable({
     appDomain,
     standpoint: { host: bus.host, hostState, zoneOf },
-    limits: routeTableLimits,
+    // Of requests that wait for a dyno, too, a host has no more with more shards.
+    limits: {
+      ...routeTableLimits,
+      waitingPerAppMax: Math.ceil(routeTableLimits.waitingPerAppMax / settings.routerShards),
+    },
     now: () => systemClock.monotonicMs(),
     after: (ms, run) => {
       const timer = systemClock.after(ms, run)

@@ -40,7 +40,7 @@ export const startShards = async (
   mkdirSync(paths.logs, { recursive: true })
   writeBusFile(paths, { urls: [busUrl], host })
   const ports = await freePorts(count)
-  const started = ports.map((port, index) => start(home, index, port))
+  const started = ports.map((port, index) => start(home, index, port, count))
   const stop = async (): Promise<void> => {
     for (const { child, gone } of started) {
       // A stopped process hears of nothing else.
@@ -65,9 +65,14 @@ export const startShards = async (
   }
 }
 
-const start = (home: string, index: number, port: number) => {
+const start = (home: string, index: number, port: number, count: number) => {
   const output = openSync(join(homePaths(home).logs, `router-${index}.log`), 'a')
-  const env = { MANIFOLD_HOME: home, MANIFOLD_ROUTER_PORT: String(port), PATH: process.env['PATH'] ?? '' }
+  const env = {
+    MANIFOLD_HOME: home,
+    MANIFOLD_ROUTER_PORT: String(port),
+    MANIFOLD_ROUTER_SHARDS: String(count),
+    PATH: process.env['PATH'] ?? '',
+  }
   const child = spawn(process.execPath, [program, String(index)], { stdio: ['ignore', output, output], env })
   closeSync(output)
   return { index, port, child, gone: once(child, 'exit') }
