@@ -22,9 +22,9 @@ export const openShardBacklogs = (folder: string, clock: Pick<Clock, 'monotonicM
     pids = new Map(running.map(({ address, pid }) => [address, pid]))
   }
 
-  return ({ address, port }) => {
+  return ({ address, port }, wantsUnread) => {
     const pid = pids.get(address)
-    const backlog = pid === undefined ? undefined : reader.read(pid, port)
+    const backlog = pid === undefined ? undefined : reader.read(pid, port, wantsUnread)
     const now = clock.monotonicMs()
     if (backlog === undefined && now - lookedMs >= lookAgainMs) {
       lookedMs = now

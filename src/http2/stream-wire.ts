@@ -16,6 +16,8 @@ export class StreamWire implements Wire {
   readonly lent = false
   readonly giving = true
   readonly remoteAddress: string
+  /** A stream has none of its own. */
+  readonly localEnd = ''
   readonly #stream: ServerHttp2Stream
   readonly #request: Downgraded
   readonly #reader: ResponseReader

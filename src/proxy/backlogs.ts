@@ -1,7 +1,8 @@
 /**
- * Which requests their target has not even taken: the kernel has connected them, and they wait in the backlog
- * of its listening socket while it does something else. Looked for now and then, and only among those that
- * nothing was heard of: what a target has taken and lets wait itself, nobody sees from outside.
+ * Which requests their target has not even read: a new connection waits in the backlog of its listening
+ * socket, or a connection's bytes wait in its receive buffer, while it does something else. Looked for now
+ * and then, and only among those that nothing was heard of: what a target has read and lets wait itself,
+ * nobody sees from outside.
  *
  * A backlog is first in, first out. Who was the n-th to arrive waits until n were taken.
  */
@@ -9,32 +10,43 @@ import type { Upstream } from './contract.ts'
 import type { Link } from './link.ts'
 import type { TargetLoad } from './load.ts'
 
-/** Connections that reached a target since it began, and those of them that it has not taken. */
-export type Backlog = { readonly arrived: number; readonly waiting: number }
+export type Backlog = {
+  /** Connections that reached the target since it began, and those of them that it has not taken. */
+  readonly arrived: number
+  readonly waiting: number
+  /** Undefined: it was not looked for lately. */
+  readonly unread?: Unread
+}
 
-export type BacklogOf = (upstream: Upstream) => Backlog | undefined
+/** Connections whose bytes the target has not read, by the end that is not its own (`10.0.0.1:4711`). */
+export type Unread = { readonly atMs: number; readonly ends: ReadonlySet<string> }
+
+/** @param wantsUnread it costs more, and need not be there at once */
+export type BacklogOf = (upstream: Upstream, wantsUnread: boolean) => Backlog | undefined
 
 /** A look costs about a tenth of a millisecond a target. */
 const targetsPerLookMax = 20
 /** When it cannot be told how many wait: it may be known the next time. */
-const vainLooksMax = 2
+const vainLooksMax = 5
+/** Most requests are answered by then. */
+const unreadAfterMs = 200
 
 export class Backlogs {
   readonly #backlogOf: BacklogOf | null
-  #links: Link[] = []
+  #links = new Set<Link>()
 
   /** @param backlogOf null: it cannot be told for any */
   constructor(backlogOf: BacklogOf | null) {
     this.#backlogOf = backlogOf
   }
 
-  /** A new connection, the last to arrive. */
+  /** A request goes to a target; on a new connection it is the last one to arrive. */
   began(link: Link): void {
-    if (this.#backlogOf !== null) this.#links.push(link)
+    if (this.#backlogOf !== null) this.#links.add(link)
   }
 
   look(nowMs: number): void {
-    if (this.#links.length === 0 || this.#backlogOf === null) return
+    if (this.#links.size === 0 || this.#backlogOf === null) return
     const byTarget = new Map<TargetLoad<Link>, Link[]>()
     for (const link of this.#links) {
       if (link.heard || !link.usable) continue
@@ -42,27 +54,40 @@ export class Backlogs {
       if (links === undefined) byTarget.set(link.target, [link])
       else links.push(link)
     }
-    this.#links = []
+    this.#links.clear()
     let looked = 0
-    for (const [target, links] of byTarget) {
+    for (const [{ upstream }, links] of byTarget) {
       looked += 1
-      if (looked > targetsPerLookMax) this.#links.push(...links)
-      else this.#links.push(...stillWaiting(links, this.#backlogOf(target.upstream), nowMs))
+      let left: readonly Link[] = links
+      if (looked <= targetsPerLookMax) {
+        const wantsUnread = links.some((link) => link.queued.isTaken && nowMs - link.beganMs >= unreadAfterMs)
+        left = stillWaiting(links, this.#backlogOf(upstream, wantsUnread), nowMs)
+      }
+      for (const link of left) this.#links.add(link)
     }
   }
 }
 
-/** In the order in which they were connected. */
+/** In the order in which they began. */
 function stillWaiting(links: readonly Link[], backlog: Backlog | undefined, nowMs: number): readonly Link[] {
   if (backlog === undefined) return links.filter(({ queued }) => ++queued.looks < vainLooksMax)
-  const taken = backlog.arrived - backlog.waiting
-  let last = backlog.arrived
+  const { arrived, waiting, unread } = backlog
+  let last = arrived
   // The last of ours was no later than the last of all.
-  for (const { queued } of links.toReversed()) if (queued.ordinal < 0) queued.ordinal = last--
-  return links.filter(({ queued, connectedMs }) => {
-    if (queued.ordinal <= taken) return false
-    queued.queue ??= queued.ordinal - taken - 1
-    queued.waitMs = nowMs - connectedMs
+  for (const { queued } of links.toReversed())
+    if (!queued.isTaken && queued.ordinal < 0) queued.ordinal = last--
+  return links.filter((link) => {
+    const { queued, beganMs } = link
+    if (!queued.isTaken && queued.ordinal > arrived - waiting) {
+      queued.queue ??= queued.ordinal - (arrived - waiting) - 1
+      queued.waitMs = nowMs - beganMs
+      return true
+    }
+    queued.isTaken = true
+    if (unread === undefined || unread.atMs <= beganMs) return true
+    if (!unread.ends.has(link.wire.localEnd)) return false
+    queued.queue ??= unread.ends.size - 1
+    queued.waitMs = Math.max(queued.waitMs ?? 0, unread.atMs - beganMs)
     return true
   })
 }

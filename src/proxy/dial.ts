@@ -31,8 +31,8 @@ const ownFailures = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTA
 export class Dial {
   /** The one that is connected to, or was tried last. */
   target: TargetLoad<Link> | null = null
-  /** The connection that was made for this request. */
-  made: Link | null = null
+  /** The connection that the request has. */
+  link: Link | null = null
   /** How long the last attempt has taken, or took. */
   connectMs = 0
   readonly #core: Core
@@ -66,7 +66,14 @@ export class Dial {
     const kept = this.#route.keepAlive === true ? takeIdle(target) : null
     if (kept === null) return this.connect()
     kept.use(this.#user)
-    this.#user.dialed(kept)
+    this.#found(kept)
+  }
+
+  #found(link: Link): void {
+    this.link = link
+    link.beganMs = this.#core.nowMs()
+    this.#core.backlogs.began(link)
+    this.#user.dialed(link)
   }
 
   /** After `dialParked`. */
@@ -164,12 +171,9 @@ export class Dial {
     this.cancel()
     call.target.trust()
     if (call.target !== this.target) this.#count(call.target)
-    call.link.connectedMs = this.#core.nowMs()
-    this.connectMs = call.link.connectedMs - call.startMs
-    this.made = call.link
-    this.#core.backlogs.began(call.link)
+    this.connectMs = this.#core.nowMs() - call.startMs
     call.link.hand(this.#user)
-    this.#user.dialed(call.link)
+    this.#found(call.link)
   }
 
   #failed(call: Call, error: string): void {

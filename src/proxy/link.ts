@@ -23,13 +23,15 @@ export type LinkUser = {
   readonly linkClosed: (error: { readonly code: string } | null) => void
 }
 
-/** A new connection in the backlog of its target, as far as it was looked for there. */
+/** How a request waits for its target to read it, as far as it was looked for. */
 export type Queued = {
-  /** Which one it was to arrive; -1: not known. */
+  /** The target has taken its connection, now or for an earlier request. */
+  isTaken: boolean
+  /** Which connection it was to arrive; -1: not known. */
   ordinal: number
-  /** So many were before it when it was first seen to wait. */
+  /** So many waited before it, or beside it, when it was first seen to wait. */
   queue: number | null
-  /** From being connected until it was last seen to wait. */
+  /** From its beginning until it was last seen to wait. */
   waitMs: number | null
   looks: number
 }
@@ -43,10 +45,11 @@ export class Link implements WireUser {
   connected = false
   /** It served another request before: its peer may have closed it without our knowing yet. */
   reused = false
-  /** Something has come. */
+  /** Something of the present answer has come. */
   heard = false
-  connectedMs = 0
-  readonly queued: Queued = { ordinal: -1, queue: null, waitMs: null, looks: 0 }
+  /** When the present request had its connection. */
+  beganMs = 0
+  readonly queued: Queued = { isTaken: false, ordinal: -1, queue: null, waitMs: null, looks: 0 }
   /** While idle: when it is to be closed. */
   idleUntilMs = 0
   #user: LinkUser | null
@@ -66,6 +69,11 @@ export class Link implements WireUser {
   /** Out of the pool, to another exchange. */
   use(user: LinkUser): void {
     this.reused = true
+    this.heard = false
+    this.queued.isTaken = true
+    this.queued.queue = null
+    this.queued.waitMs = null
+    this.queued.looks = 0
     this.parser.reset()
     this.#user = user
   }

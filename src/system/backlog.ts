@@ -1,20 +1,28 @@
 /**
- * Connections that a process has not taken from its listening socket, by what the kernel tells of its network
- * (proc(5), net/tcp and net/snmp).
+ * Connections that a process has not taken from its listening socket, or has not read from, by what the
+ * kernel tells of its network (proc(5), net/tcp and net/snmp).
  *
  * The kernel writes these files as they are read, listening sockets first, and goes through all connections
- * of the machine for what comes behind them: so no byte is read beyond what is wanted.
+ * of the machine for what comes behind them: so no byte is read beyond what is wanted, but where that is what
+ * is asked.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
-/** Since the network of the process began; and those that wait now. */
-export type Backlog = { readonly arrived: number; readonly waiting: number }
+export type Backlog = {
+  /** Since the network of the process began; and those that wait now. */
+  readonly arrived: number
+  readonly waiting: number
+  /** Other ends (`10.0.0.1:4711`) of connections with bytes that were not read, as of a while ago. */
+  readonly unread?: { readonly atMs: number; readonly ends: ReadonlySet<string> }
+}
 
 /** Where the number of those that wait stands in a file: up to there it is read. */
 export type Place = { readonly file: 'tcp' | 'tcp6'; readonly bytes: number }
 
 const listening = '0A'
+/** Established, and those whose other end has said that it sends no more. */
+const connected = new Set(['01', '08'])
 const snmpBytesMax = 4096
 const buffer = Buffer.allocUnsafe(snmpBytesMax)
 
@@ -41,6 +49,23 @@ export const waitingIn = (text: string, port: number): number | undefined => {
   return Number.parseInt(queues.split(':')[1] ?? '', 16)
 }
 
+/** Other ends of connections to that port with bytes that were not read. */
+export const unreadIn = (text: string, port: number): ReadonlySet<string> => {
+  const ends = new Set<string>()
+  for (const row of text.split('\n')) {
+    const [, local = '', remote = '', state = '', queues = ''] = row.trim().split(/\s+/)
+    if (portOf(local) === port && connected.has(state) && !queues.endsWith(':00000000'))
+      ends.add(`${ipv4Of(remote)}:${portOf(remote)}`)
+  }
+  return ends
+}
+
+/** Each four bytes of an address are shown as one number of this machine, which has the last one first. */
+const ipv4Of = (address: string): string => {
+  const digits = address.slice(0, address.lastIndexOf(':')).slice(-8)
+  return [6, 4, 2, 0].map((at) => Number.parseInt(digits.slice(at, at + 2), 16)).join('.')
+}
+
 /** Undefined: the text tells nothing of it. */
 export const arrivedIn = (text: string): number | undefined => {
   const [names, values] = text.split('\n').filter((line) => line.startsWith('Tcp: '))
@@ -53,14 +78,20 @@ const portOf = (address: string): number => Number.parseInt(address.slice(addres
 
 export type BacklogReader = {
   /** Undefined: it cannot be told, or not yet: it may be in a moment. */
-  readonly read: (pid: number, port: number) => Backlog | undefined
+  readonly read: (pid: number, port: number, wantsUnread: boolean) => Backlog | undefined
 }
 
 const lookAgainMs = 1_000
 const placesMax = 4_096
+/** Reading a whole file takes some milliseconds, of another thread: one at a time, with this in between. */
+const unreadEveryMs = 250
+const unreadKeptMs = 2_000
 
 /** @param nowMs monotonic */
 export const createBacklogReader = (nowMs: () => number): BacklogReader => {
+  const unreads = new Map<string, NonNullable<Backlog['unread']>>()
+  let isReading = false
+  let unreadMs = Number.NEGATIVE_INFINITY
   const places = new Map<string, Place | { readonly lookedMs: number }>()
 
   /** Who has several listening sockets on one port has no one backlog. */
@@ -80,8 +111,25 @@ export const createBacklogReader = (nowMs: () => number): BacklogReader => {
     })
   }
 
+  const lookForUnread = (key: string, pid: number, port: number, file: Place['file']): void => {
+    const now = nowMs()
+    if (isReading || now - unreadMs < unreadEveryMs) return
+    for (const [known, { atMs }] of unreads) if (now - atMs > unreadKeptMs) unreads.delete(known)
+    isReading = true
+    readFile(`/proc/${pid}/net/${file}`, 'latin1')
+      // What it tells is not older than the moment when it was asked for.
+      .then((text) => void unreads.set(key, { atMs: now, ends: unreadIn(text, port) }))
+      .catch(() => {
+        // It has ended.
+      })
+      .finally(() => {
+        isReading = false
+        unreadMs = nowMs()
+      })
+  }
+
   return {
-    read: (pid, port) => {
+    read: (pid, port, wantsUnread) => {
       const key = `${pid} ${port}`
       const place = places.get(key)
       if (place === undefined || 'lookedMs' in place) return look(key, pid, port)
@@ -89,7 +137,11 @@ export const createBacklogReader = (nowMs: () => number): BacklogReader => {
         const waiting = waitingIn(readStart(`/proc/${pid}/net/${place.file}`, place.bytes), port)
         // In this order: who arrives in between counts as taken, and no wait is made up.
         const arrived = arrivedIn(readFileSync(`/proc/${pid}/net/snmp`, 'latin1'))
-        if (waiting !== undefined && arrived !== undefined) return { arrived, waiting }
+        if (waiting !== undefined && arrived !== undefined) {
+          if (wantsUnread) lookForUnread(key, pid, port, place.file)
+          const unread = unreads.get(key)
+          return unread === undefined ? { arrived, waiting } : { arrived, waiting, unread }
+        }
       } catch {
         // It has ended.
       }

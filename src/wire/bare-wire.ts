@@ -82,6 +82,12 @@ export class BareWire implements Wire {
     return plainAddress(found.address)
   }
 
+  get localEnd(): string {
+    const found: { address?: string; port?: number } = {}
+    if (this.#closing || this.#handle.getsockname(found) !== 0) return ''
+    return `${plainAddress(found.address)}:${found.port}`
+  }
+
   use(user: WireUser): void {
     const first = this.#user === null
     this.#user = user

@@ -23,6 +23,7 @@ export type Handle = {
   readonly connect6: (request: ConnectRequest, address: string, port: number) => number
   readonly setNoDelay: (on: boolean) => number
   readonly getpeername: (into: { address?: string }) => number
+  readonly getsockname: (into: { address?: string; port?: number }) => number
   readonly close: (closed: () => void) => void
   readonly reset: (closed: () => void) => number
 }
@@ -61,7 +62,7 @@ type StreamBinding = {
 }
 
 const methods =
-  'useUserBuffer readStart readStop writeBuffer shutdown connect connect6 setNoDelay getpeername close reset'
+  'useUserBuffer readStart readStop writeBuffer shutdown connect connect6 setNoDelay getpeername getsockname close reset'
 
 /** @param binding Node's own lookup of its internals; throws or answers anything when there are none */
 export function findBare(binding: (name: string) => unknown): Bare | null {

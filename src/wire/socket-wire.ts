@@ -44,6 +44,11 @@ export class SocketWire implements Wire {
     return plainAddress(this.#socket.remoteAddress)
   }
 
+  get localEnd(): string {
+    const { localAddress, localPort } = this.#socket
+    return localPort === undefined ? '' : `${plainAddress(localAddress)}:${localPort}`
+  }
+
   use(user: WireUser): void {
     const first = this.#user === null
     this.#user = user

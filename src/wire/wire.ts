@@ -32,6 +32,8 @@ export type Wire = {
   readonly usable: boolean
   /** The peer's address without the IPv4-in-IPv6 prefix; empty when it is gone. */
   readonly remoteAddress: string
+  /** Our own end, as `10.0.0.1:4711`; empty when it is gone. */
+  readonly localEnd: string
   /** From now on this one is told. */
   readonly use: (user: WireUser) => void
   /**

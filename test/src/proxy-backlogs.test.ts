@@ -4,15 +4,15 @@
  */
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { promisify } from 'node:util'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
 import type { AccessRecord, Upstream } from '../../src/proxy/contract.ts'
-import type { Backlog } from '../../src/proxy/backlogs.ts'
+import type { Backlog, Unread } from '../../src/proxy/backlogs.ts'
 import { systemClock } from '../../src/proxy/contract.ts'
 import { createProxy } from '../../src/proxy/proxy.ts'
 import { openShardBacklogs } from '../../actors/main/shard-backlogs.ts'
 import { systemClock as monotonic } from '../../src/system/clock.ts'
-import { arrivedIn, placesIn, waitingIn } from '../../src/system/backlog.ts'
+import { arrivedIn, placesIn, unreadIn, waitingIn } from '../../src/system/backlog.ts'
 import { files, scratch } from '../kit/files.ts'
 import { get, ok, routeTo, startProxy, startTarget, upstream } from '../kit/proxy.ts'
 import { until } from '../kit/until.ts'
@@ -36,6 +36,18 @@ t.test('the backlog of a port is found in what the kernel writes, and read no fu
   t.equal(waitingIn(start.replace('0A 00000000:0000000C', '01 00000000:0000000C'), 5000), undefined)
   t.same(placesIn('tcp', text, 80), [])
   t.equal(placesIn('tcp', text + rowOf(3, '1388', '0A', '00000000:00000000'), 5000).length, 2)
+  const v6 = '  1: 0000000000000000FFFF000001E70A0A:1388 0000000000000000FFFF000002E70A0A:AFBF'
+  const known = [
+    rowOf(1, '1388', '01', '00000000:00000007').replace('00000000:0000', '0100007F:1F90'),
+    rowOf(2, '1388', '01', '00000000:00000000').replace('00000000:0000', '0100007F:1F91'),
+    rowOf(3, '1388', '08', '00000000:00000001').replace('00000000:0000', '0200007F:1F92'),
+    rowOf(4, '1389', '01', '00000000:00000001').replace('00000000:0000', '0100007F:1F93'),
+    `${v6} 01 00000000:00000050 00:00000000 00000000     0        0 1 1 0 20 4 30 10 -1\n`,
+  ]
+  t.same(
+    [...unreadIn(text + known.join(''), 5000)],
+    ['127.0.0.1:8080', '127.0.0.2:8082', '10.10.231.2:44991'],
+  )
   const snmp = 'Ip: Forwarding\nIp: 1\nTcp: RtoMin ActiveOpens PassiveOpens InSegs\nTcp: 200 5 77 9\n'
   t.equal(arrivedIn(snmp), 77)
   t.equal(arrivedIn('Tcp: RtoMin\nTcp: 200\n'), undefined)
@@ -80,75 +92,149 @@ t.test('who waits in the backlog is said with the number before it and its time 
   world.client(get('/unknown'))
   await (await target.peer(3)).sees('/unknown')
   backlog.now = undefined
-  for (const _ of [1, 2, 3, 4]) world.clock.advance(100)
-  t.equal(asked.length, before + 2, 'and not again and again where it cannot be told')
+  for (const _ of [1, 2, 3, 4, 5, 6, 7]) world.clock.advance(100)
+  t.equal(asked.length, before + 5, 'and not again and again where it cannot be told')
   t.match(await answer('/unknown'), / dyno=web\.1 connect=0ms /)
 })
 
+t.test('who waits on a connection that is taken already is seen by what was not read of it', async (t) => {
+  const target = await startTarget()
+  t.teardown(target.close)
+  const backlog: { unread?: Unread } = {}
+  const wanted: boolean[] = []
+  const backlogOf = (_: Upstream, wantsUnread: boolean) => {
+    wanted.push(wantsUnread)
+    return { arrived: 1, waiting: 0, ...backlog }
+  }
+  const world = await startProxy(t, () => routeTo(target, { keepAlive: true }), {}, { backlogOf })
+  const client = world.client(get('/one'))
+  const peer = await target.peer(0)
+  await peer.sees('/one')
+  const end = `127.0.0.1:${peer.socket.remotePort}`
+  const lineOf = (path: string): Promise<string> =>
+    until(() => world.records.map(formatAccessLine).find((line) => line.includes(path)), { what: path })
+  peer.send(ok())
+  t.match(await lineOf('/one'), / dyno=web\.1 connect=0ms /)
+  client.send(get('/two'))
+  await peer.sees('/two')
+  const beganMs = world.clock.nowMs()
+  const passed = (ms: number, ends: readonly string[] = []): void => {
+    backlog.unread = { atMs: beganMs + ms, ends: new Set(ends) }
+    world.clock.advance(100)
+  }
+  passed(0, [end])
+  t.same(wanted, [false], 'it is early yet, and what is known is of before')
+  passed(150, [end, '127.0.0.1:1', '127.0.0.1:2'])
+  passed(250, [end])
+  t.same(wanted, [false, true, true])
+  passed(350)
+  passed(450, [end])
+  t.equal(wanted.length, 4, 'once it was read nobody asks')
+  peer.send(ok())
+  t.match(await lineOf('/two'), / dyno=web\.1 queue=2 wait=250ms connect=0ms service=500ms /)
+  client.send(get('/three'))
+  await peer.sees('/three')
+  world.clock.advance(100)
+  peer.send(ok())
+  t.match(await lineOf('/three'), / dyno=web\.1 connect=0ms /, 'and nothing is left of it for the next')
+})
+
 /** Takes one connection, answers it after 300 ms, takes the next. */
-const oneAtATime =
+const oneConnection =
   'my $s = IO::Socket::INET->new(Listen => 64, LocalAddr => "10.231.7.2", LocalPort => 5000, ReuseAddr => 1);' +
   'while (my $c = $s->accept) { while (<$c>) { last if /^\\r?\\n$/ } select(undef, undef, undef, 0.3);' +
   'print $c "HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok"; close $c }'
+/** Keeps its connections, and does nothing else for 300 ms for each request. */
+const oneRequest =
+  'const wait = new Int32Array(new SharedArrayBuffer(4));' +
+  "require('http').createServer((_, to) => { Atomics.wait(wait, 0, 0, 300); to.end('ok') }).listen(5001)"
+
+/** A network of its own, with these programs in it. Their address is 10.231.7.2. */
+const startInside = async (t: Test, programs: readonly (readonly string[])[]): Promise<number> => {
+  const name = `mftest${process.pid}`
+  const link = `${name}a`.slice(-15)
+  const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' })
+  ip('netns', 'add', name)
+  t.teardown(() => ip('netns', 'del', name))
+  ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
+  t.teardown(() => execFile('ip', ['link', 'del', link], () => undefined))
+  ip('addr', 'add', '10.231.7.1/30', 'dev', link)
+  ip('link', 'set', link, 'up')
+  ip('-n', name, 'addr', 'add', '10.231.7.2/30', 'dev', 'eth0')
+  ip('-n', name, 'link', 'set', 'eth0', 'up')
+  const children = programs.map((argv) => {
+    const env = { PATH: process.env['PATH'] ?? '' }
+    const child = spawn('ip', ['netns', 'exec', name, ...argv], { stdio: 'inherit', env })
+    t.teardown(() => child.kill('SIGKILL'))
+    return child
+  })
+  const listening = [
+    'netns',
+    'exec',
+    name,
+    'grep',
+    '-hc',
+    ':138[89] .* 0A ',
+    '/proc/self/net/tcp',
+    '/proc/self/net/tcp6',
+  ]
+  await until(async () => (await promisify(execFile)('ip', listening)).stdout === '1\n1\n', {
+    what: 'both to listen',
+  })
+  return children[0]?.pid ?? 0
+}
 
 t.test(
   'the queue before a dyno that serves one request at a time is told apart from its own time',
   { skip: process.getuid?.() === 0 ? false : 'a network namespace needs root' },
   async (t) => {
-    const name = `mftest${process.pid}`
-    const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' })
-    ip('netns', 'add', name)
-    t.teardown(() => ip('netns', 'del', name))
-    ip('link', 'add', `${name}a`.slice(-15), 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
-    t.teardown(() => execFile('ip', ['link', 'del', `${name}a`.slice(-15)], () => undefined))
-    ip('addr', 'add', '10.231.7.1/30', 'dev', `${name}a`.slice(-15))
-    ip('link', 'set', `${name}a`.slice(-15), 'up')
-    ip('-n', name, 'addr', 'add', '10.231.7.2/30', 'dev', 'eth0')
-    ip('-n', name, 'link', 'set', 'eth0', 'up')
-    const dyno = spawn('ip', ['netns', 'exec', name, 'perl', '-MIO::Socket::INET', '-e', oneAtATime], {
-      stdio: 'inherit',
-    })
-    t.teardown(() => dyno.kill('SIGKILL'))
-    const inside = ['netns', 'exec', name, 'grep', '-c', ':1388 .* 0A ', '/proc/self/net/tcp']
-    await until(async () => (await promisify(execFile)('ip', inside)).stdout.trim() === '1', {
-      what: 'the dyno to listen',
-    })
+    const pid = await startInside(t, [
+      ['perl', '-MIO::Socket::INET', '-e', oneConnection],
+      [process.execPath, '-e', oneRequest],
+    ])
     const folder = await scratch(t)
-    const record = { id: 'd1', labels: {}, attached: false, network: 'own', index: 1, expose: 5000 }
-    const running = { hostname: 'd1', startedAtMs: 1, paths: {}, address: '10.231.7.2', pid: dyno.pid ?? 0 }
-    await files(folder, { 'd1/record.json': JSON.stringify({ ...record, ...running }) })
+    const record = { id: 'd1', labels: {}, attached: false, network: 'own', index: 1, hostname: 'd1', pid }
+    const running = { ...record, startedAtMs: 1, paths: {}, address: '10.231.7.2' }
+    await files(folder, { 'd1/record.json': JSON.stringify(running) })
     const records: AccessRecord[] = []
     const proxy = createProxy({
       clock: systemClock,
-      resolve: () => ({
+      resolve: (host) => ({
         kind: 'route',
-        app: 'app',
-        targets: [{ id: 'web.1', address: '10.231.7.2', port: 5000, epoch: 1 }],
+        app: host,
+        targets: [{ id: host, address: '10.231.7.2', port: host === '127.0.0.1' ? 5000 : 5001, epoch: 1 }],
         keepAlive: true,
       }),
-      onDone: (record) => records.push(record),
+      onDone: (done) => records.push(done),
       backlogOf: openShardBacklogs(folder, monotonic),
     })
     t.teardown(() => proxy.close())
     const { port } = await proxy.listen({ port: 0, host: '127.0.0.1' })
-    const ask = (): Promise<Response> => fetch(`http://127.0.0.1:${port}/`)
+    /** Five requests at once. @returns what became of them, the quickest first */
+    const five = async (host: string): Promise<readonly AccessRecord[]> => {
+      const before = records.length
+      await Promise.all([1, 2, 3, 4, 5].map(() => fetch(`http://${host}:${port}/`)))
+      return records.slice(before).sort((a, b) => (a.serviceMs ?? 0) - (b.serviceMs ?? 0))
+    }
+    const isToldApart = (of: readonly AccessRecord[]): void => {
+      const last = of.at(-1) as AccessRecord
+      t.ok((last.queue ?? 0) > 0, formatAccessLine(last))
+      t.ok((last.waitMs ?? 0) > (last.serviceMs ?? 0) / 2, 'most of its time it waited')
+      for (const { serviceMs, waitMs } of of) {
+        const ownMs = (serviceMs ?? 0) - (waitMs ?? 0)
+        t.ok(ownMs >= 250, `${ownMs} ms of its own`)
+      }
+    }
     // The first time the dyno and its socket are still to be found.
-    await ask()
-    await Promise.all([1, 2, 3, 4, 5].map(ask))
-    const [, ...of] = [...records].sort((a, b) => (a.serviceMs ?? 0) - (b.serviceMs ?? 0)).slice(-6)
-    const told = of.map(({ queue, waitMs, serviceMs }) => ({
-      queue: queue ?? 0,
-      own: (serviceMs ?? 0) - (waitMs ?? 0),
-    }))
-    const last = of.at(-1) as AccessRecord
-    const queues = told.map(({ queue }) => queue)
+    await fetch(`http://127.0.0.1:${port}/`)
+    const connections = await five('127.0.0.1')
+    isToldApart(connections)
+    const queues = connections.map(({ queue }) => queue ?? 0)
     t.same(
       queues,
       queues.toSorted((a, b) => a - b),
-      formatAccessLine(last),
     )
-    t.ok((last.queue ?? 0) > 0)
-    for (const { own } of told) t.ok(own >= 250, `${own} ms of its own`)
-    t.ok((last.waitMs ?? 0) > (last.serviceMs ?? 0) / 2, 'most of its time it waited')
+    await five('localhost')
+    isToldApart(await five('localhost'))
   },
 )
