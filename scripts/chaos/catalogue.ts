@@ -7,7 +7,7 @@ import { drainUnderLoad } from './scenarios/drain-under-load.ts'
 import { hostFreezeThaw } from './scenarios/host-freeze-thaw.ts'
 import { hostKill } from './scenarios/host-kill.ts'
 import { kvRollback } from './scenarios/kv-rollback.ts'
-import { clockJump, diskFull, echoes, lossyChurn, slowLink } from './scenarios/links.ts'
+import { clockJump, diskFull, diskSlow, echoes, lossyChurn, slowLink } from './scenarios/links.ts'
 import { massDeathBrake } from './scenarios/mass-death-brake.ts'
 import { natsAllDown } from './scenarios/nats-all-down-60s.ts'
 import { natsLeaderKill } from './scenarios/nats-leader-kill.ts'
@@ -37,6 +37,7 @@ export const catalogue: readonly Scenario[] = [
   massDeathBrake,
   kvRollback,
   diskFull,
+  diskSlow,
   clockJump,
   drainUnderLoad,
   rollingUpgrade,

@@ -93,6 +93,9 @@ export type Fault =
   | { readonly do: 'bus-start'; readonly on: Target }
   | { readonly do: 'disk-full'; readonly on: Target }
   | { readonly do: 'disk-free'; readonly on: Target }
+  /** Whoever writes or syncs there waits for `stallMs`, again and again with 0.3 s in between. */
+  | { readonly do: 'disk-slow'; readonly on: Target; readonly stallMs: number }
+  | { readonly do: 'disk-fast'; readonly on: Target }
   /** The host's wall clock jumps; simulation only. */
   | { readonly do: 'clock-jump'; readonly on: Target; readonly byMs: number }
   /** The operator's words. */
@@ -152,5 +155,6 @@ export const repairs: ReadonlySet<Fault['do']> = new Set([
   'mend',
   'bus-start',
   'disk-free',
+  'disk-fast',
   'undrain',
 ])

@@ -76,6 +76,22 @@ export const diskFull: Scenario = {
   },
 }
 
+export const diskSlow: Scenario = {
+  name: 'disk-slow',
+  what: "The disk of the record's leader stalls, 0.7 s of every second: writes are late, none is lost.",
+  worlds: ['netns'],
+  hosts: threeHosts,
+  apps,
+  load: busyLoad,
+  timeline: [
+    warmUp,
+    { do: 'disk-slow', on: { the: 'store-leader' }, stallMs: 700 },
+    { wait: 20_000 },
+    { do: 'disk-fast', on: { the: 'same' } },
+  ],
+  bounds: { servingMs: 45_000, settledMs: 120_000, detectionMs: 8_000, hurtsUntilRepaired: true },
+}
+
 export const clockJump: Scenario = {
   name: 'clock-jump',
   what: "A host's wall clock jumps an hour ahead, and back: leases do not go by it, nothing moves.",

@@ -190,6 +190,8 @@ export const faultsOf = (site: Site): Faults => {
       case 'slow-link':
       case 'disk-full':
       case 'disk-free':
+      case 'disk-slow':
+      case 'disk-fast':
       case 'clock-jump':
       case 'replay':
         throw new RangeError(`${fault.do} is not of the compose world`)

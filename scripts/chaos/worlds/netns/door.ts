@@ -25,7 +25,7 @@ const requestMs = 30_000
 const logMs = 5_000
 
 const boot: Boot = async (scenario, { log }) => {
-  const hasDisks = scenario.timeline.some((step) => 'do' in step && step.do === 'disk-full')
+  const hasDisks = scenario.timeline.some((step) => 'do' in step && step.do.startsWith('disk-'))
   const lab = await openLab({ machines: namesOf(scenario.hosts), ...(hasDisks ? { diskBytes } : {}) })
   try {
     return await furnish(lab, scenario, log)

@@ -21,6 +21,7 @@ export const unhurt = () => ({
   apart: new Set<string>(),
   slow: new Set<string>(),
   full: new Set<string>(),
+  stalled: new Set<string>(),
   bus: new Set<string>(),
 })
 
@@ -105,6 +106,12 @@ export const faultsOf = (
     }
     await start(names)
   }
+  const freeDisks = async (some: readonly string[]): Promise<void> => {
+    for (const name of some) if (hurt.full.delete(name)) await lab.disk(name).fill(false)
+  }
+  const quickenDisks = async (some: readonly string[]): Promise<void> => {
+    for (const name of some) if (hurt.stalled.delete(name)) await lab.disk(name).stall(undefined)
+  }
   const hit = async (fault: Fault, some: readonly string[]): Promise<unknown> => {
     switch (fault.do) {
       case 'kill':
@@ -139,10 +146,14 @@ export const faultsOf = (
         return busUp(some)
       case 'disk-full':
         for (const name of some) hurt.full.add(name)
-        return Promise.all(some.map((name) => lab.fillDisk(name, true)))
+        return Promise.all(some.map((name) => lab.disk(name).fill(true)))
       case 'disk-free':
-        for (const name of some) if (hurt.full.delete(name)) await lab.fillDisk(name, false)
-        return undefined
+        return freeDisks(some)
+      case 'disk-slow':
+        for (const name of some) hurt.stalled.add(name)
+        return Promise.all(some.map((name) => lab.disk(name).stall(fault.stallMs)))
+      case 'disk-fast':
+        return quickenDisks(some)
       case 'drain':
       case 'undrain':
         return Promise.all(some.map((name) => say(fault.do, name)))
@@ -184,7 +195,8 @@ export const faultsOf = (
     heal: async () => {
       await thaw([...hurt.frozen])
       await mend()
-      for (const name of hurt.full) if (hurt.full.delete(name)) await lab.fillDisk(name, false)
+      await freeDisks([...hurt.full])
+      await quickenDisks([...hurt.stalled])
       await busUp([...hurt.bus])
       await Promise.all([starting, start([...new Set([...hurt.off, ...hurt.dead])])])
     },

@@ -5,15 +5,15 @@
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { command } from './command.ts'
 import { openDialer, type Exchange, type Listen } from './dial.ts'
+import { mountDisk, type Disk } from './disk.ts'
 import { homeOf, makeFolder, removeControlGroups, removeFolder } from './folder.ts'
 import { bootMachine, type Machine } from './machine.ts'
 import { openNetwork, type Network } from './network.ts'
 
 export type LabOptions = {
   readonly machines: readonly string[]
-  /** Homes on small disks of their own, so that they can be full. */
+  /** Homes on small disks of their own, so that they can be full or slow. */
   readonly diskBytes?: number
 }
 
@@ -29,8 +29,8 @@ export type Lab = {
   /** The cable goes first: who has no power says no goodbye. All of them lose it together. */
   readonly powerOff: (names: readonly string[]) => Promise<void>
   readonly powerOn: (name: string) => Promise<void>
-  /** Takes what is free on the machine's disk, or gives it back. */
-  readonly fillDisk: (name: string, full: boolean) => Promise<void>
+  /** Of a lab whose machines have disks of their own. */
+  readonly disk: (name: string) => Disk
   readonly exchange: Exchange
   readonly listen: Listen
   readonly close: () => Promise<void>
@@ -48,8 +48,6 @@ export const whyNoLab = (): string | undefined => {
   const missing = needed.filter((name) => !folders.some((folder) => existsSync(join(folder, name))))
   return missing.length === 0 ? undefined : `not installed: ${missing.join(', ')}`
 }
-
-const filler = 'filler'
 
 /** @throws Error; nothing is left then */
 export const openLab = async (options: LabOptions): Promise<Lab> => {
@@ -78,14 +76,13 @@ const furnish = async (
   close: () => Promise<void>,
 ): Promise<Lab> => {
   const network = await openNetwork(hub)
+  const disks = new Map<string, Disk>()
   const home = (name: string): string => homeOf(folder, name)
   const seen = (path: string): string => `/proc/${hub.init}/root${path}`
   for (const name of names) {
     mkdirSync(home(name), { recursive: true })
-    if (diskBytes !== undefined) {
-      const mount = ['mount', '-t', 'tmpfs', '-o', `size=${diskBytes},mode=700`, 'tmpfs', home(name)]
-      await command(hub.inside(mount))
-    }
+    if (diskBytes !== undefined)
+      disks.set(name, await mountDisk(hub, home(name), join(folder, name, 'disk'), diskBytes))
     borrow(seen(home(name)))
   }
   const powerOn = async (name: string): Promise<void> => {
@@ -115,15 +112,16 @@ const furnish = async (
         }),
       )
     },
-    fillDisk: async (name, full) => {
-      const file = join(home(name), filler)
-      // Until the write fails: that is the point.
-      const script = full ? 'cat /dev/zero >"$1" 2>/dev/null || :' : 'rm -f "$1"'
-      await command(hub.inside(['sh', '-c', script, 'sh', file]))
+    disk: (name) => {
+      const disk = disks.get(name)
+      if (disk === undefined) throw new Error(`${name} has no disk of its own`)
+      return disk
     },
     exchange,
     listen,
     close: async () => {
+      // Processes that wait for a disk cannot be ended.
+      await Promise.all([...disks.values()].map((disk) => disk.stall(undefined)))
       dialer.close()
       await close()
     },

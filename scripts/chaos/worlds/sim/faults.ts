@@ -182,6 +182,8 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
         return
       case 'disk-full':
       case 'disk-free':
+      case 'disk-slow':
+      case 'disk-fast':
         throw new Error(`the simulation has no disks: ${fault.do}`)
     }
   }
