@@ -97,6 +97,16 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
   const isAsWanted = ({ port, tlsPort, more }: ShardFile): boolean =>
     port === routerPort && tlsPort === routerTlsPort && more === moreWanted
 
+  /** To end, by pid. */
+  const told = new Set<number>()
+  const doOthersServe = (index: number): boolean => {
+    for (let other = 0; other < count; other++) {
+      const shard = other === index ? undefined : readShard(paths, other)
+      if (other !== index && (shard === undefined || told.has(shard.pid))) return false
+    }
+    return true
+  }
+
   const watch = (index: number): void => {
     if (stopping) return
     const shard = readShard(paths, index)
@@ -107,8 +117,12 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
         clock.after(ms, () => watch(index)),
       )
     if (shard !== undefined && isAsWanted(shard)) return again(watchEveryMs)
-    // Started with an older setting: it makes room.
-    if (shard !== undefined) signal(shard, 'SIGTERM')
+    // Started with an older setting: it makes room, one after the other where they share a port.
+    if (shard !== undefined) {
+      if (shard.port === routerPort && !doOthersServe(index)) return again(watchEveryMs)
+      told.add(shard.pid)
+      signal(shard, 'SIGTERM')
+    }
     const now = clock.monotonicMs()
     // On a busy machine it takes its time to listen; a second one beside it would share the port unnoticed.
     const isStarting = last?.process !== undefined && isAlive(last.process)

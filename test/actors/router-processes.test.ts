@@ -18,40 +18,84 @@ const wish = {
   routerTlsBalancers: [],
 }
 
-t.test('shards that were started as they should be go on, others and those too many end', async (t) => {
+/** Shards of an earlier life, and what keeps those of this one. */
+const hostOf = async (t: Test) => {
   const folder = await scratch(t)
   const paths = homePaths(folder)
   mkdirSync(paths.run, { recursive: true })
+  const sayShard = (index: number, pid: number, settings: Partial<typeof wish> = {}): void => {
+    const { routerPort: port, routerTlsPort: tlsPort, ...more } = { ...wish, ...settings }
+    const file = { ...processOf(pid), port, tlsPort, more: shardText(more) }
+    writeFileSync(shardFile(paths, index), JSON.stringify(file))
+  }
   /** A process that says it is a shard with these settings. */
-  const shardOf = (t: Test, index: number, settings: Partial<typeof wish>) => {
+  const shardOf = (index: number, settings: Partial<typeof wish>) => {
     const child = spawn('sleep', ['600'], { stdio: 'ignore' })
     t.teardown(() => child.kill('SIGKILL'))
-    const { routerPort: port, routerTlsPort: tlsPort, ...more } = { ...wish, ...settings }
-    const file = { ...processOf(child.pid ?? 0), port, tlsPort, more: shardText(more) }
-    writeFileSync(shardFile(paths, index), JSON.stringify(file))
+    sayShard(index, child.pid ?? 0, settings)
     return child
   }
-  const good = shardOf(t, 0, {})
-  const other = shardOf(t, 1, { routerBalancers: [] })
-  const surplus = shardOf(t, 2, {})
   const started = (index: number): number => Number(readFileSync(join(folder, `started-${index}`), 'utf8'))
-  const routers = startRouterProcesses({
-    paths,
-    settings: wish,
-    // Its last argument says which one it is to be, as those of a shard do.
-    argv: ['sh', '-c', `echo $$ > ${folder}/started-$0; exec sleep 600`],
-    env: { PATH: process.env['PATH'] ?? '' },
-    clock: systemClock,
-    log: () => undefined,
-  })
+  const start = () => {
+    const routers = startRouterProcesses({
+      paths,
+      settings: wish,
+      // Its last argument says which one it is to be, as those of a shard do.
+      argv: ['sh', '-c', `echo $$ > ${folder}/started-$0; exec sleep 600`],
+      env: { PATH: process.env['PATH'] ?? '' },
+      clock: systemClock,
+      log: () => undefined,
+    })
+    t.teardown(() => routers.stop())
+    return routers
+  }
+  const startedInPlaceOf = async (index: number): Promise<number> => {
+    const pid = await until(() => started(index), { what: `another in the place of ${index}` })
+    t.teardown(() => process.kill(pid, 'SIGKILL'))
+    return pid
+  }
+  return { sayShard, shardOf, started, start, startedInPlaceOf }
+}
+
+t.test('shards that were started as they should be go on, others and those too many end', async (t) => {
+  const { shardOf, started, start, startedInPlaceOf } = await hostOf(t)
+  const good = shardOf(0, {})
+  const other = shardOf(1, { routerBalancers: [] })
+  const surplus = shardOf(2, {})
+  const routers = start()
   await until(() => other.signalCode === 'SIGTERM' && surplus.signalCode === 'SIGTERM', {
     what: 'both to be told to end',
   })
-  const pid = await until(() => started(1), { what: 'another in the place of the one' })
-  t.teardown(() => process.kill(pid, 'SIGKILL'))
+  await startedInPlaceOf(1)
   t.equal(good.signalCode, null)
   t.throws(() => started(0), { code: 'ENOENT' })
   t.throws(() => started(2), { code: 'ENOENT' })
   await routers.stop()
-  t.equal(good.signalCode, 'SIGTERM', 'until the host ends')
+  await until(() => good.signalCode === 'SIGTERM', { what: 'the good one to end with its host' })
+})
+
+t.test(
+  'shards with an older setting make room one after the other, so that somebody always serves',
+  async (t) => {
+    const { shardOf, sayShard, start, started, startedInPlaceOf } = await hostOf(t)
+    const [one, other] = [shardOf(0, { routerShards: 4 }), shardOf(1, { routerShards: 4 })]
+    start()
+    await until(() => one.signalCode === 'SIGTERM', { what: 'the first to be told' })
+    const pid = await startedInPlaceOf(0)
+    t.equal(other.signalCode, null)
+    t.throws(() => started(1), { code: 'ENOENT' })
+    sayShard(0, pid)
+    await until(() => other.signalCode === 'SIGTERM', {
+      what: 'the second to be told, once the first serves again',
+    })
+    await startedInPlaceOf(1)
+  },
+)
+
+t.test('shards on a port that is another now end at once', async (t) => {
+  const { shardOf, start, startedInPlaceOf } = await hostOf(t)
+  const both = [0, 1].map((index) => shardOf(index, { routerPort: 8081 }))
+  start()
+  await until(() => both.every(({ signalCode }) => signalCode === 'SIGTERM'), { what: 'both to be told' })
+  for (const index of [0, 1]) await startedInPlaceOf(index)
 })
