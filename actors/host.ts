@@ -12,6 +12,7 @@ import { dyno, type Adopted } from './dyno.ts'
 import { Census } from './effects/census.ts'
 import { Container, type Found } from './effects/container.ts'
 import { Fleet } from './effects/fleet.ts'
+import { Routes } from './effects/routes.ts'
 import { nothingSaid, sayFleet, type Said } from './host/fleet.ts'
 import {
   appsOf,
@@ -96,8 +97,8 @@ export const host = actor(Host, {
     }
   },
   receive: {
-    launch(s, { run }, ctx) {
-      if (s.adopted) return launch(s, run, ctx)
+    launch(s, { run, standsIn = false }, ctx) {
+      if (s.adopted) return launch(s, run, standsIn, ctx)
       return { ...s, waiting: [...s.waiting, run].slice(-waitingMax) }
     },
     halt: (s, m, ctx) => halt(s, m, ctx),
@@ -170,7 +171,7 @@ const measure = (ctx: Self): void =>
 /**
  * Idempotent by run id. An older decision for a slot than one already here is refused, and reported as over.
  */
-const launch = (s: State, run: Run, ctx: Self): State => {
+const launch = (s: State, run: Run, standsIn: boolean, ctx: Self): State => {
   if (s.runs.has(run.id)) {
     announce(s, run.appId, ctx)
     return s
@@ -187,6 +188,7 @@ const launch = (s: State, run: Run, ctx: Self): State => {
     report: stale ? exitedReport(run, 'R99') : freshReport(run),
     memoryBytes: memoryBytesOf(run.size),
     singleton: run.singleton,
+    standsIn: standsIn && run.type === 'web',
     at: ctx.now,
   })
   announce(next, run.appId, ctx)
@@ -222,10 +224,19 @@ const changed = (s: State, report: RunReport, ctx: Self): State => {
   const memoryBytes = held?.memoryBytes ?? memoryBytesOf(dynoSizeDefault)
   const singleton = held?.singleton ?? false
   const epochs = withEpoch(s.epochs, report)
-  const next = hold({ ...s, epochs }, report.id, { report, memoryBytes, singleton, at: ctx.now })
+  const standsIn = held?.standsIn ?? false
+  const next = hold({ ...s, epochs }, report.id, { report, memoryBytes, singleton, standsIn, at: ctx.now })
+  if (standsIn) tellRouters(report, ctx)
   if (report.phase !== 'exited') return held === undefined ? due(next, 'changes', gatherMs, ctx) : next
   announce(next, report.appId, ctx)
   return due(next, 'changes', gatherMs, ctx)
+}
+
+/** Its formation waits for the record, which may take as long as an election; until then this word counts. */
+const tellRouters = ({ id, appId, name, epoch, phase, address, port, outer }: RunReport, ctx: Self): void => {
+  if (phase === 'starting' || address === null || port === null) return
+  const target = { runId: id, dyno: name, address, port, outer, epoch, host: ctx.host }
+  ctx.run(Routes.standIn({ standIn: { appId, target, over: phase !== 'up' } }))
 }
 
 /** The engine's own list: everything in it that has no Dyno here gets one. */
@@ -258,7 +269,7 @@ const found = (s: State, runs: readonly Found[], ctx: Self): State => {
     ctx.log({ at: 'adopted', runs: runs.length })
     ctx.after('census', 0, { type: 'census' })
   }
-  next = s.waiting.reduce((state, run) => launch(state, run, ctx), next)
+  next = s.waiting.reduce((state, run) => launch(state, run, false, ctx), next)
   if (!first && next.runs === s.runs) return next
   announceAll(next, ctx)
   return due(next, first ? 'full' : 'changes', gatherMs, ctx)

@@ -1,5 +1,8 @@
 /** Telling every router shard where an app is now. */
 import { effect } from '../../src/runtime/index.ts'
-import type { Route } from '../protocols/shapes.ts'
+import type { Route, StandIn } from '../protocols/shapes.ts'
 
-export const Routes = { announce: effect<{ route: Route }, void>('routes.announce') }
+export const Routes = {
+  announce: effect<{ route: Route }, void>('routes.announce'),
+  standIn: effect<{ standIn: StandIn }, void>('routes.standIn'),
+}

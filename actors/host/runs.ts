@@ -6,6 +6,8 @@ export type Held = {
   readonly memoryBytes: number
   /** Must not have a second life elsewhere. */
   readonly singleton: boolean
+  /** Routers are to be told of it by this host once it is up. */
+  readonly standsIn?: boolean
   /** When this was last news. */
   readonly at: number
 }

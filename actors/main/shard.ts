@@ -33,8 +33,8 @@ import {
   recordedRoute,
   routeOfRecord,
 } from '../effects/perform/recorded-routes.ts'
-import { routesTopic, Shard } from '../protocols/shard.ts'
-import { routeShape, type Route } from '../protocols/shapes.ts'
+import { routesTopic, Shard, standInsTopic } from '../protocols/shard.ts'
+import { routeShape, standInShape, type Route, type StandIn } from '../protocols/shapes.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { createAccessLog } from '../router/access-log.ts'
 import { createResync } from '../router/resync.ts'
@@ -184,6 +184,12 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
     const route = decode(body)
     if (check(route) === undefined) table.update(route as Route)
     else log({ at: 'route-malformed' })
+  })
+  const checkStandIn = checker(standInShape)
+  transport.subscribe(standInsTopic, (body) => {
+    const standIn = decode(body)
+    if (checkStandIn(standIn) === undefined) table.standIn(standIn as StandIn)
+    else log({ at: 'stand-in-malformed' })
   })
   let serverLife = connection.serverLife()
   const follow = (): void => node.tell(self, { type: 'follow' })

@@ -13,7 +13,7 @@ import { kindOf, type Machine, type Row } from './fleet.ts'
 import { isOneOff, leads, type Move, type Self, type State, type Why } from './state.ts'
 
 /** A formation that has not confirmed by then is helped. */
-export const standInMs = 300
+export const standInMs = 200
 const tellAgainMs = 1_000
 /** Given up then, and planned anew if need be. */
 const moveMs = 60_000
@@ -110,7 +110,8 @@ const mayStandIn = ({ why, to, standIn, row }: Move): boolean =>
   (why === 'suspect' || why === 'dead') && to !== null && standIn === null && !row.singleton && !isOneOff(row)
 
 const launch = (to: string, run: Move['standIn'], ctx: Self): void => {
-  if (run !== null && run !== 'sought') ctx.tell(refAt(Host, 'host', to), { type: 'launch', run })
+  if (run !== null && run !== 'sought')
+    ctx.tell(refAt(Host, 'host', to), { type: 'launch', run, standsIn: true })
 }
 
 /** A formation's record, perhaps an older state of it: whatever it does not say of the run is left alone. */

@@ -8,8 +8,9 @@ import { outerShape, runReportShape, runShape, viewShape } from './shapes.ts'
 export const Host = protocol('host', 1, {
   /**
    * Start this run here. Idempotent by run id; an epoch older than the slot's newest is refused and reported.
+   * `standsIn`: its formation could not put it on record yet, and so cannot tell routers of it either.
    */
-  launch: tell({ run: runShape }),
+  launch: tell({ run: runShape, standsIn: is.opt(is.bool) }),
   /** Stop it: SIGTERM, 30 s, SIGKILL. `gone` runs are reported as exited. */
   halt: tell({ runId: is.str, appId: is.str, name: is.str }),
   /** Say again what of this app lives here. */

@@ -164,6 +164,16 @@ export type RunReport = Static<typeof runReportShape>
 export const actorShape = is.obj({ id: is.str, email: is.str })
 export type Who = Static<typeof actorShape>
 
+const targetShape = is.obj({
+  runId: is.str,
+  dyno: is.str,
+  address: is.str,
+  port: is.int,
+  outer: outerShape,
+  epoch: is.int,
+  host: is.str,
+})
+
 /** Where a route leads: what a router shard needs of one app. */
 export const routeShape = is.obj({
   appId: is.str,
@@ -184,19 +194,17 @@ export const routeShape = is.obj({
   pages: is.opt(pagesShape),
   /** No release with a web process yet: H81 (`blank`); scaled to zero: H14 (`none`); all crashed: H10. */
   web: is.oneOf('blank', 'none', 'crashed', 'booting', 'up'),
-  targets: is.arr(
-    is.obj({
-      runId: is.str,
-      dyno: is.str,
-      address: is.str,
-      port: is.int,
-      outer: outerShape,
-      epoch: is.int,
-      host: is.str,
-    }),
-  ),
+  targets: is.arr(targetShape),
 })
 export type Route = Static<typeof routeShape>
+export type Target = Static<typeof targetShape>
+
+/**
+ * A dyno that serves in the place of an older life of it, before its formation could put that on record; or
+ * does so no more.
+ */
+export const standInShape = is.obj({ appId: is.str, target: targetShape, over: is.bool })
+export type StandIn = Static<typeof standInShape>
 
 /** The membership's view as actors are told it (src/membership/contract.ts): who is there, and who leads. */
 export const viewShape = is.obj({

@@ -6,6 +6,8 @@ import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
  * `pack`).
  */
 export const routesTopic = 'routes'
+/** Topic of stand-ins that begin and end to serve, each encoded as one `standInShape`. */
+export const standInsTopic = 'standins'
 
 const counts = {
   cached: is.int,

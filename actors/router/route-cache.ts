@@ -7,7 +7,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { Decided } from '../../src/proxy/contract.ts'
-import type { Route } from '../protocols/shapes.ts'
+import type { Route, StandIn, Target } from '../protocols/shapes.ts'
 import { succeed, type Known } from './epochs.ts'
 import { wildcardsOf } from './hostnames.ts'
 import { createInterner } from './intern.ts'
@@ -24,6 +24,8 @@ const wildcardShare = 8
 export type Entry = {
   route: Route
   gone: Known['gone']
+  /** Newer lives of some of its dynos, which the route does not know yet. Few, and seldom any. */
+  standIns: readonly Target[]
   /** What the route comes to, for whoever works it out; undefined once the route has changed. */
   decision: Decided | 'wait' | undefined
   /** Of what was known of hosts when `decision` was made. */
@@ -46,6 +48,8 @@ export type RouteCache = {
   learn(hostname: string, route: Route): Entry | undefined
   /** An announcement: counts if it is newer, and of an unknown app while there is room. @returns whether */
   update(route: Route): boolean
+  /** Begins or ends to count. @returns whether */
+  standIn(standIn: StandIn): boolean
   /** Most recently used first. */
   entries(): IterableIterator<Entry>
   size(): number
@@ -57,6 +61,21 @@ export const leadsTo = (route: Route, hostname: string, appDomain: string): bool
   (hostname === `${route.appName}.${appDomain}` ||
     route.hostnames.includes(hostname) ||
     wildcardsOf(hostname).some((wildcard) => route.hostnames.includes(wildcard)))
+
+const none: readonly Target[] = []
+
+/** Whether the route has an older life of that dyno. */
+const displaces = (target: Target, route: Route): boolean =>
+  route.targets.some(({ dyno, epoch }) => dyno === target.dyno && epoch < target.epoch)
+
+/** The route with those who stand in. */
+export const servedBy = ({ route, standIns }: Entry): Route =>
+  standIns.length === 0
+    ? route
+    : {
+        ...route,
+        targets: route.targets.map((target) => standIns.find(({ dyno }) => dyno === target.dyno) ?? target),
+      }
 
 /** Names that a route claims, wildcards as they are. */
 export const namesOf = (route: Route, appDomain: string): readonly string[] =>
@@ -90,6 +109,7 @@ export const createRouteCache = (appDomain: string, appsMax: number, warmMax: nu
     const entry: Entry = {
       route: kept,
       gone,
+      standIns: none,
       decision: undefined,
       decidedIn: 0,
       sureIn: 0,
@@ -110,6 +130,7 @@ export const createRouteCache = (appDomain: string, appsMax: number, warmMax: nu
     const next = succeed(entry, lean(route))
     entry.route = next.route
     entry.gone = next.gone
+    entry.standIns = entry.standIns.filter((target) => displaces(target, next.route))
     entry.decision = undefined
     unname(entry, before)
     for (const name of namesOf(next.route, appDomain)) names.set(name, entry)
@@ -144,6 +165,17 @@ export const createRouteCache = (appDomain: string, appsMax: number, warmMax: nu
     update: (route) => {
       if (!apps.has(route.appId) && (route.gone || apps.size >= warmMax)) return false
       return put(route)
+    },
+    standIn: ({ appId, target, over }) => {
+      const entry = apps.peek(appId)
+      if (entry === undefined || !(over || displaces(target, entry.route))) return false
+      const others = entry.standIns.filter(({ dyno }) => dyno !== target.dyno)
+      const before = entry.standIns.find(({ dyno }) => dyno === target.dyno)
+      if (before !== undefined && (over ? before.epoch !== target.epoch : before.epoch >= target.epoch))
+        return false
+      entry.standIns = over ? others : [...others, target]
+      entry.decision = undefined
+      return true
     },
     entries: () => apps.values() as IterableIterator<Entry>,
     size: () => apps.size,

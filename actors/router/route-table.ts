@@ -6,12 +6,12 @@
  * never asked for here cannot be answered then.
  */
 import type { Decided, Decision, Hold } from '../../src/proxy/contract.ts'
-import type { Route } from '../protocols/shapes.ts'
+import type { Route, StandIn } from '../protocols/shapes.ts'
 import { bootTimeout, decide, noSuchApp, platformError, tooManyWaiting } from './decide.ts'
 import { normalHost, wildcardsOf } from './hostnames.ts'
 import { createNobody } from './nobody.ts'
 import { createQuestions } from './questions.ts'
-import { createRouteCache, leadsTo, namesOf, type Entry } from './route-cache.ts'
+import { createRouteCache, leadsTo, namesOf, servedBy, type Entry } from './route-cache.ts'
 import { sweep } from './sweep.ts'
 import type { Standpoint } from './targets.ts'
 
@@ -40,6 +40,8 @@ export type RouteTableLimits = {
   /** How long "nobody has that name" is believed. */
   readonly nobodyMs: number
   readonly nobodyMax: number
+  /** How long a word that a dyno stands in is believed: longer than any election of the record. */
+  readonly standInMs: number
   /** So many hosts are asked for at once, and so many wait to be. */
   readonly askingMax: number
   readonly askingLineMax: number
@@ -53,6 +55,7 @@ export const routeTableLimits: RouteTableLimits = {
   waitingPerAppMax: 1_000,
   nobodyMs: 1_000,
   nobodyMax: 10_000,
+  standInMs: 60_000,
   askingMax: 128,
   askingLineMax: 100_000,
   recheckingMax: 64,
@@ -65,6 +68,8 @@ export type RouteTable = {
   routeFor(hostname: string): Promise<Route | undefined>
   /** An announcement. */
   update(route: Route): void
+  /** Counts until the route says what became of it, for `standInMs` at most. */
+  standIn(standIn: StandIn): void
   /** What is known of hosts has changed. */
   hostsChanged(): void
   /**
@@ -115,7 +120,7 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
   const decideOnce = (entry: Entry): Decided | 'wait' => {
     if (entry.decision !== undefined && entry.decidedIn === hostsIn) return entry.decision
     entry.decidedIn = hostsIn
-    entry.decision = decide(entry.route, deps.standpoint)
+    entry.decision = decide(servedBy(entry), deps.standpoint)
     return entry.decision
   }
 
@@ -281,6 +286,11 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
       const entry = cache.ofApp(route.appId)
       if (entry !== undefined) entry.sureIn = gaps
       wake(route.appId)
+    },
+    standIn: (standIn) => {
+      if (!cache.standIn(standIn)) return
+      wake(standIn.appId)
+      if (!standIn.over) deps.after(limits.standInMs, () => void cache.standIn({ ...standIn, over: true }))
     },
     hostsChanged: () => {
       hostsIn++

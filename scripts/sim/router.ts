@@ -10,8 +10,8 @@ import type { SeededRandom } from '../../src/sim/random.ts'
 import { followMembership } from '../../src/membership/follow.ts'
 import { nearHolderOf } from '../../actors/effects/perform/names.ts'
 import { Formation } from '../../actors/protocols/formation.ts'
-import { routesTopic } from '../../actors/protocols/shard.ts'
-import type { Route } from '../../actors/protocols/shapes.ts'
+import { routesTopic, standInsTopic } from '../../actors/protocols/shard.ts'
+import type { Route, StandIn } from '../../actors/protocols/shapes.ts'
 import { createRouteTable, routeTableLimits } from '../../actors/router/route-table.ts'
 import type { Cluster } from './cluster.ts'
 import type { Process } from './engine.ts'
@@ -82,6 +82,7 @@ export const openRouter = (
   })
   followed.onChange(() => table.hostsChanged())
   transport.subscribe(routesTopic, (body) => table.update(decode(body) as Route))
+  transport.subscribe(standInsTopic, (body) => table.standIn(decode(body) as StandIn))
   const revalidate = (): void => void table.revalidate(revalidateMax).catch(() => undefined)
   transport.onConnection((isConnected) => isConnected && revalidate())
   const again = (): void => {

@@ -104,6 +104,38 @@ t.test('a launch is done once, an older decision for the slot is refused and rep
   t.end()
 })
 
+t.test('routers are told of a web dyno that stands in, when it is up and when it is over', (t) => {
+  const h = adoptedHost()
+  const words = () => h.ran.filter(({ name }) => name === 'routes.standIn').map(({ args }) => args)
+  h.send({ type: 'launch', run: runOf('own') })
+  h.send({ type: 'launch', run: runOf('clock', { type: 'clock', name: 'clock.1' }), standsIn: true })
+  h.send({ type: 'launch', run: runOf('new', { name: 'web.2' }), standsIn: true })
+  const report = (id: string, name: string, phase: RunReport['phase']): RunReport => ({
+    id,
+    appId: 'app-1',
+    name,
+    epoch: 10,
+    releaseVersion: 3,
+    phase,
+    address: '10.0.0.1',
+    port: 3000,
+    outer: null,
+    startedAt: 1,
+    code: null,
+    error: null,
+  })
+  h.send({ type: 'changed', report: report('own', 'web.1', 'up') })
+  h.send({ type: 'changed', report: report('clock', 'clock.1', 'up') })
+  h.send({ type: 'changed', report: report('new', 'web.2', 'starting') })
+  t.same(words(), [])
+  h.send({ type: 'changed', report: report('new', 'web.2', 'up') })
+  const target = { runId: 'new', dyno: 'web.2', address: '10.0.0.1', port: 3000, epoch: 10, outer: null }
+  t.match(words(), [{ standIn: { appId: 'app-1', target, over: false } }])
+  h.send({ type: 'changed', report: report('new', 'web.2', 'exited') })
+  t.match(words().slice(1), [{ standIn: { appId: 'app-1', target, over: true } }])
+  t.end()
+})
+
 t.test('a halt that overtakes its launch leaves a mark', (t) => {
   const h = adoptedHost()
   h.send({ type: 'halt', runId: 'early', appId: 'app-1', name: 'web.1' })

@@ -9,7 +9,7 @@ import { createRouteCache } from '../../actors/router/route-cache.ts'
 import { routeTableLimits } from '../../actors/router/route-table.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
 import type { Changed } from '../../src/ports/feed.ts'
-import { code, route, routed, settled, world } from '../kit/routes.ts'
+import { code, route, routed, settled, target, world } from '../kit/routes.ts'
 import { until } from '../kit/until.ts'
 
 const named = (id: string, change: Partial<Route> = {}): Route => route({ appId: id, appName: id, ...change })
@@ -233,4 +233,43 @@ t.test('routes that a copy of the record knows as well are asked for in few ques
   t.strictSame(asked, ['route app9', 'route app3'].toSorted().toReversed(), 'only where the copy knows less')
   t.equal(await code(table.resolve('app7.localhost')), '503 H14 No web processes running')
   t.equal(await code(table.resolve('app9.localhost')), 'route', 'missing in a copy is not gone')
+})
+
+t.test('a dyno that stands in serves until the route says what became of it', async (t) => {
+  const { table, advance } = world({}, [], { standInMs: 1_000 })
+  const where = async (): Promise<string> => {
+    const decision = await settled(table.resolve('shop.localhost'))
+    return decision.kind === 'route'
+      ? decision.targets.map(({ id, port, epoch }) => `${id}:${port}@${epoch}`).join(' ')
+      : decision.code
+  }
+  const other = { ...target, dyno: 'web.2', port: 4001 }
+  const after = { ...target, port: 5000, epoch: 5 }
+  const standIn = { appId: 'a1', target: after, over: false }
+  table.standIn(standIn)
+  table.update(route({ targets: [target, other] }))
+  t.equal(await where(), 'web.1:4000@1 web.2:4001@1', 'of an app that is not known here nothing is kept')
+  table.standIn(standIn)
+  t.equal(await where(), 'web.1:5000@5 web.2:4001@1')
+  table.standIn({ ...standIn, target: { ...after, port: 9, epoch: 4 } })
+  t.equal(await where(), 'web.1:5000@5 web.2:4001@1', 'an older stand-in comes too late')
+
+  table.update(route({ version: 2, targets: [target, { ...other, epoch: 2 }] }))
+  t.equal(
+    await where(),
+    'web.1:5000@5 web.2:4001@2',
+    'a route that does not know of it yet changes the others',
+  )
+  table.standIn({ ...standIn, over: true })
+  t.equal(await where(), 'web.1:4000@1 web.2:4001@2', 'it was not taken: the older life serves on')
+
+  table.standIn(standIn)
+  table.update(route({ version: 3, targets: [{ ...after, port: 5001, epoch: 6 }, other] }))
+  table.standIn({ ...standIn, over: true })
+  t.equal(await where(), 'web.1:5001@6 web.2:4001@2', 'a newer life is on record')
+
+  table.standIn({ ...standIn, target: { ...after, epoch: 7 } })
+  t.equal(await where(), 'web.1:5000@7 web.2:4001@2')
+  advance(1_000)
+  t.equal(await where(), 'web.1:5001@6 web.2:4001@2', 'nobody speaks of it any more')
 })

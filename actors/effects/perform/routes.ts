@@ -2,12 +2,16 @@
 import type { Effects } from '../../../src/ports/effects.ts'
 import type { Transport } from '../../../src/ports/transport.ts'
 import { encode } from '../../../src/runtime/codec.ts'
-import type { Route } from '../../protocols/shapes.ts'
-import { routesTopic } from '../../protocols/shard.ts'
+import type { Route, StandIn } from '../../protocols/shapes.ts'
+import { routesTopic, standInsTopic } from '../../protocols/shard.ts'
 
 export const performRoutes = (transport: Transport): Effects => ({
   'routes.announce': ({ route }: { route: Route }) => {
     transport.publish(routesTopic, encode(route))
+    return Promise.resolve()
+  },
+  'routes.standIn': ({ standIn }: { standIn: StandIn }) => {
+    transport.publish(standInsTopic, encode(standIn))
     return Promise.resolve()
   },
 })
