@@ -1,44 +1,17 @@
 /**
- * The router's side of the edge: what a shard knows of routes, what becomes of a request, what its lines say.
+ * The router's side of the edge: what a shard knows of routes and what becomes of a request.
  * Time is virtual and questions to the control plane are answered by hand.
  */
 import t from 'tap'
-import { createAccessLog } from '../../actors/router/access-log.ts'
 import { createRouteCache } from '../../actors/router/route-cache.ts'
 import { normalHost, wildcardsOf } from '../../actors/router/hostnames.ts'
 import { routeTableLimits } from '../../actors/router/route-table.ts'
 import { shard } from '../../actors/router/shard.ts'
-import type { Line } from '../../actors/protocols/channel.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
-import type { AccessRecord, Hold } from '../../src/proxy/contract.ts'
+import type { Hold } from '../../src/proxy/contract.ts'
 import { drive } from '../kit/drive.ts'
 import { code, route, routed, settled, world } from '../kit/routes.ts'
 import { until } from '../kit/until.ts'
-
-const accessRecord: AccessRecord = {
-  app: 'a1',
-  at: 'info',
-  code: '',
-  description: '',
-  cause: '',
-  sock: '',
-  method: 'GET',
-  path: '/',
-  host: 'shop.localhost',
-  requestId: 'id',
-  fwd: '127.0.0.1',
-  target: 'web.1',
-  queue: null,
-  waitMs: null,
-  connectMs: 1,
-  serviceMs: 2,
-  status: 200,
-  bytes: 3,
-  protocol: 'http1.1',
-  tls: '',
-  agent: '',
-  epochMs: 1,
-}
 
 t.test('a host is asked for once, then answered from the cache without a promise', async (t) => {
   const { table, asked } = world({ 'app shop': 'a1' }, [route()])
@@ -252,64 +225,6 @@ t.test('the cache is bounded, and forgets what was used longest ago', async (t) 
   t.notOk(cache.update(app('two')), 'an announcement counts for what is cached, when there is no room')
   t.notOk(cache.update(app('one')), 'and only if it is newer')
 })
-
-t.test(
-  'access lines are brought to their apps batch after batch, bounded, with the loss said first',
-  async (t) => {
-    type Brought = { appId: string; seq: number; lines: readonly Line[]; stored: () => void }
-    const brought: Brought[] = []
-    const log = createAccessLog(
-      'router-1',
-      () => 1_700_000_000_000.25,
-      (appId, source, seq, lines) => {
-        t.equal(source, 'router-1')
-        const { promise, resolve } = Promise.withResolvers<void>()
-        brought.push({ appId, seq, lines, stored: resolve })
-        return promise
-      },
-    )
-    const record = (app: string | null, path: string): AccessRecord => ({ ...accessRecord, app, path })
-    const text = (line: Line | undefined): string => Buffer.from(line?.text ?? []).toString()
-    log.flush()
-    t.strictSame(brought, [], 'nothing to say')
-    log.add(record(null, '/'))
-    log.add(record('a2', '/x'))
-    for (let at = 0; at < 2_005; at++) log.add(record('a1', `/${at}`))
-    log.flush()
-    log.flush()
-    const shape = () => brought.map(({ appId, lines }) => [appId, lines.length])
-    t.strictSame(
-      shape(),
-      [
-        ['a2', 1],
-        ['a1', 501],
-      ],
-      'one batch of an app at a time',
-    )
-    t.equal(text(brought[1]?.lines[0]), 'Error L12: 5 messages dropped')
-    t.match(text(brought[1]?.lines[1]), /^at=info method=GET path="\/5" host=shop\.localhost /)
-    t.match(brought[1]?.lines[1], { source: 'heroku', process: 'router', atUs: 1_700_000_000_000_250 })
-    t.equal(log.pending(), 2_002)
-    let stored = 0
-    await until(
-      () => {
-        for (; stored < brought.length; stored++) brought[stored]?.stored()
-        log.flush()
-        return log.pending() === 0
-      },
-      { what: 'everything stored' },
-    )
-    t.strictSame(shape().slice(2), [
-      ['a1', 500],
-      ['a1', 500],
-      ['a1', 500],
-    ])
-    t.ok(
-      brought.every(({ seq }, at) => at === 0 || seq > (brought[at - 1]?.seq ?? 0)),
-      'numbers grow',
-    )
-  },
-)
 
 t.test('the shard follows the record, revalidates in time, counts and drains', async (t) => {
   const driven = drive(shard, { key: 'shard', args: null })

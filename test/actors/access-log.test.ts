@@ -1,0 +1,154 @@
+/**
+ * The router's lines in the apps' logs: each is brought, once and in order, or counted where it is missing.
+ */
+import t from 'tap'
+import { createAccessLog } from '../../actors/router/access-log.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
+import { formatAccessLine } from '../../src/proxy/access-line.ts'
+import type { AccessRecord } from '../../src/proxy/contract.ts'
+import { seededRandom } from '../../src/sim/random.ts'
+import { until } from '../kit/until.ts'
+
+const accessRecord: AccessRecord = {
+  app: 'a1',
+  at: 'info',
+  code: '',
+  description: '',
+  cause: '',
+  sock: '',
+  method: 'GET',
+  path: '/',
+  host: 'shop.localhost',
+  requestId: 'id',
+  fwd: '127.0.0.1',
+  target: 'web.1',
+  queue: null,
+  waitMs: null,
+  connectMs: 1,
+  serviceMs: 2,
+  status: 200,
+  bytes: 3,
+  protocol: 'http1.1',
+  tls: '',
+  agent: '',
+  epochMs: 1,
+}
+
+const record = (app: string | null, path: string): AccessRecord => ({ ...accessRecord, app, path })
+const text = (line: Line | undefined): string => Buffer.from(line?.text ?? []).toString()
+
+t.test(
+  'access lines are brought to their apps batch after batch, bounded, with the loss said first',
+  async (t) => {
+    type Brought = { appId: string; seq: number; lines: readonly Line[]; stored: () => void }
+    const brought: Brought[] = []
+    const log = createAccessLog(
+      'router-1',
+      () => 1_700_000_000_000.25,
+      (appId, source, seq, lines) => {
+        t.equal(source, 'router-1')
+        const { promise, resolve } = Promise.withResolvers<void>()
+        brought.push({ appId, seq, lines, stored: resolve })
+        return promise
+      },
+    )
+    log.flush()
+    t.strictSame(brought, [], 'nothing to say')
+    log.add(record(null, '/'))
+    log.add(record('a2', '/x'))
+    for (let at = 0; at < 2_005; at++) log.add(record('a1', `/${at}`))
+    log.flush()
+    log.flush()
+    const shape = () => brought.map(({ appId, lines }) => [appId, lines.length])
+    t.strictSame(
+      shape(),
+      [
+        ['a2', 1],
+        ['a1', 501],
+      ],
+      'one batch of an app at a time',
+    )
+    t.equal(text(brought[1]?.lines[0]), 'Error L12: 5 messages dropped')
+    t.match(text(brought[1]?.lines[1]), /^at=info method=GET path="\/5" host=shop\.localhost /)
+    t.match(brought[1]?.lines[1], { source: 'heroku', process: 'router', atUs: 1_700_000_000_000_250 })
+    t.equal(log.pending(), 2_002)
+    let stored = 0
+    await until(
+      () => {
+        for (; stored < brought.length; stored++) brought[stored]?.stored()
+        log.flush()
+        return log.pending() === 0
+      },
+      { what: 'everything stored' },
+    )
+    t.strictSame(shape().slice(2), [
+      ['a1', 500],
+      ['a1', 500],
+      ['a1', 500],
+    ])
+    t.ok(
+      brought.every(({ seq }, at) => at === 0 || seq > (brought[at - 1]?.seq ?? 0)),
+      'numbers grow',
+    )
+  },
+)
+
+t.test(
+  'whatever is said and however slowly it is stored, no line is lost without being counted',
+  async (t) => {
+    const random = seededRandom(4)
+    const apps = ['quiet', 'steady', 'hot']
+    const said = new Map(apps.map((app) => [app, [] as string[]]))
+    const brought = new Map(apps.map((app) => [app, [] as string[]]))
+    const waiting: (() => void)[] = []
+    const log = createAccessLog(
+      'router-1',
+      () => 1_700_000_000_000,
+      (appId, _source, _seq, lines) => {
+        brought.get(appId)?.push(...lines.map(text))
+        const { promise, resolve } = Promise.withResolvers<void>()
+        waiting.push(resolve)
+        return promise
+      },
+    )
+    const say = (app: string, count: number): void => {
+      for (let at = 0; at < count; at++) {
+        const lines = said.get(app) ?? []
+        const one = record(app, `/${lines.length}?q=${random.pick(['plain', 'größer', '"\n"', '日本', ''])}`)
+        lines.push(formatAccessLine(one))
+        log.add(one)
+      }
+    }
+    for (let step = 0; step < 400; step++) {
+      if (random.chance(0.1)) say('quiet', 1)
+      say('steady', random.between(0, 5))
+      if (random.chance(0.2)) say('hot', random.between(0, 1_500))
+      if (random.chance(0.5)) log.flush()
+      if (random.chance(0.3)) waiting.splice(random.between(0, 2), 1)[0]?.()
+      await Promise.resolve()
+    }
+    await until(
+      () => {
+        for (const stored of waiting.splice(0)) stored()
+        log.flush()
+        return log.pending() === 0
+      },
+      { what: 'everything stored' },
+    )
+    for (const app of apps) {
+      const lines = said.get(app) ?? []
+      let next = 0
+      let lost = 0
+      let misplaced = 0
+      for (const line of brought.get(app) ?? []) {
+        const dropped = Number(/^Error L12: (\d+) messages dropped$/.exec(line)?.[1] ?? 0)
+        if (dropped === 0 && line !== lines[next++]) misplaced++
+        next += dropped
+        lost += dropped
+      }
+      t.equal(misplaced, 0, `${app}: in order, as they were said`)
+      t.equal(next, lines.length, `${app}: all that was said is there or counted`)
+      t.equal(lost > 0, app === 'hot', `${app}: ${lost} of ${lines.length} are counted`)
+    }
+  },
+)
