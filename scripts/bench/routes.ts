@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startControl } from '../routes/control.ts'
+import { startDyno } from '../routes/dyno.ts'
 import { joinBus, startFilled, urlOf } from '../routes/load.ts'
 import { entriesOf, type Place } from '../routes/records.ts'
 import { startShards } from '../routes/shards.ts'
@@ -22,10 +23,12 @@ const mega = 2 ** 20
 
 export const run = async ({ quick, args, log }: BenchOptions): Promise<readonly Row[]> => {
   const apps = appsOf(args, quick)
-  const place: Place = { host, address: '127.0.0.1', port: 9, maintenance: true }
   const home = mkdtempSync(join(tmpdir(), 'manifold-bench-'))
   const closers: (() => Promise<unknown>)[] = []
   try {
+    const dyno = await startDyno()
+    closers.push(() => dyno.stop())
+    const place: Place = { host, address: '127.0.0.1', port: dyno.port, maintenance: true }
     const { server, writeMs, entries } = await startFilled(join(home, 'nats'), recordsOf(apps, place))
     closers.push(() => server.stop())
     log(`${apps} apps, ${entries} records in ${Math.round(writeMs / 1_000)} s`)
