@@ -145,7 +145,7 @@ t.test('shards of a host are one router', async (t) => {
   )
 
   await t.test(
-    'shards that are told to end finish what they began, and say so to all who are there',
+    'shards that are told to end finish what they began within 30 seconds, and say so to all who are there',
     async (t) => {
       const target = await dyno(t)
       const host = await router.app(4, { dynos: [{ port: target.port }] })
@@ -174,7 +174,14 @@ t.test('shards of a host are one router', async (t) => {
       await until(() => target.peers.filter((peer) => /\/slow|\/h2/.test(peer.text)).length === 2, {
         what: 'both requests at the dyno',
       })
+      const stuck = dial().send(requestOf(host, '/stuck'))
+      const half = await until(() => target.peers.find((peer) => peer.text.includes('/stuck')), {
+        what: 'one more that will not be done',
+      })
+      half.send('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
+      await stuck.sees('half')
       const shards = router.shards()
+      const beganMs = performance.now()
       const stopped = router.stop()
       await idle.seesEnd()
       await until(() => goaways.length > 0, { what: 'GOAWAY' })
@@ -186,9 +193,16 @@ t.test('shards of a host are one router', async (t) => {
       t.match(await busy.sees('last'), /^HTTP\/1.1 200 .*Connection: close\r\n/s)
       await until(() => answer === 'last', { what: 'the answer over HTTP/2' })
       await stopped
+      const tookMs = performance.now() - beganMs
+      t.ok(tookMs >= 29_000 && tookMs < 35_000, `${tookMs} ms`)
+      await stuck.seesEnd()
       t.notOk(shards.some(isAlive))
       t.match(await router.line(4, 'path="/slow"'), / status=200 /)
       t.match(await router.line(4, 'path="/h2"'), / status=200 /)
+      t.match(
+        await router.line(4, 'path="/stuck"'),
+        /^at=error code=H24 desc="Forced close" .* status= bytes=\d+ /,
+      )
     },
   )
 })
