@@ -28,6 +28,7 @@ const doors: arrow.Doors = {
   'fast-check': /^test\//,
   heroku: 'not imported',
   'heroku-client': /^test\//,
+  'http-proxy-3': /^scripts\/bench\/router\/http-proxy-3\.ts$/,
   knip: 'not imported',
   oxfmt: 'not imported',
   oxlint: 'not imported',

@@ -1,10 +1,12 @@
 /**
- * Our side of the router's bench: `serve.ts PORT ORIGIN DIR` is a shard's whole job but for the bus. Requests
- * are looked up in the shard's own route table and chosen for, counted against its limits, and their lines go
- * through the shard's own access log in batches that are packed as messages are, here into a file.
+ * Our side of the router's bench: `serve.ts PORT TLS_PORT ORIGIN DIR CERTIFICATE` is a shard's whole job
+ * but for the bus. Requests are looked up in the shard's own route table and chosen for, counted against its
+ * limits, and their lines go through the shard's own access log in batches that are packed as messages are,
+ * here into a file.
  */
-import { openSync, writeSync } from 'node:fs'
+import { openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { createAccessLog } from '../../../actors/router/access-log.ts'
 import { createRouteTable, routeTableLimits } from '../../../actors/router/route-table.ts'
 import { createProxy } from '../../../src/proxy/proxy.ts'
@@ -14,7 +16,7 @@ const flushEveryMs = 100
 /** Other apps in the table beside the one that is asked for. */
 const otherApps = 9_999
 
-async function serve(port: number, origin: number, dir: string): Promise<void> {
+async function serve([port, tlsPort, origin]: readonly number[], dir: string, certificate: string) {
   const table = createRouteTable({
     appDomain: 'localhost',
     standpoint: { host: 'h1', hostState: () => undefined, zoneOf: () => undefined },
@@ -41,7 +43,7 @@ async function serve(port: number, origin: number, dir: string): Promise<void> {
         runId: `run-${i}-${number}`,
         dyno: `web.${number}`,
         address: '127.0.0.1',
-        port: origin,
+        port: origin ?? 0,
         outer: null,
         epoch: 1,
         host: 'h1',
@@ -62,7 +64,19 @@ async function serve(port: number, origin: number, dir: string): Promise<void> {
     onDone: (record) => accessLog.add(record),
     limits: { requestsPerConnectionMax: 1_000_000_000 },
   })
-  await proxy.listen({ port, host: '127.0.0.1' })
+  await proxy.listen({ port: port ?? 0, host: '127.0.0.1' })
+  const pem = readFileSync(certificate, 'utf8')
+  const context = createSecureContext({ cert: pem, key: pem })
+  await proxy.listen({
+    port: tlsPort ?? 0,
+    host: '127.0.0.1',
+    tls: {
+      contextFor: () => context,
+      fallback: () => ({ certificate: pem, key: pem }),
+      onFallback: () => () => undefined,
+    },
+  })
 }
 
-await serve(Number(process.argv[2]), Number(process.argv[3]), process.argv[4] as string)
+const [port, tlsPort, origin, dir = '', certificate = ''] = process.argv.slice(2)
+await serve([port, tlsPort, origin].map(Number), dir, certificate)

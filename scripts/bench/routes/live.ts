@@ -13,7 +13,7 @@ import { row, type Row } from '../report.ts'
 import { quantiles, zipf } from './zipf.ts'
 
 const changes = 300
-const requests = 200_000
+const requests = 100_000
 const seenMsMax = 10_000
 const askMs = 30_000
 const mega = 2 ** 20

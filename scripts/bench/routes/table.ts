@@ -24,7 +24,7 @@ import { bytesEach } from './memory.ts'
 import { quantiles, zipf } from './zipf.ts'
 
 const hits = 1_000_000
-const missesMax = 20_000
+const missesMax = 5_000
 const changesMax = 10_000
 const stampedeMax = 100_000
 const writesAtOnce = 64
@@ -114,7 +114,7 @@ const benchHits = ({ apps, place, log }: TableBench, store: Store): readonly Row
   ]
 }
 
-const benchMisses = async ({ apps, connection }: TableBench, store: Store): Promise<readonly Row[]> => {
+const benchMisses = async ({ apps, connection, log }: TableBench, store: Store): Promise<readonly Row[]> => {
   await connected(connection)
   const count = Math.min(missesMax, apps)
   const table = tableOver(store)
@@ -132,6 +132,7 @@ const benchMisses = async ({ apps, connection }: TableBench, store: Store): Prom
   const none = quantiles(await timed((number) => table.resolve(`nobody-${number}.localhost`)))
   const bare = quantiles(await timed((number) => store.peek(recordKey('formation', appIdOf(number)))))
   await connection.client.flush()
+  log(`misses: p50 ${miss.p50.toFixed(2)} ms, p99 ${miss.p99.toFixed(2)} ms`)
   const peer = 'one bare KV get'
   return [
     row({ what: 'miss, p99', unit: 'ms', ours: miss.p99, goal: '<5' }),
