@@ -2,6 +2,7 @@
  * src/nats, what changed in the record and what stands in it now, many keys in one request: against a real
  * nats-server.
  */
+import { readdirSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { openFeed } from '../../src/nats/feed.ts'
 import { gather, gatherMax } from '../../src/nats/gather.ts'
@@ -87,6 +88,12 @@ t.test('what stands under keys: values, removals with none, and nothing for what
   t.strictSame(await feed.standing(['app/never']), [], 'none of them at all')
 })
 
+/** The signal is on its way for a moment, in which a thread of the server may still answer. */
+const isStopped = (pid: number): boolean =>
+  readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+  )
+
 t.test('what can not be answered fails with why, and is answered once the server is back', async (t) => {
   const { bus, connection, store, feed } = await open(t)
   await store.create('app/here', Buffer.from('yes'))
@@ -100,6 +107,7 @@ t.test('what can not be answered fails with why, and is answered once the server
   await t.rejects(gather(js, stream, [], 5_000), { code: 'broken', message: /the server said 4\d\d/ })
 
   process.kill(bus.server().pid, 'SIGSTOP')
+  await until(() => isStopped(bus.server().pid), { what: 'the server to stand still' })
   await t.rejects(gather(js, stream, subjects, 50), { code: 'timeout', message: /no end in 50 ms/ })
   const cut = gather(js, stream, subjects, 60_000)
   await Promise.all([t.rejects(cut, { code: 'broken', message: /the connection broke/ }), bus.kill()])
