@@ -3,7 +3,7 @@
  * a copy current that is still being made.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { jetStream, JetStreamRefused, refusal, type StreamState } from './jetstream.ts'
+import { jetStream, JetStreamRefused, mayPass, refusal, type StreamState } from './jetstream.ts'
 import type { Connection } from './connection.ts'
 import { ServerFailed, type Server } from './server.ts'
 import { openSystem, type System } from './system.ts'
@@ -80,10 +80,14 @@ export const heldBy = async (
 ): Promise<void> => {
   const js = jetStream(connection)
   const wanted = new Map<string, number>()
-  for (const stream of await streamsOf(connection)) {
-    const { state } = await js.call<{ state: StreamState }>(`STREAM.INFO.${stream}`, {})
-    wanted.set(stream, state.last_seq)
-  }
+  await poll(withinMs, async () => {
+    for (const stream of await streamsOf(connection)) {
+      if (wanted.has(stream)) continue
+      const { state } = await js.call<{ state: StreamState }>(`STREAM.INFO.${stream}`, {})
+      wanted.set(stream, state.last_seq)
+    }
+    return undefined
+  })
   await poll(withinMs, async () => {
     const held = await system.holds(name)
     for (const [stream, sequence] of wanted) {
@@ -109,13 +113,22 @@ const alike = (a: StreamState, b: StreamState): boolean =>
   // Of an empty one it is 0 or one past the last, as the server pleases.
   (a.messages === 0 || a.first_seq === b.first_seq)
 
-/** @param look what is missing; undefined: nothing is */
+/**
+ * A server that does not answer yet is no failure: each stream has a leader of its own, and one that died with
+ * its server is followed by another within seconds, while other streams are well.
+ * @param look what is missing; undefined: nothing is
+ */
 const poll = async (withinMs: number, look: () => Promise<string | undefined>): Promise<void> => {
   const deadline = performance.now() + withinMs
   for (;;) {
-    const missing = await look()
+    const missing = await look().catch(passing)
     if (missing === undefined) return
     if (performance.now() > deadline) throw new ServerFailed('nats_server_slow', missing)
     await pause(pollMs)
   }
+}
+
+const passing = (error: unknown): string => {
+  if (mayPass(error)) return (error as Error).message
+  throw error
 }
