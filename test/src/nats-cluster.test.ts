@@ -257,7 +257,7 @@ t.test('one server becomes three under a writer, and goes on without a leader', 
   connection.setUrls(urlsOf([a, b]))
   const deadKeeper = keepers.get(dead.name)!
   await until(() => connection.connected(), { what: 'a connection', timeoutMs: 30_000 })
-  // The objects' stream is led by the one that dies, so for seconds nobody speaks for it while the rest is well.
+  // The objects' stream is led by the one that dies: for seconds nobody speaks for it, and all else is well.
   await until(
     async () => {
       if ((await stateOf(connection, 'OBJ_manifold')).cluster.leader === dead.name) return true
