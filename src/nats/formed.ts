@@ -114,8 +114,8 @@ const alike = (a: StreamState, b: StreamState): boolean =>
   (a.messages === 0 || a.first_seq === b.first_seq)
 
 /**
- * A server that does not answer yet is no failure: each stream has a leader of its own, and one that died with
- * its server is followed by another within seconds, while other streams are well.
+ * A server that does not answer yet is no failure: each stream has a leader of its own, and who led one is
+ * followed by another within seconds, while other streams are well.
  * @param look what is missing; undefined: nothing is
  */
 const poll = async (withinMs: number, look: () => Promise<string | undefined>): Promise<void> => {
