@@ -77,10 +77,13 @@ export class HeadParser {
     return this.#phase === phase.start && this.#heldLength === 0 && this.#emptyLines === 0
   }
 
-  /** Forgets the last head; the next `feed` starts a new one, or a bare header section (trailers). */
+  /**
+   * Forgets the last head; the next `feed` starts a new one, or a bare header section (trailers). Trailers have
+   * positions of their own: those of their head are still read when they come with it in one piece.
+   */
   reset(section: 'head' | 'trailers' = 'head'): void {
     this.bytes = empty
-    this.offsets = shared
+    this.offsets = section === 'head' ? shared : new Int32Array(16 * stride)
     this.fault = null
     this.count = 0
     this.#phase = section === 'head' ? phase.start : phase.name
