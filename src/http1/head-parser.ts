@@ -78,8 +78,8 @@ export class HeadParser {
   }
 
   /**
-   * Forgets the last head; the next `feed` starts a new one, or a bare header section (trailers). Trailers have
-   * positions of their own: those of their head are still read when they come with it in one piece.
+   * Forgets the last head; the next `feed` starts a new one, or a bare header section (trailers). Trailers
+   * have positions of their own: those of their head are still read when they come with it in one piece.
    */
   reset(section: 'head' | 'trailers' = 'head'): void {
     this.bytes = empty

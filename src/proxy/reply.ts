@@ -120,11 +120,17 @@ export class Reply {
 
   /** The target agreed to leave HTTP: from here on bytes go both ways as they come. */
   #switch(head: ResponseHead, bytes: Buffer, from: number, link: Link): void {
-    if (this.#request.upgrade === '') return this.#user.replyFailed(failed('H17'))
+    if (!isAskedFor(head.upgrade, this.#request.upgrade)) return this.#user.replyFailed(failed('H17'))
     this.head = head
     this.stage = 'piped'
     this.outlet.write(interimHead(link.parser, head), link.wire, false)
     if (from < bytes.length) this.outlet.write(bytes.subarray(from), link.wire, true)
     this.#client.flush()
   }
+}
+
+/** Whether every protocol that a target switches to is among those the client named (RFC 9110 §7.8). */
+const isAskedFor = (switched: string, asked: string): boolean => {
+  const names = (text: string): readonly string[] => text.split(',').map((name) => name.trim().toLowerCase())
+  return asked !== '' && names(switched).every((name) => name !== '' && names(asked).includes(name))
 }

@@ -1,0 +1,121 @@
+/**
+ * Where the cases of test/proxy are played: a router between raw sockets, be it the engine alone, the router
+ * of a host as it runs, or another program. Each case gets a place of its own: a host name and a dyno.
+ */
+import { connect } from 'node:net'
+import { formatAccessLine } from '../../src/proxy/access-line.ts'
+import type { Decision } from '../../src/proxy/contract.ts'
+import { Peer, startProxy, startTarget, upstream, type Target } from './proxy.ts'
+import { startRouterHost } from './router-host.ts'
+import { until } from './until.ts'
+
+export type PlaceOptions = {
+  /** Connections to the dyno are kept between requests; default true. */
+  readonly keepAlive?: boolean
+  /** `Expect: 100-continue` is the dyno's affair. */
+  readonly endToEndContinue?: boolean
+  /** Called for each connection to the dyno. */
+  readonly onDyno?: (peer: Peer) => void
+}
+
+/** A router that can be told of dynos; `T` is the test that it ends with. */
+export type Stage = {
+  readonly name: string
+  /** What it calls itself in Via; empty: it does not. */
+  readonly via: string
+  readonly open: (options?: PlaceOptions) => Promise<Place>
+}
+
+export type Place = {
+  /** The name that leads to the dyno; what stands for HOST in raw texts. */
+  readonly host: string
+  readonly port: number
+  readonly dyno: Target
+  /** Opens a client connection and sends raw text, as `raw` writes it. */
+  readonly client: (text?: string) => Peer
+  /** The router's access line of a request to this place that matches, once it is there; null: has none. */
+  readonly line: ((pattern: RegExp) => Promise<string>) | null
+  readonly close: () => Promise<void>
+}
+
+type Ends = { readonly teardown: (end: () => Promise<void> | void) => void }
+
+/** Raw text as cases write it: a line end is CRLF, ␊ a bare LF, ␍ a bare CR, HOST the place's name. */
+export const raw = (text: string, host: string): string =>
+  text.replaceAll('\n', '\r\n').replaceAll('␊', '\n').replaceAll('␍', '\r').replaceAll('HOST', host)
+
+const placeAt = async (
+  where: { readonly host: string; readonly port: number; readonly dyno: Target },
+  line: Place['line'],
+): Promise<Place> => {
+  const peers: Peer[] = []
+  return {
+    ...where,
+    line,
+    client: (text = '') => {
+      const peer = new Peer(connect({ port: where.port, host: '127.0.0.1', allowHalfOpen: true }))
+      peers.push(peer)
+      return text === '' ? peer : peer.send(raw(text, where.host))
+    },
+    close: async () => {
+      for (const peer of peers) peer.socket.destroy()
+      await where.dyno.close()
+    },
+  }
+}
+
+/** A program that listens somewhere and forwards to the dyno it was told of at its start. */
+export const placeBefore = (port: number, dyno: Target): Promise<Place> =>
+  placeAt({ host: 'localhost', port, dyno }, null)
+
+/** The engine by itself, in this process. */
+export const engineStage = async (t: Ends): Promise<Stage> => {
+  const routes = new Map<string, Decision>()
+  const world = await startProxy(
+    t,
+    (host) => routes.get(host) ?? { kind: 'refuse', app: null, code: '', status: 404, description: 'none' },
+  )
+  let places = 0
+  return {
+    name: 'engine',
+    via: 'test-router',
+    async open({ keepAlive = true, endToEndContinue = false, onDyno } = {}) {
+      const dyno = await startTarget(onDyno)
+      const host = `app-${(places += 1)}.example`
+      const route: Decision = {
+        kind: 'route',
+        app: host,
+        targets: [upstream(dyno.port)],
+        keepAlive,
+        endToEndContinue,
+      }
+      routes.set(host, route)
+      const lines = () => world.records.filter(({ app }) => app === host).map(formatAccessLine)
+      return placeAt({ host, port: world.port, dyno }, (pattern) =>
+        until(() => lines().find((line) => pattern.test(line)), {
+          what: `${pattern} in ${JSON.stringify(lines())}`,
+        }),
+      )
+    },
+  }
+}
+
+/** The router of a host as it runs: its processes, bus and record. */
+export const routerStage = async (t: Parameters<typeof startRouterHost>[0]): Promise<Stage> => {
+  const router = await startRouterHost(t)
+  let apps = 0
+  return {
+    name: 'router',
+    via: 'heroku-router',
+    async open({ keepAlive = true, endToEndContinue = false, onDyno } = {}) {
+      const dyno = await startTarget(onDyno)
+      const number = (apps += 1)
+      const features = [
+        ...(keepAlive ? [] : ['http-disable-keepalive-to-dyno']),
+        ...(endToEndContinue ? ['http-end-to-end-continue'] : []),
+      ]
+      const host = await router.app(number, { dynos: [{ port: dyno.port }], features })
+      return placeAt({ host, port: router.port, dyno }, (pattern) => router.line(number, pattern))
+    },
+  }
+}

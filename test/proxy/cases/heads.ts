@@ -1,0 +1,276 @@
+/** Request lines and headers: `spec/router.md` §5.2, P1 to P15, and §1.5. */
+import type { Exchange } from '../../kit/exchange.ts'
+
+const none: readonly string[] = []
+const refused = { client: '400 (page), closed', dyno: none }
+const passed = { client: '200 hi, kept', dyno: ['GET /p none'] }
+const get = (headers = '', line = 'GET /p HTTP/1.1'): string =>
+  `${line}\nHost: HOST\n${headers === '' ? '' : `${headers}\n`}\n`
+const line = (text: string): string => `${text}\nHost: HOST\n\n`
+
+const badLines: readonly (readonly [rule: string, why: string, line: string])[] = [
+  ['P8', 'two blanks before the target', 'GET  /p HTTP/1.1'],
+  ['P8', 'two blanks before the version', 'GET /p  HTTP/1.1'],
+  ['P8', 'a tab before the target', 'GET\t/p HTTP/1.1'],
+  ['P8', 'a blank at the end', 'GET /p HTTP/1.1 '],
+  ['P8', 'a blank at the start', ' GET /p HTTP/1.1'],
+  ['P8', 'no version', 'GET /p'],
+  ['P8', 'a method alone', 'GET'],
+  ['P9', 'a version in lower case', 'GET /p http/1.1'],
+  ['P9', 'another protocol', 'GET /p HTTPS/1.1'],
+  ['P9', 'a version without its dot', 'GET /p HTTP/1'],
+  ['P9', 'a sign in the version', 'GET /p HTTP/+1.1'],
+  ['P10', 'a method that is no token', 'G(T /p HTTP/1.1'],
+  ['P10', 'a method of 128 letters', `${'M'.repeat(128)} /p HTTP/1.1`],
+  ['P11', 'a target that starts with neither a slash nor a scheme', 'GET p HTTP/1.1'],
+  ['P11', 'a byte beyond ASCII in the target', 'GET /\xe9 HTTP/1.1'],
+  ['P11', 'a control byte in the target', 'GET /\x01 HTTP/1.1'],
+  ['P11', 'DEL in the target', 'GET /\x7f HTTP/1.1'],
+  ['P11', 'an asterisk for another method', 'GET * HTTP/1.1'],
+  ['P11', 'another scheme', 'GET ftp://HOST/p HTTP/1.1'],
+  ['P7', 'CONNECT with an authority', 'CONNECT HOST:80 HTTP/1.1'],
+  ['P7', 'CONNECT with an absolute target', 'CONNECT http://HOST/ HTTP/1.1'],
+  ['P7', 'an authority alone', 'GET HOST:80 HTTP/1.1'],
+]
+
+const badHeaders: readonly (readonly [rule: string, why: string, header: string])[] = [
+  ['P1', 'a bare CR in a value', 'X: a␍b'],
+  ['P1', 'a bare CR at the end of a value', 'X: a␍'],
+  ['P1', 'a NUL in a value', 'X: a\x00b'],
+  ['P1', 'a control byte in a value', 'X: a\x01b'],
+  ['P1', 'DEL in a value', 'X: a\x7fb'],
+  ['P1', 'a bare LF in a value', 'X: a␊Y: b'],
+  ['P1', 'a byte beyond ASCII in a name', 'X\xe9: a'],
+  ['P1', 'a control byte in a name', 'X\x01: a'],
+  ['P2', 'a folded line', 'X: a\n b'],
+  ['P2', 'a line folded with a tab', 'X: a\n\tb'],
+  ['P3', 'a line without a colon', 'X'],
+  ['P3', 'an empty name', ': a'],
+  ['P3', 'a name with a blank in it', 'X Y: a'],
+  ['P3', 'a name with a slash', 'X/Y: a'],
+]
+
+const badHosts: readonly (readonly [why: string, headers: string, vegur?: string])[] = [
+  ['none at all', '', 'request/no_host'],
+  ['two that are equal', 'Host: HOST\nHost: HOST\n', 'headers/host_nofold'],
+  ['two that differ', 'Host: HOST\nHost: other.example\n', 'headers/host_conflict'],
+  ['an empty one', 'Host:\n', 'request/empty_host'],
+  ['a list', 'Host: HOST, HOST\n'],
+  ['with a user', 'Host: me@HOST\n'],
+  ['with a blank', 'Host: a HOST\n'],
+  ['with a path', 'Host: HOST/p\n'],
+  ['an address without its bracket', 'Host: [::1\n'],
+  ['a broken address', 'Host: [::g]\n'],
+  ['a port of letters', 'Host: HOST:http\n'],
+]
+
+export const heads: readonly Exchange[] = [
+  ...badLines.map(([rule, why, text]): Exchange => ({
+    name: `${rule} ${why}`,
+    ...(why === 'CONNECT with an absolute target' ? { vegur: ['request/absolute_uri'] } : {}),
+    send: line(text),
+    ...refused,
+  })),
+  ...['HTTP/1.2', 'HTTP/2.0', 'HTTP/11.1', 'HTTP/0.9', 'HTTP/1.10'].map((version): Exchange => ({
+    name: `P9 the version ${version}`,
+    send: line(`GET /p ${version}`),
+    client: '505 (page), closed',
+    dyno: none,
+  })),
+  ...badHeaders.map(([rule, why, header]): Exchange => ({
+    name: `${rule} ${why}`,
+    send: get(header),
+    ...refused,
+  })),
+  { name: 'P1 lines that end in LF alone', send: 'GET /p HTTP/1.1␊Host: HOST␊␊', ...refused },
+  {
+    name: 'P3 a first header line that begins with a blank',
+    send: 'GET /p HTTP/1.1\n Host: HOST\n\n',
+    ...refused,
+  },
+  {
+    name: 'P1 bytes beyond ASCII in a value go on as they are',
+    send: get('X: caf\xe9 \x80\xff'),
+    ...passed,
+    dynoSees: /\r\nX: caf\xe9 \x80\xff\r\n/,
+  },
+  ...badHosts.map(([why, headers, vegur]): Exchange => ({
+    name: `P4 Host: ${why}`,
+    ...(vegur === undefined ? {} : { vegur: [vegur] }),
+    send: `GET /p HTTP/1.1\n${headers}\n`,
+    ...refused,
+  })),
+  {
+    name: 'P4 HTTP/1.0 needs a Host as well, even with an absolute target',
+    send: 'GET http://HOST/p HTTP/1.0\n\n',
+    ...refused,
+  },
+  {
+    name: 'P4 case, port and a last dot do not matter',
+    send: 'GET /p HTTP/1.1\nHost: HOST.:8080\n\n',
+    ...passed,
+  },
+  {
+    name: 'P5 of an absolute target the scheme and the authority go',
+    send: line('GET http://HOST/p?q#f HTTP/1.1'),
+    client: '200 hi, kept',
+    dyno: ['GET /p?q none'],
+  },
+  {
+    name: 'P5 an absolute target for another host',
+    send: line('GET http://other.example/p HTTP/1.1'),
+    ...refused,
+  },
+  {
+    name: 'P6 OPTIONS for the server itself',
+    send: line('OPTIONS * HTTP/1.1'),
+    client: '200 hi, kept',
+    dyno: ['OPTIONS * none'],
+  },
+  ...['FROB', 'get', 'M-SEARCH', "!#$%&'*+-.^_`|~", 'M'.repeat(127)].map((method): Exchange => ({
+    name: `P10 the method ${method.length > 20 ? 'of 127 letters' : method}`,
+    send: line(`${method} /p HTTP/1.1`),
+    client: '200 hi, kept',
+    dyno: [`${method} /p none`],
+  })),
+  {
+    name: 'P11 a target goes on byte for byte',
+    vegur: ['proxy/query_string'],
+    send: line('GET //a/..//%2e%2E;x=1/?a=b&&c?d="<>`{|}\\^\'[] HTTP/1.1'),
+    client: '200 hi, kept',
+    dyno: ['GET //a/..//%2e%2E;x=1/?a=b&&c?d="<>`{|}\\^\'[] none'],
+  },
+  {
+    name: 'P11 a fragment stays here',
+    vegur: ['proxy/query_string'],
+    send: line('GET /p?q=1#f HTTP/1.1'),
+    client: '200 hi, kept',
+    dyno: ['GET /p?q=1 none'],
+  },
+  {
+    name: 'P12 a request line of 8192 bytes',
+    vegur: ['request/url_limits'],
+    send: line(`GET /${'u'.repeat(8178)} HTTP/1.1`),
+    client: '200 hi, kept',
+    dyno: [`GET /${'u'.repeat(8178)} none`],
+  },
+  {
+    name: 'P12 a request line of 8193 bytes',
+    vegur: ['request/url_limits'],
+    send: line(`GET /${'u'.repeat(8179)} HTTP/1.1`),
+    client: '414 (page), closed',
+    dyno: none,
+  },
+  {
+    name: 'P12 a name of 1000 bytes and a value of 8192',
+    vegur: ['request/header_line_limits'],
+    send: get(`${'N'.repeat(1000)}: ${'v'.repeat(8192)}`),
+    ...passed,
+  },
+  {
+    name: 'P12 a name of 1001 bytes',
+    vegur: ['request/header_line_limits'],
+    send: get(`${'N'.repeat(1001)}: v`),
+    ...refused,
+  },
+  {
+    name: 'P12 a value of 8193 bytes',
+    vegur: ['request/header_line_limits'],
+    send: get(`N: ${'v'.repeat(8193)}`),
+    ...refused,
+  },
+  {
+    name: 'P12 1000 headers',
+    vegur: ['request/header_count_limits'],
+    send: get('N: v\n'.repeat(998) + 'N: v'),
+    ...passed,
+  },
+  {
+    name: 'P12 1001 headers',
+    vegur: ['request/header_count_limits'],
+    send: get('N: v\n'.repeat(999) + 'N: v'),
+    ...refused,
+  },
+  {
+    name: 'S11 a head of more than 256 KB',
+    send: get(`N: ${'v'.repeat(8000)}\n`.repeat(32) + `N: ${'v'.repeat(8000)}`),
+    client: '431 (page), closed',
+    dyno: none,
+  },
+  {
+    name: 'P14 a request id that is none is replaced, and forges no header',
+    vegur: ['proxy/request_id'],
+    send: get('X-Request-Id: testid??\nX: y'),
+    ...passed,
+    dynoSees: /\r\nX-Request-Id: [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\r\n/,
+    dynoSeesNot: /testid/,
+  },
+  {
+    name: 'P14 one that is good is kept, and said in the line',
+    vegur: ['proxy/request_id'],
+    send: get('X-Request-Id: 0123456789+/=-abcdef'),
+    ...passed,
+    dynoSees: /\r\nX-Request-Id: 0123456789\+\/=-abcdef\r\n/,
+    line: /request_id=0123456789\+\/=-abcdef /,
+  },
+  {
+    name: 'P14 quotes in a target do not end its field of the line',
+    send: line('GET /p"x=1\\ HTTP/1.1'),
+    client: '200 hi, kept',
+    dyno: ['GET /p"x=1\\ none'],
+    line: /method=GET path="\/p\\"x=1\\\\" host=/,
+  },
+  {
+    name: 'P15 who came how is what we saw, and the addresses are one line in order',
+    vegur: ['proxy/forwarded_for'],
+    send: get(
+      'X-Forwarded-For: 1.1.1.1\nX-Forwarded-Proto: https\nX-Forwarded-Port: 1\nX-Forwarded-For: 2.2.2.2',
+    ),
+    ...passed,
+    dynoSees: /\r\nX-Forwarded-For: 1\.1\.1\.1, 2\.2\.2\.2, 127\.0\.0\.1\r\n/,
+    dynoSeesNot: /https|X-Forwarded-Port: 1\r|X-Forwarded-For: 1\.1\.1\.1\r/,
+    line: /fwd="1\.1\.1\.1, 2\.2\.2\.2, 127\.0\.0\.1"/,
+  },
+  {
+    name: "P15 a forwarded host is the app's own affair",
+    send: get('X-Forwarded-Host: b.example'),
+    ...passed,
+    dynoSees: /\r\nX-Forwarded-Host: b.example\r\n/,
+  },
+  { name: '§1.5 an empty Expect is none', vegur: ['request/empty_expect'], send: get('Expect:'), ...passed },
+  {
+    name: '§1.5 an Expect that nobody knows',
+    vegur: ['request/invalid_expect', 'continue/unknown_expect'],
+    send: get('Expect: 200-ok'),
+    client: '417 (page), kept',
+    dyno: none,
+    line: /at=error code=H26 desc="Request Error" cause="unsupported expect header value" .*status=417/,
+  },
+  {
+    name: '§1.5 an Expect that is none',
+    vegur: ['continue/bad_syntax_expect'],
+    send: get('Expect: \xe9'),
+    ...refused,
+    line: /code=H26 .*cause="bad header" .*status=400/,
+  },
+  {
+    name: '§1.5 an upgrade to nothing',
+    vegur: ['request/upgrade_invalid'],
+    send: get('Connection: upgrade'),
+    ...refused,
+    line: /code=H26 .*cause="bad header"/,
+  },
+  {
+    name: '§1.5 a Connection that is none',
+    send: get('Connection: ,'),
+    ...refused,
+    line: /cause="bad header"/,
+  },
+  { name: '§1.5 five empty lines first', send: `\n\n\n\n\n${get()}`, ...passed },
+  { name: '§1.5 six', send: `\n\n\n\n\n\n${get()}`, ...refused },
+  {
+    name: '§1.5 empty lines that end in LF alone',
+    send: `␊${get()}`,
+    ...refused,
+  },
+]
