@@ -23,7 +23,17 @@ export type ReadOptions = {
   readonly ended?: boolean
 }
 
-/** Requests as far as they have come. @throws Error what a strict reader does not take */
+/** What a strict reader does not take, and how many messages it took before. */
+export class Unclear extends Error {
+  override readonly name = 'Unclear'
+  readonly read: number
+  constructor(why: string, read: number) {
+    super(why)
+    this.read = read
+  }
+}
+
+/** Requests as far as they have come. @throws Unclear */
 export const readRequests = (text: string): Read =>
   readAll(text, (line) => {
     if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e]+ HTTP\/1\.[01]$/.test(line))
@@ -31,7 +41,7 @@ export const readRequests = (text: string): Read =>
     return 'none'
   })
 
-/** Responses as far as they have come; 1xx are messages of their own. @throws Error as above */
+/** Responses as far as they have come; 1xx are messages of their own. @throws Unclear */
 export const readResponses = (text: string, { methods = [], ended = false }: ReadOptions = {}): Read => {
   let answered = 0
   return readAll(
@@ -58,23 +68,27 @@ type Unframed = 'none' | 'close' | 'bodiless'
 const readAll = (text: string, unframed: (line: string) => Unframed, ended = false): Read => {
   const messages: Message[] = []
   let at = 0
-  while (at < text.length) {
-    const end = text.indexOf('\r\n\r\n', at)
-    if (end < 0) break
-    const [line = '', ...lines] = text.slice(at, end).split('\r\n')
-    const headers = lines.map(fieldOf)
-    const otherwise = unframed(line)
-    const framing = otherwise === 'bodiless' ? 'none' : framingOf(headers, otherwise)
-    const { body, next, trailers, whole } = bodyOf(text, end + 4, framing, headers, ended)
-    messages.push({ line, headers, framing, body, trailers, whole })
-    at = next
-    if (!whole) break
+  try {
+    while (at < text.length) {
+      const end = text.indexOf('\r\n\r\n', at)
+      if (end < 0) break
+      const [line = '', ...lines] = text.slice(at, end).split('\r\n')
+      const headers = lines.map(fieldOf)
+      const otherwise = unframed(line)
+      const framing = otherwise === 'bodiless' ? 'none' : framingOf(headers, otherwise)
+      const { body, next, trailers, whole } = bodyOf(text, end + 4, framing, headers, ended)
+      messages.push({ line, headers, framing, body, trailers, whole })
+      at = next
+      if (!whole) break
+    }
+  } catch (error) {
+    throw new Unclear(error instanceof Error ? error.message : 'unclear', messages.length)
   }
   return { messages, rest: text.slice(at) }
 }
 
 const fieldOf = (line: string): readonly [string, string] => {
-  const found = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(line)
+  const found = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/.exec(line)
   if (found === null) throw new Error(`no header: ${JSON.stringify(line)}`)
   return [found[1] as string, found[2] as string]
 }
