@@ -35,6 +35,7 @@ const doors: arrow.Doors = {
   'oxlint-tsgolint': 'not imported',
   tap: /^test\//,
   typescript: 'not imported',
+  ws: /^test\//,
 }
 
 const readText = (path: string): string => readFileSync(join(root, path), 'utf8')
