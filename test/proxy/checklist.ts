@@ -97,19 +97,28 @@ export const series: Readonly<Record<string, number>> = { F: 19, P: 15, R: 15, I
 
 const limitsHold = codes('slow heads get 408, idle connections are closed in silence')
 const h2Bad = h2('what HTTP/1.1 would take for something else is broken off')
+const frames = (title: string): Elsewhere => ['test/proxy/http2-abuse.test.ts', title]
+const h2Never = frames('what would be something else in HTTP/1.1 never reaches a dyno as it was meant')
 
 /** Those of the list that the corpus does not play. */
 export const listElsewhere: Readonly<Record<string, readonly Elsewhere[]>> = {
   P13: [everyCut],
-  H1: [h2Bad],
-  H2: [h2Bad],
-  H3: [h2Bad],
-  H4: [h2Bad],
-  H5: [h2Bad, h2('a stream that breaks the rules is H33, one whose client leaves is H27')],
-  H6: [h2Bad],
+  H1: [h2Never],
+  H2: [h2Never],
+  H3: [h2Never],
+  H4: [h2Bad, h2Never],
+  H5: [
+    frames('H5 a body that is not as long as was said is never whole to a dyno'),
+    h2('a stream that breaks the rules is H33, one whose client leaves is H27'),
+  ],
+  H6: [h2Never, frames('H6 a pseudo header among trailers ends the stream, not the body')],
   H7: [h2('codes and pages are those of HTTP/1.1')],
-  H8: [h2('hundreds of requests share a connection, and large bodies flow at the pace')],
-  H9: [h2('a client that only breaks requests off is sent away')],
+  H8: [frames('H8 a window of one byte stalls its stream and nothing else')],
+  H9: [
+    frames('H9 ${name}: the connection is ended, its dynos let go'),
+    frames('H9 ${name} without end from a client that reads nothing is not answered for ever'),
+    h2('a client that only breaks requests off is sent away'),
+  ],
   H10: [h2('draining says so first, lets a request under way end, and then closes')],
   H11: [h2('hundreds of requests share a connection')],
   H12: [['test/src/proxy-tls.test.ts', 'a connection made for one app carries no requests for another']],

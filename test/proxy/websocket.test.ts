@@ -1,6 +1,6 @@
 /**
- * WebSockets of npm `ws` on both sides of the router of a host as it runs, in the clear and by TLS: fragments,
- * frames of 16 MB, control frames, compression that the two ends agree on, and every way to end.
+ * WebSockets of npm `ws` on both sides of the router of a host as it runs, in the clear and by TLS:
+ * fragments, frames of 16 MB, control frames, compression that the two ends agree on, and every way to end.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
