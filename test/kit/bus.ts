@@ -6,11 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect as dial, type Socket } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import { connect, type Connection } from '../../src/nats/connection.ts'
 import type { Login } from '../../src/nats/config.ts'
 import { startServer, type Server, type ServerOptions } from '../../src/nats/server.ts'
 import { systemRandom } from '../../src/system/random.ts'
+import type { Ends } from './ends.ts'
 import { until } from './until.ts'
 
 /** Where setup puts it. */
@@ -29,7 +29,7 @@ export type Bus = {
 }
 
 /** Options for a server in a folder that goes with the test, as does the server. */
-export const busOptions = (t: Test): ServerOptions => {
+export const busOptions = (t: Ends): ServerOptions => {
   const home = mkdtempSync(join(tmpdir(), 'manifold-bus-'))
   const options = {
     binary: natsServer,
@@ -42,7 +42,7 @@ export const busOptions = (t: Test): ServerOptions => {
   return options
 }
 
-export const openBus = async (t: Test): Promise<Bus> => {
+export const openBus = async (t: Ends): Promise<Bus> => {
   const options = busOptions(t)
   let server = await startServer(options)
   const connections: Connection[] = []
@@ -75,7 +75,7 @@ export const openBus = async (t: Test): Promise<Bus> => {
 }
 
 /** A client of another make: sends lines, and shows what came. */
-export const bareClient = async (t: Test, port: number, login: Login | undefined) => {
+export const bareClient = async (t: Ends, port: number, login: Login | undefined) => {
   const socket: Socket = dial({ host: '127.0.0.1', port })
   let text = ''
   socket.setEncoding('utf8')

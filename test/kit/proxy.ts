@@ -6,6 +6,7 @@ import { createServer, connect, type Socket } from 'node:net'
 import type { AccessRecord, Decision, ProxyClock, Upstream } from '../../src/proxy/contract.ts'
 import type { ProxyLimits } from '../../src/proxy/limits.ts'
 import { createProxy, type Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts'
+import type { Ends } from './ends.ts'
 import { until } from './until.ts'
 
 /** Time stands still until `advance`, which then runs what is due as a sweep would. */
@@ -121,7 +122,7 @@ export type World = {
 
 /** A proxy on a free port, ended with the test. */
 export async function startProxy(
-  t: { teardown: (end: () => Promise<void> | void) => void },
+  t: Ends,
   resolve: (host: string) => Decision | Promise<Decision>,
   limits: Partial<ProxyLimits> = {},
   more: Pick<ProxyOptions, 'bare' | 'isServedTogether' | 'siblings' | 'backlogOf'> = {},

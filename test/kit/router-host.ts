@@ -8,7 +8,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Test } from 'tap'
 import { certificateKeyOf, createCertificates } from '../../actors/effects/perform/certificates.ts'
 import { nameKey } from '../../actors/effects/perform/names.ts'
 import { routeOf } from '../../actors/formation/route.ts'
@@ -36,6 +35,7 @@ import { systemClock } from '../../src/system/clock.ts'
 import { signal } from '../../src/system/process.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { openBus } from './bus.ts'
+import type { Ends } from './ends.ts'
 import { freePorts } from './ports.ts'
 import { until } from './until.ts'
 
@@ -79,7 +79,7 @@ export type RouterHost = {
 
 /** @param env settings of the shards, beside home and ports */
 export const startRouterHost = async (
-  t: Test,
+  t: Ends,
   env: Readonly<Record<string, string>> = {},
 ): Promise<RouterHost> => {
   const home = mkdtempSync(join(tmpdir(), 'manifold-router-'))

@@ -5,6 +5,7 @@
 import { connect } from 'node:net'
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
 import type { Decision } from '../../src/proxy/contract.ts'
+import type { Ends } from './ends.ts'
 import { Peer, startProxy, startTarget, upstream, type Target } from './proxy.ts'
 import { startRouterHost } from './router-host.ts'
 import { until } from './until.ts'
@@ -37,8 +38,6 @@ export type Place = {
   readonly line: ((pattern: RegExp) => Promise<string>) | null
   readonly close: () => Promise<void>
 }
-
-type Ends = { readonly teardown: (end: () => Promise<void> | void) => void }
 
 /** Raw text as cases write it: a line end is CRLF, ␊ a bare LF, ␍ a bare CR, HOST the place's name. */
 export const raw = (text: string, host: string): string =>
@@ -101,7 +100,7 @@ export const engineStage = async (t: Ends): Promise<Stage> => {
 }
 
 /** The router of a host as it runs: its processes, bus and record. */
-export const routerStage = async (t: Parameters<typeof startRouterHost>[0]): Promise<Stage> => {
+export const routerStage = async (t: Ends): Promise<Stage> => {
   const router = await startRouterHost(t)
   let apps = 0
   return {

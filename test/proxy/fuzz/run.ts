@@ -1,5 +1,6 @@
 /** Throws for a time, in turns at each property, and makes small what breaks one. */
 import fc from 'fast-check'
+import { openEnds } from '../../kit/ends.ts'
 import { engineStage } from '../../kit/stage.ts'
 import { thrown, type Thrown } from './grammar.ts'
 import { answersAreOne, requestsAreOne, throughSockets } from './properties.ts'
@@ -15,8 +16,8 @@ const runsPerTurn = 2000
 const socketRunsPerTurn = 200
 
 export const fuzz = async ({ seconds, seed, say }: FuzzOptions): Promise<readonly Found[]> => {
-  const ends: (() => Promise<void> | void)[] = []
-  const stage = await engineStage({ teardown: (end) => void ends.push(end) })
+  const ends = openEnds()
+  const stage = await engineStage(ends)
   const properties: Readonly<Record<string, readonly [(one: Thrown) => Promise<string | null>, number]>> = {
     requestsAreOne: [async (one) => requestsAreOne(one), runsPerTurn],
     answersAreOne: [async (one) => answersAreOne(one), runsPerTurn],
@@ -47,6 +48,6 @@ export const fuzz = async ({ seconds, seed, say }: FuzzOptions): Promise<readonl
     }
     return found
   } finally {
-    for (const end of ends.toReversed()) await end()
+    await ends.all()
   }
 }
