@@ -17,8 +17,12 @@ export type AccessLog = {
   pending(): number
 }
 
-const linesPerAppMax = 2_000
-const appsMax = 100_000
+export type AccessLogLimits = {
+  readonly linesPerApp: number
+  /** Apps with lines that wait. Of all beyond it lines are only counted: no more counts than there are apps. */
+  readonly apps: number
+}
+export const accessLogLimits: AccessLogLimits = { linesPerApp: 2_000, apps: 100_000 }
 const batchLinesMax = 500
 /** Apps whose lines are on their way at once: each tries again and again while nobody takes them. */
 const sendingMax = 2_000
@@ -28,8 +32,15 @@ const lineFeed = 10
 type Pending = { readonly texts: string[]; readonly atUs: number[]; underWay: number; dropped: number }
 
 /** @param source names this process' life: its batches are numbered from 1 */
-export const createAccessLog = (source: string, now: () => number, deliver: Deliver): AccessLog => {
+export const createAccessLog = (
+  source: string,
+  now: () => number,
+  deliver: Deliver,
+  limits = accessLogLimits,
+): AccessLog => {
   const apps = new Map<string, Pending>()
+  /** Lines dropped of apps that there was no room for. */
+  const crowdedOut = new Map<string, number>()
   let seq = 0
   let sending = 0
   const nowUs = (): number => Math.round(now() * 1000)
@@ -54,25 +65,39 @@ export const createAccessLog = (source: string, now: () => number, deliver: Deli
     })
   }
 
+  const pendingOf = (appId: string): Pending | undefined => {
+    const own = apps.get(appId)
+    if (own !== undefined || apps.size >= limits.apps) return own
+    const fresh = { texts: [], atUs: [], underWay: 0, dropped: crowdedOut.get(appId) ?? 0 }
+    crowdedOut.delete(appId)
+    apps.set(appId, fresh)
+    return fresh
+  }
+
   return {
     add: (record) => {
-      if (record.app === null || (apps.size >= appsMax && !apps.has(record.app))) return
-      const own = apps.get(record.app) ?? { texts: [], atUs: [], underWay: 0, dropped: 0 }
-      apps.set(record.app, own)
+      if (record.app === null) return
+      const own = pendingOf(record.app)
+      if (own === undefined) {
+        crowdedOut.set(record.app, (crowdedOut.get(record.app) ?? 0) + 1)
+        return
+      }
       own.texts.push(formatAccessLine(record))
       own.atUs.push(nowUs())
-      if (own.texts.length <= linesPerAppMax) return
+      if (own.texts.length <= limits.linesPerApp) return
       own.texts.shift()
       own.atUs.shift()
       own.dropped++
     },
     flush: () => {
+      for (const appId of crowdedOut.keys()) if (pendingOf(appId) === undefined) break
       for (const [appId, own] of apps) {
         if (sending >= sendingMax) return
         if (own.underWay === 0 && own.texts.length + own.dropped > 0) send(appId, own)
       }
     },
-    pending: () => [...apps.values()].reduce((sum, own) => sum + own.texts.length + own.underWay, 0),
+    pending: () =>
+      [...apps.values()].reduce((sum, own) => sum + own.texts.length + own.underWay, crowdedOut.size),
   }
 }
 

@@ -152,3 +152,41 @@ t.test(
     }
   },
 )
+
+t.test(
+  'of more apps than there is room for lines are counted, and the counts told when there is',
+  async (t) => {
+    const brought: string[] = []
+    const waiting: (() => void)[] = []
+    const log = createAccessLog(
+      'router-1',
+      () => 1_700_000_000_000,
+      (appId, _source, _seq, lines) => {
+        brought.push(...lines.map((line) => `${appId} ${text(line).replace(/ host=.*/, '')}`))
+        const { promise, resolve } = Promise.withResolvers<void>()
+        waiting.push(resolve)
+        return promise
+      },
+      { linesPerApp: 10, apps: 1 },
+    )
+    for (const app of ['first', 'second', 'third', 'second']) log.add(record(app, '/'))
+    log.flush()
+    t.strictSame(brought, ['first at=info method=GET path="/"'])
+    await until(
+      () => {
+        for (const stored of waiting.splice(0)) stored()
+        log.flush()
+        return log.pending() === 0
+      },
+      { what: 'everything told' },
+    )
+    t.strictSame(brought.slice(1), [
+      'second Error L12: 2 messages dropped',
+      'third Error L12: 1 messages dropped',
+    ])
+    log.add(record('second', '/later'))
+    log.flush()
+    t.equal(brought.at(-1), 'second at=info method=GET path="/later"')
+    for (const stored of waiting.splice(0)) stored()
+  },
+)
