@@ -19,7 +19,7 @@ export type AccessLog = {
 
 export type AccessLogLimits = {
   readonly linesPerApp: number
-  /** Apps with lines that wait. Of all beyond it lines are only counted: no more counts than there are apps. */
+  /** Apps with lines that wait. Of those beyond it lines are counted: no more counts than there are apps. */
   readonly apps: number
 }
 export const accessLogLimits: AccessLogLimits = { linesPerApp: 2_000, apps: 100_000 }
