@@ -126,11 +126,17 @@ export const listElsewhere: Readonly<Record<string, readonly Elsewhere[]>> = {
   S2: [limitsHold],
   S3: [codes('silence in the middle is H15 or H28 by whose turn it was')],
   S4: [
+    ['test/proxy/soak.test.ts', 'bodies arrive whole at flat memory while hundreds of slow clients are held'],
     ['test/src/proxy-bodies.test.ts', 'neither a slow client nor a slow target makes the proxy hold a body'],
   ],
-  S5: [['test/src/proxy-bodies.test.ts', 'bodies of many clients at once arrive as they were sent']],
+  S5: [
+    ['test/proxy/soak.test.ts', 'bodies arrive whole at flat memory while hundreds of slow clients are held'],
+  ],
   S8: [hosts('H12, H15 and H28: silence before an answer, in it, and from a client that sends')],
-  S9: [codes('too many connections of clients of one app are H22, wherever else they go')],
+  S9: [
+    ['test/proxy/open-files.test.ts', 'a shard that may open no more files serves those that are there'],
+    codes('too many connections of clients of one app are H22, wherever else they go'),
+  ],
   S10: [['test/actors/routes.test.ts', 'a flood for one app that boots holds up no other']],
   S12: [chunkCuts],
   S13: [engine('a kept connection is used again while it is clean, young and of the same life')],
