@@ -29,3 +29,10 @@ export const gone = (peer: Peer): Promise<boolean> =>
   until(() => peer.ended || peer.closed, {
     what: `the end of a connection that saw ${peer.text.slice(0, 200)}`,
   })
+
+/** The first connection to the dyno, once the head of a request is there. */
+export const askedDyno = async (place: Place): Promise<Peer> => {
+  const dyno = await place.dyno.peer(0)
+  await dyno.sees('\r\n\r\n')
+  return dyno
+}

@@ -1,5 +1,5 @@
 /** `Expect: 100-continue`: `spec/router.md` §1.11, and vegur's group `continue`. */
-import { gone, say, type Script } from '../../kit/script.ts'
+import { askedDyno, gone, say, type Script } from '../../kit/script.ts'
 
 const expecting = (length: number, more = ''): string =>
   `POST /p HTTP/1.1\nHost: HOST\nExpect: 100-continue\nContent-Length: ${length}\n${more}\n`
@@ -47,8 +47,7 @@ export const continued: readonly Script[] = [
     place: endToEnd,
     async play(t, place) {
       const client = place.client(expecting(2))
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       client.send('ab')
       await dyno.sees('ab')
       say(dyno, `HTTP/1.1 100 Continue\n\n${final}`)
@@ -61,8 +60,7 @@ export const continued: readonly Script[] = [
     place: endToEnd,
     async play(t, place) {
       const client = place.client(expecting(2))
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, 'HTTP/1.1 100 Continue\n\nHTTP/1.1 100 Continue\n\n')
       await client.sees('\r\n\r\n')
       client.send('ab')
@@ -95,8 +93,7 @@ export const continued: readonly Script[] = [
     place: endToEnd,
     async play(t, place) {
       const client = place.client(expecting(0, 'Connection: upgrade\nUpgrade: echo\n'))
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, 'HTTP/1.1 101 Switching Protocols\nConnection: upgrade\nUpgrade: echo\n\nfree')
       t.match(await client.sees('free'), /^HTTP\/1.1 101 /)
     },
@@ -107,8 +104,7 @@ export const continued: readonly Script[] = [
     place: endToEnd,
     async play(t, place) {
       const client = place.client(expecting(2))
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, 'HTTP/1.1 413 Too Large\nContent-Length: 3\n\nbig')
       t.match(await client.seesEnd(), /^HTTP\/1.1 413 .*Connection: close\r\n.*big$/s)
       await gone(dyno)

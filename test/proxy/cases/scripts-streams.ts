@@ -1,5 +1,5 @@
 /** Bodies on their way, and what cuts them: `spec/router.md` §1.7, §2.5, §5.4, §5.6. */
-import { gone, say, type Script } from '../../kit/script.ts'
+import { askedDyno, gone, say, type Script } from '../../kit/script.ts'
 import { until } from '../../kit/until.ts'
 
 const get = (path = '/p'): string => `GET ${path} HTTP/1.1\nHost: HOST\n\n`
@@ -13,8 +13,7 @@ export const streams: readonly Script[] = [
     vegur: ['chunked/passthrough', 'chunked/html', 'chunked/stream', 'chunked/short_msg'],
     async play(t, place) {
       const client = place.client(get())
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, `${chunkedHead}5\nfirst\n`)
       await client.sees('5\r\nfirst\r\n')
       say(dyno, '06\nsec')
@@ -48,8 +47,7 @@ export const streams: readonly Script[] = [
     vegur: ['chunked/interrupted_client'],
     async play(t, place) {
       const client = place.client(get())
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, `${chunkedHead}4\nhalf\n`)
       await client.sees('half')
       client.socket.destroy()
@@ -64,8 +62,7 @@ export const streams: readonly Script[] = [
     vegur: ['chunked/interrupted_server'],
     async play(t, place) {
       const client = place.client(get())
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, `${chunkedHead}4\nhalf\n`)
       await client.sees('half')
       dyno.socket.resetAndDestroy()
@@ -94,8 +91,7 @@ export const streams: readonly Script[] = [
     name: 'F18 a second request waits for the end of the first answer',
     async play(t, place) {
       const client = place.client(`${get('/1')}${get('/2')}`)
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, 'HTTP/1.1 200 OK\nContent-Length: 8\n\nhalf')
       await client.sees('half')
       t.notMatch(place.dyno.peers.map(({ text }) => text).join(''), /GET \/2/)
@@ -109,8 +105,7 @@ export const streams: readonly Script[] = [
     name: 'I8 a client that ends its side during the answer gets all of it',
     async play(t, place) {
       const client = place.client(get())
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       client.socket.end()
       say(dyno, final)
       t.match(await client.seesEnd(), /^HTTP\/1.1 200 .*hi$/s)
@@ -122,8 +117,7 @@ export const streams: readonly Script[] = [
     vegur: ['backend_keepalive/keepalive_reset'],
     async play(t, place) {
       const client = place.client(get('/1'))
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, final)
       await client.sees('hi')
       say(dyno, 'HTTP/1.1 200 OK\nContent-Length: 6\n\npoison')
@@ -139,8 +133,7 @@ export const streams: readonly Script[] = [
     name: 'R15 a kept connection that ends as a request reaches it costs a safe request nothing',
     async play(t, place) {
       const client = place.client(get('/1'))
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, final)
       await client.sees('hi')
       client.send(`GET /2 HTTP/1.1\r\nHost: ${place.host}\r\n\r\n`)
@@ -156,8 +149,7 @@ export const streams: readonly Script[] = [
     name: 'R15 and one that may have been acted on is not sent again: H13',
     async play(t, place) {
       const client = place.client(get('/1'))
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, final)
       await client.sees('hi')
       client.send(`POST /2 HTTP/1.1\r\nHost: ${place.host}\r\nContent-Length: 2\r\n\r\nab`)

@@ -1,5 +1,5 @@
 /** Leaving HTTP: `spec/router.md` §1.12, and vegur's `upgrade` cases. */
-import { gone, say, type Script } from '../../kit/script.ts'
+import { askedDyno, gone, say, type Script } from '../../kit/script.ts'
 
 const asking = (method = 'GET', protocol = 'websocket'): string =>
   `${method} /p HTTP/1.1\nHost: HOST\nConnection: keep-alive, Upgrade\n` +
@@ -44,8 +44,7 @@ export const upgrades: readonly Script[] = [
     vegur: ['backend_keepalive/keepalive_upgrade_close_server'],
     async play(t, place) {
       const client = place.client(asking())
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, `${switched()}${'b'.repeat(300_000)}last`)
       dyno.socket.end()
       t.ok((await client.seesEnd()).endsWith('last'))
@@ -56,8 +55,7 @@ export const upgrades: readonly Script[] = [
     vegur: ['backend_keepalive/keepalive_upgrade_close_client'],
     async play(t, place) {
       const client = place.client(asking())
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, switched())
       await client.sees('101')
       client.send('last').socket.end()
@@ -71,8 +69,7 @@ export const upgrades: readonly Script[] = [
     name: 'an upgrade that the dyno refuses is an answer like any other',
     async play(t, place) {
       const client = place.client(asking())
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, 'HTTP/1.1 426 Upgrade Required\nContent-Length: 2\n\nno')
       t.match(await client.sees(/no$/), /^HTTP\/1.1 426 /)
       client.send(`GET /2 HTTP/1.1\r\nHost: ${place.host}\r\n\r\n`)
@@ -83,8 +80,7 @@ export const upgrades: readonly Script[] = [
     name: 'R9 a switch to another protocol than was asked for is H17',
     async play(t, place) {
       const client = place.client(asking())
-      const dyno = await place.dyno.peer(0)
-      await dyno.sees('\r\n\r\n')
+      const dyno = await askedDyno(place)
       say(dyno, switched('irc'))
       t.match(await client.sees('</html>'), /^HTTP\/1.1 503 /)
       t.match(await place.line?.(/H17/), /code=H17/)
