@@ -19,11 +19,9 @@ export type PlaceOptions = {
   readonly onDyno?: (peer: Peer) => void
 }
 
-/** A router that can be told of dynos; `T` is the test that it ends with. */
+/** A router that can be told of dynos. */
 export type Stage = {
   readonly name: string
-  /** What it calls itself in Via; empty: it does not. */
-  readonly via: string
   readonly open: (options?: PlaceOptions) => Promise<Place>
 }
 
@@ -36,6 +34,8 @@ export type Place = {
   readonly client: (text?: string) => Peer
   /** The router's access line of a request to this place that matches, once it is there; null: has none. */
   readonly line: ((pattern: RegExp) => Promise<string>) | null
+  /** From now on the app's dyno is the one at this port; null: nobody can tell it so. */
+  readonly moveTo: ((port: number) => Promise<void>) | null
   readonly close: () => Promise<void>
 }
 
@@ -45,12 +45,12 @@ export const raw = (text: string, host: string): string =>
 
 const placeAt = async (
   where: { readonly host: string; readonly port: number; readonly dyno: Target },
-  line: Place['line'],
+  told: Pick<Place, 'line' | 'moveTo'>,
 ): Promise<Place> => {
   const peers: Peer[] = []
   return {
     ...where,
-    line,
+    ...told,
     client: (text = '') => {
       const peer = new Peer(connect({ port: where.port, host: '127.0.0.1', allowHalfOpen: true }))
       peers.push(peer)
@@ -65,7 +65,7 @@ const placeAt = async (
 
 /** A program that listens somewhere and forwards to the dyno it was told of at its start. */
 export const placeBefore = (port: number, dyno: Target): Promise<Place> =>
-  placeAt({ host: 'localhost', port, dyno }, null)
+  placeAt({ host: 'localhost', port, dyno }, { line: null, moveTo: null })
 
 /** The engine by itself, in this process. */
 export const engineStage = async (t: Ends): Promise<Stage> => {
@@ -77,24 +77,20 @@ export const engineStage = async (t: Ends): Promise<Stage> => {
   let places = 0
   return {
     name: 'engine',
-    via: 'test-router',
     async open({ keepAlive = true, endToEndContinue = false, onDyno } = {}) {
       const dyno = await startTarget(onDyno)
       const host = `app-${(places += 1)}.example`
-      const route: Decision = {
-        kind: 'route',
-        app: host,
-        targets: [upstream(dyno.port)],
-        keepAlive,
-        endToEndContinue,
+      const moveTo = async (port: number): Promise<void> => {
+        const targets = [upstream(port, 'web.1', port)]
+        routes.set(host, { kind: 'route', app: host, targets, keepAlive, endToEndContinue })
       }
-      routes.set(host, route)
+      await moveTo(dyno.port)
       const lines = () => world.records.filter(({ app }) => app === host).map(formatAccessLine)
-      return placeAt({ host, port: world.port, dyno }, (pattern) =>
-        until(() => lines().find((line) => pattern.test(line)), {
+      const line = (pattern: RegExp): Promise<string> =>
+        until(() => lines().find((one) => pattern.test(one)), {
           what: `${pattern} in ${JSON.stringify(lines())}`,
-        }),
-      )
+        })
+      return placeAt({ host, port: world.port, dyno }, { line, moveTo })
     },
   }
 }
@@ -105,7 +101,6 @@ export const routerStage = async (t: Ends): Promise<Stage> => {
   let apps = 0
   return {
     name: 'router',
-    via: 'heroku-router',
     async open({ keepAlive = true, endToEndContinue = false, onDyno } = {}) {
       const dyno = await startTarget(onDyno)
       const number = (apps += 1)
@@ -113,8 +108,15 @@ export const routerStage = async (t: Ends): Promise<Stage> => {
         ...(keepAlive ? [] : ['http-disable-keepalive-to-dyno']),
         ...(endToEndContinue ? ['http-end-to-end-continue'] : []),
       ]
-      const host = await router.app(number, { dynos: [{ port: dyno.port }], features })
-      return placeAt({ host, port: router.port, dyno }, (pattern) => router.line(number, pattern))
+      const plan = (port: number) => router.app(number, { dynos: [{ port }], features })
+      const host = await plan(dyno.port)
+      return placeAt(
+        { host, port: router.port, dyno },
+        {
+          line: (pattern) => router.line(number, pattern),
+          moveTo: async (port) => void (await plan(port)),
+        },
+      )
     },
   }
 }

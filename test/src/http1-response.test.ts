@@ -7,7 +7,7 @@ import { HeadParser, responseRules } from '../../src/http1/head-parser.ts'
 import { responseLimits } from '../../src/http1/limits.ts'
 import { readResponseHead } from '../../src/http1/response-head.ts'
 import { rewriteResponse } from '../../src/http1/rewrite.ts'
-import { crlf, everySplit, unchunk } from '../kit/http1.ts'
+import { crlf, everySplit, parseRequest, unchunk } from '../kit/http1.ts'
 
 /** Response head, rewritten head and body, as one text. */
 function parseResponse(pieces: readonly Buffer[], method = 'GET', closed = true): string {
@@ -117,4 +117,18 @@ t.test('chunks become plain data for a client that knows none', async (t) => {
   const whole = crlf('5\nhello\n0\n\n')
   body.begin(chunked)
   t.same(body.take(whole, 0).toString(), whole.toString(), 'and stay byte for byte the same otherwise')
+})
+
+t.test('chunks come out the same wherever they are cut twice', async (t) => {
+  const head = 'POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n'
+  const bytes = crlf(`${head}3;e\nabc\nB\n0123456789a\n0\nX: y\n\nGET`)
+  const whole = parseRequest([bytes])
+  t.match(whole, /\[abc0123456789a\|X: y\r\n\r\n\] done rest=GET$/)
+  for (let first = head.length; first < bytes.length; first += 1) {
+    for (let second = first; second < bytes.length; second += 1) {
+      const cut = [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)]
+      const got = parseRequest(cut.filter(({ length }) => length > 0))
+      if (got !== whole) t.fail(`cut at ${first} and ${second}: ${got}`)
+    }
+  }
 })

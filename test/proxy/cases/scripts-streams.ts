@@ -160,26 +160,4 @@ export const streams: readonly Script[] = [
       t.match(await place.line?.(/H13/), /code=H13 desc="Connection closed without response" method=POST/)
     },
   },
-  {
-    name: 'S17 one connection may ask for one app after the other',
-    async play(t, place, stage) {
-      const other = await stage.open()
-      try {
-        const client = place.client(get('/1'))
-        const first = await place.dyno.peer(0)
-        await first.sees('GET /1')
-        say(first, final)
-        await client.sees('hi')
-        client.send(`GET /2 HTTP/1.1\r\nHost: ${other.host}\r\n\r\n`)
-        const second = await other.dyno.peer(0)
-        await second.sees('GET /2')
-        say(second, final.replace('hi', 'ok'))
-        await client.sees(/ok$/)
-        t.notMatch(first.text, /GET \/2/)
-        t.match(await other.line?.(/path="\/2"/), /status=200/)
-      } finally {
-        await other.close()
-      }
-    },
-  },
 ]
