@@ -131,7 +131,8 @@ const atDyno = (place: Place): readonly string[] =>
     }
   })
 
-const isPage = (message: Message): boolean => /^(<!DOCTYPE|<html|\{)/i.test(message.body)
+/** Of the router's own making. */
+export const isPage = (message: Message): boolean => /^(<!DOCTYPE|<html|\{)/i.test(message.body)
 
 const atClient = (text: string, methods: readonly string[], ended: boolean): string => {
   try {

@@ -61,9 +61,11 @@ export function unchunk(relayed: string): string {
   }
 }
 
+export const byteByByte = (bytes: Buffer): Buffer[] => Array.from(bytes, (byte) => Buffer.from([byte]))
+
 /** Whole, byte by byte, and cut once at every point. */
 export function everySplit(bytes: Buffer): Buffer[][] {
-  const ways: Buffer[][] = [[bytes], Array.from(bytes, (byte) => Buffer.from([byte]))]
+  const ways: Buffer[][] = [[bytes], byteByByte(bytes)]
   for (let at = 1; at < bytes.length; at += 1) ways.push([bytes.subarray(0, at), bytes.subarray(at)])
   return ways
 }

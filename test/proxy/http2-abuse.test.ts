@@ -72,22 +72,34 @@ const refusedOnes: readonly (readonly [why: string, fields: readonly Field[]])[]
   ['H6 an empty header list', []],
 ]
 
+/**
+ * RFC 9113 §8.2.1 has these requests refused; nghttp2 drops the field before Node hears of it, and the request
+ * goes on without. Nothing can be smuggled by what is not there.
+ */
+const leftOut: ReadonlySet<string> = new Set([
+  'H1 a name with a colon',
+  'H1 a name with a blank',
+  'H1 an empty name',
+  'H1 a value with CR LF',
+  'H1 a value with LF',
+  'H1 a value with NUL',
+  'H1 a value with a blank at its edge',
+])
+
 t.test('what would be something else in HTTP/1.1 never reaches a dyno as it was meant', async (t) => {
   const { world, target } = await open(t)
-  for (const [why, fields] of refusedOnes) {
+  const reachedBy = async (fields: readonly Field[]): Promise<string> => {
     const before = target.peers.length
-    const got = await client(t, world).send(ask(1, fields)).outcome(1)
-    // What the library leaves out of a header list is not there; all else is refused.
-    const reached = target.peers
-      .slice(before)
-      .map(({ text }) => text)
-      .join('')
-    t.notMatch(
-      reached,
-      /injected|x:y|x y|admin|X-Upper|chunked|upgrade: |gzip|keep-alive: 5|b\.example|\0/i,
-      why,
-    )
-    if (got !== 'answered') t.equal(reached, '', `${why}: ${got}`)
+    await client(t, world).send(ask(1, fields)).outcome(1)
+    const texts = target.peers.slice(before).map(({ text }) => text)
+    return texts.join('').replaceAll(/X-Request-Id: .*\r\n/g, '')
+  }
+  const plain = await reachedBy(pseudo())
+  t.match(plain, /^GET \/ HTTP\/1.1\r\n/)
+  for (const [why, fields] of refusedOnes) {
+    const reached = await reachedBy(fields)
+    if (leftOut.has(why)) t.equal(reached, plain, `${why}: the request without it`)
+    else t.equal(reached, '', `${why}: nothing`)
   }
   await servesOn(t, world)
 })

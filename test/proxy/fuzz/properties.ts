@@ -1,5 +1,6 @@
 /** What must hold whatever is thrown: each returns what is wrong, or null. */
-import { answering, sightless } from '../../kit/exchange.ts'
+import { answering, isPage, sightless } from '../../kit/exchange.ts'
+import { byteByByte } from '../../kit/http1.ts'
 import type { Stage } from '../../kit/stage.ts'
 import { readRequests, readResponses, Unclear, type Message } from '../../kit/strict.ts'
 import { until } from '../../kit/until.ts'
@@ -30,17 +31,16 @@ const inWords = (error: unknown): string => (error instanceof Error ? error.mess
 const outcome = (through: Through, read: (text: string) => readonly Message[]): string =>
   JSON.stringify([strictly(through.whole, read), through.end])
 
-const bytewise = (text: string): readonly Buffer[] =>
-  Array.from(Buffer.from(text, 'latin1'), (byte) => Buffer.from([byte]))
+const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1')
 
 /** Requests come out the same however they are cut, and as what a strict reader takes for as many. */
 export const requestsAreOne = ({ client, cuts }: Thrown): string | null => {
   const text = withHost(client, 'a.example')
   const read = (one: string) => readRequests(one).messages
   try {
-    const through = requestsThrough([Buffer.from(text, 'latin1')])
+    const through = requestsThrough([bytesOf(text)])
     const whole = outcome(through, read)
-    for (const pieces of [piecesOf(text, cuts), bytewise(text)]) {
+    for (const pieces of [piecesOf(text, cuts), byteByByte(bytesOf(text))]) {
       const cut = outcome(requestsThrough(pieces), read)
       if (cut !== whole) return `cut at ${pieces.map(({ length }) => length).join()}: ${cut}, not ${whole}`
     }
@@ -81,8 +81,8 @@ export const answersAreOne = ({ answers, cuts }: Thrown): string | null => {
     for (const answer of answers) {
       for (const method of ['GET', 'HEAD']) {
         const read = (one: string) => readResponses(one, { methods: [method], ended: true }).messages
-        const whole = outcome(answerThrough([Buffer.from(answer, 'latin1')], method), read)
-        for (const pieces of [piecesOf(answer, cuts), bytewise(answer)]) {
+        const whole = outcome(answerThrough([bytesOf(answer)], method), read)
+        for (const pieces of [piecesOf(answer, cuts), byteByByte(bytesOf(answer))]) {
           const cut = outcome(answerThrough(pieces, method), read)
           if (cut !== whole)
             return `cut at ${pieces.map(({ length }) => length).join()}: ${cut}, not ${whole}`
@@ -101,8 +101,10 @@ export const answersAreOne = ({ answers, cuts }: Thrown): string | null => {
  */
 export const throughSockets = async (stage: Stage, thrown: Thrown): Promise<string | null> => {
   const sight = sightless()
-  const answers = thrown.answers.map((text) => text.replaceAll('\n', '␊').replaceAll('\r', '␍'))
-  const onDyno = answering({ answer: answers, afterwards: 'end' }, sight)
+  // As long as it was, and no word that raw texts stand for.
+  const answers = thrown.answers.map((text) => withHost(text, 'host'))
+  const answer = answers.map((text) => text.replaceAll('\n', '␊').replaceAll('\r', '␍'))
+  const onDyno = answering({ answer, afterwards: 'end' }, sight)
   const place = await stage.open({ onDyno })
   try {
     const text = withHost(thrown.client, place.host)
@@ -116,26 +118,23 @@ export const throughSockets = async (stage: Stage, thrown: Thrown): Promise<stri
       what: 'the client to be let go',
       timeoutMs: playMsMax,
     })
-    const through = requestsThrough([Buffer.from(text, 'latin1')])
-    const want = through.whole.filter((one) => one !== null).map(asked)
+    const through = requestsThrough([bytesOf(text)])
     const got = place.dyno.peers.flatMap(({ text }) =>
-      readRequests(text)
-        .messages.filter(({ whole }) => whole)
-        .map(({ line, body }) => `${line} ${JSON.stringify(body)}`),
+      readRequests(text).messages.filter(({ whole }) => whole),
     )
-    // A safe request whose kept connection ended under it is sent once more.
-    const once = got.filter((one, at) => one !== got[at - 1])
-    const more = once.find((one) => !want.includes(one))
-    if (more !== undefined) return `the dyno was sent ${more}, which is none of ${want.join(' and ')}`
+    const wrong = outOfTurn(
+      got.map(askedBy),
+      through.whole.filter((one) => one !== null).map((one) => askedBy(readRequests(one).messages[0])),
+    )
+    if (wrong !== null) return wrong
     if (client.text.startsWith('HTTP/1.1 101')) return null
     const { messages, rest } = readResponses(client.text, { methods: through.methods, ended: true })
     const final = messages.filter(({ line }) => !line.startsWith('HTTP/1.1 1'))
     // The last one may be a refusal of what is no request.
     const heads = through.methods.length
     if (final.length > heads + 1) return `${final.length} answers to ${heads} requests`
-    return rest === '' || !final.every(({ whole }) => whole)
-      ? null
-      : `behind the answers came ${JSON.stringify(rest)}`
+    if (rest !== '' && final.every(({ whole }) => whole)) return `behind answers came ${JSON.stringify(rest)}`
+    return notAnswered(final, answers)
   } catch (error) {
     return inWords(error)
   } finally {
@@ -143,7 +142,31 @@ export const throughSockets = async (stage: Stage, thrown: Thrown): Promise<stri
   }
 }
 
-const asked = (forwarded: string): string => {
-  const [message] = readRequests(forwarded).messages
-  return `${message?.line} ${JSON.stringify(message?.body)}`
+const askedBy = (message: Message | undefined): string => `${message?.line} ${JSON.stringify(message?.body)}`
+
+/** What the dyno was sent are the first of the requests, in their order, and none of them twice. */
+const outOfTurn = (got: readonly string[], want: readonly string[]): string | null => {
+  let next = 0
+  for (const [at, one] of got.entries()) {
+    if (one === want[next]) next += 1
+    // A safe request without a body, whose kept connection ended under it, may be sent once more.
+    else if (one !== got[at - 1] || !/^(GET|HEAD|OPTIONS|PUT) .* ""$/.test(one))
+      return `the dyno was sent ${one} where ${want[next] ?? 'nothing'} was due`
+  }
+  return null
+}
+
+/** The client is given what the dyno answered, or the beginning of it, or a page of ours. */
+const notAnswered = (final: readonly Message[], answers: readonly string[]): string | null => {
+  const bodies = answers.flatMap((answer) => {
+    const { whole, begun } = answerThrough([bytesOf(answer)], 'GET')
+    const texts = [...whole, begun].filter((one) => one !== null)
+    return texts.flatMap((text) => readResponses(text, { ended: true }).messages.map(({ body }) => body))
+  })
+  const strange = final.find(
+    (message) => !isPage(message) && !['', ...bodies].some((body) => body.startsWith(message.body)),
+  )
+  return strange === undefined
+    ? null
+    : `${strange.line} ${JSON.stringify(strange.body)} is no answer of the dyno`
 }

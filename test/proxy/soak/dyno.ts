@@ -43,8 +43,13 @@ export const sendBlocks = (socket: Socket, seed: number, bytes: number): Promise
     more()
   })
 
-/** @returns its port */
-export const startSoakDyno = async (ends: Ends): Promise<number> => {
+export type SoakDyno = {
+  readonly port: number
+  /** That are open now. */
+  readonly connections: () => number
+}
+
+export const startSoakDyno = async (ends: Ends): Promise<SoakDyno> => {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -58,7 +63,8 @@ export const startSoakDyno = async (ends: Ends): Promise<number> => {
     server.close()
   })
   const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return { port, connections: () => sockets.size }
 }
 
 const serve = (socket: Socket): void => {
