@@ -28,7 +28,7 @@ import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { openNeighbours, type Neighbours } from './neighbours.ts'
 import { homePaths } from './paths.ts'
 import { renewAtStart } from './renew.ts'
-import { readShard, routerAddress, startRouterProcesses } from './router-processes.ts'
+import { needRouterPorts, routerAddress, startRouterProcesses } from './router-processes.ts'
 import { tellActors } from './tell-actors.ts'
 import { version } from './version.ts'
 import { startWatchdog } from './watchdog.ts'
@@ -81,11 +81,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const giveBack = claimHome(settings.home, paths)
   if (does('control')) await needPort('MANIFOLD_PORT', apiAddress, settings.port)
   await needPort('MANIFOLD_CLUSTER_PORT', routerAddress, settings.clusterPort)
-  // A shard that outlived the last host process has the port already, as it should.
-  if (does('router') && readShard(paths, 0) === undefined) {
-    await needPort('MANIFOLD_ROUTER_PORT', routerAddress, settings.routerPort)
-    await needPort('MANIFOLD_ROUTER_TLS_PORT', routerAddress, settings.routerTlsPort)
-  }
+  if (does('router')) await needRouterPorts(paths, settings)
   if (settings.join !== undefined) progress('joining the cluster')
   const wish = { name: deps.name, address: settings.address, port: settings.clusterPort }
   const { roles, labels } = settings

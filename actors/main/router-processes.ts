@@ -11,6 +11,7 @@ import type { Settings } from '../../config/load.ts'
 import { isAlive, processOf, signal, type ProcessId } from '../../src/system/process.ts'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
+import { needPort } from './claim.ts'
 import type { HomePaths } from './paths.ts'
 
 export type RouterProcesses = {
@@ -59,6 +60,30 @@ export const readShard = (paths: HomePaths, index: number): ShardFile | undefine
     // None yet, or a half-written one: as good as none.
     return undefined
   }
+}
+
+/** All that live, with whatever settings and of whatever index: they outlive their host. */
+const livingShards = (paths: HomePaths): readonly (ShardFile & { readonly index: number })[] =>
+  readdirSync(paths.run).flatMap((name) => {
+    const index = /^router-(\d+)\.json$/.exec(name)?.[1]
+    const shard = index === undefined ? undefined : readShard(paths, Number(index))
+    return shard === undefined ? [] : [{ ...shard, index: Number(index) }]
+  })
+
+/**
+ * The router's ports, before anything is started: any one shard of the last host process may have them already,
+ * as it should, and the others may be gone.
+ * @throws Taken when something else listens there
+ */
+export const needRouterPorts = async (
+  paths: HomePaths,
+  { routerPort, routerTlsPort }: Pick<ShardWish, 'routerPort' | 'routerTlsPort'>,
+): Promise<void> => {
+  const shards = livingShards(paths)
+  if (!shards.some(({ port }) => port === routerPort))
+    await needPort('MANIFOLD_ROUTER_PORT', routerAddress, routerPort)
+  if (!shards.some(({ tlsPort }) => tlsPort === routerTlsPort))
+    await needPort('MANIFOLD_ROUTER_TLS_PORT', routerAddress, routerTlsPort)
 }
 
 export type RouterProcessDeps = {
@@ -137,11 +162,7 @@ export const startRouterProcesses = (deps: RouterProcessDeps): RouterProcesses =
   }
   for (let index = 0; index < count; index++) watch(index)
   // Of a life that had more of them.
-  for (const name of readdirSync(paths.run)) {
-    const index = Number(/^router-(\d+)\.json$/.exec(name)?.[1] ?? 0)
-    const surplus = index >= count ? readShard(paths, index) : undefined
-    if (surplus !== undefined) signal(surplus, 'SIGTERM')
-  }
+  for (const shard of livingShards(paths)) if (shard.index >= count) signal(shard, 'SIGTERM')
 
   const all = (): readonly ShardFile[] =>
     Array.from({ length: count }, (_, index) => readShard(paths, index)).filter(

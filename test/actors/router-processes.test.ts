@@ -1,13 +1,20 @@
 /** Which shard processes of an earlier life of their host go on, and which make room. */
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { homePaths } from '../../actors/main/paths.ts'
-import { shardFile, shardText, startRouterProcesses } from '../../actors/main/router-processes.ts'
+import {
+  needRouterPorts,
+  shardFile,
+  shardText,
+  startRouterProcesses,
+} from '../../actors/main/router-processes.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { processOf } from '../../src/system/process.ts'
 import { scratch } from '../kit/files.ts'
+import { freePorts } from '../kit/ports.ts'
 import { until } from '../kit/until.ts'
 
 const wish = {
@@ -54,7 +61,7 @@ const hostOf = async (t: Test) => {
     t.teardown(() => process.kill(pid, 'SIGKILL'))
     return pid
   }
-  return { sayShard, shardOf, started, start, startedInPlaceOf }
+  return { paths, sayShard, shardOf, started, start, startedInPlaceOf }
 }
 
 t.test('shards that were started as they should be go on, others and those too many end', async (t) => {
@@ -98,4 +105,23 @@ t.test('shards on a port that is another now end at once', async (t) => {
   start()
   await until(() => both.every(({ signalCode }) => signalCode === 'SIGTERM'), { what: 'both to be told' })
   for (const index of [0, 1]) await startedInPlaceOf(index)
+})
+
+t.test('a port that any shard of an earlier life has is not taken by a stranger', async (t) => {
+  const { paths, shardOf } = await hostOf(t)
+  const [routerPort = 0, routerTlsPort = 0] = await freePorts(2)
+  for (const port of [routerPort, routerTlsPort]) {
+    const server = createServer().listen(port, '127.0.0.1')
+    t.teardown(() => server.close())
+    await until(() => server.listening, { what: 'a listener' })
+  }
+  const ports = { routerPort, routerTlsPort }
+  await t.rejects(needRouterPorts(paths, ports), { code: 'taken', message: /^MANIFOLD_ROUTER_PORT=/ })
+  shardOf(2, { routerPort })
+  await t.rejects(needRouterPorts(paths, ports), { code: 'taken', message: /^MANIFOLD_ROUTER_TLS_PORT=/ })
+  const last = shardOf(1, ports)
+  await needRouterPorts(paths, ports)
+  last.kill('SIGKILL')
+  await until(() => last.signalCode !== null, { what: 'its end' })
+  await t.rejects(needRouterPorts(paths, ports), { code: 'taken' }, 'one that is dead has none')
 })
