@@ -5,8 +5,11 @@ import { createHash, randomBytes } from 'node:crypto'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import t from 'tap'
+import type { Connection } from '../../src/nats/connection.ts'
+import { heldBy } from '../../src/nats/formed.ts'
 import { openObjects } from '../../src/nats/objects.ts'
 import { openStream, type Recorded } from '../../src/nats/streams.ts'
+import type { System } from '../../src/nats/system.ts'
 import { ObjectCorrupt, StoreUnavailable } from '../../src/ports/store.ts'
 import { openBus } from '../kit/bus.ts'
 import { until } from '../kit/until.ts'
@@ -260,3 +263,27 @@ t.test(
     t.match(config, { max_bytes: bounds.maxBytes, max_msgs_per_subject: 60 })
   },
 )
+
+t.test('a stream that nobody speaks for is waited for, not given up', async (t) => {
+  const bus = await openBus(t)
+  const connection = await bus.join('h1')
+  const history = await openStream(connection, { name: 'history', ...bounds })
+  const sequence = await history.append('k', bytes('1'))
+  const asked: string[] = []
+  const publish: Connection['client']['publish'] = (subject, payload, options) => {
+    asked.push(subject)
+    // As without a leader: the first two times it is asked, nobody is there who answers.
+    const isAway =
+      asked.filter((one) => one === subject).length <= 2 && subject.includes('STREAM.INFO.history')
+    connection.client.publish(isAway ? 'nobody.is.there' : subject, payload, options)
+  }
+  const client = new Proxy(connection.client, {
+    get: (of, name) => (name === 'publish' ? publish : (Reflect.get(of, name, of) as unknown)),
+  })
+  const away = new Proxy(connection, {
+    get: (of, name) => (name === 'client' ? client : (Reflect.get(of, name, of) as unknown)),
+  })
+  const holds = async () => new Map([['history', { messages: 1, first_seq: 1, last_seq: sequence }]])
+  await heldBy(away, { holds } as unknown as System, 'h1', 10_000)
+  t.equal(asked.filter((one) => one.includes('STREAM.INFO.history')).length, 3)
+})
