@@ -71,8 +71,8 @@ const livingShards = (paths: HomePaths): readonly (ShardFile & { readonly index:
   })
 
 /**
- * The router's ports, before anything is started: any one shard of the last host process may have them already,
- * as it should, and the others may be gone.
+ * The router's ports, before anything is started: any one shard of the last host process may have them
+ * already, as it should, and the others may be gone.
  * @throws Taken when something else listens there
  */
 export const needRouterPorts = async (

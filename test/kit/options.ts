@@ -1,4 +1,4 @@
-/** Options of the programs of test/proxy, read strictly: what is wrong is named, with the usage, and ends them. */
+/** Options of the programs of test/proxy: what is wrong with them is named, with the usage, and ends them. */
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 
 /** @returns the options as they were given */

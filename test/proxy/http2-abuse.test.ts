@@ -73,7 +73,7 @@ const refusedOnes: readonly (readonly [why: string, fields: readonly Field[]])[]
 ]
 
 /**
- * RFC 9113 §8.2.1 has these requests refused; nghttp2 drops the field before Node hears of it, and the request
+ * RFC 9113 §8.2.1 has these requests refused; nghttp2 drops the field before Node hears of it, and the rest
  * goes on without. Nothing can be smuggled by what is not there.
  */
 const leftOut: ReadonlySet<string> = new Set([
