@@ -25,6 +25,7 @@ t.test('what must not be is seen: spoiled bodies, lost clients, memory that is l
   t.strictSame(faultsOf(well), [])
   t.match(faultsOf({ ...well, spoiled: 1 }), [/1 bodies/])
   t.match(faultsOf({ ...well, lost: 2 }), [/2 slow clients/])
+  t.match(faultsOf({ ...well, heldMb: 500 }), [/500 MB with all slow clients/])
   t.match(faultsOf({ ...well, samplesMb: [310, 600, 312] }), [/600 MB/])
   t.match(faultsOf({ ...well, samplesMb: [310, 360, 370] }), [/memory grew/])
 })
