@@ -71,7 +71,8 @@ export type Endpoint = {
   readonly run: (request: Request<never, never>, edge: Edge) => Promise<Reply>
 }
 
-const timeoutMsDefault = 15_000
+/** With what it takes to say so it stays below 30 s, after which Heroku's own router gives up. */
+const timeoutMsDefault = 24_000
 
 /**
  * @param definition.http.also other paths of the same call; their params are not passed on

@@ -29,7 +29,8 @@ export const subjectOf = (name: string): string => `manifold.v1.api.${name}`
 /** `Manifold-Status: 201`: the HTTP status of an answer. */
 export const statusHeader = 'Manifold-Status'
 
-const askTimeoutMs = 10_000
+/** A write waits for the record's next leader: an election takes 4 to 9 s, and longer on a busy machine. */
+const askTimeoutMs = 20_000
 
 export const apiService = (endpoints: readonly Endpoint[], edge: Edge): readonly ServiceEndpoint[] =>
   endpoints.map((endpoint) => ({
