@@ -210,7 +210,13 @@ t.test('a push is built by the host that took it, whoever owns the app', async (
   const home = await scratch(t)
   const ran: string[] = []
   const host = (name: string, isStuck: boolean) => {
-    const records = performBuildRecords({ home: join(home, name), store, now: () => lab.clock.now() })
+    const performs = performBuildRecords({ home: join(home, name), store, now: () => lab.clock.now() })
+    const records: Effects = Object.fromEntries(
+      Object.entries(performs).map(([effect, perform]): [string, Effects[string]] => [
+        effect,
+        (args, signal) => lab.real(Promise.resolve(perform(args, signal))),
+      ]),
+    )
     const effects: Effects = {
       ...records,
       'builder.keep': async (args: { view: BuildView; sourceDir: string }) => {

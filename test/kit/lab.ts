@@ -42,6 +42,7 @@ export class Lab {
   readonly #watchers = new Set<(view: View) => void>()
   #view: View = { number: 1, hosts: [] }
   #lives = 0
+  readonly #real = new Set<Promise<unknown>>()
 
   /** Starts a host and puts it into everybody's view. */
   async host(name: string, tree: TreeNode, options: HostOptions = {}): Promise<LabHost> {
@@ -88,11 +89,25 @@ export class Lab {
     this.#setView(this.#view.hosts.filter((host) => host.name !== name))
   }
 
+  /** Work of the real world (files): virtual time stands still until it is done. */
+  async real<T>(work: Promise<T>): Promise<T> {
+    this.#real.add(work)
+    try {
+      return await work
+    } finally {
+      this.#real.delete(work)
+    }
+  }
+
   /** Lets virtual time pass. @param done ends it earlier; when it never holds, `run` throws */
   async run(ms: number, done?: () => boolean): Promise<void> {
     const limitMs = this.clock.now() + ms
     for (;;) {
       await settle()
+      while (this.#real.size > 0) {
+        await Promise.allSettled(this.#real)
+        await settle()
+      }
       if (done?.() === true) return
       if (!this.clock.step(limitMs)) break
     }

@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import t, { type Test } from 'tap'
-import { get, ok, routeTo, startProxy, startTarget } from '../kit/proxy.ts'
+import { get, ok, routeTo, startProxy, startTarget, type World } from '../kit/proxy.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(120_000)
@@ -30,31 +30,36 @@ const attack = (t: Test, port: number, how: readonly string[]): ChildProcess => 
   return child
 }
 
+type Stats = ReturnType<World['proxy']['stats']>
+
 const attacks = [
   {
     name: 'heads (slowloris)',
     how: ['-H', '-i', '1', '-x', '10'],
-    busy: ({ openClients }: { openClients: number }) => openClients >= clients,
+    busy: ({ openClients }: Stats) => openClients >= clients,
+    isAtRest: ({ inFlight }: Stats) => inFlight === 0,
     overMs: 60_000,
     code: null,
   },
   {
     name: 'bodies',
     how: ['-B', '-i', '1', '-s', '8192', '-x', '10'],
-    busy: ({ inFlight }: { inFlight: number }) => inFlight >= clients,
+    busy: ({ inFlight }: Stats) => inFlight >= clients,
+    isAtRest: ({ inFlight }: Stats, uploads: number) => inFlight === uploads,
     overMs: 55_000,
     code: 'H28',
   },
   {
     name: 'reading',
     how: ['-X', '-w', '512', '-y', '1024', '-n', '5', '-z', '32'],
-    busy: ({ inFlight }: { inFlight: number }) => inFlight >= clients,
+    busy: ({ inFlight }: Stats) => inFlight >= clients,
+    isAtRest: ({ inFlight, stalledClients }: Stats) => inFlight === stalledClients,
     overMs: 55_000,
     code: 'H28',
   },
 ] as const
 
-for (const { name, how, busy, overMs, code } of attacks) {
+for (const { name, how, busy, isAtRest, overMs, code } of attacks) {
   t.test(`${clients} clients slow at ${name} hold up nobody, and are let go`, { skip }, async (t) => {
     const large = ok('x'.repeat(4_000_000))
     const target = await startTarget((peer) =>
@@ -67,12 +72,17 @@ for (const { name, how, busy, overMs, code } of attacks) {
     t.teardown(target.close)
     const limits = { inFlightPerTargetMax: 2 * clients, totalBufferBytesMax: 8 * 1_048_576 }
     const world = await startProxy(t, () => routeTo(target), limits)
-    attack(t, world.port, how)
+    const attacker = attack(t, world.port, how)
     await until(() => busy(world.proxy.stats()), { what: 'all of them to be there', timeoutMs: 40_000 })
     for (let at = 0; at < 20; at += 1) {
       const client = world.client(get('/quick', 'Connection: close\r\n'))
       t.match(await client.seesEnd(), /quick$/)
     }
+    // It stands still, and what it asked of the dyno besides is answered: all that is left is slow.
+    attacker.kill('SIGSTOP')
+    const uploads = () =>
+      target.peers.filter(({ text, closed }) => text.startsWith('POST ') && !closed).length
+    await until(() => isAtRest(world.proxy.stats(), uploads()), { what: 'the rest to be answered' })
     const served = world.records.length
     world.clock.advance(overMs)
     await until(() => world.proxy.stats().inFlight === 0, {
