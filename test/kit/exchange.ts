@@ -15,8 +15,11 @@ export type Exchange = {
   readonly vegur?: readonly string[]
   /** As `raw` of the stage reads it. The request behind it is added. */
   readonly send: string
-  /** The client sends its FIN right after it, and no request behind it. */
-  readonly ends?: true
+  /**
+   * The client sends its FIN, and no request behind it: at once, or when the dyno has been asked. Of who
+   * leaves before it is known whose request it was there is no line, for there is no app to tell.
+   */
+  readonly ends?: 'at once' | 'once asked'
   /**
    * What the dyno answers, in order, the last one again and again; default: 200 with the body `hi`. What
    * stands behind ‖ comes once the client has seen what stands before it.
@@ -161,12 +164,14 @@ export const play = async (
     sight.text = client.text
     sight.onMore()
   })
-  const text = raw(exchange.ends === true ? exchange.send : exchange.send + probe, place.host)
+  const text = raw(exchange.ends === undefined ? exchange.send + probe : exchange.send, place.host)
   for (let at = 0; at < text.length; at += pieceBytes) {
     client.send(text.slice(at, at + pieceBytes))
     if (pieceBytes < text.length) await new Promise(setImmediate)
   }
-  if (exchange.ends === true) client.socket.end()
+  if (exchange.ends === 'once asked')
+    await until(() => place.dyno.peers.some((peer) => peer.text !== ''), { what: 'the dyno to be asked' })
+  if (exchange.ends !== undefined) client.socket.end()
   const methods = [...text.matchAll(/^([A-Z]+) [^\r\n]* HTTP\/\d\.\d\r$/gm)].map(
     ([, method]) => method as string,
   )

@@ -110,7 +110,7 @@ export const duties: readonly Exchange[] = [
   {
     name: 'I8 a client that ends its side still gets its answer',
     send: get(),
-    ends: true,
+    ends: 'at once',
     client: '200 hi, closed',
     dyno: ['GET /p none'],
   },
