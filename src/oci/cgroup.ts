@@ -48,7 +48,10 @@ export const openCgroups = (): Cgroups => {
       return binds
     },
     pids: (path) => pidsBelow(join(memory, path)),
-    stats: (path) => (version === 2 ? stats2(join(memory, path)) : stats1(path)),
+    stats: async (path) => ({
+      ...(await (version === 2 ? stats2(join(memory, path)) : stats1(path))),
+      runnable: await runnableOf(join(memory, path), version === 2 ? 'cgroup.threads' : 'tasks'),
+    }),
     oomKills: async (path) => {
       const name = version === 2 ? 'memory.events' : 'memory.oom_control'
       return (await fields(join(memory, path, name))).get('oom_kill') ?? 0
@@ -94,7 +97,9 @@ const removeTree = async (path: string): Promise<void> => {
   }
 }
 
-const stats1 = async (path: string): Promise<Stats> => {
+type Counted = Omit<Stats, 'runnable'>
+
+const stats1 = async (path: string): Promise<Counted> => {
   const memory = join(root, 'memory', path)
   const stat = await fields(join(memory, 'memory.stat'))
   const of = (name: string): number => stat.get(`total_${name}`) ?? stat.get(name) ?? 0
@@ -103,19 +108,39 @@ const stats1 = async (path: string): Promise<Stats> => {
     rssBytes: of('rss'),
     cacheBytes: of('cache'),
     swapBytes: of('swap'),
+    pgpgin: of('pgpgin'),
+    pgpgout: of('pgpgout'),
     pids: Number(await text(join(root, 'pids', path, 'pids.current'))),
   }
 }
 
-const stats2 = async (path: string): Promise<Stats> => {
+const stats2 = async (path: string): Promise<Counted> => {
   const stat = await fields(join(path, 'memory.stat'))
   return {
     memoryBytes: Number(await text(join(path, 'memory.current'))),
     rssBytes: stat.get('anon') ?? 0,
     cacheBytes: stat.get('file') ?? 0,
     swapBytes: Number(await text(join(path, 'memory.swap.current'))),
+    // Version 2 counts no pages charged and freed: these are the nearest it has.
+    pgpgin: stat.get('pgfault') ?? 0,
+    pgpgout: stat.get('pgsteal') ?? 0,
     pids: Number(await text(join(path, 'pids.current'))),
   }
+}
+
+/** A hostile container has as many tasks as it may: whoever samples must not pay for all of them. */
+const tasksSeenMax = 4_096
+
+/** How many tasks of the group run or wait for a processor. A dyno's group has none below it. */
+const runnableOf = async (path: string, list: string): Promise<number> => {
+  const tasks = (await text(join(path, list))).split('\n', tasksSeenMax).filter(Boolean)
+  let runnable = 0
+  for (const task of tasks) {
+    // Behind the command's name, which may hold anything, parentheses too.
+    const stat = await text(`/proc/${task}/stat`)
+    if (stat.startsWith('R', stat.lastIndexOf(')') + 2)) runnable++
+  }
+  return runnable
 }
 
 /** A file of `name value` lines. */
@@ -135,7 +160,7 @@ const text = async (path: string): Promise<string> => {
   try {
     return (await readFile(path, 'utf8')).trim()
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) return ''
+    if (isErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP', 'ESRCH')) return ''
     throw error
   }
 }

@@ -117,12 +117,19 @@ export type LogBatch = { lines: readonly LogLine[]; cursor: LogCursor; lost: boo
 /** `done` resolves at the end of the log of an exited container, or on close. */
 export type Follower = { done: Promise<void>; close(): void }
 
+/**
+ * What a container uses now. `pgpgin` and `pgpgout` count pages since its start; 0 where the engine does not
+ * know. `runnable` is how many of its tasks run or wait for a processor, of the first few thousand.
+ */
 export type Stats = {
   memoryBytes: number
   rssBytes: number
   cacheBytes: number
   swapBytes: number
+  pgpgin: number
+  pgpgout: number
   pids: number
+  runnable: number
 }
 
 export type Swept = { removed: readonly string[] }

@@ -16,7 +16,7 @@ import { exitCode, exitOf, openExits } from './exit.ts'
 import { followLog } from './log-file.ts'
 import { makePaths, shimPath, startAttached, startShim, translate } from './process-start.ts'
 import { checkId, openRecords, readIfAny, unlessRemoved, type ContainerRecord } from './record.ts'
-import { commandLineOf, familyOf, residentBytesOf, stampOf } from './session.ts'
+import { commandLineOf, familyOf, usageOf, stampOf } from './session.ts'
 import type { ShimSpec } from './shim.ts'
 import { killAll } from './signal.ts'
 
@@ -176,8 +176,10 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     stats: async (id) => {
       const record = await records.read(id)
       const family = (await isAlive(record)) ? await familyOf(record.pid) : []
-      const rssBytes = await residentBytesOf(family)
-      return { memoryBytes: rssBytes, rssBytes, cacheBytes: 0, swapBytes: 0, pids: family.length }
+      const { residentBytes, runnable } = await usageOf(family)
+      const unknown = { cacheBytes: 0, swapBytes: 0, pgpgin: 0, pgpgout: 0 }
+      const [memoryBytes, rssBytes] = [residentBytes, residentBytes]
+      return { memoryBytes, rssBytes, ...unknown, pids: family.length, runnable }
     },
     remove,
     follow: (id, from, onBatch) => followLog(records.dir(id), from, exits.wait(id), onBatch),

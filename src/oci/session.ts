@@ -33,11 +33,19 @@ export const familyOf = async (pid: number): Promise<number[]> => {
   return [...family]
 }
 
-/** Memory in use by `pids`, pages shared between them counted for each. */
-export const residentBytesOf = async (pids: readonly number[]): Promise<number> => {
-  if (pids.length === 0) return 0
-  const rows = await ps('-o', 'rss=', '-p', pids.join(','))
-  return rows.split('\n').reduce((sum, row) => sum + Number(row) * 1024, 0)
+/** What `pids` use together: pages shared between them are counted for each. */
+export const usageOf = async (
+  pids: readonly number[],
+): Promise<{ residentBytes: number; runnable: number }> => {
+  const rows = pids.length === 0 ? '' : await ps('-o', 'rss=,stat=', '-p', pids.join(','))
+  let residentBytes = 0
+  let runnable = 0
+  for (const row of rows.split('\n')) {
+    const [kilobytes = '', state = ''] = row.trim().split(/\s+/)
+    residentBytes += Number(kilobytes) * 1024
+    if (state.startsWith('R')) runnable++
+  }
+  return { residentBytes, runnable }
 }
 
 /** ps fails when it finds nothing. */
