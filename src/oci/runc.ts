@@ -13,6 +13,7 @@ import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { command, toolEnv } from './command.ts'
 import { OciError } from './errors.ts'
 import { launcherArgv, mountRefusedCode, type Mounts } from './launcher.ts'
+import { letGo } from './let-go.ts'
 import { logFileBytesMax } from './log-file.ts'
 import { readIfAny } from './record.ts'
 import { inTerminal } from './terminal.ts'
@@ -56,7 +57,8 @@ export const startDetached = async (runc: Runc, launch: Launch): Promise<number>
   const [told, code] = await readSync(child)
   const { pid, message } = parseSync(told)
   if (pid > 0) {
-    await command([runc.runcPath, '--root', runc.root, 'start', id])
+    if (!(await letGo(join(runc.root, id, 'exec.fifo'))))
+      await command([runc.runcPath, '--root', runc.root, 'start', id])
     return pid
   }
   const text = `${message} ${await readFile(errors, 'utf8')}`.trim()
