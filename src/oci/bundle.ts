@@ -38,7 +38,8 @@ export type BundleInput = {
 /** In the private /dev, so that no file of the shared root file system has to exist for it. */
 export const initPath = '/dev/init'
 
-const mergedOutput = ['/bin/sh', '-c', 'exec "$0" "$@" 2>&1']
+/** Runs the arguments that follow with stderr down stdout's own pipe. */
+export const mergedOutput = ['/bin/sh', '-c', 'exec "$0" "$@" 2>&1']
 const hookTimeoutSeconds = 10
 
 const maskedPaths = [

@@ -79,6 +79,32 @@ export type Attached = {
   hangup(): void
 }
 
+/**
+ * One more process for a running container. Without a terminal stderr comes by itself, or with stdout in the
+ * order written (`merge`).
+ */
+export type ExecSpec = {
+  argv: readonly string[]
+  cwd: string
+  env: Readonly<Record<string, string>>
+  terminal?: { columns: number; rows: number }
+  merge?: boolean
+}
+
+/** A process executed in a container, which ends with the container and with whoever holds its streams. */
+export type Executed = {
+  stdin: Writable
+  output: Readable
+  /** Empty with a terminal or merged. */
+  errors: Readable
+  /** 128 and the signal's number when one ended it. */
+  exit: Promise<{ code: number }>
+  /** SIGHUP to all of its session; what does not heed it is killed 10 s later. */
+  hangup(): void
+  /** Does nothing without a terminal. */
+  resize(columns: number, rows: number): void
+}
+
 /** A container of the state directory. `startedAtMs` is 0 when its start never finished. */
 export type Found = {
   id: string
@@ -140,6 +166,11 @@ export type Driver = {
   start(spec: ContainerSpec): Promise<Started>
   /** Starts with live streams; ends with the process that holds them. Rejects like `start`. */
   attach(spec: ContainerSpec): Promise<Attached>
+  /**
+   * Runs one more process in it: its user, its limits, its namespaces. Rejects with `OCI_UNKNOWN`, `OCI_ENDED`,
+   * `OCI_EXECS`, `OCI_START`.
+   */
+  exec(id: string, spec: ExecSpec): Promise<Executed>
   /**
    * Says who the other hosts are: their addresses may come in to exposed containers, and no container reaches
    * them or `own`, under which they reach this one. Replaces what was said before.

@@ -6,6 +6,8 @@ export const ociErrorCodes = {
   OCI_SPEC: 'the container specification cannot be run as it is',
   OCI_ID_TAKEN: 'a container of this id was started before',
   OCI_UNKNOWN: 'no container of this id',
+  OCI_ENDED: 'the container has ended',
+  OCI_EXECS: 'too many processes are executed in it already',
   OCI_START: 'the container could not be started',
   OCI_NETWORK: 'the container network could not be set up',
   OCI_ADDRESSES: 'no address is free for another container',

@@ -3,7 +3,7 @@
  * the kernel; this object can be dropped at any time and opened again on the same state directory.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, realpath, rm, writeFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 
@@ -12,12 +12,13 @@ import { homeHash, indexOfPort, outerPortOf, type Identity } from './addresses.t
 import { openCgroups } from './cgroup.ts'
 import type { Attached, ContainerSpec, Driver, Exit, Found, Outer, Started } from './driver.ts'
 import { asStartError, isErrno, OciError } from './errors.ts'
+import { execPlace, openExecs, runcExec } from './exec.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
 import { openLeases } from './lease.ts'
 import { followLog } from './log-file.ts'
 import { findNetwork, openNetwork } from './network.ts'
 import { prepare, type Preparation } from './prepare.ts'
-import { checkId, openRecords, readIfAny, unlessRemoved, type ContainerRecord } from './record.ts'
+import { checkId, namesIn, openRecords, readIfAny, unlessRemoved, type ContainerRecord } from './record.ts'
 import {
   deleteContainer,
   MountRefused,
@@ -28,6 +29,7 @@ import {
 } from './runc.ts'
 import { killAll } from './signal.ts'
 import { checkSpec, newRecord } from './spec.ts'
+import { initPath, locate } from './tools.ts'
 import { openWays, wayOf } from './ways.ts'
 
 export type OciOptions = {
@@ -232,6 +234,15 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
 
   const exits = openExits((id) => records.dir(id), probe)
 
+  const execs = openExecs()
+  const placeOf = (id: string) => execPlace(id, records.dir(id), () => cgroups.pids(cgroupOf(id)))
+
+  const exec: Driver['exec'] = async (id, spec) => {
+    const { pid } = await records.read(id)
+    if (!isOurs(pid, id)) throw new OciError('OCI_ENDED', id)
+    return execs.run(placeOf(id), spec, (note) => runcExec(runc, placeOf(id), spec, note))
+  }
+
   const signal = async (id: string, name: NodeJS.Signals, whom: 'init' | 'all'): Promise<void> => {
     const { pid } = await records.read(id)
     if (!isOurs(pid, id)) return
@@ -303,6 +314,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       removed.push(id)
     }
     const all = await records.all()
+    await Promise.all(all.map(({ id }) => execs.sweep(placeOf(id))))
     const known = new Set([...all.map(({ id }) => id), ...starting])
     for (const id of [...(await namesIn(runc.root)), ...(await cgroups.children(`/${name}`))]) {
       if (known.has(id) || starting.has(id) || existsSync(join(stateDir, id))) continue
@@ -343,6 +355,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     kind: 'oci',
     start,
     attach,
+    exec,
     admit,
     deny,
     list,
@@ -363,30 +376,5 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       await cgroups.remove(`/${name}`)
       await rm(runc.root, { recursive: true, force: true })
     },
-  }
-}
-
-const initPath = '/usr/bin/tini-static'
-const tools = {
-  runcPath: ['/usr/sbin/runc', '/usr/bin/runc'],
-  conmonPath: ['/usr/bin/conmon', '/usr/libexec/podman/conmon'],
-}
-
-/** conmon wants absolute paths. */
-const locate = async (runc: Runc): Promise<void> => {
-  for (const key of ['runcPath', 'conmonPath'] as const) {
-    const path = tools[key].find((each) => existsSync(each))
-    if (!path) throw new OciError('OCI_START', `${tools[key].join(' or ')} is not installed`)
-    runc[key] = path
-  }
-  if (!existsSync(initPath)) throw new OciError('OCI_START', `${initPath} is not installed`)
-}
-
-const namesIn = async (path: string): Promise<string[]> => {
-  try {
-    return await readdir(path)
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return []
-    throw error
   }
 }

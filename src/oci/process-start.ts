@@ -46,8 +46,13 @@ export const makePaths = async (dir: string, spec: ContainerSpec): Promise<Paths
   return Object.fromEntries(await Promise.all([...layers, ...small]))
 }
 
+/** What of a specification can be kept without isolation. */
+type Command = Pick<ContainerSpec, 'argv' | 'cwd' | 'env' | 'terminal'> & {
+  limits: Pick<ContainerSpec['limits'], 'openFilesMax'>
+}
+
 /** The command with its directories where they really are. A shell first, for the bound on open files. */
-export const translate = (spec: ContainerSpec, paths: Paths): ShimSpec => {
+export const translate = (spec: Command, paths: Paths): ShimSpec => {
   const limits = `ulimit -n ${spec.limits.openFilesMax} 2>/dev/null; ulimit -c 0`
   const merge = spec.terminal ? '' : '2>&1'
   const home = spec.env['HOME']

@@ -10,8 +10,9 @@ import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { openAdmitted } from './admitted.ts'
-import type { Attached, ContainerSpec, Driver, Exit, Found, Outer, Started } from './driver.ts'
+import type { Attached, ContainerSpec, Driver, ExecSpec, Exit, Found, Outer, Started } from './driver.ts'
 import { asStartError, isErrno, OciError } from './errors.ts'
+import { openExecs, type ExecPlace, type ExecStart } from './exec.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
 import { followLog } from './log-file.ts'
 import { makePaths, shimPath, startAttached, startShim, translate } from './process-start.ts'
@@ -24,6 +25,8 @@ export type ProcessOptions = { stateDir: string; now(): number }
 
 const address = '127.0.0.1'
 const endTimeoutMs = 5_000
+/** Of containers whose record an older build wrote. */
+const openFilesMaxDefault = 10_000
 
 /** Opens the state directory, which is made when missing. */
 export const openProcessDriver = async (options: ProcessOptions): Promise<Driver> => {
@@ -120,6 +123,19 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
 
   const exits = openExits((id) => records.dir(id), probe)
 
+  const execs = openExecs()
+
+  const exec: Driver['exec'] = async (id, spec) => {
+    const record = await records.read(id)
+    if (!(await isAlive(record))) throw new OciError('OCI_ENDED', id)
+    const executed = await execs.run(familyPlace(id, records.dir(id)), spec, (note) =>
+      startOf(spec, record, note),
+    )
+    const ends = (): void => void execs.end(id)
+    exits.wait(id).then(ends, ends)
+    return executed
+  }
+
   const signal = async (id: string, name: NodeJS.Signals, whom: 'init' | 'all'): Promise<void> => {
     const record = await records.read(id)
     if (await isAlive(record)) killAll(whom === 'init' ? [record.pid] : await familyOf(record.pid), name)
@@ -143,6 +159,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
   const removeNow = async (id: string): Promise<void> => {
     const dir = records.dir(id)
     if (!existsSync(dir)) return
+    await execs.end(id)
     const keeper = await keeperOf(id)
     const record = (await records.all()).find((each) => each.id === id)
     const alive = record ? await isAlive(record) : false
@@ -167,6 +184,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     kind: 'process',
     start,
     attach,
+    exec,
     admit: async (hosts, own) => void (await admitted.set(hosts, own)),
     // Processes share the network of the host.
     deny: async () => undefined,
@@ -184,6 +202,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     remove,
     follow: (id, from, onBatch) => followLog(records.dir(id), from, exits.wait(id), onBatch),
     sweep: async () => {
+      for (const { id } of await records.all()) await execs.sweep(familyPlace(id, records.dir(id)))
       const removed = (await records.broken()).filter((id) => !starting.has(id))
       await Promise.all(removed.map(remove))
       return { removed }
@@ -207,8 +226,36 @@ const newRecord = (
   index: 0,
   address,
   ...(spec.expose === undefined ? {} : { expose: spec.expose }),
+  openFilesMax: spec.limits.openFilesMax,
   hostname: spec.hostname,
   startedAtMs: 0,
   pid: 0,
   paths,
 })
+
+/** A plain process and what it started; a number that is another's by now is nobody. */
+const familyPlace = (id: string, dir: string): ExecPlace => ({
+  id,
+  dir,
+  membersOf: async (pid, note) => {
+    const stamp = await stampOf(pid)
+    return stamp !== undefined && stamp === readIfAny(join(note, 'stamp')) ? familyOf(pid) : []
+  },
+})
+
+/** The command where the container's own processes are, with its bound on open files. */
+const startOf = (spec: ExecSpec, { paths, openFilesMax }: ContainerRecord, note: string): ExecStart => {
+  const limits = { openFilesMax: openFilesMax ?? openFilesMaxDefault }
+  const shim = translate({ ...spec, limits }, paths)
+  const argv = spec.merge ? shim.attachedArgv : shim.argv
+  const noted = [
+    '/bin/sh',
+    '-c',
+    'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"',
+    join(note, 'pid'),
+    ...argv,
+  ]
+  const started = async (pid: number): Promise<void> =>
+    writeFile(join(note, 'stamp'), (await stampOf(pid)) ?? '')
+  return { argv: noted, cwd: shim.cwd, env: shim.env, raw: false, started }
+}

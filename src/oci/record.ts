@@ -21,6 +21,8 @@ export type ContainerRecord = {
   address: string
   /** Of the container: other hosts come in to it. */
   expose?: number
+  /** Bound of the process driver, for what is executed later. */
+  openFilesMax?: number
   hostname: string
   startedAtMs: number
   /** First process of the container as the host sees it; 0 until it runs. */
@@ -128,6 +130,16 @@ export const readIfAny = (path: string): string | undefined => {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH', 'ENOTDIR')) return undefined
+    throw error
+  }
+}
+
+/** What the directory holds; nothing when there is none. */
+export const namesIn = async (path: string): Promise<string[]> => {
+  try {
+    return await readdir(path)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return []
     throw error
   }
 }

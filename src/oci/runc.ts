@@ -163,8 +163,8 @@ export const startAttached = async (
   throw new OciError('OCI_START', `${id}: ${text.slice(0, 2_000)}`)
 }
 
-/** The pid that runc writes once the container's first process exists; watched until `ended`. */
-const pidFile = async (dir: string, ended: Promise<unknown>): Promise<number | undefined> => {
+/** The pid that runc writes to `<dir>/pid` once the process exists; watched until `ended`. */
+export const pidFile = async (dir: string, ended: Promise<unknown>): Promise<number | undefined> => {
   const { promise, resolve } = Promise.withResolvers<number | undefined>()
   const look = (): void => {
     const pid = Number(readIfAny(join(dir, 'pid')) ?? 0)
