@@ -167,8 +167,8 @@ export type Driver = {
   /** Starts with live streams; ends with the process that holds them. Rejects like `start`. */
   attach(spec: ContainerSpec): Promise<Attached>
   /**
-   * Runs one more process in it: its user, its limits, its namespaces. Rejects with `OCI_UNKNOWN`, `OCI_ENDED`,
-   * `OCI_EXECS`, `OCI_START`.
+   * Runs one more process in it: its user, its limits, its namespaces. Rejects with `OCI_UNKNOWN`,
+   * `OCI_ENDED`, `OCI_EXECS`, `OCI_START`.
    */
   exec(id: string, spec: ExecSpec): Promise<Executed>
   /**
