@@ -8,7 +8,9 @@
  */
 import { actor, ref, refAt, stop, type Ctx, type MessageOf, type Stop } from '../src/runtime/index.ts'
 import { heroku } from '../config/heroku.ts'
+import { bootTimeoutMsOf } from '../config/features.ts'
 import { expandCommand } from './dyno/command.ts'
+import { judge, killedText, killText, loadOf, metricLines, type Load } from './dyno/sample.ts'
 import { Container } from './effects/container.ts'
 import { Dyno } from './protocols/dyno.ts'
 import { identityOf } from './host/runs.ts'
@@ -40,15 +42,20 @@ type State = {
   /** Its output ended and is all in the channel. */
   readonly shipped: boolean
   readonly tries: number
+  /** Null: not looked at yet. */
+  readonly load: Load | null
   /** An exit that is seen before then happened while nobody watched. */
   readonly unwatchedUntil: number
 }
 type Self = Ctx<typeof Dyno>
 type Started = MessageOf<typeof Dyno, 'started'>
+type Sampled = MessageOf<typeof Dyno, 'sampled'>
 
 /** The engine answers within this for a run that had ended before it was adopted. */
 const unwatchedMs = 5_000
 const againMs = 1_000
+/** 128 + SIGKILL. */
+const killedCode = 137
 /** SIGTERM to SIGKILL of a fenced run: it has ended well before the lease has. */
 const fencedKillMs = 2_000
 /** After the exit there is an end to trying: logs or files that cannot be had are given up. */
@@ -72,6 +79,8 @@ export const dyno = actor(Dyno, {
     removed: () => stop('normal'),
     removeFailed: (s, { reason }, ctx) => retry(s, 'remove', reason, ctx),
     bootTimeout: (s, _, ctx) => (s.phase === 'starting' ? bootTimeout(s, ctx) : s),
+    sampleDue: (s, _, ctx) => look(s, ctx),
+    sampled: (s, sample, ctx) => sampled(s, sample, ctx),
     signalDue: (s, _, ctx) => (s.phase === 'stopping' ? sendTerm(s, ctx) : s),
     exitTimeout: (s, _, ctx) => (s.phase === 'stopping' ? exitTimeout(s, ctx) : s),
     expired: (s, _, ctx) => terminate(s, ctx),
@@ -90,6 +99,7 @@ const unstarted = {
   unwanted: false,
   shipped: false,
   tries: 0,
+  load: null,
   unwatchedUntil: 0,
 } as const
 
@@ -125,6 +135,8 @@ const watchOver = (s: State, ctx: Self): State => {
   const runId = s.run.id
   wait(runId, ctx)
   ship(s.run, ctx)
+  // Not all dynos of a host at once.
+  ctx.after('sample', heroku.sampleMs * (0.5 + ctx.random() / 2), { type: 'sampleDue' })
   const sinceMs = ctx.now - (s.startedAt ?? ctx.now)
   if (s.run.timeToLiveMs !== null) {
     ctx.after('expired', Math.max(0, s.run.timeToLiveMs - sinceMs), { type: 'expired' })
@@ -133,7 +145,7 @@ const watchOver = (s: State, ctx: Self): State => {
   const serves = s.run.type === 'web' && s.run.timeToLiveMs === null
   if (!serves || s.address === null || s.port === null) return up(s, ctx)
   ctx.run(Container.bound({ runId, address: s.address, port: s.port }), () => ({ type: 'bound' }))
-  ctx.after('boot', Math.max(againMs, heroku.bootTimeoutMs - sinceMs), { type: 'bootTimeout' })
+  ctx.after('boot', Math.max(againMs, bootTimeoutMsOf(s.run.features) - sinceMs), { type: 'bootTimeout' })
   return enter('starting', s, ctx)
 }
 
@@ -159,15 +171,16 @@ const over = (s: State, code: number | null, error: string | null, ctx: Self): S
 
 const exited = (s: State, code: number, oomKilled: boolean, ctx: Self): State => {
   if (s.phase === 'exited') return s
-  for (const timer of ['boot', 'exit', 'expired', 'fence']) ctx.cancel(timer)
-  if (oomKilled) {
-    tellLog(s, 'Error R15 (Memory quota vastly exceeded)', ctx)
-    tellLog(s, 'Stopping process with SIGKILL', ctx)
-  }
+  for (const timer of ['boot', 'exit', 'expired', 'fence', 'sample']) ctx.cancel(timer)
+  // The kernel kills one process of it; it is the dyno's end only when it was the one that counts.
+  const outOfMemory = oomKilled && code === killedCode && s.error === null && s.phase !== 'stopping'
+  if (outOfMemory)
+    for (const text of [killedText(s.run.size), killText, 'Stopping process with SIGKILL'])
+      tellLog(s, text, ctx)
   tellLog(s, `Process exited with status ${code}`, ctx)
   // Ended while the platform was away, with the machine perhaps: the app is not to blame.
   const unseen = ctx.now < s.unwatchedUntil ? 'R99' : null
-  const error = s.error ?? (oomKilled ? 'R15' : unseen)
+  const error = s.error ?? (outOfMemory ? 'R15' : unseen)
   return clearWhenDone(enter('exited', { ...s, code, error, tries: 0 }, ctx), ctx)
 }
 
@@ -204,13 +217,34 @@ const exitTimeout = (s: State, ctx: Self): State => {
 }
 
 const bootTimeout = (s: State, ctx: Self): State => {
-  tellLog(
-    s,
-    'Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch',
-    ctx,
-  )
+  const seconds = bootTimeoutMsOf(s.run.features) / 1_000
+  const text = `Web process failed to bind to $PORT within ${seconds} seconds of launch`
+  tellLog(s, `Error R10 (Boot timeout) -> ${text}`, ctx)
   tellLog(s, 'Stopping process with SIGKILL', ctx)
   return enter('stopping', kill({ ...s, error: 'R10' }, ctx), ctx)
+}
+
+const isRunning = (s: State): boolean => s.phase === 'starting' || s.phase === 'up' || s.phase === 'stopping'
+
+const look = (s: State, ctx: Self): State => {
+  if (!isRunning(s)) return s
+  ctx.run(Container.sample({ runId: s.run.id }), (sample) => ({ type: 'sampled', ...sample }))
+  ctx.after('sample', heroku.sampleMs, { type: 'sampleDue' })
+  return s
+}
+
+const sampled = (s: State, sample: Sampled, ctx: Self): State => {
+  if (!isRunning(s)) return s
+  const { run, startedAt } = s
+  const load = loadOf(s.load, startedAt ?? ctx.now, sample, ctx.now)
+  if (run.features?.includes('log-runtime-metrics') === true)
+    for (const text of metricLines(run, load, ctx.now - (startedAt ?? ctx.now), sample)) tellLog(s, text, ctx)
+  const { lines, isFatal } = judge(run.size, sample)
+  for (const text of lines) tellLog(s, text, ctx)
+  if (!isFatal || s.error !== null) return { ...s, load }
+  tellLog(s, 'Stopping process with SIGKILL', ctx)
+  ctx.cancel('boot')
+  return enter('stopping', kill({ ...s, load, error: 'R15' }, ctx), ctx)
 }
 
 /**

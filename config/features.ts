@@ -3,6 +3,8 @@
  *
  * Only what the platform honours is here. The router reads those that are on from the app's route.
  */
+import { heroku } from './heroku.ts'
+
 export type FeatureKind = {
   readonly name: string
   /** `general`: under `heroku features`; `public`: under `heroku labs`. */
@@ -38,6 +40,49 @@ export const routerFeatures = [
 ] as const satisfies readonly FeatureKind[]
 
 export type RouterFeature = (typeof routerFeatures)[number]['name']
+
+/** What a dyno does otherwise: it learns of these when it starts. */
+export const dynoFeatures = [
+  {
+    name: 'log-runtime-metrics',
+    state: 'public',
+    title: 'Runtime metrics in the log',
+    description: 'Log load and memory of every dyno each 20 seconds; takes effect at the next restart',
+    docUrl: 'https://devcenter.heroku.com/articles/log-runtime-metrics',
+  },
+  {
+    name: 'runtime-dyno-metadata',
+    state: 'public',
+    title: 'Dyno metadata',
+    description: 'Tell every dyno its app, release and slug in HEROKU_ variables; at the next restart',
+    docUrl: 'https://devcenter.heroku.com/articles/dyno-metadata',
+  },
+  ...([90, 120, 180] as const).map(
+    (seconds) =>
+      ({
+        name: `boot-timeout-${seconds}`,
+        state: 'general',
+        title: `Boot timeout of ${seconds} seconds`,
+        description: `Let web processes take ${seconds} seconds to bind to $PORT, instead of 60`,
+        docUrl: 'https://devcenter.heroku.com/articles/error-codes#r10-boot-timeout',
+      }) as const,
+  ),
+] as const satisfies readonly FeatureKind[]
+
+export type DynoFeature = (typeof dynoFeatures)[number]['name']
+
+/** Everything that is turned on and off as it is, for `heroku features` and `heroku labs`. */
+export const appFeatures: readonly FeatureKind[] = [...routerFeatures, ...dynoFeatures]
+
+const dynoFeatureNames: ReadonlySet<string> = new Set(dynoFeatures.map(({ name }) => name))
+export const isDynoFeature = (name: string): boolean => dynoFeatureNames.has(name)
+
+/** How long a web process of an app with these features on may take to bind to $PORT: the longest counts. */
+export const bootTimeoutMsOf = (features: readonly string[] = []): number =>
+  features.reduce((ms, name) => {
+    const seconds = /^boot-timeout-(\d+)$/.exec(name)?.[1]
+    return seconds === undefined ? ms : Math.max(ms, Number(seconds) * 1_000)
+  }, heroku.bootTimeoutMs)
 
 /** That a process type never runs twice. */
 export const singletonFeature = (type: string): FeatureKind => ({

@@ -19,6 +19,10 @@ export const heroku = {
   exitTimeoutMs: 30 * second,
   /** An attached one-off waits this long for its client, or R13. */
   attachTimeoutMs: 30 * second,
+  /** Between two looks at a dyno's memory: R14 is said again with each that finds too much. */
+  sampleMs: 20 * second,
+  /** Of its quota: more than this and it is killed, with R15. */
+  memoryKillRatio: 2,
   /** A crash after this long up is not a boot crash: the count starts anew. */
   steadyMs: 10 * minute,
   /**

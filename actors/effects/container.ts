@@ -1,5 +1,6 @@
 /** What a dyno may ask of the container engine of its host. */
 import { effect } from '../../src/runtime/index.ts'
+import type { Sample } from '../dyno/sample.ts'
 import type { Outer, Run, Slug } from '../protocols/shapes.ts'
 
 export type Found = {
@@ -32,6 +33,8 @@ export const Container = {
   ship: effect<{ run: Run }, void>('container.ship'),
   /** Frees everything of it. */
   remove: effect<{ runId: string }, void>('container.remove'),
+  /** What it uses now. */
+  sample: effect<{ runId: string }, Sample>('container.sample'),
   /** What runs on this host, whoever started it. */
   list: effect<Record<string, never>, { runs: readonly Found[] }>('container.list'),
   /** Memory of this host that runs may use. */

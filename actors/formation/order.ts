@@ -2,6 +2,7 @@
  * The order to start a run, from the record that decided it: the same whoever writes it, the formation or a
  * placement in its stead. Pure.
  */
+import { isDynoFeature } from '../../config/features.ts'
 import { labelsText, type Labels } from '../../config/labels.ts'
 import type { ProcessType, Run } from '../protocols/shapes.ts'
 import type { Formed, Slot } from './record.ts'
@@ -32,9 +33,16 @@ export const orderOf = (
     attach: slot.oneOff?.attach ?? null,
     singleton: isSingleton(f, slot),
     ...(type && { scale: scaleOf(type) }),
+    ...featuresOf(f),
+    releasedAt: release.createdAt,
     timeToLiveMs: slot.oneOff?.timeToLiveMs ?? null,
     epoch: run.epoch,
   }
+}
+
+const featuresOf = ({ features = [] }: Formed): Pick<Run, 'features'> => {
+  const on = features.filter(isDynoFeature)
+  return on.length === 0 ? {} : { features: on }
 }
 
 const scaleOf = ({

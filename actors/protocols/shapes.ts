@@ -123,6 +123,10 @@ export const runShape = is.obj({
   singleton: is.bool,
   /** Carried so that a record that lost it can have it back from what runs. */
   scale: is.opt(scaleShape),
+  /** Of config/features.ts, those for dynos that were on when it was decided; absent: none. */
+  features: is.opt(is.arr(is.str)),
+  /** When its release was made; absent in what older builds decided. */
+  releasedAt: is.opt(is.int),
   /** One-offs end after this; null for the formation's own. */
   timeToLiveMs: is.orNull(is.int),
   /** Revision of the formation's record that decided this run: hosts refuse older ones for the same slot. */

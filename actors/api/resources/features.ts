@@ -2,7 +2,7 @@
  * Features of an app, for `heroku features` and `heroku labs`: those of the platform, and one for each
  * process type, which marks it as a singleton as `PATCH /apps/:app/formation` does.
  */
-import { routerFeatures, singletonFeature } from '../../../config/features.ts'
+import { appFeatures, singletonFeature } from '../../../config/features.ts'
 import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
 import { Formation } from '../../protocols/formation.ts'
@@ -59,7 +59,7 @@ const typesOf = async (request: Request, app: AppView): Promise<readonly Process
   (await request.ask(ref(Formation, app.id), { type: 'types' })).types
 
 const bodies = (app: AppView, types: readonly ProcessType[]): readonly FeatureBody[] => [
-  ...routerFeatures.map((kind) => featureBody(kind, app.features.includes(kind.name), app)),
+  ...appFeatures.map((kind) => featureBody(kind, app.features.includes(kind.name), app)),
   ...types.map(({ type, singleton }) => featureBody(singletonFeature(type), singleton, app)),
 ]
 

@@ -12,6 +12,7 @@ import type { Attached, ContainerSpec, Driver } from '../../../src/oci/driver.ts
 import type { Random } from '../../../src/ports/random.ts'
 import type { Rendezvous } from '../../../src/rendezvous/rendezvous.ts'
 import { dynoSizeDefault, findDynoSize, type DynoSize } from '../../../config/dyno-sizes.ts'
+import type { Sample } from '../../dyno/sample.ts'
 import type { Shuttle } from '../../logplex/shuttle.ts'
 import type { Run, Slug } from '../../protocols/shapes.ts'
 import type { Found } from '../container.ts'
@@ -34,6 +35,8 @@ export type ContainerDeps = {
   readonly attachElsewhere?: (host: string, token: string) => Promise<Duplex> | undefined
   readonly random: Random
   readonly now: () => number
+  /** Apps answer at their name under it. */
+  readonly appDomain: string
   /** Root file system of a stack, absolute. */
   readonly rootOf: (stack: string) => string
 }
@@ -78,7 +81,7 @@ export const performContainer = (deps: ContainerDeps): Effects => {
       layers: [{ source: slugs.folderOf(run.slug), target: '/app', mode: 'overlay' }],
       argv: processArgv(run.command),
       cwd: '/app',
-      env: processEnv(run, vars, { appDir: '/app', port }),
+      env: processEnv(run, vars, { appDir: '/app', port, domain: deps.appDomain }),
       limits: limitsOf(size),
       files: [{ target: '/etc/heroku/dyno', text: dynoFile(run) }],
       hostname: run.id,
@@ -179,6 +182,15 @@ export const performContainer = (deps: ContainerDeps): Effects => {
       try {
         await driver.remove(runId)
         await shuttle.forget(runId)
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+
+    'container.sample': async ({ runId }: { runId: string }): Promise<Sample> => {
+      try {
+        const { rssBytes, cacheBytes, swapBytes, pgpgin, pgpgout, runnable } = await driver.stats(runId)
+        return { rssBytes, cacheBytes, swapBytes, pgpgin, pgpgout, runnable }
       } catch (error) {
         throw asEffectFailure(error)
       }

@@ -8,6 +8,8 @@ export type Place = {
   /** `/app` as the process sees it. */
   readonly appDir: string
   readonly port: number
+  /** Apps answer at their name under it. */
+  readonly domain: string
 }
 
 const searchPath = '/usr/local/bin:/usr/bin:/bin'
@@ -19,15 +21,40 @@ const searchPath = '/usr/local/bin:/usr/bin:/bin'
 export const processEnv = (
   run: Run,
   vars: Readonly<Record<string, string>>,
-  { appDir, port }: Place,
+  { appDir, port, domain }: Place,
 ): Record<string, string> => ({
   PATH: searchPath,
+  ...(run.features?.includes('runtime-dyno-metadata') === true ? metadata(run, domain) : {}),
   ...vars,
   ...run.env,
   HOME: appDir,
   DYNO: run.name,
   PORT: String(port),
 })
+
+/** Heroku's names for who and what this is (devcenter "Dyno Metadata"). */
+const metadata = (run: Run, domain: string): Record<string, string> => {
+  const { commit } = run.slug
+  const description = descriptionOf(run)
+  return {
+    HEROKU_APP_ID: run.appId,
+    HEROKU_APP_NAME: run.appName,
+    HEROKU_APP_DEFAULT_DOMAIN_NAME: `${run.appName}.${domain}`,
+    HEROKU_DYNO_ID: run.id,
+    ...(run.releasedAt === undefined
+      ? {}
+      : { HEROKU_RELEASE_CREATED_AT: new Date(run.releasedAt).toISOString().replace(/\.\d+/, '') }),
+    HEROKU_RELEASE_VERSION: `v${run.releaseVersion}`,
+    HEROKU_BUILD_COMMIT: commit,
+    HEROKU_BUILD_DESCRIPTION: description,
+    HEROKU_SLUG_COMMIT: commit,
+    HEROKU_SLUG_DESCRIPTION: description,
+  }
+}
+
+const commitDigits = 8
+const descriptionOf = ({ slug: { commit, description } }: Run): string =>
+  description === '' ? `Deploy ${commit.slice(0, commitDigits)}` : description
 
 /** `.profile.d/*.sh`, then `.profile`, then the command in the shell that they prepared. */
 const profile = `cd "$HOME"
@@ -43,7 +70,7 @@ export const dynoFile = (run: Run): string =>
   JSON.stringify({
     dyno: { physical_id: run.id, size: run.size, name: run.name },
     app: { id: run.appId, name: run.appName },
-    release: { id: run.releaseVersion, commit: run.slug.commit, description: run.slug.description },
+    release: { id: run.releaseVersion, commit: run.slug.commit, description: descriptionOf(run) },
   })
 
 /** Heroku's dynos listen anywhere in this range. */
