@@ -237,7 +237,7 @@ const rescale = (f: Formed, types: Formed['types'], ctx: Self): Formed => {
         isFormed(slot) &&
         changed.some(({ type, moves }) => type === slot.type && (moves || slot.run?.phase !== 'placing')),
     )
-    .reduce((next, slot) => restart(next, slot, ctx), fitted)
+    .reduce((next, slot) => restart(next, slot, 'restart', ctx), fitted)
 }
 
 /** Routers hear of a change at once; timers follow what is still open; an app without runs may go at last. */

@@ -69,10 +69,17 @@ export const dynoFeatures = [
   ),
 ] as const satisfies readonly FeatureKind[]
 
-export type DynoFeature = (typeof dynoFeatures)[number]['name']
+/** How the app's dynos follow each other. */
+export const prebootFeature = {
+  name: 'preboot',
+  state: 'general',
+  title: 'Preboot',
+  description: 'Start new web dynos some minutes before the old ones are stopped',
+  docUrl: 'https://devcenter.heroku.com/articles/preboot',
+} as const satisfies FeatureKind
 
 /** Everything that is turned on and off as it is, for `heroku features` and `heroku labs`. */
-export const appFeatures: readonly FeatureKind[] = [...routerFeatures, ...dynoFeatures]
+export const appFeatures: readonly FeatureKind[] = [...routerFeatures, prebootFeature, ...dynoFeatures]
 
 const dynoFeatureNames: ReadonlySet<string> = new Set(dynoFeatures.map(({ name }) => name))
 export const isDynoFeature = (name: string): boolean => dynoFeatureNames.has(name)

@@ -30,6 +30,14 @@ export const heroku = {
    * restarts at once.
    */
   coolOffMsMax: [20 * minute, 40 * minute, 60 * minute, 180 * minute, 320 * minute],
+  /** A dyno is replaced after a day, and up to so much more: not all at once. */
+  cycleMs: 24 * hour,
+  cycleSpreadMs: 216 * minute,
+  /** Preboot: after a release the old web dynos serve for this long beyond the boot timeout. */
+  prebootSettleMs: 2 * minute,
+  /** Preboot: after a restart the old ones are stopped this long after it, and up to so much more. */
+  prebootKeptMs: 4 * minute,
+  prebootKeptSpreadMs: 2 * minute,
   /**
    * When the platform itself failed to start a dyno (R99, R17): the app is not to blame, it is tried again
    * soon.

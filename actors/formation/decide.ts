@@ -19,5 +19,5 @@ export const released = (f: Formed, release: Release, by: Who, ctx: Self): Forme
   const next = fit({ ...f, release, types }, ctx)
   return next.slots
     .filter((slot) => isFormed(slot) && slot.releaseVersion < release.version)
-    .reduce((moved, slot) => restart(moved, slot, ctx), next)
+    .reduce((moved, slot) => restart(moved, slot, 'release', ctx), next)
 }

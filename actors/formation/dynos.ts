@@ -3,7 +3,7 @@
  */
 import type { DynoView } from '../protocols/shapes.ts'
 import { withSlot, type Formed, type Slot } from './record.ts'
-import { halt, isFormed, remove, restart, type Self } from './rollout.ts'
+import { end, halt, isFormed, remove, restart, type Self } from './rollout.ts'
 
 export type Which = { readonly processType?: string | undefined; readonly dyno?: string | undefined }
 
@@ -23,15 +23,19 @@ export const chosen = (
 }
 
 export const restartOne = (f: Formed, slot: Slot, ctx: Self): Formed =>
-  isFormed(slot) ? restart(f, slot, ctx) : stopOne(f, slot, ctx)
+  isFormed(slot) ? restart(f, slot, 'restart', ctx) : stopOne(f, slot, ctx)
 
-/** The run ends; a formation slot then starts again by the crash policy, a one-off is complete. */
+/**
+ * The run ends, with an older one that is still there; a formation slot then starts again by the crash
+ * policy, a one-off is complete.
+ */
 export const stopOne = (f: Formed, slot: Slot, ctx: Self): Formed => {
   const run = slot.run
-  if (run === null) return f
-  if (run.host === null) return isFormed(slot) ? f : remove(f, slot, ctx)
+  if (run?.host == null && !isFormed(slot)) return run === null ? f : remove(f, slot, ctx)
+  const freed = end(f, slot, slot.old, ctx)
+  if (run?.host == null) return freed === f ? f : withSlot(freed, slot.name, { ...slot, old: null })
   halt(run.host, run.id, slot.name, ctx)
-  return withSlot(f, slot.name, { ...slot, run: { ...run, halted: true } })
+  return withSlot(freed, slot.name, { ...slot, old: null, run: { ...run, halted: true } })
 }
 
 /** @param waiting why it has no place yet, by slot */

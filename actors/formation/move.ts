@@ -7,6 +7,7 @@ import type { Formation } from '../protocols/formation.ts'
 import { say } from '../say.ts'
 import { isSingleton } from './order.ts'
 import { withSlot, type Formed, type RunState, type Slot } from './record.ts'
+import { isHeld } from './preboot.ts'
 import { complete } from './observe.ts'
 import { end, isFormed, launch, sayState, send, stopFirst, type Self } from './rollout.ts'
 
@@ -28,7 +29,7 @@ const moveOne = (f: Formed, why: Move['why'], way: Way, ctx: Self): Formed => {
   if (isSingleton(f, slot)) return why === 'suspect' ? f : stopFirst(f, slot, ctx)
   if (way.host === null) return f
   sayMove(slot, ctx)
-  const serves = slot.run.phase === 'up' && !slot.run.halted
+  const serves = slot.run.phase === 'up' && !slot.run.halted && !isHeld(f, slot)
   const ended = end(f, slot, serves ? slot.old : slot.run, ctx)
   return follow(ended, { ...slot, old: serves ? slot.run : slot.old }, way, ctx)
 }

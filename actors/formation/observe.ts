@@ -8,6 +8,7 @@ import type { RunReport } from '../protocols/shapes.ts'
 import { adopt } from './adopt.ts'
 import { crashPolicy } from './crash-policy.ts'
 import { heroku } from '../../config/heroku.ts'
+import { isKept } from './preboot.ts'
 import { regain } from './regain.ts'
 import { withSlot, type Ending, type Formed, type RunState, type Slot } from './record.ts'
 import { end, halt, launch, sayState, send, type Self } from './rollout.ts'
@@ -71,6 +72,7 @@ const missing = (
   if (slot.oneOff !== null) return complete(f2, kept, ctx)
   // The machine failed, not the app: no crash is counted.
   sayState(kept, 'starting', ctx)
+  if (isKept(f2, kept)) return launch(f2, kept, ctx)
   return launch(end(f2, kept, kept.old, ctx), { ...kept, old: null }, ctx)
 }
 
@@ -103,12 +105,9 @@ const observeRun = (
   const held: Slot = { ...slot, run: next, oneOff }
   if (next.phase !== 'up' || slot.state === 'up' || run.halted) return withSlot(f, slot.name, held)
   sayState(slot, 'up', ctx)
-  return withSlot(end(f, slot, slot.old, ctx), slot.name, {
-    ...held,
-    old: null,
-    state: 'up',
-    updatedAt: ctx.now,
-  })
+  const up: Slot = { ...held, state: 'up', updatedAt: ctx.now }
+  if (isKept(f, slot)) return withSlot(f, slot.name, up)
+  return withSlot(end(f, slot, slot.old, ctx), slot.name, { ...up, old: null })
 }
 
 /** The same object when the report says nothing new. */
@@ -156,15 +155,18 @@ const crashed = (f: Formed, slot: Slot, run: RunState, report: RunReport, ctx: S
   // Stopped so that its next life can begin: nothing has crashed.
   const isNext = run.halted && slot.state === 'starting'
   if (!isNext) sayState(slot, 'crashed', ctx)
+  // Nothing is taken from those who are served while the new one fails to boot.
+  const old = isKept(f, slot) ? slot.old : null
   const down: Slot = {
     ...slot,
     run: null,
-    old: null,
+    old,
     state: isNext ? 'starting' : 'crashed',
     crashes,
     updatedAt: ctx.now,
   }
-  const ended = withSlot(end(f, slot, slot.old, ctx), slot.name, { ...down, dueAt: ctx.now + waitMs })
+  const freed = old === null ? end(f, slot, slot.old, ctx) : f
+  const ended = withSlot(freed, slot.name, { ...down, dueAt: ctx.now + waitMs })
   return waitMs === 0 ? wakeUp(ended, down, ctx) : ended
 }
 

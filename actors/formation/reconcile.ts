@@ -2,10 +2,12 @@
  * What a formation says again until it is true, and when it looks next.
  *
  * Nothing here decides anything new but the end of waiting: a cool-off, a launch that no host ever reported,
- * a one-off that was shown long enough.
+ * a one-off that was shown long enough, a dyno's day, a preboot.
  */
 import type { Formed, Slot } from './record.ts'
 import { withSlot } from './record.ts'
+import { cycle, cycleNext } from './cycle.ts'
+import { prebootNext, withPreboot } from './preboot.ts'
 import { isSingleton } from './order.ts'
 import { end, halt, launch, send, type Self } from './rollout.ts'
 import { complete, wakeUp } from './observe.ts'
@@ -21,11 +23,25 @@ const endingKeptMs = 600_000
 
 /** Says what is due again. */
 export const reconcile = (f: Formed, ctx: Self): Formed => {
-  let next = f
-  for (const slot of f.slots) next = reconcileSlot(next, slot, ctx)
+  let next = cycle(endPreboots(f, ctx), ctx)
+  for (const slot of next.slots) next = reconcileSlot(next, slot, ctx)
   for (const run of f.ending) halt(run.host, run.id, run.name, ctx)
   const ending = next.ending.filter((run) => ctx.now - run.at < endingKeptMs)
   return ending.length === next.ending.length ? next : { ...next, ending }
+}
+
+/** Those whose time is over: the new run has the slot for itself, or will once it is up. */
+const endPreboots = (f: Formed, ctx: Self): Formed =>
+  Object.entries(f.preboots ?? {})
+    .filter(([, { until }]) => until <= ctx.now)
+    .reduce((next, [name]) => endPreboot(next, name, ctx), f)
+
+const endPreboot = (f: Formed, name: string, ctx: Self): Formed => {
+  const slot = f.slots.find((held) => held.name === name)
+  const freed = withPreboot(f, name, undefined)
+  // Without a new run that is up the old one serves on: until there is one, as without preboot.
+  if (slot === undefined || slot.old === null || slot.run?.phase !== 'up') return freed
+  return withSlot(end(freed, slot, slot.old, ctx), name, { ...slot, old: null })
 }
 
 const reconcileSlot = (f: Formed, slot: Slot, ctx: Self): Formed => {
@@ -53,6 +69,8 @@ export const nextLookMs = (f: Formed, now: number): number | undefined => {
     if (run === null && dueAt > 0) lookMs = Math.min(lookMs, Math.max(0, dueAt - now))
     else if (run !== null && (run.phase === 'sent' || run.halted)) lookMs = Math.min(lookMs, repeatMs)
   }
+  for (const at of [cycleNext(f), prebootNext(f)])
+    if (at !== undefined) lookMs = Math.min(lookMs, Math.max(0, at - now))
   return lookMs === Number.POSITIVE_INFINITY ? undefined : lookMs
 }
 

@@ -59,6 +59,10 @@ export const slotSchema = is.obj({
 })
 export type Slot = Static<typeof slotSchema>
 
+/** Both lives of a slot run until then; `holds`: requests go to the old one. */
+const prebootSchema = is.obj({ until: is.int, holds: is.bool })
+export type Preboot = Static<typeof prebootSchema>
+
 /** A run that must end; its host is told until it says that the run is gone. */
 export const endingSchema = is.obj({
   id: is.str,
@@ -85,6 +89,8 @@ export const recordSchema = is.obj({
   types: is.arr(processTypeShape),
   slots: is.arr(slotSchema),
   ending: is.arr(endingSchema),
+  /** By slot, those whose old run stays beside the new one; absent: none. */
+  preboots: is.opt(is.map(prebootSchema)),
   /** Of the newest run. */
   epoch: is.int,
   routeVersion: is.int,

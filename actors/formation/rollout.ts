@@ -11,6 +11,7 @@ import { Host } from '../protocols/host.ts'
 import type { Release } from '../protocols/shapes.ts'
 import { say } from '../say.ts'
 import { isSingleton, orderOf } from './order.ts'
+import { isHeld, prebootOf, withPreboot, type Why } from './preboot.ts'
 import { numberOf, slotOrder, withSlot, type Formed, type RunState, type Slot } from './record.ts'
 
 export type Self = Ctx<typeof Formation>
@@ -66,21 +67,25 @@ export const end = (f: Formed, slot: Slot, run: RunState | null, ctx: Self): For
 }
 
 /** A new run beside the old one. Release, restart or size: whatever changed, the crash count starts anew. */
-export const restart = (f: Formed, slot: Slot, ctx: Self): Formed => {
-  say(ctx, ctx.self.key, 'heroku', slot.name, 'Restarting')
+export const restart = (f: Formed, slot: Slot, why: Why, ctx: Self): Formed => {
+  say(ctx, ctx.self.key, 'heroku', slot.name, why === 'cycle' ? 'Cycling' : 'Restarting')
   if (slot.run?.host != null && isSingleton(f, slot)) return stopFirst(f, slot, ctx)
   sayState(slot, 'starting', ctx)
   const type = f.types.find((known) => known.type === slot.type)
-  const serves = slot.run?.phase === 'up' && !slot.run.halted
+  // One that was never let serve is not what the next one has to wait for.
+  const serves = slot.run?.phase === 'up' && !slot.run.halted && !isHeld(f, slot)
   const ended = end(f, slot, serves ? slot.old : slot.run, ctx)
+  const old = serves ? slot.run : slot.old
+  const at = { now: ctx.now, chance: ctx.random() }
+  const preboot = old === null ? undefined : prebootOf(f, slot, why, at)
   return launch(
-    ended,
+    withPreboot(ended, slot.name, preboot),
     {
       ...slot,
       ...releaseOf(f.release),
       command: type?.command ?? slot.command,
       size: type?.size ?? slot.size,
-      old: serves ? slot.run : slot.old,
+      old,
       crashes: 0,
     },
     ctx,
@@ -120,7 +125,7 @@ export const fit = (f: Formed, ctx: Self): Formed => {
   for (const slot of f.slots.filter(isFormed)) {
     const type = f.types.find((known) => known.type === slot.type)
     if (type === undefined || numberOf(slot.name) > type.quantity) next = remove(next, slot, ctx)
-    else if (type.size !== slot.size) next = restart(next, slot, ctx)
+    else if (type.size !== slot.size) next = restart(next, slot, 'restart', ctx)
   }
   if (f.release === null || f.release.slug === null) return next
   const names = new Set(next.slots.map((slot) => slot.name))
@@ -142,7 +147,8 @@ export const fit = (f: Formed, ctx: Self): Formed => {
 /** Takes a slot away, with whatever runs in it. */
 export const remove = (f: Formed, slot: Slot, ctx: Self): Formed => {
   sayState(slot, 'down', ctx)
-  return withSlot(end(end(f, slot, slot.run, ctx), slot, slot.old, ctx), slot.name, null)
+  const freed = withPreboot(f, slot.name, undefined)
+  return withSlot(end(end(freed, slot, slot.run, ctx), slot, slot.old, ctx), slot.name, null)
 }
 
 export const freshSlot = (name: string, now: number): Slot => ({

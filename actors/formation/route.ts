@@ -5,20 +5,23 @@
  * route of a record that was rolled back as well.
  */
 import type { Route } from '../protocols/shapes.ts'
+import { isHeld } from './preboot.ts'
 import type { Formed, RunState, Slot } from './record.ts'
 
 const routable = (run: RunState | null): run is RunState =>
   run !== null && run.phase === 'up' && !run.halted && run.address !== null && run.port !== null
 
-/** The new run once it is up, else the one that serves until then. */
-const serving = (slot: Slot): RunState | undefined =>
-  routable(slot.run) ? slot.run : routable(slot.old) ? slot.old : undefined
+/** The new run once it is up and is let, else the one that serves until then. */
+const serving = (f: Formed, slot: Slot): RunState | undefined => {
+  if (isHeld(f, slot) && routable(slot.old)) return slot.old
+  return routable(slot.run) ? slot.run : routable(slot.old) ? slot.old : undefined
+}
 const isWeb = (slot: Slot): boolean => slot.type === 'web' && slot.oneOff === null
 
 export const routeOf = (appId: string, f: Formed): Route => {
   const slots = f.slots.filter(isWeb)
   const targets = slots.flatMap((slot) => {
-    const run = serving(slot)
+    const run = serving(f, slot)
     return run === undefined
       ? []
       : [
@@ -59,7 +62,7 @@ const webOf = (f: Formed): Route['web'] => {
   let crashed = 0
   for (const slot of f.slots) {
     if (!isWeb(slot)) continue
-    if (serving(slot) !== undefined) return 'up'
+    if (serving(f, slot) !== undefined) return 'up'
     slots += 1
     if (slot.state === 'crashed') crashed += 1
   }
@@ -77,7 +80,7 @@ export const sameRoute = (a: Formed, b: Formed): boolean =>
   sameCertificates(a.certificates, b.certificates) &&
   a.release?.pages?.error === b.release?.pages?.error &&
   a.release?.pages?.maintenance === b.release?.pages?.maintenance &&
-  (a.destroying || sameTargets(a.slots, b.slots)) &&
+  (a.destroying || sameTargets(a, b)) &&
   webOf(a) === webOf(b)
 
 const sameCertificates = (a: Formed['certificates'] = {}, b: Formed['certificates'] = {}): boolean =>
@@ -88,23 +91,25 @@ const sameCertificates = (a: Formed['certificates'] = {}, b: Formed['certificate
 const sameNames = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name, at) => name === b[at])
 
-const sameTargets = (a: readonly Slot[], b: readonly Slot[]): boolean => {
-  if (a === b) return true
+const sameTargets = (a: Formed, b: Formed): boolean => {
+  if (a.slots === b.slots && a.preboots === b.preboots) return true
   for (
     let i = nextServing(a, 0), j = nextServing(b, 0);
     ;
     i = nextServing(a, i + 1), j = nextServing(b, j + 1)
   ) {
-    const [one, other] = [a[i], b[j]]
+    const [one, other] = [a.slots[i], b.slots[j]]
     if (one === undefined || other === undefined) return one === other
-    if (one !== other && !sameTarget(serving(one)!, serving(other)!)) return false
+    const same = one === other && a.preboots === b.preboots
+    if (!same && !sameTarget(serving(a, one)!, serving(b, other)!)) return false
   }
 }
 
 /** Where the next slot stands that has a target, from there on. */
-const nextServing = (slots: readonly Slot[], from: number): number => {
+const nextServing = (f: Formed, from: number): number => {
+  const { slots } = f
   let at = from
-  while (at < slots.length && !(isWeb(slots[at]!) && serving(slots[at]!) !== undefined)) at += 1
+  while (at < slots.length && !(isWeb(slots[at]!) && serving(f, slots[at]!) !== undefined)) at += 1
   return at
 }
 

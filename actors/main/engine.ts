@@ -129,7 +129,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
       ...performRecords((key) => store.peek(key)),
       ...performRoutes(transport),
       ...performHistory(bus.history),
-      ...performContainer({ ...deps, driver, slugs, shuttle, rootOf }),
+      ...performContainer({ ...deps, driver, slugs, shuttle, rootOf, appDomain: settings.appDomain }),
       ...performBuilder({
         ...deps,
         home: settings.home,

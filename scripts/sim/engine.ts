@@ -212,6 +212,18 @@ export const simMachine = (
             })),
           }
         },
+        'container.sample': async () => {
+          await soon()
+          const mb = 1024 * 1024
+          return {
+            rssBytes: 60 * mb,
+            cacheBytes: mb,
+            swapBytes: 0,
+            pgpgin: 0,
+            pgpgout: 0,
+            runnable: random.chance(0.5) ? 1 : 0,
+          }
+        },
         'container.capacity': () => Promise.resolve({ memoryBytes }),
       }
     },

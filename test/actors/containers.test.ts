@@ -207,6 +207,7 @@ const containers = (more: Partial<ContainerDeps> = {}) => {
     rendezvous: { expect: () => Promise.reject(new Error('nobody came here')) } as unknown as Rendezvous,
     random: { next: () => 0.5, uuid: () => 'id' } as Random,
     now: () => 7,
+    appDomain: 'apps.test',
     rootOf: () => '/root',
     ...more,
   })

@@ -3,40 +3,12 @@
  */
 import t from 'tap'
 import { crashPolicy } from '../../actors/formation/crash-policy.ts'
-import { formationRecord } from '../../actors/formation/kept.ts'
-import type { Formed } from '../../actors/formation/record.ts'
 import { scaleTypes, typesOf } from '../../actors/formation/scale.ts'
 import { formation } from '../../actors/formation.ts'
 import { dynoSizes, findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'
-import type { Release, RunReport, Slug } from '../../actors/protocols/shapes.ts'
 import { drive } from '../kit/drive.ts'
-
-const by = { id: 'u1', email: 'e@example.com' }
-const slug: Slug = {
-  id: 'slug-1',
-  sha256: '0'.repeat(64),
-  bytes: 1,
-  stack: 'heroku-24',
-  commit: '60a874b3',
-  description: 'Deploy 60a874b3',
-  processTypes: { web: 'web', worker: 'worker', release: 'migrate' },
-  buildpackDescription: 'Procfile',
-  createdAt: 1,
-}
-const releaseOf = (version: number): Release => ({
-  id: `release-${version}`,
-  version,
-  description: 'Deploy',
-  status: 'succeeded',
-  userId: by.id,
-  userEmail: by.email,
-  configId: `config-${version}`,
-  slug,
-  createdAt: 1,
-  updatedAt: 1,
-})
-const appId = 'app-1'
+import { appId, by, place, placed, record, releaseOf, reportOf, slug, tellsTo } from '../kit/formations.ts'
 
 t.test('the crash policy restarts at once first, then cools off under a growing bound', (t) => {
   const crash = { before: 0, upMs: 0, error: null, chance: 1 }
@@ -106,44 +78,6 @@ t.test('scaling takes absolute and relative quantities, all or none', (t) => {
   t.equal(new Set(dynoSizes.map((size) => size.id)).size, dynoSizes.length)
   t.end()
 })
-
-/** Placement gives every run of the oldest open question that host. */
-const place = (f: Pick<ReturnType<typeof placed>, 'asked' | 'answered'>, host: string): void => {
-  const { runs } = f.asked[0]!.message as unknown as { runs: { runId: string }[] }
-  f.answered('place', { placed: runs.map(({ runId }) => ({ runId, host })), failed: null })
-}
-/** A formation whose one web dyno was placed on host `h` and told to it. */
-const placed = () => {
-  const f = drive(formation, { key: appId, args: undefined })
-  f.send({ type: 'open', appName: 'demo' })
-  f.send({ type: 'released', release: releaseOf(3), by })
-  place(f, 'h')
-  return f
-}
-const tellsTo = (f: ReturnType<typeof placed>, type: string) =>
-  f.told.filter((told) => told.message.type === type).map((told) => told.message as Record<string, unknown>)
-const reportOf = (f: ReturnType<typeof placed>, phase: RunReport['phase']): RunReport => {
-  const { run } = tellsTo(f, 'launch')[0] as unknown as {
-    run: { id: string; name: string; epoch: number; releaseVersion: number }
-  }
-  const where =
-    phase === 'up'
-      ? { address: '10.0.0.1', port: 3000, outer: null }
-      : { address: null, port: null, outer: null }
-  return {
-    id: run.id,
-    appId,
-    name: run.name,
-    epoch: run.epoch,
-    releaseVersion: run.releaseVersion,
-    phase,
-    ...where,
-    startedAt: 1,
-    code: null,
-    error: null,
-  }
-}
-const record = (f: ReturnType<typeof placed>): Formed => formationRecord.load(f.saved()!, appId)
 
 t.test('a launch that no host reports is told again, then goes elsewhere under a new id', (t) => {
   const f = placed()

@@ -122,7 +122,7 @@ const run = runOf('run.4711')
 
 t.test('a process finds the config vars, its own over them, and what only the platform says', async (t) => {
   const vars = { WHO: 'config', PORT: '1', HOME: '/x', DYNO: 'x', PATH: '/own:/bin', OTHER: 'y' }
-  t.strictSame(processEnv(run, vars, { appDir: '/app', port: 5001 }), {
+  t.strictSame(processEnv(run, vars, { appDir: '/app', domain: 'localhost', port: 5001 }), {
     PATH: '/own:/bin',
     WHO: 'one-off',
     PORT: '5001',
@@ -131,7 +131,7 @@ t.test('a process finds the config vars, its own over them, and what only the pl
     OTHER: 'y',
     TERM: 'xterm',
   })
-  t.match(processEnv(run, {}, { appDir: '/app', port: 1 })['PATH'], '/usr/bin')
+  t.match(processEnv(run, {}, { appDir: '/app', domain: 'localhost', port: 1 })['PATH'], '/usr/bin')
   t.strictSame(JSON.parse(dynoFile(run)), {
     dyno: { physical_id: 'r1', size: 'Basic', name: 'run.4711' },
     app: { id: 'a1', name: 'shop' },
