@@ -9,6 +9,7 @@
 import { actor, ref, refAt, stop, type Ctx, type MessageOf, type Stop } from '../src/runtime/index.ts'
 import { heroku } from '../config/heroku.ts'
 import { bootTimeoutMsOf } from '../config/features.ts'
+import { askQuiet, clientGone, clientQuiet, hangUp, runInside, watchClient } from './dyno/attached.ts'
 import { expandCommand } from './dyno/command.ts'
 import { judge, killedText, killText, loadOf, metricLines, type Load } from './dyno/sample.ts'
 import { Container } from './effects/container.ts'
@@ -44,6 +45,8 @@ type State = {
   readonly tries: number
   /** Null: not looked at yet. */
   readonly load: Load | null
+  /** SIGHUPs since its client went. */
+  readonly hangups: number
   /** An exit that is seen before then happened while nobody watched. */
   readonly unwatchedUntil: number
 }
@@ -67,12 +70,15 @@ export const dyno = actor(Dyno, {
   receive: {
     stop: (s, _, ctx) => terminate(s, ctx),
     fence: (s, _, ctx) => fence(s, ctx),
+    inside: (s, m, ctx) => runInside(s, m, ctx),
     fenceTimeout: (s, _, ctx) => (s.phase === 'exited' ? s : kill(s, ctx)),
     prepared: (s, _, ctx) => (s.unwanted ? over(s, null, null, ctx) : start(s, ctx)),
     started: (s, at, ctx) => started(s, at, ctx),
     startFailed: (s, m, ctx) => startFailed(s, m.code, m.reason, ctx),
     bound: (s, _, ctx) => (s.phase === 'starting' ? up(s, ctx) : s),
     exited: (s, { code, oomKilled }, ctx) => exited(s, code, oomKilled, ctx),
+    clientGone: (s, { left }, ctx) => clientGone(s, left, ctx),
+    clientQuiet: (s, { quietMs }, ctx) => clientQuiet(s, quietMs, ctx),
     waitFailed: (s, { reason }, ctx) => retry(s, 'wait', reason, ctx),
     shipped: (s, _, ctx) => clearWhenDone({ ...s, shipped: true }, ctx),
     shipFailed: (s, { reason }, ctx) => retry(s, 'ship', reason, ctx),
@@ -84,6 +90,8 @@ export const dyno = actor(Dyno, {
     signalDue: (s, _, ctx) => (s.phase === 'stopping' ? sendTerm(s, ctx) : s),
     exitTimeout: (s, _, ctx) => (s.phase === 'stopping' ? exitTimeout(s, ctx) : s),
     expired: (s, _, ctx) => terminate(s, ctx),
+    hangupDue: (s, _, ctx) => hangUp(s, ctx),
+    idleDue: (s, _, ctx) => askQuiet(s, ctx),
     again: (s, { what }, ctx) => again(s, what, ctx),
   },
 })
@@ -100,6 +108,7 @@ const unstarted = {
   shipped: false,
   tries: 0,
   load: null,
+  hangups: 0,
   unwatchedUntil: 0,
 } as const
 
@@ -137,6 +146,7 @@ const watchOver = (s: State, ctx: Self): State => {
   ship(s.run, ctx)
   // Not all dynos of a host at once.
   ctx.after('sample', heroku.sampleMs * (0.5 + ctx.random() / 2), { type: 'sampleDue' })
+  watchClient(s.run, ctx)
   const sinceMs = ctx.now - (s.startedAt ?? ctx.now)
   if (s.run.timeToLiveMs !== null) {
     ctx.after('expired', Math.max(0, s.run.timeToLiveMs - sinceMs), { type: 'expired' })
@@ -157,7 +167,8 @@ const up = (s: State, ctx: Self): State => {
 const startFailed = (s: State, code: string, reason: string, ctx: Self): State | Stop => {
   if (s.phase !== 'launching') return s
   if (code === 'attach_timeout') {
-    tellLog(s, 'Error R13 (Attach error) -> Failed to attach to process', ctx)
+    // Heroku says this one in the name of the process.
+    say(ctx, s.run.appId, 'app', s.run.name, 'Error R13 (Attach error) -> Failed to attach to process')
     return over(s, null, 'R13', ctx)
   }
   const error = code === 'R17' ? 'R17' : 'R99'
@@ -171,7 +182,7 @@ const over = (s: State, code: number | null, error: string | null, ctx: Self): S
 
 const exited = (s: State, code: number, oomKilled: boolean, ctx: Self): State => {
   if (s.phase === 'exited') return s
-  for (const timer of ['boot', 'exit', 'expired', 'fence', 'sample']) ctx.cancel(timer)
+  for (const timer of ['boot', 'exit', 'expired', 'fence', 'sample', 'hangup', 'idle']) ctx.cancel(timer)
   // The kernel kills one process of it; it is the dyno's end only when it was the one that counts.
   const outOfMemory = oomKilled && code === killedCode && s.error === null && s.phase !== 'stopping'
   if (outOfMemory)

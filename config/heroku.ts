@@ -23,6 +23,11 @@ export const heroku = {
   sampleMs: 20 * second,
   /** Of its quota: more than this and it is killed, with R15. */
   memoryKillRatio: 2,
+  /** Neither side of an attached one-off says anything for this long: its client is sent away. */
+  attachedIdleMs: hour,
+  /** Without its client it gets this many SIGHUPs, so far apart; R16 that long after the last. */
+  hangupsMax: 3,
+  hangupPauseMs: 5 * second,
   /** A crash after this long up is not a boot crash: the count starts anew. */
   steadyMs: 10 * minute,
   /**

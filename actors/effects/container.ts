@@ -11,6 +11,9 @@ export type Found = {
   readonly outer: Outer
 }
 
+type Attach = NonNullable<Run['attach']>
+type Env = Run['env']
+
 export const Container = {
   /**
    * Brings the slug to this host and unpacks it. Fails with `R17` when its sum is wrong, `slug_missing` when
@@ -26,6 +29,19 @@ export const Container = {
   /** Resolves with the exit status, also for an adopted run. 128+signal when a signal ended it. */
   wait: effect<{ runId: string }, { code: number; oomKilled: boolean }>('container.wait'),
   signal: effect<{ runId: string; signal: 'SIGTERM' | 'SIGKILL' | 'SIGHUP' }, void>('container.signal'),
+  /**
+   * Resolves when an attached run has lost its client (`left`, also when nobody here knows of one), or has
+   * ended first.
+   */
+  client: effect<{ runId: string }, { left: boolean }>('container.client'),
+  /** How long an attached run and its client have said nothing. */
+  quiet: effect<{ runId: string }, { quietMs: number }>('container.quiet'),
+  /** Sends its client away. */
+  dismiss: effect<{ runId: string }, void>('container.dismiss'),
+  /** Runs a command beside it, attached to a client; resolves once it runs. Fails like `start`. */
+  inside: effect<{ run: Run; port: number; command: string; attach: Attach; env: Env }, void>(
+    'container.inside',
+  ),
   /**
    * Ships its output to the app's channel from where shipping stood; resolves when the run has ended and all
    * is shipped.

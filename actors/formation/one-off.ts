@@ -4,6 +4,7 @@
 import { dynoSizeDefault, dynoSizes, findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'
 import type { MessageOf } from '../../src/runtime/index.ts'
+import { expandType } from '../dyno/command.ts'
 import type { Formation } from '../protocols/formation.ts'
 import { say } from '../say.ts'
 import type { Formed, Slot } from './record.ts'
@@ -36,7 +37,7 @@ export const runOneOff = (f: Formed, m: Run, from: string, ctx: Self): Ran => {
   const slot: Slot = {
     ...freshSlot(name, ctx.now),
     type: m.processType ?? 'run',
-    command: expand(m.command, release.slug.processTypes),
+    command: expandType(m.command, release.slug.processTypes),
     size: size.name,
     releaseId: release.id,
     releaseVersion: release.version,
@@ -44,20 +45,24 @@ export const runOneOff = (f: Formed, m: Run, from: string, ctx: Self): Ran => {
       release,
       env: m.env,
       attach: m.attachToken === null ? null : { host: from, token: m.attachToken, terminal: m.terminal },
-      timeToLiveMs: Math.min(m.timeToLiveMs ?? heroku.oneOffTimeToLiveMsMax, heroku.oneOffTimeToLiveMsMax),
+      timeToLiveMs: lifeMs(m.timeToLiveMs, ctx),
     },
   }
   say(ctx, ctx.self.key, 'app', 'api', `Starting process with command \`${m.command}\` by user ${m.by.email}`)
   return { f: launch({ ...f, slots: [...f.slots, slot] }, slot, ctx), name }
 }
 
-/** `worker --once` runs the Procfile's command of that type with the rest appended. */
-const expand = (command: string, types: Readonly<Record<string, string>>): string => {
-  const [, first = '', rest = ''] = /^\s*(\S+)(.*)$/s.exec(command) ?? []
-  return Object.hasOwn(types, first) ? `${types[first]}${rest}` : command
+/** Heroku's: not as large as the app's web dynos, but of their kind. */
+const sizeOf = (f: Formed): string => {
+  const web = f.types.find((type) => type.type === 'web')?.size ?? dynoSizeDefault
+  return web === 'Eco' || web === 'Basic' ? web : 'Standard-1X'
 }
 
-const sizeOf = (f: Formed): string => f.types.find((type) => type.type === 'web')?.size ?? dynoSizeDefault
+/** Without a time to live of its own it is cycled as every dyno is. */
+const lifeMs = (wantedMs: number | undefined, ctx: Self): number =>
+  wantedMs === undefined
+    ? heroku.cycleMs + Math.floor(ctx.random() * heroku.cycleSpreadMs)
+    : Math.min(wantedMs, heroku.oneOffTimeToLiveMsMax)
 
 /** There are far more numbers than one-offs, so the next free one is near. */
 const freshName = (type: string, taken: ReadonlySet<string>, ctx: Self): string => {

@@ -75,8 +75,6 @@ export type Attached = {
   stdin: Writable
   output: Readable
   exit: Promise<Exit>
-  /** SIGHUP to every process of it. */
-  hangup(): void
 }
 
 /**

@@ -193,7 +193,6 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       stdin,
       output,
       exit,
-      hangup: () => void unlessRemoved(signal(id, 'SIGHUP', 'all')),
     }
   }
 

@@ -91,7 +91,6 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
       stdin: result.child.stdin,
       output: result.output,
       exit,
-      hangup: () => void unlessRemoved(signal(id, 'SIGHUP', 'all')),
     }
   }
 

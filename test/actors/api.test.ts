@@ -303,6 +303,15 @@ t.test('process commands reach the formation as the CLI means them', async (t) =
   t.equal(last()['terminal'], null)
   await http('POST', '/apps/ps-app/dynos', { command: 'bash', attach: false, env: {} })
   t.match(last(), { attachToken: null, terminal: null })
+  const inside = await http('POST', '/apps/ps-app/dynos/web.1', { command: 'bash', env })
+  t.equal(inside.status, 201)
+  t.match(last(), { type: 'inside', command: 'bash', terminal: { columns: 100, rows: 40 }, by: {} })
+  t.match(inside.body, {
+    name: 'web.1',
+    attach_url: `rendezvous://localhost:5000/${last()['attachToken']}`,
+  })
+  t.equal((await http('POST', '/apps/ps-app/dynos/web.9', { command: 'bash' })).status, 404)
+  t.equal((await http('POST', '/apps/ps-app/dynos/web.1', { command: ' ' })).status, 422)
 })
 
 t.test('buildpacks keep their order and come back as the CLI wants to see them', async (t) => {

@@ -165,7 +165,7 @@ const attach = (how: { hasTerminal?: boolean; wantsMarker?: boolean } = {}) => {
   const exit = Promise.withResolvers<Exit>()
   const [stdin, output] = [new PassThrough(), new PassThrough()]
   const got: string[] = []
-  const state = { hangups: 0, ended: false }
+  const state = { ended: false, nowMs: 0 }
   const client = new Duplex({
     read: () => undefined,
     write: (chunk: Buffer, _, done) => {
@@ -177,13 +177,13 @@ const attach = (how: { hasTerminal?: boolean; wantsMarker?: boolean } = {}) => {
       done()
     },
   })
-  const hangup = (): void => void (state.hangups += 1)
-  const attached: Attached = { id: 'r1', address: '', stdin, output, exit: exit.promise, hangup }
-  const joined = joinAttached(client, attached, { hasTerminal: false, wantsMarker: false, ...how })
+  const attached: Attached = { id: 'r1', address: '', stdin, output, exit: exit.promise }
+  const now = (): number => state.nowMs
+  const joined = joinAttached(client, attached, { hasTerminal: false, wantsMarker: false, now, ...how })
   const end = async (code: number | null): Promise<string> => {
     output.end()
     exit.resolve({ code, oomKilled: false })
-    await joined
+    await joined.done
     await until(() => state.ended, { what: 'the end of the client its side' })
     return got.join('')
   }
@@ -233,17 +233,36 @@ t.test('a process that died without its exit status gets it, if it was asked for
   t.equal(await attach().end(1), '')
 })
 
-t.test('a client that goes away hangs up the process, which can still end', async (t) => {
-  const { client, state, output, exit, joined } = attach()
+t.test('a client that goes away is noticed, and the process can still say what it says', async (t) => {
+  const { client, output, exit, joined } = attach()
   output.write('x'.repeat(100_000))
   client.destroy()
-  await until(() => state.hangups === 1, { what: 'the hang-up' })
+  t.equal(await joined.left, true)
   // Nobody reads any more: what it says meanwhile must not hold it up.
   for (let at = 0; at < 20; at++) if (!output.write('x'.repeat(100_000))) await once(output, 'drain')
   output.end()
   exit.resolve({ code: 129, oomKilled: false })
-  await joined
-  t.equal(state.hangups, 1)
+  await joined.done
+  const first = attach()
+  await first.end(0)
+  first.client.destroy()
+  t.equal(await first.joined.left, false, 'the process was gone first')
+})
+
+t.test('how long nothing was said counts from the last byte of either side', async (t) => {
+  const { client, output, stdin, state, joined, end } = attach()
+  state.nowMs = 50
+  t.equal(joined.quietMs(), 50)
+  output.write('said')
+  await until(() => joined.quietMs() === 0, { what: 'what was said' })
+  state.nowMs = 80
+  t.equal(joined.quietMs(), 30)
+  client.push('typed')
+  await until(() => joined.quietMs() === 0, { what: 'what was typed' })
+  stdin.resume()
+  await end(0)
+  joined.close()
+  t.ok(client.destroyed)
 })
 
 /** A watcher that keeps what it hears. */

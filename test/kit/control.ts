@@ -215,6 +215,7 @@ export const control = (store: Store): Control => {
     },
     'formation.restart': () => ({ restarted: 1 }),
     'formation.stopDyno': () => ({ stopped: 1 }),
+    'dyno.inside': () => ({}),
     'formation.run'(key, m) {
       const kept = ofApp(key)
       const run = dyno(kept, 'run.1234', m['command'] as string)

@@ -135,11 +135,10 @@ for (const kind of ['oci', 'process'] as const) {
       const hung = await driver.attach(
         spec('hung', 'trap "echo hup; exit 6" HUP; echo up; while :; do sleep 0.02; done'),
       )
-      hung.output.once('data', () => hung.hangup())
+      hung.output.once('data', () => void driver.signal('hung', 'SIGHUP', 'all'))
       t.match(await collect(hung), 'hup')
       t.equal((await hung.exit).code, 6)
       await driver.remove('hung')
-      hung.hangup()
       await t.rejects(driver.attach(spec('nowhere', 'true', { cwd: '/proc/none' })), { code: 'OCI_START' })
       t.same(await driver.list(), [])
     },

@@ -1,6 +1,7 @@
 /** Dynos: what runs now, one-off runs, restarts and stops. */
-import { is, ref } from '../../../src/runtime/index.ts'
+import { is, ref, refAt } from '../../../src/runtime/index.ts'
 import { heroku } from '../../../config/heroku.ts'
+import { Dyno } from '../../protocols/dyno.ts'
 import { Formation } from '../../protocols/formation.ts'
 import type { DynoView } from '../../protocols/shapes.ts'
 import type { Edge } from '../edge.ts'
@@ -46,26 +47,41 @@ export const dynos = [
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const { body } = request
-      if (body.command.trim() === '') throw invalid('Command cannot be empty.')
-      const env = Object.fromEntries(
-        Object.entries(body.env ?? {}).map(([name, value]) => [name, String(value)]),
-      )
-      const attachToken = body.attach === true ? edge.random.token(tokenLength) : null
-      // Known before the dyno starts: the client dials as soon as it has this answer.
-      if (attachToken !== null)
-        edge.rendezvous.reserve(attachToken, heroku.bootTimeoutMs + heroku.attachTimeoutMs)
+      const asked = commandOf(body)
+      const attachToken = body.attach === true ? reserve(edge) : null
       const dyno = await request.ask(ref(Formation, app.id), {
         type: 'run',
-        command: body.command,
-        env,
+        ...asked,
         attachToken,
-        terminal: body.force_no_tty === true ? null : terminalOf(body.env ?? {}),
         by: request.who,
         ...(body.size == null ? {} : { size: body.size }),
         ...(body.type == null ? {} : { processType: body.type }),
         ...(body.time_to_live == null ? {} : { timeToLiveMs: body.time_to_live * 1000 }),
       })
       return created(dynoBody(dyno, app, attachToken === null ? null : attachUrl(edge, attachToken)))
+    },
+  }),
+  endpoint({
+    name: 'dynos.run-inside',
+    http: { method: 'POST', path: '/apps/:app/dynos/:dyno' },
+    summary: 'Run a command inside a running dyno, attached to the caller',
+    body: is.obj({
+      command: is.str,
+      env: is.opt(is.orNull(is.map(is.union(is.str, is.num, is.bool)))),
+      force_no_tty: is.opt(is.orNull(is.bool)),
+    }),
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const dyno = await dynoOf(request, app.id)
+      if (dyno.host === null) throw invalid(`The dyno ${dyno.name} is not running.`)
+      const asked = commandOf(request.body)
+      const attachToken = reserve(edge)
+      await request.ask(
+        refAt(Dyno, dyno.id, dyno.host),
+        { type: 'inside', ...asked, attachToken, by: request.who },
+        { resource: 'dyno' },
+      )
+      return created(dynoBody(dyno, app, attachUrl(edge, attachToken)))
     },
   }),
   endpoint({
@@ -140,6 +156,29 @@ const dynoOf = async (request: Request<{ readonly dyno: string }>, appId: string
   const found = (await dynosOf(request, appId)).find(({ id, name }) => name === which || id === which)
   if (found === undefined) throw notFound('dyno')
   return found
+}
+
+type Asked = {
+  readonly command: string
+  readonly env?: Readonly<Record<string, string | number | boolean>> | null | undefined
+  readonly force_no_tty?: boolean | null | undefined
+}
+
+/** What both kinds of runs are asked for with. */
+const commandOf = ({ command, env, force_no_tty }: Asked) => {
+  if (command.trim() === '') throw invalid('Command cannot be empty.')
+  return {
+    command,
+    env: Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)])),
+    terminal: force_no_tty === true ? null : terminalOf(env ?? {}),
+  }
+}
+
+/** Known before the process starts: the client dials as soon as it has its answer. */
+const reserve = (edge: Edge): string => {
+  const token = edge.random.token(tokenLength)
+  edge.rendezvous.reserve(token, heroku.bootTimeoutMs + heroku.attachTimeoutMs)
+  return token
 }
 
 /** The CLI sends the size of its terminal, as numbers, when it has one; 0 when the terminal does not know. */

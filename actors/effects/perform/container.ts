@@ -16,7 +16,7 @@ import type { Sample } from '../../dyno/sample.ts'
 import type { Shuttle } from '../../logplex/shuttle.ts'
 import type { Run, Slug } from '../../protocols/shapes.ts'
 import type { Found } from '../container.ts'
-import { asksForMarker, joinAttached } from './container/attached.ts'
+import { openClients } from './container/clients.ts'
 import { dynoFile, portRange, processArgv, processEnv } from './container/environment.ts'
 import type { Slugs } from './container/slugs.ts'
 import { asEffectFailure } from './names.ts'
@@ -41,7 +41,6 @@ export type ContainerDeps = {
   readonly rootOf: (stack: string) => string
 }
 
-const attachTimeoutMs = 30_000
 const probeMsMin = 5
 const probeMsMax = 50
 const probeTimeoutMs = 1_000
@@ -64,6 +63,7 @@ export const limitsOf = (size: DynoSize): ContainerSpec['limits'] => ({
 
 export const performContainer = (deps: ContainerDeps): Effects => {
   const { driver, slugs, shuttle, random } = deps
+  const clients = openClients(deps)
 
   const pickPort = (): Promise<number> =>
     driver.kind === 'oci'
@@ -92,32 +92,23 @@ export const performContainer = (deps: ContainerDeps): Effects => {
     }
   }
 
-  /** Whichever host it is waited for at: no client, no run. */
-  const clientOf = async ({ host, token }: NonNullable<Run['attach']>): Promise<Duplex> => {
-    try {
-      return await (deps.attachElsewhere?.(host, token) ?? deps.rendezvous.expect(token, attachTimeoutMs))
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : 'no client'
-      throw new EffectFailed('attach_timeout', reason, { cause: error })
-    }
-  }
-
   const startAttached = async (
     run: Run,
     attach: NonNullable<Run['attach']>,
     spec: ContainerSpec,
   ): Promise<Attached> => {
-    const client = await clientOf(attach)
+    const client = await clients.of(attach)
     const attached = await driver.attach(spec).catch((error: unknown) => {
       client.destroy()
       throw error
     })
-    const how = { hasTerminal: spec.terminal !== undefined, wantsMarker: asksForMarker(run.command) }
-    void joinAttached(client, attached, how)
+    clients.join(run, client, attached)
     return attached
   }
 
   return {
+    ...clients.effects,
+
     'container.prepare': async ({ slug }: { slug: Slug }) => void (await slugs.prepare(slug)),
 
     'container.start': async ({ run }: { run: Run }) => {
@@ -180,6 +171,7 @@ export const performContainer = (deps: ContainerDeps): Effects => {
 
     'container.remove': async ({ runId }: { runId: string }) => {
       try {
+        clients.forget(runId)
         await driver.remove(runId)
         await shuttle.forget(runId)
       } catch (error) {

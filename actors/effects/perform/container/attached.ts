@@ -1,5 +1,5 @@
 /**
- * An attached one-off: the client's socket on one side, the process on the other (spec sheet cli-api §2.5).
+ * An attached process: the client's socket on one side, the process on the other (spec sheet cli-api §2.5).
  *
  * Raw bytes both ways with back-pressure. Without a terminal the client ends its input by one 0x04. The line
  * by which the CLI learns the exit status is never split over two writes, and is written for a process that
@@ -59,32 +59,70 @@ const untilEndOfTransmission = (): Transform => {
   })
 }
 
-/** Joins the two until the process has ended and its output is with the client. */
-export const joinAttached = async (
+export type Joined = {
+  /** Resolves when the process has ended and its output is with the client. */
+  readonly done: Promise<void>
+  /** Whether the client was gone before the process was. */
+  readonly left: Promise<boolean>
+  /** How long neither has said anything. */
+  readonly quietMs: () => number
+  /** Sends the client away. */
+  readonly close: () => void
+}
+
+type How = {
+  readonly hasTerminal: boolean
+  readonly wantsMarker: boolean
+  /** Milliseconds of any clock. */
+  readonly now: () => number
+}
+
+/** Joins the two until one of them is gone. */
+export const joinAttached = (
   client: Duplex,
-  attached: Attached,
-  { hasTerminal, wantsMarker }: { readonly hasTerminal: boolean; readonly wantsMarker: boolean },
-): Promise<void> => {
+  attached: Pick<Attached, 'stdin' | 'output'> & { readonly exit: Promise<{ readonly code: number | null }> },
+  { hasTerminal, wantsMarker, now }: How,
+): Joined => {
   let marked = false
+  let lastAt = now()
   const ignore = (): void => undefined
+  const touch = (): void => void (lastAt = now())
   for (const stream of [client, attached.stdin, attached.output]) stream.on('error', ignore)
+  client.on('data', touch)
+  attached.output.on('data', touch)
   if (hasTerminal) client.pipe(attached.stdin)
   else client.pipe(untilEndOfTransmission()).on('error', ignore).pipe(attached.stdin)
   const output = wholeMarker(() => {
     marked = true
   })
   attached.output.pipe(output).pipe(client, { end: false })
+  const left = Promise.withResolvers<boolean>()
   client.once('close', () => {
-    attached.hangup()
+    left.resolve(true)
     // Nobody reads any more: a process that goes on must not be held up by what it says.
     output.unpipe(client).resume()
   })
   const drained = new Promise<void>((resolve) => output.once('end', resolve).once('close', resolve))
-  const { code } = await attached.exit
-  await drained
-  if (wantsMarker && !marked) client.write(`\uFFFF ${markerText}${code ?? 137}\n`)
-  client.end()
+  const finish = async (): Promise<void> => {
+    const { code } = await attached.exit
+    left.resolve(false)
+    await drained
+    if (wantsMarker && !marked) client.write(statusLine(code ?? killedCode))
+    client.end()
+  }
+  return {
+    done: finish(),
+    left: left.promise,
+    quietMs: () => now() - lastAt,
+    close: () => void client.destroy(),
+  }
 }
+
+/** 128 + SIGKILL. */
+const killedCode = 137
+
+/** The line by which the CLI learns an exit status. */
+export const statusLine = (code: number): string => `\uFFFF ${markerText}${code}\n`
 
 /** Whether the command was wrapped by `heroku run --exit-code`. */
 export const asksForMarker = (command: string): boolean => command.includes(markerText)
