@@ -28,6 +28,10 @@ export const hasLabels = (host: Labels, required: Labels | undefined): boolean =
   return true
 }
 
+/** What a host says of itself when nothing keeps its dynos apart. */
+export const unisolated: Labels = { isolation: 'none' }
+export const isolates = (labels: Labels): boolean => !hasLabels(labels, unisolated)
+
 /** `disk=ssd,zone=a`; empty when nothing is required. */
 export const labelsText = (labels: Labels | undefined): string =>
   Object.entries(labels ?? {})

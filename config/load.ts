@@ -37,6 +37,8 @@ export type Settings = {
   readonly natsUrls: readonly string[] | undefined
   /** Undefined: `oci` where it can be, else `process`. */
   readonly driver: 'oci' | 'process' | undefined
+  /** What the dynos of this host are promised together. More than it has: they share. Undefined: all of it. */
+  readonly dynoMemoryBytes: number | undefined
   readonly sample: boolean
   /** Router shard processes on this host: if not set one a core, and two at least, so that one may die. */
   readonly routerShards: number
@@ -169,6 +171,20 @@ const shardsOf = (env: Environment): number => {
   return count
 }
 
+const mb = 1024 * 1024
+/** Of the smallest dyno there is, and of more than any machine has. */
+const dynoMemoryMb = { min: 512, max: 2 ** 30 }
+
+const dynoMemoryOf = (env: Environment): number | undefined => {
+  const value = text(env, 'MANIFOLD_DYNO_MEMORY_MB')
+  if (value === undefined) return undefined
+  const { min, max } = dynoMemoryMb
+  const count = Number(value)
+  if (!/^\d+$/.test(value) || count < min || count > max)
+    return refuse('MANIFOLD_DYNO_MEMORY_MB', value, `a number of megabytes from ${min} to ${max}`)
+  return count * mb
+}
+
 const isAddressOrRange = (member: string): boolean => {
   const [address = '', bits, ...more] = member.split('/')
   const bitsMax = isIP(address) === 4 ? 32 : isIP(address) === 6 && !address.includes('%') ? 128 : -1
@@ -251,6 +267,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     appDomain,
     natsUrls: natsUrlsOf(env),
     driver,
+    dynoMemoryBytes: dynoMemoryOf(env),
     sample: sample === '1',
     routerShards: shardsOf(env),
     searchPath: env['PATH'] ?? '',

@@ -24,6 +24,7 @@ t.test('settings have the documented defaults', async (t) => {
     join: undefined,
     natsUrls: undefined,
     driver: undefined,
+    dynoMemoryBytes: undefined,
     sample: true,
     searchPath: '/usr/bin',
     buildEnv: {},
@@ -47,6 +48,7 @@ t.test('settings are taken from the environment, and builds inherit where packag
     MANIFOLD_LABELS: 'zone=a,disk=ssd',
     MANIFOLD_JOIN: joinUrl,
     MANIFOLD_DRIVER: 'process',
+    MANIFOLD_DYNO_MEMORY_MB: '2048',
     MANIFOLD_SAMPLE: '0',
     npm_config_registry: 'https://packages.example.com/',
     SECRET: 'x',
@@ -67,6 +69,7 @@ t.test('settings are taken from the environment, and builds inherit where packag
     labels: { zone: 'a', disk: 'ssd' },
     join: joinUrl,
     driver: 'process',
+    dynoMemoryBytes: 2 ** 31,
     sample: false,
   })
   const plainAlone = {
@@ -87,6 +90,7 @@ t.test('a wrong setting is refused in one line that names it, its value and what
     MANIFOLD_APP_DOMAIN: ['Apps_', 'a lower-case domain name'],
     MANIFOLD_NATS_URL: ['http://x', 'nats://host:port or tls://host:port, several with commas'],
     MANIFOLD_DRIVER: ['docker', 'oci or process'],
+    MANIFOLD_DYNO_MEMORY_MB: ['511', 'a number of megabytes from 512 to 1073741824'],
     MANIFOLD_SAMPLE: ['yes', '0 or 1'],
     MANIFOLD_JOIN: ['nats://x', 'the join URL that a host of the cluster printed'],
     MANIFOLD_ROLES: ['control,web', 'some of control,dyno,router,logplex, each once'],

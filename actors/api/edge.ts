@@ -40,6 +40,8 @@ export type Edge = {
   readonly rates: RateLimits
   readonly rendezvous: { readonly reserve: (token: string, ttlMs: number) => void }
   readonly cluster: ClusterOperator
+  /** Whether dynos of that host are kept apart; yes when it is not known any more. */
+  readonly isolates: (host: string) => boolean
   readonly settings: ApiSettings
 }
 

@@ -41,6 +41,7 @@ export type ApiParts = {
   readonly serve: (endpoints: readonly ServiceEndpoint[]) => Promise<{ readonly close: () => Promise<void> }>
   readonly certificates: Certificates
   readonly cluster: ClusterOperator
+  readonly isolates: Edge['isolates']
   readonly settings: ApiSettings
   readonly accounts: Accounts
   readonly ownerToken: string
@@ -70,6 +71,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     rates: createRateLimits(now),
     rendezvous,
     cluster: parts.cluster,
+    isolates: parts.isolates,
     settings,
   }
   const service = await parts.serve(apiService(endpoints, edge))

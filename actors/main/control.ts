@@ -3,6 +3,7 @@
  * cluster.
  */
 import { join } from 'node:path'
+import { isolates } from '../../config/labels.ts'
 import type { Settings } from '../../config/load.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { acknowledgedWrite } from '../../src/nats/canary.ts'
@@ -154,6 +155,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     appCertificates: deps.certificates,
     rendezvous: deps.rendezvous,
     streams: engine.hub,
+    isolates: (host) => isolates(members.view().members.find(({ name }) => name === host)?.labels ?? {}),
     slugs: { get: (sha256) => bus.objects.get(slugObject(sha256)) },
     tails: { open: (wanted, reader) => openTail(bus.history, wanted, reader), format: formatLine },
     git: (request, response, { app, user, pathInfo }) => git.serve(request, response, app, user, pathInfo),

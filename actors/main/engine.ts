@@ -93,7 +93,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const driver =
     chooseDriver(settings) === 'oci'
       ? await openOciDriver({ stateDir, now, portsKept: portsOf(settings), denied: deps.denied })
-      : await openProcessDriver({ stateDir, now })
+      : await openProcessDriver({ stateDir, now, portsKept: portsOf(settings) })
   await driver.sweep()
   // Dynos' own users walk through these folders; they can list none of them.
   for (const folder of [settings.home, paths.slugs]) {
@@ -129,7 +129,15 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
       ...performRecords((key) => store.peek(key)),
       ...performRoutes(transport),
       ...performHistory(bus.history),
-      ...performContainer({ ...deps, driver, slugs, shuttle, rootOf, appDomain: settings.appDomain }),
+      ...performContainer({
+        ...deps,
+        driver,
+        slugs,
+        shuttle,
+        rootOf,
+        appDomain: settings.appDomain,
+        memoryBytes: settings.dynoMemoryBytes,
+      }),
       ...performBuilder({
         ...deps,
         home: settings.home,

@@ -3,6 +3,7 @@
  * in the reverse; whoever serves users comes last up and first down.
  */
 import { randomBytes } from 'node:crypto'
+import { unisolated } from '../../config/labels.ts'
 import type { Settings } from '../../config/load.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
@@ -21,7 +22,7 @@ import { enterBus } from './bus-place.ts'
 import { claimHome, needPort } from './claim.ts'
 import { openCluster, registerHost } from './cluster.ts'
 import { apiAddress, openControl } from './control.ts'
-import { openEngine } from './engine.ts'
+import { chooseDriver, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
 import { evacuate } from './evacuate.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
@@ -84,7 +85,8 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   if (does('router')) await needRouterPorts(paths, settings)
   if (settings.join !== undefined) progress('joining the cluster')
   const wish = { name: deps.name, address: settings.address, port: settings.clusterPort }
-  const { roles, labels } = settings
+  const { roles } = settings
+  const labels = { ...settings.labels, ...(chooseDriver(settings) === 'process' ? unisolated : {}) }
   const cluster = await openCluster(
     settings.home,
     settings.join,

@@ -160,6 +160,11 @@ export type Swept = { removed: readonly string[] }
 
 export type Driver = {
   kind: 'oci' | 'process'
+  /**
+   * Of an engine whose containers share the host's ports: one for a container to serve on, which no other had
+   * lately. Rejects with `OCI_ADDRESSES`.
+   */
+  lendPort?(): Promise<number>
   /** Starts detached. Rejects with `OCI_ID_TAKEN`, `OCI_SPEC`, `OCI_START`. */
   start(spec: ContainerSpec): Promise<Started>
   /** Starts with live streams; ends with the process that holds them. Rejects like `start`. */

@@ -1,15 +1,12 @@
 /**
- * Leases: hands out indexes (address, user id, interface) of one state directory, oldest first.
- *
- * The cursor is on disk before an index is used, so a restart goes on behind it: an address comes back only
- * after the whole range went by, or never while its container is still listed. Were the range too small for
- * that, it still rests first: routers that hear of its end late must not find another container there.
+ * Leases: hands out what a container is known by (address, user id, interface) in one state directory, each
+ * as late again as it can be (rotation.ts).
  */
 import { join } from 'node:path'
 
 import { identityOf, indexFirst, nextIndex, type Identity, type Range } from './addresses.ts'
-import { OciError } from './errors.ts'
 import { readIfAny, replaceFile } from './record.ts'
+import { openRotation } from './rotation.ts'
 
 export type Leases = {
   range: Range
@@ -32,38 +29,19 @@ export const openLeases = async (
   const path = join(stateDir, 'network.json')
   const kept = parse(readIfAny(path)) ?? { ...(await find()), cursor: indexFirst - 1 }
   const range = { base: kept.base, bits: kept.bits }
-  const held = new Set<number>()
-  /** Freed ones by when they may be met again, oldest first. */
-  const resting = new Map<number, number>()
-  const wake = (): void => {
-    for (const [index, untilMs] of resting) {
-      if (rest.now() < untilMs) return
-      resting.delete(index)
-      held.delete(index)
-    }
-  }
-  let cursor = kept.cursor
-  let written = Promise.resolve()
+  const rotation = openRotation({
+    cursor: kept.cursor,
+    after: nextIndex,
+    keep: (cursor) => replaceFile(path, JSON.stringify({ ...range, cursor })),
+    rest,
+    what: stateDir,
+  })
   return {
     range,
-    next: async () => {
-      wake()
-      const index = nextIndex(cursor, held)
-      if (index === undefined) throw new OciError('OCI_ADDRESSES', stateDir)
-      cursor = index
-      held.add(index)
-      const text = JSON.stringify({ ...range, cursor })
-      // In order, so that no older cursor overwrites a newer one.
-      const writing = written.catch(() => undefined).then(() => replaceFile(path, text))
-      written = writing
-      await writing
-      return identityOf(index, range, hash)
-    },
+    next: async () => identityOf(await rotation.next(), range, hash),
     of: (index) => identityOf(index, range, hash),
-    hold: (index) => void held.add(index),
-    free: (index) => {
-      if (held.has(index)) resting.set(index, rest.now() + rest.ms)
-    },
+    hold: rotation.hold,
+    free: rotation.free,
   }
 }
 

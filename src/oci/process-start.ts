@@ -46,14 +46,31 @@ export const makePaths = async (dir: string, spec: ContainerSpec): Promise<Paths
   return Object.fromEntries(await Promise.all([...layers, ...small]))
 }
 
-/** What of a specification can be kept without isolation. */
-type Command = Pick<ContainerSpec, 'argv' | 'cwd' | 'env' | 'terminal'> & {
-  limits: Pick<ContainerSpec['limits'], 'openFilesMax'>
-}
+/** What is bound of one plain process. */
+export type Bounds = { openFilesMax: number; fileBytesMax: number }
 
-/** The command with its directories where they really are. A shell first, for the bound on open files. */
-export const translate = (spec: Command, paths: Paths): ShimSpec => {
-  const limits = `ulimit -n ${spec.limits.openFilesMax} 2>/dev/null; ulimit -c 0`
+/** In the blocks of `ulimit -f`, of any shell that goes by POSIX. */
+const blockBytes = 512
+
+/**
+ * What one plain process can be bound to: open files, core dumps, the size of a file (that of the disk a
+ * container would have). Not the number of processes nor memory, which others would pay for: the first counts
+ * all of a user, who is the same for every dyno and for the platform; the second is of each process alone.
+ */
+const boundsText = ({ openFilesMax, fileBytesMax }: Bounds): string =>
+  [
+    `ulimit -n ${openFilesMax} 2>/dev/null || ulimit -n "$(ulimit -Hn)"`,
+    `ulimit -c 0`,
+    `ulimit -f ${Math.floor(fileBytesMax / blockBytes)} 2>/dev/null`,
+  ].join('; ')
+
+/** The command with its directories where they really are. A shell first, for its bounds. */
+export const translate = (
+  spec: Pick<ContainerSpec, 'argv' | 'cwd' | 'env' | 'terminal'>,
+  bounds: Bounds,
+  paths: Paths,
+): ShimSpec => {
+  const limits = boundsText(bounds)
   const merge = spec.terminal ? '' : '2>&1'
   const home = spec.env['HOME']
   return {

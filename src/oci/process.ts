@@ -1,8 +1,8 @@
 /**
  * The `process` driver: the same contract with plain processes, for machines without root or runc.
  *
- * It isolates nothing: a process sees the machine and its owner's files, shares the network, and only its
- * number of open files is bounded. An `overlay` layer is a private copy, and targets are real paths which
+ * It isolates nothing: a process sees the machine and its owner's files and shares the network; what a shell
+ * can bound of one process is bounded, and nothing else (process-start.ts). An `overlay` layer is a private copy, and targets are real paths which
  * `paths` tells; the working directory and HOME are translated, the arguments are not.
  */
 import { existsSync } from 'node:fs'
@@ -15,18 +15,27 @@ import { asStartError, isErrno, OciError } from './errors.ts'
 import { openExecs, type ExecPlace, type ExecStart } from './exec.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
 import { followLog } from './log-file.ts'
-import { makePaths, shimPath, startAttached, startShim, translate } from './process-start.ts'
+import { openPorts } from './ports.ts'
+import { makePaths, type Bounds, shimPath, startAttached, startShim, translate } from './process-start.ts'
 import { checkId, openRecords, readIfAny, unlessRemoved, type ContainerRecord } from './record.ts'
 import { commandLineOf, familyOf, usageOf, stampOf } from './session.ts'
 import type { ShimSpec } from './shim.ts'
 import { killAll } from './signal.ts'
 
-export type ProcessOptions = { stateDir: string; now(): number }
+export type ProcessOptions = {
+  /** Containers live in `<stateDir>/<id>/`. Give it to one driver at a time. */
+  stateDir: string
+  /** Ports that no container is lent: what this host listens on itself. */
+  portsKept?: readonly number[]
+  now(): number
+}
 
 const address = '127.0.0.1'
+/** Far longer than routers take to hear of an end while they hear of anything. */
+const portRestMs = 600_000
 const endTimeoutMs = 5_000
 /** Of containers whose record an older build wrote. */
-const openFilesMaxDefault = 10_000
+const boundsDefault: Bounds = { openFilesMax: 10_000, fileBytesMax: 2 ** 30 }
 
 /** Opens the state directory, which is made when missing. */
 export const openProcessDriver = async (options: ProcessOptions): Promise<Driver> => {
@@ -36,6 +45,9 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
   const starting = new Set<string>()
   const removing = new Map<string, Promise<void>>()
   const admitted = openAdmitted(stateDir)
+  const ports = openPorts(stateDir, { ms: portRestMs, now: () => performance.now() })
+  for (const port of options.portsKept ?? []) ports.hold(port)
+  for (const { expose } of await records.all()) if (expose !== undefined) ports.hold(expose)
 
   /** The network is the host's: the port is the same from everywhere, for everybody. */
   const outerOf = ({ expose }: ContainerRecord): { outer?: Outer } => admitted.outer(expose)
@@ -52,7 +64,8 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
       const paths = await makePaths(dir, spec)
       const record = newRecord(spec, attached, paths)
       await records.write(record)
-      const { pid, result } = await run(dir, translate(spec, paths))
+      if (spec.expose !== undefined) ports.hold(spec.expose)
+      const { pid, result } = await run(dir, translate(spec, boundsOf(spec), paths))
       const stamp = await stampOf(pid)
       const started = { ...record, pid, startedAtMs: options.now(), ...(stamp ? { stamp } : {}) }
       await records.write(started)
@@ -171,6 +184,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
     await records.forget(id)
+    if (record?.expose !== undefined) ports.free(record.expose)
   }
 
   const list = async (): Promise<Found[]> => {
@@ -183,6 +197,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     kind: 'process',
     start,
     attach,
+    lendPort: ports.lend,
     exec,
     admit: async (hosts, own) => void (await admitted.set(hosts, own)),
     // Processes share the network of the host.
@@ -213,6 +228,12 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
   }
 }
 
+/** A file may be as large as the disk that a container would have. */
+const boundsOf = ({ limits }: ContainerSpec): Bounds => ({
+  openFilesMax: limits.openFilesMax,
+  fileBytesMax: limits.tmpBytes,
+})
+
 const newRecord = (
   spec: ContainerSpec,
   attached: boolean,
@@ -225,7 +246,7 @@ const newRecord = (
   index: 0,
   address,
   ...(spec.expose === undefined ? {} : { expose: spec.expose }),
-  openFilesMax: spec.limits.openFilesMax,
+  bounds: boundsOf(spec),
   hostname: spec.hostname,
   startedAtMs: 0,
   pid: 0,
@@ -242,10 +263,13 @@ const familyPlace = (id: string, dir: string): ExecPlace => ({
   },
 })
 
-/** The command where the container's own processes are, with its bound on open files. */
-const startOf = (spec: ExecSpec, { paths, openFilesMax }: ContainerRecord, note: string): ExecStart => {
-  const limits = { openFilesMax: openFilesMax ?? openFilesMaxDefault }
-  const shim = translate({ ...spec, limits }, paths)
+/** The command where the container's own processes are, with its bounds. */
+const startOf = (
+  spec: ExecSpec,
+  { paths, bounds = boundsDefault }: ContainerRecord,
+  note: string,
+): ExecStart => {
+  const shim = translate(spec, bounds, paths)
   const argv = spec.merge ? shim.attachedArgv : shim.argv
   const noted = [
     '/bin/sh',

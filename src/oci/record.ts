@@ -21,8 +21,8 @@ export type ContainerRecord = {
   address: string
   /** Of the container: other hosts come in to it. */
   expose?: number
-  /** Bound of the process driver, for what is executed later. */
-  openFilesMax?: number
+  /** Of the process driver, for what is executed later. */
+  bounds?: { openFilesMax: number; fileBytesMax: number }
   hostname: string
   startedAtMs: number
   /** First process of the container as the host sees it; 0 until it runs. */

@@ -252,6 +252,19 @@ t.test('what cannot be done is answered with the status and id of Heroku', async
   await answers('GET', '/apps/wrong-app/releases', undefined, 500, 'internal_server_error', /./)
 })
 
+t.test('a dyno that nothing keeps apart says so beside its command, and no other does', async (t) => {
+  const opened = await openApi(t)
+  const { http, unisolated } = opened
+  await deployed(opened, 'ps-app')
+  const shown = async (): Promise<string> => (await http('GET', '/apps/ps-app/dynos/web.1')).body['command']
+  const command = await shown()
+  t.notMatch(command, 'isolated')
+  unisolated.add('here')
+  t.equal(await shown(), `${command} (not isolated)`)
+  const run = await http('POST', '/apps/ps-app/dynos', { command: 'date' })
+  t.match(run.body['command'], /^date( \(not isolated\))?$/)
+})
+
 t.test('process commands reach the formation as the CLI means them', async (t) => {
   const opened = await openApi(t)
   const { http, world } = opened

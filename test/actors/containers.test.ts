@@ -3,6 +3,7 @@
  */
 import { execFile } from 'node:child_process'
 import { chmod, link, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Duplex, PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -236,6 +237,13 @@ t.test('web dynos can be reached from other hosts, and are found so; nothing els
   )
   const { runs } = await perform<{ runs: readonly object[] }>(effects, 'container.list', {})
   t.match(runs, [{ run: { id: 'web' }, port: Number, outer }, { outer: null }, { outer: null }])
+})
+
+t.test('dynos are promised the memory that there is, or what the operator said', async (t) => {
+  const capacity = (more: { memoryBytes?: number }): Promise<unknown> =>
+    perform(containers(more).effects, 'container.capacity', {})
+  t.same(await capacity({}), { memoryBytes: totalmem() })
+  t.same(await capacity({ memoryBytes: 2 ** 40 }), { memoryBytes: 2 ** 40 })
 })
 
 t.test('an attached run joins its client at whichever host it waits', async (t) => {

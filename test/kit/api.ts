@@ -37,6 +37,8 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) =
   const world = control(store)
   const rendezvous = createRendezvous({ tokensMax: 100 })
   const service = new Map<string, ServiceEndpoint>()
+  /** Hosts that do not keep their dynos apart. */
+  const unisolated = new Set<string>()
   const readers: {
     wanted: Parameters<Tails['open']>[0]
     reader: Parameters<Tails['open']>[1]
@@ -106,6 +108,7 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) =
     },
     certificates,
     cluster: cluster ?? (await openOperator(t)).operator,
+    isolates: (host) => !unisolated.has(host),
     settings,
     accounts: await openAccounts(store, systemRandom, () => systemClock.now(), {
       email: 'owner@example.com',
@@ -140,7 +143,7 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) =
       body: (isJson && text ? JSON.parse(text) : {}) as Json,
     }
   }
-  return { api, world, store, rendezvous, readers, service, call, http, certificates, directory }
+  return { api, world, store, rendezvous, readers, service, call, http, certificates, directory, unisolated }
 }
 export type OpenedApi = Awaited<ReturnType<typeof openApi>>
 

@@ -3,8 +3,8 @@
  * through the stock CLI and git. What setup fetched once (nats-server, the stack) is borrowed from the
  * machine's own home.
  */
-import type { ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync, type ChildProcess } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,13 +48,19 @@ const tlsPortBeside = 363
 const clusterPortsBeside = [100, 101, 102, 103]
 const herokuBin = join(process.cwd(), 'node_modules/heroku/bin/run.js')
 
+/** Of the machine's own home. */
+const borrowed = ['bin', 'stacks']
+
 /** git asks `heroku` for credentials, so it must be found by that name. */
 const herokuOnPath = (folder: string): void => {
   const script = `#!/bin/sh\nexec ${join(process.cwd(), 'node_modules/node/bin/node')} ${herokuBin} "$@"\n`
   writeFileSync(join(folder, 'heroku'), script, { mode: 0o755 })
 }
 
-const makeHome = (): { home: string; user: string } => {
+/** Who runs it: a prefix of its command, and the owner of its home. */
+export type As = { readonly uid: number; readonly gid: number; readonly argv: readonly string[] }
+
+const makeHome = (as: As | undefined): { home: string; user: string } => {
   const root = mkdtempSync(join(tmpdir(), 'mf-'))
   const [home, user] = [join(root, 'h'), join(root, 'u')]
   mkdirSync(home, { mode: 0o700 })
@@ -67,12 +73,17 @@ const makeHome = (): { home: string; user: string } => {
   mkdirSync(join(user, 'bin'))
   herokuOnPath(join(user, 'bin'))
   const shared = join(homedir(), '.manifold')
-  for (const name of ['bin', 'stacks']) symlinkSync(join(shared, name), join(home, name))
+  if (as === undefined) for (const name of borrowed) symlinkSync(join(shared, name), join(home, name))
+  else {
+    // What is in root's home is not for others to walk to; without root there are no stacks.
+    cpSync(join(shared, 'bin'), join(home, 'bin'), { recursive: true })
+    execFileSync('chown', ['-R', `${as.uid}:${as.gid}`, root])
+  }
   return { home, user }
 }
 
-export const startPlatform = async (settings: Env = {}): Promise<Platform> => {
-  const { home, user } = makeHome()
+export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platform> => {
+  const { home, user } = makeHome(as)
   const [port, routerPort] = [await freePort(clusterPortsBeside), await freePort([tlsPortBeside])]
   const env: Env = {
     ...machineEnv(),
@@ -90,7 +101,7 @@ export const startPlatform = async (settings: Env = {}): Promise<Platform> => {
     const began = performance.now()
     let ready = false
     output = ''
-    child = start(['bash', 'scripts/node', 'scripts/start.ts'], env, process.cwd())
+    child = start([...(as?.argv ?? []), 'bash', 'scripts/node', 'scripts/start.ts'], env, process.cwd())
     const take = (text: string): void => {
       output += text
       ready ||= readyPattern.test(output)
@@ -158,7 +169,7 @@ export const startPlatform = async (settings: Env = {}): Promise<Platform> => {
       }),
     dispose: async () => {
       await ended('SIGTERM')
-      for (const name of ['bin', 'stacks']) rmSync(join(home, name))
+      if (as === undefined) for (const name of borrowed) rmSync(join(home, name))
       rmSync(join(home, '..'), { recursive: true, force: true })
     },
   }

@@ -19,7 +19,7 @@ export const dynos = [
     summary: 'Dynos of an app',
     async run(request, edge) {
       const app = await thisApp(request, edge)
-      return ok((await dynosOf(request, app.id)).map((dyno) => dynoBody(dyno, app)))
+      return ok((await dynosOf(request, app.id)).map((dyno) => dynoBody(dyno, app, edge.isolates)))
     },
   }),
   endpoint({
@@ -28,7 +28,7 @@ export const dynos = [
     summary: 'One dyno, by name or id',
     async run(request, edge) {
       const app = await thisApp(request, edge)
-      return ok(dynoBody(await dynoOf(request, app.id), app))
+      return ok(dynoBody(await dynoOf(request, app.id), app, edge.isolates))
     },
   }),
   endpoint({
@@ -58,7 +58,9 @@ export const dynos = [
         ...(body.type == null ? {} : { processType: body.type }),
         ...(body.time_to_live == null ? {} : { timeToLiveMs: body.time_to_live * 1000 }),
       })
-      return created(dynoBody(dyno, app, attachToken === null ? null : attachUrl(edge, attachToken)))
+      return created(
+        dynoBody(dyno, app, edge.isolates, attachToken === null ? null : attachUrl(edge, attachToken)),
+      )
     },
   }),
   endpoint({

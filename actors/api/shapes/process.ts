@@ -21,13 +21,20 @@ export const formationBody = (type: ProcessType, app: Named): object => ({
 })
 
 /**
- * Clients show the state as it is: what has no place yet says why there.
+ * Clients show state and command as they are: what has no place yet says why in the one, what nothing keeps
+ * apart from its host says so in the other.
+ * @param isolates whether a host keeps its dynos apart
  * @param attachUrl where the client of an attached run dials; only the answer that made the run has it
  */
-export const dynoBody = (dyno: DynoView, app: Named, attachUrl: string | null = null): object => ({
+export const dynoBody = (
+  dyno: DynoView,
+  app: Named,
+  isolates: (host: string) => boolean,
+  attachUrl: string | null = null,
+): object => ({
   app: named(app),
   attach_url: attachUrl,
-  command: dyno.command,
+  command: dyno.host === null || isolates(dyno.host) ? dyno.command : `${dyno.command} (not isolated)`,
   created_at: timeText(dyno.createdAt),
   id: dyno.id,
   name: dyno.name,

@@ -3,7 +3,7 @@
  *
  * The whole Run is kept as a label of its container, so that a host that starts again knows what it finds.
  */
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { totalmem } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
@@ -39,6 +39,8 @@ export type ContainerDeps = {
   readonly appDomain: string
   /** Root file system of a stack, absolute. */
   readonly rootOf: (stack: string) => string
+  /** What dynos are promised together; all of the machine's when left out. */
+  readonly memoryBytes?: number | undefined
 }
 
 const probeMsMin = 5
@@ -65,10 +67,10 @@ export const performContainer = (deps: ContainerDeps): Effects => {
   const { driver, slugs, shuttle, random } = deps
   const clients = openClients(deps)
 
+  /** Where each has all ports for itself, any will do. */
   const pickPort = (): Promise<number> =>
-    driver.kind === 'oci'
-      ? Promise.resolve(portRange.from + Math.floor(random.next() * (portRange.to - portRange.from)))
-      : freePort()
+    driver.lendPort?.() ??
+    Promise.resolve(portRange.from + Math.floor(random.next() * (portRange.to - portRange.from)))
 
   const specOf = async (run: Run, port: number): Promise<ContainerSpec> => {
     const size = findDynoSize(run.size) ?? findDynoSize(dynoSizeDefault)
@@ -202,7 +204,7 @@ export const performContainer = (deps: ContainerDeps): Effects => {
       }
     },
 
-    'container.capacity': () => Promise.resolve({ memoryBytes: totalmem() }),
+    'container.capacity': () => Promise.resolve({ memoryBytes: deps.memoryBytes ?? totalmem() }),
   }
 }
 
@@ -218,17 +220,4 @@ const accepts = (address: string, port: number): Promise<boolean> =>
       resolve(is)
     }
     socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false))
-  })
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => {
-        if (typeof address === 'object' && address !== null) resolve(address.port)
-        else reject(new EffectFailed('no_port', 'no free port'))
-      })
-    })
   })
