@@ -37,7 +37,7 @@ export type Settings = {
   readonly natsUrls: readonly string[] | undefined
   /** Undefined: `oci` where it can be, else `process`. */
   readonly driver: 'oci' | 'process' | undefined
-  /** What the dynos of this host are promised together. More than it has: they share. Undefined: all of it. */
+  /** What the dynos of this host are promised together: more than it has, and they share. Undefined: all. */
   readonly dynoMemoryBytes: number | undefined
   readonly sample: boolean
   /** Router shard processes on this host: if not set one a core, and two at least, so that one may die. */

@@ -40,8 +40,8 @@ export const openLeases = async (
     range,
     next: async () => identityOf(await rotation.next(), range, hash),
     of: (index) => identityOf(index, range, hash),
-    hold: rotation.hold,
-    free: rotation.free,
+    hold: (index) => rotation.hold(index),
+    free: (index) => rotation.free(index),
   }
 }
 

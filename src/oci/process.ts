@@ -2,8 +2,8 @@
  * The `process` driver: the same contract with plain processes, for machines without root or runc.
  *
  * It isolates nothing: a process sees the machine and its owner's files and shares the network; what a shell
- * can bound of one process is bounded, and nothing else (process-start.ts). An `overlay` layer is a private copy, and targets are real paths which
- * `paths` tells; the working directory and HOME are translated, the arguments are not.
+ * can bound of one process is bounded (process-start.ts). An `overlay` layer is a private copy, and targets
+ * are real paths which `paths` tells; the working directory and HOME are translated, the arguments are not.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, realpath, writeFile } from 'node:fs/promises'
@@ -197,7 +197,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     kind: 'process',
     start,
     attach,
-    lendPort: ports.lend,
+    lendPort: () => ports.lend(),
     exec,
     admit: async (hosts, own) => void (await admitted.set(hosts, own)),
     // Processes share the network of the host.

@@ -18,9 +18,9 @@ export type RotationOptions = {
   /** Last one given. */
   cursor: number
   /** The next free one behind the cursor; undefined when every one is held. */
-  after(cursor: number, held: ReadonlySet<number>): number | undefined
+  after: (cursor: number, held: ReadonlySet<number>) => number | undefined
   /** Called with each cursor, one call at a time, before its index is given. */
-  keep(cursor: number): Promise<void>
+  keep: (cursor: number) => Promise<void>
   rest: { readonly ms: number; readonly now: () => number }
   /** Of what it is, for the error. */
   what: string

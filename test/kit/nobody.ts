@@ -17,7 +17,7 @@ export const whyNoNobody = (): string | false => {
   if (process.getuid?.() !== 0) return 'only root becomes another user'
   if (!existsSync(setpriv)) return `no ${setpriv}`
   try {
-    const [file = '', ...args] = [...nobody.argv, process.execPath, '--version']
+    const [file, ...args] = [...nobody.argv, process.execPath, '--version'] as const
     execFileSync(file, args, { cwd: '/', stdio: 'ignore' })
     execFileSync(setpriv, [...nobody.argv.slice(1), 'test', '-r', `${process.cwd()}/package.json`])
     return false

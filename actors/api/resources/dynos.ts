@@ -83,7 +83,7 @@ export const dynos = [
         { type: 'inside', ...asked, attachToken, by: request.who },
         { resource: 'dyno' },
       )
-      return created(dynoBody(dyno, app, attachUrl(edge, attachToken)))
+      return created(dynoBody(dyno, app, edge.isolates, attachUrl(edge, attachToken)))
     },
   }),
   endpoint({

@@ -2,10 +2,11 @@
  * The peer of a dyno's start: `runc run` of a bundle with the same root file system and the same slug, by
  * nothing but runc itself.
  */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { inBash, nowMs, sayWhen, whenOf } from '../dynos/when.ts'
 
 export type BareRunc = {
   /** Folder of its own; the caller removes it. */
@@ -18,10 +19,14 @@ export type BareRunc = {
 
 const run = promisify(execFile)
 const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
-type Spec = { root: object; process: { args: string[]; terminal: boolean }; mounts: object[] }
+type Spec = { root: object; process: object; mounts: object[] }
 
-/** Milliseconds from starting runc to the first word of the process in the container. */
-export const runBare = async ({ folder, root, slug }: BareRunc, id: string): Promise<number> => {
+/** Milliseconds from starting runc until the process in the container runs. */
+export const runBare = async (
+  { folder, root, slug }: BareRunc,
+  id: string,
+  argvOf: (command: string) => readonly string[] = inBash,
+): Promise<number> => {
   mkdirSync(folder, { recursive: true })
   await run('rm', ['-f', join(folder, 'config.json')])
   await run('runc', ['spec', '--bundle', folder], { env })
@@ -31,24 +36,12 @@ export const runBare = async ({ folder, root, slug }: BareRunc, id: string): Pro
   const ours = {
     ...spec,
     root: { path: root, readonly: true },
-    process: { ...spec.process, terminal: false, args: ['bash', '-c', 'echo up'] },
+    process: { ...spec.process, terminal: false, args: argvOf(sayWhen) },
     mounts: [...spec.mounts, slugMount],
   }
   writeFileSync(file, JSON.stringify(ours))
   const runcRoot = ['--root', join(folder, 'state')]
-  const began = performance.now()
-  const child = spawn('runc', [...runcRoot, 'run', '--bundle', folder, id], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let complaint = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
-  const up = new Promise<number>((resolve) => {
-    child.stdout.once('data', () => resolve(performance.now() - began))
-  })
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  const ms = await Promise.race([up, ended])
-  const code = await ended
-  if (code !== 0 || ms === null) throw new Error(`runc run: exit ${code}: ${complaint}`)
-  return ms
+  const beganMs = nowMs()
+  const { stdout } = await run('runc', [...runcRoot, 'run', '--bundle', folder, id], { env })
+  return whenOf(stdout) - beganMs
 }

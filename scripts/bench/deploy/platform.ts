@@ -11,6 +11,7 @@ import { join } from 'node:path'
 export type OwnPlatform = {
   readonly home: string
   readonly port: number
+  readonly routerPort: number
   /** Folder for what belongs to its user; removed with the rest. */
   readonly user: string
   readonly token: string
@@ -67,8 +68,8 @@ const stop = (child: ChildProcess): Promise<void> =>
     child.kill('SIGTERM')
   })
 
-/** Starts it; the caller disposes of it whatever happens. */
-export const startOwnPlatform = async (): Promise<OwnPlatform> => {
+/** Starts it with these settings more; the caller disposes of it whatever happens. */
+export const startOwnPlatform = async (more: Readonly<Record<string, string>> = {}): Promise<OwnPlatform> => {
   const { root, home, user } = makeHome()
   const [port, routerPort] = [await freePort(), await freePort()]
   const settings = {
@@ -77,6 +78,7 @@ export const startOwnPlatform = async (): Promise<OwnPlatform> => {
     MANIFOLD_PORT: String(port),
     MANIFOLD_ROUTER_PORT: String(routerPort),
     MANIFOLD_SAMPLE: '0',
+    ...more,
   }
   const inherited = Object.entries(process.env).filter(([name]) => passed.test(name))
   const child = spawn(process.execPath, [join(project, 'scripts/start.ts')], {
@@ -101,6 +103,7 @@ export const startOwnPlatform = async (): Promise<OwnPlatform> => {
   return {
     home,
     port,
+    routerPort,
     user,
     token,
     pid: child.pid ?? 0,
