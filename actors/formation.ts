@@ -8,8 +8,10 @@
 import { labelsText } from '../config/labels.ts'
 import { actor, refAt, type AskCtx, type Caller } from '../src/runtime/index.ts'
 import { Routes } from './effects/routes.ts'
+import { Usage } from './effects/usage.ts'
 import { released } from './formation/decide.ts'
 import { chosen, restartOne, stopOne, viewOf, type Which } from './formation/dynos.ts'
+import { entered, lastOver, metered, meteredFrom } from './formation/meter.ts'
 import { move } from './formation/move.ts'
 import { observe, observeAll } from './formation/observe.ts'
 import { runOneOff } from './formation/one-off.ts'
@@ -37,6 +39,8 @@ type State = {
   readonly saidAt: number
   /** Hosts that have spoken of this app's runs since this activation began. */
   readonly heard: ReadonlySet<string>
+  /** Days that are over are on their way to the usage record. */
+  readonly entering: boolean
 }
 // The runtime gives each ask its own answer type; what these helpers need of it is the refusal.
 type Refusing = Pick<AskCtx<typeof Formation, unknown>, 'refuseCaller'>
@@ -48,6 +52,7 @@ const blank: State = {
   view: 0,
   saidAt: 0,
   heard: new Set(),
+  entering: false,
 }
 const publishMs = 30_000
 /** A route that changes again within this is published once more at its end: many dynos come up together. */
@@ -170,8 +175,9 @@ export const formation = actor(Formation, {
       return change(hear(s, host), ctx, (f) => observeAll(f, host, since, runs, ctx))
     },
     reconcile(s, _, ctx) {
-      if (s.f !== null) lookAgain(s.f, ctx)
-      return change(s, ctx, (f) => reconcile(f, ctx))
+      if (s.f === null) return s
+      lookAgain(s.f, ctx)
+      return enter(settle(s, { ...s, f: meteredFrom(reconcile(s.f, ctx), ctx.now) }, ctx), ctx)
     },
     publish(s, _, ctx) {
       if (s.f === null) return s
@@ -182,6 +188,8 @@ export const formation = actor(Formation, {
       if (s.f !== null && recall(s.f, s.heard, ctx)) ctx.after('recall', recallMs, { type: 'recall' })
       return s
     },
+    entered: (s, { through }, ctx) => change({ ...s, entering: false }, ctx, (f) => entered(f, through)),
+    unentered: (s) => ({ ...s, entering: false }),
     retry: (s, _, ctx) => (s.f === null ? s : { ...s, places: askPlaces(s.f, s.places, ctx) }),
   },
 })
@@ -243,27 +251,42 @@ const rescale = (f: Formed, types: Formed['types'], ctx: Self): Formed => {
 /** Routers hear of a change at once; timers follow what is still open; an app without runs may go at last. */
 const settle = (before: State, after: State, ctx: Self): State => {
   if (before.f === after.f || after.f === null) return after
-  if (after.f.destroying && after.f.ending.length === 0) {
+  const counted = metered(before.f, after.f, ctx.now)
+  // What it cost outlives the app.
+  if (counted.destroying && counted.ending.length === 0 && lastOver(counted) === undefined) {
     for (const caller of after.callers) ctx.answer(caller, {})
-    publish({ ...after.f, routeVersion: versionAfter(after.f, ctx) }, ctx)
+    publish({ ...counted, routeVersion: versionAfter(counted, ctx) }, ctx)
     ctx.forget('coolOff')
     ctx.cancel('publish')
     ctx.cancel('reconcile')
     return blank
   }
-  const f = reroute(before.f, after.f, ctx)
+  const f = reroute(before.f, counted, ctx)
   // A wall clock that went back makes no gathering longer.
   const saidMs = Math.abs(ctx.now - before.saidAt)
-  const isNew = f !== after.f && (f.destroying || saidMs >= gatherMs)
+  const isNew = f !== counted && (f.destroying || saidMs >= gatherMs)
   if (isNew) publish(f, ctx)
-  else if (f !== after.f) ctx.after('publish', gatherMs - saidMs, { type: 'publish' })
+  else if (f !== counted) ctx.after('publish', gatherMs - saidMs, { type: 'publish' })
   lookAgain(f, ctx)
   const coolOff = coolOffEnd(f)
   if (before.f === null || coolOff !== coolOffEnd(before.f)) {
     if (coolOff === 0) ctx.forget('coolOff')
     else ctx.remind('coolOff', coolOff, { type: 'reconcile' })
   }
-  return { ...after, f, places: askPlaces(f, after.places, ctx), saidAt: isNew ? ctx.now : before.saidAt }
+  const saidAt = isNew ? ctx.now : before.saidAt
+  return enter({ ...after, f, places: askPlaces(f, after.places, ctx), saidAt }, ctx)
+}
+
+/** Days that are over go to the usage record, and are held until they are there. */
+const enter = (s: State, ctx: Self): State => {
+  const through = s.f === null ? undefined : lastOver(s.f)
+  if (s.f?.meter === undefined || through === undefined || s.entering) return s
+  ctx.run(
+    Usage.enter({ appId: ctx.self.key, appName: s.f.appName, over: s.f.meter.over }),
+    () => ({ type: 'entered', through }),
+    () => ({ type: 'unentered' }),
+  )
+  return { ...s, entering: true }
 }
 
 /** As long as anything is open, also when the last look changed nothing. */

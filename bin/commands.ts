@@ -218,6 +218,46 @@ const backup: Command = async (args, open) => {
   return 0
 }
 
+type AppUsage = {
+  readonly app: { readonly id: string; readonly name: string }
+  readonly destroyed: boolean
+  readonly dynos: readonly { readonly type: string; readonly size: string; readonly seconds: number }[]
+}
+
+const usage: Command = async (args, open) => {
+  const options = {
+    app: { type: 'string', short: 'a' },
+    month: { type: 'string' },
+    json: { type: 'boolean' },
+  } as const
+  const { values } = parsed(args, options, [])
+  const query = new URLSearchParams()
+  for (const name of ['app', 'month'] as const) if (values[name] !== undefined) query.set(name, values[name])
+  const used = await open().ask<{ readonly month: string; readonly apps: readonly AppUsage[] }>(
+    'GET',
+    `/usage?${query.toString()}`,
+  )
+  console.log(values.json === true ? JSON.stringify(used) : usageTable(used.month, used.apps))
+  return 0
+}
+
+const usageTable = (month: string, apps: readonly AppUsage[]): string => {
+  const rows = apps.flatMap(({ app, destroyed, dynos }) =>
+    dynos.map(({ type, size, seconds }) => [
+      destroyed ? `${app.name} (destroyed)` : app.name,
+      type,
+      size,
+      hoursText(seconds),
+      String(seconds),
+    ]),
+  )
+  const seconds = apps.flatMap(({ dynos }) => dynos).reduce((sum, dynos) => sum + dynos.seconds, 0)
+  const last = ['all', '', '', hoursText(seconds), String(seconds)]
+  return `Dynos in ${month}, UTC\n${table([usageHead, ...rows, last], new Set([3, 4]))}`
+}
+const usageHead = ['APP', 'TYPE', 'SIZE', 'HOURS', 'SECONDS']
+const hoursText = (seconds: number): string => (seconds / 3600).toFixed(2)
+
 const restore: Command = async (args, open) => {
   const { values, positionals } = parsed(args, { force: { type: 'boolean' } }, ['FILE'])
   const file = named(positionals, 'the file')
@@ -242,4 +282,5 @@ export const commands: Readonly<Record<string, Command>> = {
   doctor,
   backup,
   restore,
+  usage,
 }

@@ -15,6 +15,10 @@ with MANIFOLD_HOME (default ~/.manifold). Users of apps use the heroku CLI.
   manifold backup [FILE]             the whole record into a file; - for standard output
   manifold restore FILE              a backup into an empty cluster
       --force                        over the records that are there
+  manifold usage                     dyno hours of this month (UTC) by app, process type and size
+      --month YYYY-MM                of another one; apps that were destroyed are in it
+      --app NAME                     of one app
+      --json                         the same for programs, in seconds
   manifold version
   manifold help
 

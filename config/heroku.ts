@@ -67,6 +67,8 @@ export const heroku = {
   sniEndpointsMax: 25,
   buildpacksMax: 20,
   processTypesMax: 100,
+  /** Of Eco dynos, an account and month (UTC). */
+  ecoPoolMs: 1_000 * hour,
 } as const
 
 assert(heroku.bootTimeoutMs > heroku.attachTimeoutMs)

@@ -7,6 +7,7 @@ import type { Pair } from '../../src/certs/certificate.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { Log } from '../../src/ports/log.ts'
+import type { UsageReports } from '../protocols/usage.ts'
 import type { Accounts } from './accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { LogSessions } from './log-sessions.ts'
@@ -42,6 +43,7 @@ export type Edge = {
   readonly cluster: ClusterOperator
   /** Whether dynos of that host are kept apart; yes when it is not known any more. */
   readonly isolates: (host: string) => boolean
+  readonly usage: UsageReports
   readonly settings: ApiSettings
 }
 

@@ -9,6 +9,7 @@ import type { Store } from '../../src/ports/store.ts'
 import type { Certificates } from '../../src/certs/keep.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
+import type { UsageReports } from '../protocols/usage.ts'
 import type { Accounts } from './accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { ApiSettings, Edge, OutputStreams } from './edge.ts'
@@ -42,6 +43,7 @@ export type ApiParts = {
   readonly certificates: Certificates
   readonly cluster: ClusterOperator
   readonly isolates: Edge['isolates']
+  readonly usage: UsageReports
   readonly settings: ApiSettings
   readonly accounts: Accounts
   readonly ownerToken: string
@@ -72,6 +74,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     rendezvous,
     cluster: parts.cluster,
     isolates: parts.isolates,
+    usage: parts.usage,
     settings,
   }
   const service = await parts.serve(apiService(endpoints, edge))

@@ -4,6 +4,7 @@
  * Nothing here decides anything new but the end of waiting: a cool-off, a launch that no host ever reported,
  * a one-off that was shown long enough, a dyno's day, a preboot.
  */
+import { lastOver } from './meter.ts'
 import type { Formed, Slot } from './record.ts'
 import { withSlot } from './record.ts'
 import { cycle, cycleNext } from './cycle.ts'
@@ -64,7 +65,8 @@ const reconcileSlot = (f: Formed, slot: Slot, ctx: Self): Formed => {
 
 /** When to look again, in ms; undefined: nothing is open. */
 export const nextLookMs = (f: Formed, now: number): number | undefined => {
-  let lookMs = f.ending.length > 0 ? repeatMs : Number.POSITIVE_INFINITY
+  const isOpen = f.ending.length > 0 || lastOver(f) !== undefined
+  let lookMs = isOpen ? repeatMs : Number.POSITIVE_INFINITY
   for (const { run, dueAt } of f.slots) {
     if (run === null && dueAt > 0) lookMs = Math.min(lookMs, Math.max(0, dueAt - now))
     else if (run !== null && (run.phase === 'sent' || run.halted)) lookMs = Math.min(lookMs, repeatMs)

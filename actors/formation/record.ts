@@ -7,6 +7,7 @@
  */
 import { is, type Static } from '../../src/runtime/index.ts'
 import { attachShape, dynoState, outerShape, processTypeShape, releaseShape } from '../protocols/shapes.ts'
+import { meterSchema } from '../protocols/usage.ts'
 
 export const runSchema = is.obj({
   id: is.str,
@@ -95,6 +96,8 @@ export const recordSchema = is.obj({
   epoch: is.int,
   routeVersion: is.int,
   destroying: is.bool,
+  /** What its dynos cost; absent in records of before that was counted, and where there never were any. */
+  meter: is.opt(meterSchema),
 })
 export type Formed = Static<typeof recordSchema>
 

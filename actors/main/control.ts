@@ -25,6 +25,7 @@ import { formatLine } from '../logplex/line.ts'
 import { openTail } from '../logplex/tail.ts'
 import { Host } from '../protocols/host.ts'
 import { Placement } from '../protocols/placement.ts'
+import { usageReports } from '../usage/report.ts'
 import { configKeySum } from './backup-file.ts'
 import { openBackups } from './backup.ts'
 import { untilAvailable, type Bus } from './bus.ts'
@@ -166,6 +167,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     },
     certificates,
     cluster: operator,
+    usage: usageReports(reads, () => clock.now()),
     settings: {
       apiUrl: deps.apiUrl,
       secureHost,

@@ -26,6 +26,7 @@ import { performHistory } from '../effects/perform/history.ts'
 import { performNames } from '../effects/perform/names.ts'
 import { performRecords } from '../effects/perform/records.ts'
 import { performRoutes } from '../effects/perform/routes.ts'
+import { performUsage } from '../effects/perform/usage.ts'
 import { containerSandbox } from '../effects/perform/sandbox.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
 import type { Vault } from '../effects/perform/vault.ts'
@@ -128,6 +129,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
       ...performFleet(transport, () => loadavg()[0] ?? 0),
       ...performRecords((key) => store.peek(key)),
       ...performRoutes(transport),
+      ...performUsage(store, now),
       ...performHistory(bus.history),
       ...performContainer({
         ...deps,

@@ -115,4 +115,7 @@ export const Formation = protocol('formation', 1, {
   publish: tell({}),
   retry: tell({}),
   recall: tell({}),
+  /** Own effect: the usage record has everything up to this day (since the epoch); or not yet. */
+  entered: tell({ through: is.int }),
+  unentered: tell({}),
 })

@@ -17,6 +17,7 @@ import { performFleet } from '../../actors/effects/perform/fleet.ts'
 import { performNames } from '../../actors/effects/perform/names.ts'
 import { performRecords } from '../../actors/effects/perform/records.ts'
 import { performRoutes } from '../../actors/effects/perform/routes.ts'
+import { performUsage } from '../../actors/effects/perform/usage.ts'
 import { tellActors } from '../../actors/main/tell-actors.ts'
 import { hostTree } from '../../actors/tree.ts'
 import { simBus, type Bus } from './bus.ts'
@@ -187,6 +188,7 @@ export const createCluster = (
         ...performCensus(store),
         ...performFleet(transport, () => 0),
         ...performRecords((key) => store.peek(key)),
+        ...performUsage(store, () => clock.now()),
       }
       const started = (node: Node): void => tellActors({ node, name, roles, members: own, transport, log })
       const tree = hostTree({ roles })

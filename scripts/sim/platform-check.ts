@@ -9,13 +9,19 @@ import { ref } from '../../src/runtime/index.ts'
 import type { Cluster } from './cluster.ts'
 import { liveOf, type Process } from './engine.ts'
 import type { Known } from './known.ts'
+import type { UsageCheck } from './usage-check.ts'
 
 /** Unreported launches are given up after 30 s, dynos have 30 s to end, shards hear routes every 30 s. */
 const convergeMs = 180_000
 const stepMs = 2_000
 
 /** @param flooded mailboxes were filled on purpose: what was refused then is no bug */
-export const check = async (c: Cluster, apps: readonly Known[], flooded: boolean): Promise<string[]> => {
+export const check = async (
+  c: Cluster,
+  apps: readonly Known[],
+  usage: UsageCheck,
+  flooded: boolean,
+): Promise<string[]> => {
   const deadline = c.world.clock.now() + convergeMs
   const violations: string[] = []
   for (const app of apps) {
@@ -30,6 +36,8 @@ export const check = async (c: Cluster, apps: readonly Known[], flooded: boolean
       break
     }
   }
+  while (usage.faults().length > 0 && c.world.clock.now() < deadline) await c.world.run(() => false, stepMs)
+  violations.push(...usage.faults())
   const ids = new Set(apps.map((app) => app.id))
   for (const process of liveProcesses(c)) {
     if (!ids.has(process.run.appId)) violations.push(`a run of no app: ${process.run.id}`)

@@ -19,6 +19,7 @@ import { drawTrouble, type Trouble } from './mix.ts'
 import { noPlant } from './plant.ts'
 import { check } from './platform-check.ts'
 import { verdictOf, type Scenario } from './scenario.ts'
+import { followUsage } from './usage-check.ts'
 
 const by = { id: 'u1', email: 'user@example.com' }
 const actsMax = 25
@@ -55,6 +56,7 @@ export const platform: Scenario = {
     const site = openSite(seed, hostsOf(seededRandom(seed)), options.plant ?? noPlant)
     const c = site.cluster
     const random = c.world.random
+    const usage = followUsage(c.world, c.hosts)
     await c.world.run(() => false, 500)
     const apps = [1, 2, 3].map((n): Known => {
       const id = random.uuid()
@@ -72,7 +74,7 @@ export const platform: Scenario = {
     })
     const mix = await trouble(site, apps, random)
     await revive(c, apps)
-    const violations = [...(await check(c, apps, mix.floods)), ...singletons(site, mix.struck)]
+    const violations = [...(await check(c, apps, usage, mix.floods)), ...singletons(site, mix.struck)]
     for (const name of site.names) site.closeRouter(name)
     return verdictOf(c.world, violations)
   },

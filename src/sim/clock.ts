@@ -1,14 +1,14 @@
 /**
  * Virtual time: a queue of what happens next. Nothing happens between two events, so hours pass in
  * milliseconds and the order is the same each time. Starts above zero: caches that treat 0 as "no time" must
- * not be fooled.
+ * not be fooled. And shortly before a month ends, so that every run crosses that.
  */
 import type { Clock, Timer } from '../ports/clock.ts'
 import { createGate, type Gate } from './gate.ts'
 
 type Event = { readonly atMs: number; readonly order: number; run: (() => void) | undefined }
 
-const startMs = 1_800_000_000_000
+const startMs = Date.UTC(2027, 0, 31, 23, 59, 30)
 
 const before = (a: Event, b: Event): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
 

@@ -44,6 +44,8 @@ export type SimStore = {
    * Undoes what was written in the last so many ms, revisions too, as a store that lost its newest blocks.
    */
   rollback(ms: number): void
+  /** Is told of each change as it stands in the truth; undefined: removed. */
+  watch(seen: (key: string, entry: Entry | undefined) => void): void
   /** The truth, for checks after a run. */
   truth(prefix: string): readonly Entry[]
   /** The truth of one key. */
@@ -68,6 +70,10 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
   let isLeaderAway = false
   let lost: ReadonlySet<string> = new Set()
   let journal: Change[] = []
+  const watchers: ((key: string, entry: Entry | undefined) => void)[] = []
+  const tell = (key: string): void => {
+    for (const seen of watchers) seen(key, entries.get(key))
+  }
   const note = (key: string): void => {
     journal.push({ atMs: clock.monotonicMs(), key, before: entries.get(key), revision })
     if (journal.length > 2 * journalMax) journal = journal.slice(-journalMax)
@@ -79,6 +85,7 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
     revision++
     entries.set(key, { key, value: value.slice(), revision })
     trace.add(clock.monotonicMs(), `store ${key} ${revision}`, sumOf(value))
+    tell(key)
     return revision
   }
 
@@ -143,6 +150,7 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
           previous.set(key, found)
           entries.delete(key)
           trace.add(clock.monotonicMs(), `store ${key} removed`)
+          tell(key)
         }, true),
       list: (prefix) => call(() => truth(prefix), false),
       end: () => {
@@ -174,10 +182,12 @@ export const simStore = (clock: VirtualClock, random: SeededRandom, trace: Trace
         else entries.set(last.key, last.before)
         revision = last.revision
         journal.pop()
+        tell(last.key)
       }
       previous.clear()
       trace.add(clock.monotonicMs(), `store back to ${revision}`)
     },
+    watch: (seen) => void watchers.push(seen),
     truth,
     peek: (key) => entries.get(key),
   }

@@ -12,6 +12,7 @@ import type { ServiceEndpoint } from '../../actors/api/service.ts'
 import { openAccounts } from '../../actors/api/accounts.ts'
 import { createCertificates } from '../../actors/effects/perform/certificates.ts'
 import { startApi, type ApiParts } from '../../actors/api/start.ts'
+import { usageReports } from '../../actors/usage/report.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { systemClock } from '../../src/system/clock.ts'
@@ -109,6 +110,7 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) =
     certificates,
     cluster: cluster ?? (await openOperator(t)).operator,
     isolates: (host) => !unisolated.has(host),
+    usage: usageReports(store, () => systemClock.now()),
     settings,
     accounts: await openAccounts(store, systemRandom, () => systemClock.now(), {
       email: 'owner@example.com',

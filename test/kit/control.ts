@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Edge } from '../../actors/api/edge.ts'
+import { findDynoSize } from '../../config/dyno-sizes.ts'
 import * as endpoints from '../../actors/app/endpoints.ts'
 import type { AppView, EndpointView } from '../../actors/protocols/app.ts'
 import type { DynoView, ProcessType, Release, Slug, Who } from '../../actors/protocols/shapes.ts'
@@ -195,16 +196,20 @@ export const control = (store: Store): Control => {
       for (const update of m['updates'] as {
         type: string
         quantity?: string
+        size?: string
         singleton?: boolean
         labels?: Record<string, string>
       }[]) {
         const known = kept.types.find(({ type }) => type === update.type)
         if (known === undefined) refuse('invalid_params', `No such process type ${update.type}.`)
+        const size = findDynoSize(update.size ?? known!.size)?.name ?? known!.size
+        kept.dynos = kept.dynos.map((one) => (one.type === update.type ? { ...one, size } : one))
         kept.types = kept.types.map((one) =>
           one === known
             ? {
                 ...one,
                 quantity: Number(update.quantity ?? one.quantity),
+                size,
                 singleton: update.singleton ?? one.singleton,
                 labels: update.labels ?? one.labels ?? {},
               }

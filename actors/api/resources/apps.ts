@@ -1,6 +1,7 @@
 /** Apps: made, listed, renamed, changed, destroyed. */
 import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
+import { Formation } from '../../protocols/formation.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid } from '../errors.ts'
@@ -8,6 +9,7 @@ import { allApps, appIdOf, checkAppName, inventName } from '../name-index.ts'
 import { cut, list } from '../range.ts'
 import { appBody, ownerBody } from '../shapes/app.ts'
 import { timeText } from '../shapes/common.ts'
+import { processTierOf } from '../shapes/process.ts'
 import { regionNamed, stackNamed } from './catalog.ts'
 import { appOf, thisApp } from './app-of.ts'
 
@@ -15,6 +17,7 @@ const inventTries = 5
 /** Dynos get 30 s to end, and every record is removed before the answer. */
 const destroyTimeoutMs = 90_000
 const infosAtOnce = 32
+const tierTimeoutMs = 3_000
 
 export const apps = [
   endpoint({
@@ -63,7 +66,13 @@ export const apps = [
     name: 'apps.info',
     http: { method: 'GET', path: '/apps/:app' },
     summary: 'One app, by name or id',
-    run: async (request, edge) => ok(appBody(await thisApp(request, edge), edge.settings)),
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const asked = request.ask(ref(Formation, app.id), { type: 'types' }, { timeoutMs: tierTimeoutMs })
+      // The app is worth showing without it.
+      const tier = await asked.then(({ types }) => ({ process_tier: processTierOf(types) })).catch(() => ({}))
+      return ok({ ...appBody(app, edge.settings), ...tier })
+    },
   }),
   endpoint({
     name: 'apps.update',

@@ -3,7 +3,7 @@ import { is } from '../../../src/runtime/index.ts'
 import type { ClusterOperator, HostRow } from '../cluster.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
-import { ApiError } from '../errors.ts'
+import { needOwner } from '../owner.ts'
 
 /** Asks every host of itself. */
 const doctorMs = 30_000
@@ -62,9 +62,9 @@ export const hosts = [
   }),
 ]
 
-const operatorOf = ({ who }: Pick<Request, 'who'>, edge: Edge): ClusterOperator => {
-  if (who.id === edge.accounts.owner().id) return edge.cluster
-  throw new ApiError('forbidden', 'Only the owner of this platform may do this.')
+const operatorOf = (request: Pick<Request, 'who'>, edge: Edge): ClusterOperator => {
+  needOwner(request, edge)
+  return edge.cluster
 }
 
 const drain = async (request: Request<{ readonly host: string }>, edge: Edge, draining: boolean) => {

@@ -15,6 +15,7 @@ import { nothing } from './nothing.ts'
 import { platform } from './platform.ts'
 import { releases } from './releases.ts'
 import { sniEndpoints } from './sni-endpoints.ts'
+import { usage } from './usage.ts'
 
 const table: readonly Endpoint[] = [
   ...account,
@@ -30,6 +31,7 @@ const table: readonly Endpoint[] = [
   ...logs,
   ...catalog,
   ...hosts,
+  ...usage,
   ...nothing,
 ]
 

@@ -20,6 +20,13 @@ export const formationBody = (type: ProcessType, app: Named): object => ({
   ...(labelsText(type.labels) === '' ? {} : { labels: type.labels }),
 })
 
+/** Of what an app is made, as `heroku ps` asks before it speaks of Eco hours. Not of Heroku's schema. */
+export const processTierOf = (types: readonly ProcessType[]): 'eco' | 'basic' | 'production' => {
+  const isOf = (size: string): boolean => types.some((type) => type.size === size)
+  if (isOf('Eco')) return 'eco'
+  return types.length === 0 || isOf('Basic') ? 'basic' : 'production'
+}
+
 /**
  * Clients show state and command as they are: what has no place yet says why in the one, what nothing keeps
  * apart from its host says so in the other.

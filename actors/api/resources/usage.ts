@@ -1,0 +1,66 @@
+/**
+ * What dynos cost: the account's pool of Eco hours, as Heroku has it, and the operator's account of it all.
+ */
+import type { AppUsage, Spent } from '../../protocols/usage.ts'
+import type { Edge } from '../edge.ts'
+import { endpoint, ok } from '../endpoint.ts'
+import { invalid, notFound } from '../errors.ts'
+import { appIdOf, uuid } from '../name-index.ts'
+import { needOwner } from '../owner.ts'
+
+const monthPattern = /^\d{4}-(?:0[1-9]|1[0-2])$/
+const secondsOf = (ms: number): number => Math.floor(ms / 1000)
+
+export const usage = [
+  endpoint({
+    name: 'account.get-quota',
+    http: { method: 'GET', path: '/accounts/:account/actions/get-quota' },
+    summary: 'Eco dyno hours of this month: the pool and what each app took of it, in seconds',
+    async run({ params, who }, edge) {
+      if (![who.id, who.email, '~'].includes(params.account)) throw notFound('account')
+      const { limitMs, usedMs, apps } = await edge.usage.eco()
+      return ok({
+        account_quota: secondsOf(limitMs),
+        quota_used: secondsOf(usedMs),
+        apps: apps.map((app) => ({ app_uuid: app.appId, quota_used: secondsOf(app.usedMs) })),
+      })
+    },
+  }),
+  endpoint({
+    name: 'usage.list',
+    http: { method: 'GET', path: '/usage' },
+    summary: 'Dyno seconds of a month (UTC) by app, process type and dyno size; apps that are gone too',
+    async run(request, edge) {
+      needOwner(request, edge)
+      const { month, app } = request.query
+      if (month !== undefined && !monthPattern.test(month))
+        throw invalid(`Invalid month ${month}: it must be like 2026-11.`)
+      const used = app === undefined ? await edge.usage.month(month) : await usageOfApp(edge, month, app)
+      const apps = used.apps.filter(({ spent }) => spent.length > 0).sort(byName)
+      return ok({ month: used.month, apps: apps.map(appUsageBody) })
+    },
+  }),
+]
+
+/** An app that is gone is known by its last name, or its id, in the months that it cost something in. */
+const usageOfApp = async ({ store, usage: reports }: Edge, month: string | undefined, app: string) => {
+  if (uuid.test(app)) return reports.month(month, app)
+  const id = await appIdOf(store, app)
+  const all = await reports.month(month)
+  const apps = all.apps.filter(({ appId, appName, isThere }) => (isThere ? appId === id : appName === app))
+  if (id === undefined && apps.length === 0) throw notFound('app')
+  return { ...all, apps }
+}
+
+const byName = (a: AppUsage, b: AppUsage): number => (a.appName < b.appName ? -1 : 1)
+
+const appUsageBody = ({ appId, appName, isThere, spent }: AppUsage): object => ({
+  app: { id: appId, name: appName },
+  destroyed: !isThere,
+  dynos: dynosOf(spent),
+})
+
+const dynosOf = (spent: Spent): object[] =>
+  [...spent]
+    .sort((a, b) => (a[0] === b[0] ? (a[1] < b[1] ? -1 : 1) : a[0] < b[0] ? -1 : 1))
+    .map(([type, size, ms]) => ({ type, size, seconds: secondsOf(ms) }))
