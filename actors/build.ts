@@ -21,12 +21,17 @@ type State = {
   readonly onRecord: boolean
   /** What was compiled. */
   readonly slug: Slug | null
+  /** Its release waits for its command. */
+  readonly phase: Phase | null
   readonly tries: number
   /** The pusher went before there was anything to stop. */
   readonly unwanted: boolean
   /** Asked `finished` and not yet answered. */
   readonly waiting: readonly Caller[]
 }
+/** `ok` null: it runs. Its output ends by itself, and is waited for a while. */
+type Phase = Released & { readonly ok: boolean | null; readonly isShown: boolean }
+type Released = { readonly releaseId: string; readonly releaseVersion: number }
 type Self = Ctx<typeof Build>
 
 const askTimeoutMs = 15_000
@@ -37,6 +42,9 @@ const againMsMax = 5_000
 const triesMax = 40
 const asksMax = 30
 const askAgainMs = 500
+const askPhaseMs = 500
+/** After the command's end its last lines are on their way. */
+const showMsMax = 10_000
 /** Who asks late is still answered. */
 const overMs = 60_000
 const callersMax = 16
@@ -59,7 +67,10 @@ export const build = actor(Build, {
       ...at,
     }
     say(ctx, appId, 'app', 'api', `Build started by user ${by.email}`)
-    return keep({ job, view, onRecord: false, slug: null, tries: 0, unwanted: false, waiting: [] }, ctx)
+    return keep(
+      { job, view, onRecord: false, slug: null, phase: null, tries: 0, unwanted: false, waiting: [] },
+      ctx,
+    )
   },
   receive: {
     kept(s, _, ctx) {
@@ -95,14 +106,32 @@ export const build = actor(Build, {
       return s
     },
     compiled: (s, { slug }, ctx) => (s.view.status === 'pending' ? deploy(s, slug, ctx) : s),
-    released: (s, { releaseId, version }, ctx) =>
-      s.view.status === 'pending' ? succeed(s, { releaseId, releaseVersion: version }, ctx) : s,
+    released(s, { releaseId, version, status }, ctx) {
+      if (s.view.status !== 'pending') return s
+      const made = { releaseId, releaseVersion: version }
+      return status === 'pending' ? waitForPhase(s, made, ctx) : succeed(s, made, 'none', ctx)
+    },
+    shown: (s, _, ctx) => (s.phase === null ? s : endPhase(s, { ...s.phase, isShown: true }, ctx)),
+    askPhase(s, _, ctx) {
+      if (s.phase !== null && s.view.status === 'pending') askPhase(s.view.appId, s.phase.releaseId, ctx)
+      return s
+    },
+    phase(s, { status }, ctx) {
+      if (s.phase === null || s.view.status !== 'pending') return s
+      if (status !== 'pending') return endPhase(s, { ...s.phase, ok: status === 'succeeded' }, ctx)
+      ctx.after('askPhase', askPhaseMs, { type: 'askPhase' })
+      return s
+    },
     failed: (s, { code, reason }, ctx) => fail(s, code, reason, ctx),
     unheard(s, { whom, reason }, ctx) {
       if (s.view.status !== 'pending') return s
       if (s.tries >= asksMax) return fail(s, 'platform', `no answer from ${whom}: ${reason}`, ctx)
       ctx.after('askAgain', askAgainMs, { type: 'askAgain', whom })
       return { ...s, tries: s.tries + 1 }
+    },
+    releaseBusy(s, _, ctx) {
+      if (s.view.status === 'pending') ctx.after('askAgain', askAgainMs, { type: 'askAgain', whom: 'deploy' })
+      return s
     },
     askAgain(s, { whom }, ctx) {
       if (s.view.status !== 'pending') return s
@@ -143,10 +172,14 @@ const askReleases = (s: State, ctx: Self): void =>
   )
 
 /** Owners move when hosts come, go or change their bus server: a moment later somebody answers. */
-const unanswered = (whom: 'app' | 'releases' | 'deploy', { kind, reason }: AskFailure) =>
-  kind === 'refused' || (whom === 'deploy' && kind !== 'nobody')
+const unanswered = (whom: 'app' | 'releases' | 'deploy', failure: AskFailure) => {
+  const { kind, reason } = failure
+  // The command of an earlier release runs: this one is made when it is over.
+  if (kind === 'refused' && failure.code === 'conflict') return { type: 'releaseBusy' } as const
+  return kind === 'refused' || (whom === 'deploy' && kind !== 'nobody')
     ? ({ type: 'failed', code: 'platform', reason: `no answer from ${whom}: ${reason}` } as const)
     : ({ type: 'unheard', whom, reason } as const)
+}
 
 const isOver = (s: State): boolean => s.view.status !== 'pending' && s.onRecord
 
@@ -176,15 +209,52 @@ const askDeploy = ({ view, slug }: State, ctx: Self): void => {
     ref(Releases, view.appId),
     { type: 'deploy', slug, description, by: view.by },
     askTimeoutMs,
-    (release) => ({ type: 'released', releaseId: release.id, version: release.version }),
+    ({ id, version, status }) => ({ type: 'released', releaseId: id, version, status }),
     (f) => unanswered('deploy', f),
   )
 }
 
-type Released = { readonly releaseId: string; readonly releaseVersion: number }
-const succeed = (s: State, released: Released, ctx: Self): State => {
+/** Its output is the build's until the command has ended: whatever comes of it, the build has succeeded. */
+const waitForPhase = (s: State, made: Released, ctx: Self): State => {
+  const { releaseId, releaseVersion: version } = made
+  const { id: buildId, appId } = s.view
+  const shown = { type: 'shown' } as const
+  ctx.run(
+    Builder.showRelease({ buildId, appName: s.job.appName, version, releaseId }),
+    () => shown,
+    () => shown,
+  )
+  askPhase(appId, releaseId, ctx)
+  return { ...s, phase: { ...made, ok: null, isShown: false } }
+}
+
+const askPhase = (appId: string, which: string, ctx: Self): void =>
+  ctx.ask(
+    ref(Releases, appId),
+    { type: 'find', which },
+    askTimeoutMs,
+    ({ release }) => ({ type: 'phase', status: release.status }),
+    // The app is gone, or nobody answers now: the record of the build says in the end how it stands.
+    ({ kind }) => ({ type: 'phase', status: kind === 'refused' ? 'failed' : 'pending' }),
+  )
+
+const endPhase = (s: State, phase: Phase, ctx: Self): State => {
+  const next = { ...s, phase }
+  if (phase.ok === null || s.view.status !== 'pending') return next
+  if (phase.isShown) return succeed(next, phase, phase.ok ? 'succeeded' : 'failed', ctx)
+  ctx.after('shown', showMsMax, { type: 'shown' })
+  return next
+}
+
+const succeed = (
+  s: State,
+  { releaseId, releaseVersion }: Released,
+  phase: 'none' | 'succeeded' | 'failed',
+  ctx: Self,
+): State => {
+  const released = { releaseId, releaseVersion }
   say(ctx, s.view.appId, 'app', 'api', 'Build succeeded')
-  const outcome = { version: released.releaseVersion }
+  const outcome = { version: releaseVersion, phase }
   ctx.run(Builder.conclude({ buildId: s.view.id, appName: s.job.appName, outcome }))
   return finish(s, { ...s.view, ...released, status: 'succeeded' }, ctx)
 }

@@ -15,6 +15,7 @@ import { entered, lastOver, metered, meteredFrom } from './formation/meter.ts'
 import { move } from './formation/move.ts'
 import { observe, observeAll } from './formation/observe.ts'
 import { runOneOff } from './formation/one-off.ts'
+import { runPhase } from './formation/phase.ts'
 import { answered, askPlaces, noPlaces, placed, unplaced, type Places } from './formation/place.ts'
 import { recall, recallMs } from './formation/recall.ts'
 import { coolOffEnd, nextLookMs, reconcile } from './formation/reconcile.ts'
@@ -88,6 +89,7 @@ export const formation = actor(Formation, {
       return change(s, ctx, (f) => (at <= f.appChangedAt ? f : keyed({ ...f, ...told }, ctx)))
     },
     released: (s, { release, by }, ctx) => change(s, ctx, (f) => released(f, release, by, ctx)),
+    runPhase: (s, { release, by }, ctx) => change(s, ctx, (f) => runPhase(f, release, by, ctx)),
     scale(s, { updates, by }, ctx) {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
       const scaled = scaleTypes(s.f.types, updates, ctx.now)

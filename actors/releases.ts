@@ -20,7 +20,10 @@ import {
   emptyLedger,
   findRelease,
   ledgerSchema,
+  newestOf,
+  pendingOf,
   releasesOf,
+  settlePhase,
   type Ledger,
 } from './releases/ledger.ts'
 import { say } from './say.ts'
@@ -46,6 +49,7 @@ type Self = Ctx<typeof Releases>
 type Refusing = { refuseCaller(code: string, reason: string): void }
 
 const changesMax = 100
+const phaseRepeatMs = 2_000
 const repeatMsMin = 1_000
 const repeatMsMax = 30_000
 /** Wakes the actor should nothing else do so. */
@@ -60,17 +64,18 @@ export const releases = actor(Releases, {
     load: (ledger): State => ({ ledger, changes: [], owed: [], tries: 0 }),
   },
   init: (): State => ({ ledger: null, changes: [], owed: [], tries: 0 }),
-  awake: (s, ctx) => repeat(s, ctx),
+  awake: (s, ctx) => repeatPhase(repeat(s, ctx), ctx),
   receive: {
     open(s, { appName, by }, ctx) {
       ctx.reply({})
       if (s.ledger !== null) return s
       const first = release(emptyLedger(appName), 'Initial release', noConfig, null, by, ctx)
-      return publish(s, release(first, 'Enable Logplex', noConfig, null, by, ctx), ctx)
+      return made(s, release(first, 'Enable Logplex', noConfig, null, by, ctx), ctx)
     },
     renamed: (s, { appName }) => (s.ledger === null ? s : { ...s, ledger: { ...s.ledger, appName } }),
     setConfig(s, { patch, by }, ctx) {
       if (s.ledger === null) return gone(s, ctx)
+      if (pendingOf(s.ledger) !== undefined) return busy(s, s.ledger, ctx)
       if (s.changes.length >= changesMax) {
         ctx.refuseCaller('conflict', 'Too many config var changes at once. Please try again.')
         return s
@@ -81,28 +86,30 @@ export const releases = actor(Releases, {
     },
     deploy(s, { slug, description, by }, ctx) {
       if (s.ledger === null) return gone(s, ctx)
-      const current = currentOf(s.ledger)
+      const newest = newestOf(s.ledger)
       // Asked again after an unknown outcome: it is made already.
-      const again = current.slug?.id === slug.id && current.description === description
-      if (again) {
-        ctx.reply(current)
+      const again = newest.slug?.id === slug.id && newest.description === description
+      if (again && newest.status !== 'failed') {
+        ctx.reply(newest)
         return s
       }
-      const ledger = release(s.ledger, description, current, slug, by, ctx)
-      return publish(owe(s, ctx.caller, currentOf(ledger)), ledger, ctx)
+      if (newest.status === 'pending') return busy(s, s.ledger, ctx)
+      const ledger = release(s.ledger, description, currentOf(s.ledger), slug, by, ctx)
+      return made(owe(s, ctx.caller, newestOf(ledger)), ledger, ctx)
     },
     rollback(s, { to, by }, ctx) {
       if (s.ledger === null) return gone(s, ctx)
       const target = findRelease(s.ledger, to)
       if (target === undefined) return noRelease(s, ctx)
-      if (target.slug === null) {
-        const why = target.status === 'expired' ? 'its slug is no longer kept' : 'it has no slug'
+      if (pendingOf(s.ledger) !== undefined) return busy(s, s.ledger, ctx)
+      if (target.slug === null || target.status === 'failed') {
+        const why = whyNot[target.status] ?? 'it has no slug'
         ctx.refuseCaller('invalid_params', `Cannot roll back to v${target.version}: ${why}.`)
         return s
       }
       const text = `Rollback to v${target.version}`
       const ledger = release(s.ledger, text, target, target.slug, by, ctx)
-      return publish(owe(s, ctx.caller, currentOf(ledger)), ledger, ctx)
+      return made(owe(s, ctx.caller, newestOf(ledger)), ledger, ctx)
     },
     list(s, _, ctx) {
       if (s.ledger === null) return gone(s, ctx)
@@ -124,8 +131,8 @@ export const releases = actor(Releases, {
     destroy(s, _, ctx) {
       ctx.reply({})
       for (const { caller } of s.changes) ctx.refuse(caller, 'not_found', notFound)
-      ctx.cancel('formation')
-      if (s.ledger !== null) ctx.forget('formation')
+      for (const timer of ['formation', 'phase']) ctx.cancel(timer)
+      if (s.ledger !== null) for (const reminder of ['formation', 'phase']) ctx.forget(reminder)
       return { ledger: null, changes: [], owed: [], tries: 0 }
     },
     received(s, { version }, ctx) {
@@ -144,6 +151,8 @@ export const releases = actor(Releases, {
       return sealNext({ ...s, changes: s.changes.slice(1) }, ctx)
     },
     remindFormation: (s, _, ctx) => repeat(s, ctx),
+    phaseEnded: (s, { releaseId, ok }, ctx) => phaseEnded(s, releaseId, ok, ctx),
+    remindPhase: (s, _, ctx) => repeatPhase(s, ctx),
   },
 })
 
@@ -157,10 +166,25 @@ const noRelease = (s: State, ctx: Refusing): State => {
   return s
 }
 
+const busy = (s: State, ledger: Ledger, ctx: Refusing): State => {
+  ctx.refuseCaller('conflict', busyText(ledger))
+  return s
+}
+const busyText = (ledger: Ledger): string =>
+  `Release v${newestOf(ledger).version} is running its release command. ` +
+  'Please try again when it has finished.'
+
+const whyNot: Partial<Record<Release['status'], string>> = {
+  expired: 'its slug is no longer kept',
+  failed: 'its release command failed',
+}
+
 type Config = Pick<Release, 'configId' | 'pages'>
 const noConfig: Config = { configId: '' }
 
-/** Appends a release and says so, as Heroku's log does: the cause, then the release. */
+/**
+ * Appends a release and says so, as Heroku's log does: the cause, then the release, or that its command runs.
+ */
 const release = (
   ledger: Ledger,
   description: string,
@@ -169,11 +193,43 @@ const release = (
   by: Who,
   ctx: Self,
 ): Ledger => {
-  const next = append(ledger, { id: ctx.uuid(), description, configId, pages, slug, by, at: ctx.now })
+  const hasPhase = slug !== null && slug.processTypes['release'] !== undefined
+  const at = ctx.now
+  const next = append(ledger, { id: ctx.uuid(), description, configId, pages, slug, by, at, hasPhase })
   const { version, description: text } = next.entries.at(-1)!
   say(ctx, ctx.self.key, 'app', 'api', `${text} by user ${by.email}`)
-  say(ctx, ctx.self.key, 'app', 'api', `Release v${version} created by user ${by.email}`)
+  const what = hasPhase ? `Running release v${version} commands` : `Release v${version} created`
+  say(ctx, ctx.self.key, 'app', 'api', `${what} by user ${by.email}`)
   return next
+}
+
+/** What was released just now holds from here on, or waits for its command: its callers do not. */
+const made = (s: State, ledger: Ledger, ctx: Self): State => {
+  if (pendingOf(ledger) === undefined) return publish(s, ledger, ctx)
+  return repeatPhase({ ...settle(s, ctx), ledger }, ctx)
+}
+
+/** Until the formation has said how it ended: it runs the command once, however often it is told. */
+const repeatPhase = (s: State, ctx: Self): State => {
+  const release = s.ledger === null ? undefined : pendingOf(s.ledger)
+  if (release === undefined) return s
+  const by = { id: release.userId, email: release.userEmail }
+  ctx.tell(ref(Formation, ctx.self.key), { type: 'runPhase', release, by })
+  ctx.after('phase', phaseRepeatMs, { type: 'remindPhase' })
+  ctx.remind('phase', ctx.now + remindMs, { type: 'remindPhase' })
+  return s
+}
+
+const phaseEnded = (s: State, releaseId: string, ok: boolean, ctx: Self): State => {
+  if (s.ledger === null) return s
+  const ledger = settlePhase(s.ledger, releaseId, ok, ctx.now)
+  if (ledger === s.ledger) return s
+  ctx.cancel('phase')
+  ctx.forget('phase')
+  const { version, userEmail } = newestOf(ledger)
+  const what = ok ? `Release v${version} created` : `Release v${version} command failed`
+  say(ctx, ctx.self.key, 'app', 'api', `${what} by user ${userEmail}`)
+  return ok ? publish(s, ledger, ctx) : { ...s, ledger }
 }
 
 const owe = (s: State, caller: Caller, value: unknown): State => ({
@@ -237,12 +293,17 @@ const sealed = (s: State, { op, configId, changed, set, removed, pages }: Sealed
   // A rollback came in between: the patch is applied to what holds now.
   if (current.configId !== change.baseId) return sealNext(s, ctx)
   const rest = { ...s, changes: s.changes.slice(1) }
+  // One that waited behind another change finds the command of that one's release running.
+  if (pendingOf(s.ledger) !== undefined) {
+    ctx.refuse(change.caller, 'conflict', busyText(s.ledger))
+    return sealNext(rest, ctx)
+  }
   if (!changed) {
     ctx.answer(change.caller, { version: current.version, configId: current.configId, changed })
     return sealNext(rest, ctx)
   }
   const config = { configId, pages }
   const ledger = release(s.ledger, configText(set, removed), config, current.slug, change.by, ctx)
-  const owing = owe(rest, change.caller, { version: currentOf(ledger).version, configId, changed })
-  return sealNext(publish(owing, ledger, ctx), ctx)
+  const owing = owe(rest, change.caller, { version: newestOf(ledger).version, configId, changed })
+  return sealNext(made(owing, ledger, ctx), ctx)
 }

@@ -54,6 +54,8 @@ export const heroku = {
   oneOffTimeToLiveMsMax: 24 * hour,
   oneOffNumberMin: 1_000,
   oneOffNumberMax: 9_999,
+  /** A release command that runs for longer has failed. */
+  releasePhaseMsMax: hour,
   /** A finished one-off stays visible for this long. */
   completeKeptMs: 15 * second,
   /** The whole list of an app travels in one message. */

@@ -47,13 +47,15 @@ export type Edge = {
   readonly settings: ApiSettings
 }
 
-/** Live output of builds by build id, which nobody can guess (src/output/hub.ts). */
+type Watching = { readonly close: () => void } | undefined
+
+/** Live output of builds and releases by their ids, which nobody can guess. */
 export type OutputStreams = {
-  /** Undefined: no such stream. `onText` may be called before this returns. */
+  /** Undefined: no such stream (yet). `onText` may be called before this returns. */
   readonly watch: (
     id: string,
     watcher: { readonly onText: (text: string) => void; readonly onEnd: () => void },
-  ) => { readonly close: () => void } | undefined
+  ) => Watching | Promise<Watching>
 }
 
 export type ApiSettings = {

@@ -21,11 +21,22 @@ export const Builder = {
     },
     { slug: Slug }
   >('builder.compile'),
+  /**
+   * Shows what the command of that release says in the build's output, from its first line to its last;
+   * resolves at its end, or when it cannot be had.
+   */
+  showRelease: effect<{ buildId: string; appName: string; version: number; releaseId: string }, void>(
+    'builder.showRelease',
+  ),
   /** Stops a compilation that runs: it fails as cancelled. */
   cancel: effect<{ buildId: string }, void>('builder.cancel'),
   /** Ends the output stream with Heroku's last words: the release and the app's address, or what failed. */
   conclude: effect<
-    { buildId: string; appName: string; outcome: { version: number } | { code: string; reason: string } },
+    {
+      buildId: string
+      appName: string
+      outcome: { version: number; phase: 'none' | 'succeeded' | 'failed' } | { code: string; reason: string }
+    },
     void
   >('builder.conclude'),
   /** Puts on record what is known of the build, and notes here whether it is under way. */

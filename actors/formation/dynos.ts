@@ -2,6 +2,7 @@
  * The dynos of an app as its users name, restart, stop and see them.
  */
 import type { DynoView } from '../protocols/shapes.ts'
+import { endPhase } from './phase.ts'
 import { withSlot, type Formed, type Slot } from './record.ts'
 import { end, halt, isFormed, remove, restart, type Self } from './rollout.ts'
 
@@ -31,7 +32,8 @@ export const restartOne = (f: Formed, slot: Slot, ctx: Self): Formed =>
  */
 export const stopOne = (f: Formed, slot: Slot, ctx: Self): Formed => {
   const run = slot.run
-  if (run?.host == null && !isFormed(slot)) return run === null ? f : remove(f, slot, ctx)
+  if (run?.host == null && !isFormed(slot))
+    return run === null ? f : remove(endPhase(f, slot, false, ctx), slot, ctx)
   const freed = end(f, slot, slot.old, ctx)
   if (run?.host == null) return freed === f ? f : withSlot(freed, slot.name, { ...slot, old: null })
   halt(run.host, run.id, slot.name, ctx)

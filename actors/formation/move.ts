@@ -20,7 +20,7 @@ export const move = (f: Formed, m: Move, ctx: Self): Formed =>
 const moveOne = (f: Formed, why: Move['why'], way: Way, ctx: Self): Formed => {
   const slot = f.slots.find((held) => held.run?.id === way.runId)
   if (slot?.run == null) return why === 'dead' ? forget(f, way.runId) : f
-  if (!isFormed(slot)) return why === 'dead' ? complete(f, slot, ctx) : f
+  if (!isFormed(slot)) return why === 'dead' ? complete(f, slot, false, ctx) : f
   if (way.epoch <= slot.run.epoch) return f
   if (why === 'dead') {
     sayMove(slot, ctx)

@@ -8,6 +8,7 @@ import type { RunReport } from '../protocols/shapes.ts'
 import { adopt } from './adopt.ts'
 import { crashPolicy } from './crash-policy.ts'
 import { heroku } from '../../config/heroku.ts'
+import { endPhase } from './phase.ts'
 import { isKept } from './preboot.ts'
 import { regain } from './regain.ts'
 import { withSlot, type Ending, type Formed, type RunState, type Slot } from './record.ts'
@@ -69,7 +70,7 @@ const missing = (
     return f2
   }
   if (!gone(run)) return f2
-  if (slot.oneOff !== null) return complete(f2, kept, ctx)
+  if (slot.oneOff !== null) return complete(f2, kept, false, ctx)
   // The machine failed, not the app: no crash is counted.
   sayState(kept, 'starting', ctx)
   if (isKept(f2, kept)) return launch(f2, kept, ctx)
@@ -97,7 +98,8 @@ const observeRun = (
   ctx: Self,
 ): Formed => {
   if (report.phase === 'exited') {
-    return slot.oneOff === null ? crashed(f, slot, run, report, ctx) : complete(f, slot, ctx)
+    if (slot.oneOff === null) return crashed(f, slot, run, report, ctx)
+    return complete(f, slot, report.code === 0 && report.error === null, ctx)
   }
   const next = advance(run, since, report, ctx.now)
   if (next === run) return f
@@ -130,11 +132,17 @@ const advance = (run: RunState, since: number, report: RunReport, now: number): 
   }
 }
 
-/** A one-off is over, whatever its status. */
-export const complete = (f: Formed, slot: Slot, ctx: Self): Formed => {
+/** A one-off is over, whatever its status. @param ok it ended by itself, with status 0 */
+export const complete = (f: Formed, slot: Slot, ok: boolean, ctx: Self): Formed => {
   sayState(slot, 'complete', ctx)
   const dueAt = ctx.now + heroku.completeKeptMs
-  return withSlot(f, slot.name, { ...slot, run: null, state: 'complete', updatedAt: ctx.now, dueAt })
+  return withSlot(endPhase(f, slot, ok, ctx), slot.name, {
+    ...slot,
+    run: null,
+    state: 'complete',
+    updatedAt: ctx.now,
+    dueAt,
+  })
 }
 
 /** A process that ended by itself, whatever its status. */

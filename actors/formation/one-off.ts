@@ -22,7 +22,6 @@ export const runOneOff = (f: Formed, m: Run, from: string, ctx: Self): Ran => {
   if (m.command.length > heroku.commandCharsMax) {
     return { refused: `Command is too long (maximum is ${heroku.commandCharsMax} characters).` }
   }
-  const taken = new Set(f.slots.filter((slot) => slot.oneOff !== null).map((slot) => slot.name))
   const running = f.slots.filter((slot) => slot.oneOff !== null && slot.run !== null).length
   if (running >= heroku.oneOffsMax) {
     return { refused: `Cannot run more than ${heroku.oneOffsMax} one-off dynos at once.` }
@@ -33,7 +32,7 @@ export const runOneOff = (f: Formed, m: Run, from: string, ctx: Self): Ran => {
       refused: `No such dyno size as ${m.size}. Available sizes: ${dynoSizes.map((s) => s.name).join(', ')}.`,
     }
   }
-  const name = freshName(m.processType ?? 'run', taken, ctx)
+  const name = freshName(m.processType ?? 'run', f, ctx)
   const slot: Slot = {
     ...freshSlot(name, ctx.now),
     type: m.processType ?? 'run',
@@ -65,7 +64,8 @@ const lifeMs = (wantedMs: number | undefined, ctx: Self): number =>
     : Math.min(wantedMs, heroku.oneOffTimeToLiveMsMax)
 
 /** There are far more numbers than one-offs, so the next free one is near. */
-const freshName = (type: string, taken: ReadonlySet<string>, ctx: Self): string => {
+export const freshName = (type: string, { slots }: Formed, ctx: Self): string => {
+  const taken = new Set(slots.filter((slot) => slot.oneOff !== null).map((slot) => slot.name))
   const count = heroku.oneOffNumberMax - heroku.oneOffNumberMin + 1
   let offset = Math.floor(ctx.random() * count)
   while (taken.has(`${type}.${heroku.oneOffNumberMin + offset}`)) offset = (offset + 1) % count

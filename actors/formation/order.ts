@@ -35,6 +35,7 @@ export const orderOf = (
     ...(type && { scale: scaleOf(type) }),
     ...featuresOf(f),
     releasedAt: release.createdAt,
+    ...(slot.oneOff?.isPhase && { isPhase: true }),
     timeToLiveMs: slot.oneOff?.timeToLiveMs ?? null,
     epoch: run.epoch,
   }

@@ -60,7 +60,7 @@ const reconcileSlot = (f: Formed, slot: Slot, ctx: Self): Formed => {
     return f
   }
   const ended = end(f, slot, run, ctx)
-  return slot.oneOff === null ? launch(ended, slot, ctx) : complete(ended, slot, ctx)
+  return slot.oneOff === null ? launch(ended, slot, ctx) : complete(ended, slot, false, ctx)
 }
 
 /** When to look again, in ms; undefined: nothing is open. */

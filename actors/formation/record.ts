@@ -35,6 +35,8 @@ export const oneOffSchema = is.obj({
   env: is.map(is.str),
   attach: is.orNull(attachShape),
   timeToLiveMs: is.orNull(is.int),
+  /** The release command of `release`. */
+  isPhase: is.opt(is.bool),
 })
 
 export const slotSchema = is.obj({
@@ -90,6 +92,8 @@ export const recordSchema = is.obj({
   types: is.arr(processTypeShape),
   slots: is.arr(slotSchema),
   ending: is.arr(endingSchema),
+  /** How the last release commands ended, so that none is run twice; absent: there was none. */
+  phases: is.opt(is.arr(is.obj({ releaseId: is.str, ok: is.bool }))),
   /** By slot, those whose old run stays beside the new one; absent: none. */
   preboots: is.opt(is.map(prebootSchema)),
   /** Of the newest run. */

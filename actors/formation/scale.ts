@@ -40,6 +40,9 @@ export const scaleTypes = (
       update.quantity === undefined ? before.quantity : quantityOf(update.quantity, before.quantity)
     if (quantity === undefined)
       return refused(`Invalid quantity ${update.quantity} for process type ${before.type}.`)
+    // It runs once a release; here it only has a size.
+    if (before.type === 'release' && quantity > 0)
+      return refused('Cannot scale release: its command runs once for each release.')
     if (quantity > size.dynosPerTypeMax) {
       return refused(`Cannot run more than ${size.dynosPerTypeMax} ${size.name} size dynos per process type.`)
     }
@@ -73,8 +76,6 @@ export const typesOf = (
   fresh: { readonly now: number; readonly uuid: () => string },
 ): ProcessType[] =>
   Object.entries(slug.processTypes)
-    // `release` runs once a release, never as part of the formation.
-    .filter(([type]) => type !== 'release')
     .slice(0, heroku.processTypesMax)
     .map(([type, command]): ProcessType => {
       const kept = before.find((known) => known.type === type)

@@ -10,10 +10,27 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { logStart, type Driver, type LogBatch, type LogCursor, type LogLine } from '../../src/oci/driver.ts'
 import type { Line } from '../protocols/channel.ts'
+import type { Run } from '../protocols/shapes.ts'
+import { endOfOutput } from './output.ts'
+
+export type Shipment = {
+  readonly runId: string
+  readonly appId: string
+  readonly process: string
+  /** A release whose command this is: what it says is kept under that id too, with an end (output.ts). */
+  readonly outputId?: string
+}
+
+export const shipmentOf = (run: Run): Shipment => ({
+  runId: run.id,
+  appId: run.appId,
+  process: run.name,
+  ...(run.isPhase === true && { outputId: run.releaseId }),
+})
 
 export type Shuttle = {
   /** Resolves when the container has ended and all of its log is handed over. */
-  ship(from: { readonly runId: string; readonly appId: string; readonly process: string }): Promise<void>
+  ship(from: Shipment): Promise<void>
   /** Forgets where it stood. */
   forget(runId: string): Promise<void>
 }
@@ -56,7 +73,8 @@ export const createShuttle = (folder: string, driver: Driver, deliver: Deliver, 
   }
 
   return {
-    ship: async ({ runId, appId, process }) => {
+    ship: async ({ runId, appId, process, outputId }) => {
+      const source = `${runId}:${life}`
       const toLine = (line: LogLine): Line => ({
         atUs: microseconds(line.at),
         source: 'app',
@@ -74,10 +92,14 @@ export const createShuttle = (folder: string, driver: Driver, deliver: Deliver, 
               'Error L12: messages dropped: the log of this dyno was rotated before it was read',
             ),
           })
-        if (batch.length > 0) await deliver(appId, `${runId}:${life}`, ++batches, batch)
+        if (batch.length > 0) {
+          if (outputId !== undefined) await deliver(outputId, source, ++batches, batch)
+          await deliver(appId, source, ++batches, batch)
+        }
         await keepCursor(runId, cursor)
       }
       await driver.follow(runId, await readCursor(runId), carry).done
+      if (outputId !== undefined) await deliver(outputId, source, ++batches, [endOfOutput])
     },
     forget: (runId) => rm(cursorFile(runId), { force: true }),
   }

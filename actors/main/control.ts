@@ -22,6 +22,7 @@ import { slugObject } from '../effects/perform/builder.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
 import type { Vault } from '../effects/perform/vault.ts'
 import { formatLine } from '../logplex/line.ts'
+import { readOutput } from '../logplex/output.ts'
 import { openTail } from '../logplex/tail.ts'
 import { Host } from '../protocols/host.ts'
 import { Placement } from '../protocols/placement.ts'
@@ -155,8 +156,11 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     vault: deps.vault,
     appCertificates: deps.certificates,
     rendezvous: deps.rendezvous,
-    streams: engine.hub,
     isolates: (host) => isolates(members.view().members.find(({ name }) => name === host)?.labels ?? {}),
+    streams: {
+      // Builds of this host; what is none of them may be the output of a release, which every host has.
+      watch: (id, watcher) => engine.hub.watch(id, watcher) ?? readOutput(bus.history, id, watcher),
+    },
     slugs: { get: (sha256) => bus.objects.get(slugObject(sha256)) },
     tails: { open: (wanted, reader) => openTail(bus.history, wanted, reader), format: formatLine },
     git: (request, response, { app, user, pathInfo }) => git.serve(request, response, app, user, pathInfo),

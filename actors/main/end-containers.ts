@@ -4,7 +4,7 @@
  */
 import type { Effects } from '../../src/ports/effects.ts'
 import type { Driver, Found } from '../../src/oci/driver.ts'
-import { createShuttle } from '../logplex/shuttle.ts'
+import { createShuttle, shipmentOf } from '../logplex/shuttle.ts'
 import type { Line } from '../protocols/channel.ts'
 import type { Run } from '../protocols/shapes.ts'
 
@@ -37,8 +37,7 @@ export const endContainers = async (
   const shuttle = createShuttle(shippingFolder, driver, deliver, 'end')
   for (const container of found) {
     const run = runOf(container)
-    if (run !== undefined && run.attach === null)
-      await shuttle.ship({ runId: run.id, appId: run.appId, process: run.name })
+    if (run !== undefined && run.attach === null) await shuttle.ship(shipmentOf(run))
     await driver.remove(container.id)
     await shuttle.forget(container.id)
   }

@@ -30,6 +30,7 @@ import { performUsage } from '../effects/perform/usage.ts'
 import { containerSandbox } from '../effects/perform/sandbox.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
 import type { Vault } from '../effects/perform/vault.ts'
+import { readOutput } from '../logplex/output.ts'
 import { createShuttle, type Deliver, type Shuttle } from '../logplex/shuttle.ts'
 import type { Bus } from './bus.ts'
 import type { HomePaths } from './paths.ts'
@@ -150,6 +151,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
         seed: (sha256, tree, file) => slugs.seed(sha256, tree, file),
         store,
         hub,
+        readOutput: (id, reader) => readOutput(bus.history, id, reader),
         uuid: () => random.uuid(),
       }),
     },

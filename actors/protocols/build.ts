@@ -23,8 +23,11 @@ export const buildShape = is.obj({
 })
 export type BuildView = Static<typeof buildShape>
 
-/** One that is pending for longer was lost with its host: compiling itself takes 15 minutes at most. */
-export const pendingMsMax = 20 * 60_000
+/**
+ * One that is pending for longer was lost with its host: compiling takes 15 minutes at most, the release
+ * command an hour.
+ */
+export const pendingMsMax = 80 * 60_000
 
 export const jobShape = is.obj({
   appId: is.str,
@@ -57,10 +60,16 @@ export const Build = protocol('build', 2, {
   described: tell({ buildpacks: is.arr(is.str), stack: is.str }),
   configured: tell({ configId: is.str }),
   compiled: tell({ slug: slugShape }),
-  released: tell({ releaseId: is.str, version: is.int }),
+  released: tell({ releaseId: is.str, version: is.int, status: is.str }),
+  /** Its release command: all of its output is shown; how it stands. */
+  shown: tell({}),
+  askPhase: tell({}),
+  phase: tell({ status: is.str }),
   failed: tell({ code: is.str, reason: is.str }),
   /** Whoever was asked did not answer, and surely did nothing that may not be done again. */
   unheard: tell({ whom: is.oneOf('app', 'releases', 'deploy'), reason: is.str }),
+  /** The command of an earlier release of the app runs. */
+  releaseBusy: tell({}),
   askAgain: tell({ whom: is.oneOf('app', 'releases', 'deploy') }),
   notKept: tell({ reason: is.str }),
   again: tell({}),

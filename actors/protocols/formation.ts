@@ -34,6 +34,11 @@ export const Formation = protocol('formation', 1, {
   /** From Releases: work towards this one. Idempotent by version. */
   released: tell({ release: releaseShape, by: actorShape }),
   /**
+   * From Releases: run the command of type `release` of this one, once, and tell how it ended (`phaseEnded`)
+   * as often as this is said.
+   */
+  runPhase: tell({ release: releaseShape, by: actorShape }),
+  /**
    * quantity: `3`, `+1`, `-1` as text; size in any case; singleton: never two lives at once; labels: all that
    * its host must have, none when empty. All or none.
    */

@@ -30,6 +30,8 @@ export const Releases = protocol('releases', 1, {
   destroy: ask({}, is.obj({})),
   /** From Formation: this version is what it works towards now. Until then it is told again and again. */
   received: tell({ version: is.int }),
+  /** From Formation: the release command of that release is over. Until then it is asked for again. */
+  phaseEnded: tell({ releaseId: is.str, ok: is.bool }),
   /** Own results and timers. */
   sealed: tell({
     op: is.str,
@@ -41,4 +43,5 @@ export const Releases = protocol('releases', 1, {
   }),
   sealFailed: tell({ op: is.str, code: is.str, reason: is.str }),
   remindFormation: tell({}),
+  remindPhase: tell({}),
 })

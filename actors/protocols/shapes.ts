@@ -36,6 +36,8 @@ export const releaseShape = is.obj({
   /** Of these config vars; a ledger of an older build says nothing of them. */
   pages: is.opt(pagesShape),
   slug: is.orNull(slugShape),
+  /** A release command was or is to be run for it: it has output. */
+  hasPhase: is.opt(is.bool),
   createdAt: is.int,
   updatedAt: is.int,
 })
@@ -127,6 +129,8 @@ export const runShape = is.obj({
   features: is.opt(is.arr(is.str)),
   /** When its release was made; absent in what older builds decided. */
   releasedAt: is.opt(is.int),
+  /** The release command of its release: what it says is kept as the release's output. */
+  isPhase: is.opt(is.bool),
   /** One-offs end after this; null for the formation's own. */
   timeToLiveMs: is.orNull(is.int),
   /** Revision of the formation's record that decided this run: hosts refuse older ones for the same slot. */

@@ -16,6 +16,10 @@ const entrySchema = is.obj({
   userEmail: is.str,
   configId: is.str,
   pages: is.opt(pagesShape),
+  /** Of its release command; absent: none was to be run, and it holds from the start. */
+  phase: is.opt(is.oneOf('pending', 'succeeded', 'failed')),
+  /** When its release command ended. */
+  endedAt: is.opt(is.int),
   /** Null: no code yet. A slug that is not kept any more makes the release `expired`. */
   slugId: is.orNull(is.str),
   createdAt: is.int,
@@ -40,6 +44,8 @@ export type Draft = {
   readonly slug: Slug | null
   readonly by: Who
   readonly at: number
+  /** A release command has to succeed before it holds. */
+  readonly hasPhase: boolean
 }
 
 export const emptyLedger = (appName: string): Ledger => ({ appName, entries: [], slugs: [], heard: 0 })
@@ -54,26 +60,52 @@ export const append = (ledger: Ledger, draft: Draft): Ledger => {
     userEmail: by.email,
     configId,
     ...(pages && { pages }),
+    ...(draft.hasPhase && { phase: 'pending' }),
     slugId: slug?.id ?? null,
     createdAt: at,
   }
-  const entries = [...ledger.entries, entry].slice(-heroku.releasesMax)
+  const current = ledger.entries.findLast(holds)
+  const last = ledger.entries.slice(-(heroku.releasesMax - 1))
+  // The one that holds stays, however many failed after it.
+  const kept = current === undefined || last.includes(current) ? last : [current, ...last.slice(1)]
+  const entries = [...kept, entry]
   const used = new Set(entries.map((one) => one.slugId))
-  // Moved to the end when it is used again: what is dropped at the front is what ran longest ago.
-  const others = ledger.slugs.filter((kept) => kept.id !== slug?.id && used.has(kept.id))
-  const slugs = slug === null ? others : [...others, slug]
+  // Moved to the end when it is used (again): what is dropped at the front is what ran longest ago.
+  const ends = [current?.slugId, entry.slugId]
+  const others = ledger.slugs.filter(({ id }) => !ends.includes(id) && used.has(id))
+  const held = ledger.slugs.filter(({ id }) => id === current?.slugId && id !== slug?.id)
+  const slugs = [...others, ...held, ...(slug === null ? [] : [slug])]
   return { ...ledger, entries, slugs: slugs.slice(-heroku.slugsMax) }
 }
 
+const holds = ({ phase }: Entry): boolean => phase === undefined || phase === 'succeeded'
+
 const releaseOf = (ledger: Ledger, entry: Entry): Release => {
-  const { slugId, createdAt, ...rest } = entry
+  const { slugId, createdAt, phase, endedAt, ...rest } = entry
   const slug = ledger.slugs.find((kept) => kept.id === slugId) ?? null
-  const status = slugId !== null && slug === null ? 'expired' : 'succeeded'
-  return { ...rest, status, slug, createdAt, updatedAt: createdAt }
+  const isExpired = slugId !== null && slug === null
+  const status = isExpired ? 'expired' : (phase ?? 'succeeded')
+  const hasPhase = phase === undefined ? {} : { hasPhase: true }
+  return { ...rest, ...hasPhase, status, slug, createdAt, updatedAt: endedAt ?? createdAt }
 }
 
-/** The newest. Every ledger has one from `open` on. */
-export const currentOf = (ledger: Ledger): Release => releaseOf(ledger, ledger.entries.at(-1)!)
+/** The newest that holds. Every ledger has one from `open` on. */
+export const currentOf = (ledger: Ledger): Release => releaseOf(ledger, ledger.entries.findLast(holds)!)
+
+/** The newest, whether it holds, will, or failed to. */
+export const newestOf = (ledger: Ledger): Release => releaseOf(ledger, ledger.entries.at(-1)!)
+
+/** The one whose release command is not over: the newest, for no other is made meanwhile. */
+export const pendingOf = (ledger: Ledger): Release | undefined =>
+  ledger.entries.at(-1)?.phase === 'pending' ? newestOf(ledger) : undefined
+
+/** The same ledger when that release waits for nothing. */
+export const settlePhase = (ledger: Ledger, releaseId: string, ok: boolean, at: number): Ledger => {
+  const n = ledger.entries.findIndex(({ id, phase }) => id === releaseId && phase === 'pending')
+  if (n < 0) return ledger
+  const entry: Entry = { ...ledger.entries[n]!, phase: ok ? 'succeeded' : 'failed', endedAt: at }
+  return { ...ledger, entries: ledger.entries.with(n, entry) }
+}
 
 export const releasesOf = (ledger: Ledger): Release[] =>
   ledger.entries.map((entry) => releaseOf(ledger, entry))

@@ -83,6 +83,10 @@ export const largeSlug = (bytes: number, softBytesMax: number): string =>
 export const released = (version: number, url: string): string =>
   `${indent}Released v${version}\n${indent}${url} deployed to Heroku\n\n`
 export const verified = 'Verifying deploy... done.\n'
+export const releaseDeclared =
+  ' !     Release command declared: this new release will not be available until the command succeeds.\n'
+export const releaseRunning = 'Running release command...\n\n'
+export const releaseEnded = (ok: boolean): string => `Waiting for release.... ${ok ? 'done' : 'failed'}.\n`
 export const rejected = (app: string): string => `\nVerifying deploy...\n\n!\tPush rejected to ${app}.\n\n`
 
 const indented = (text: string): string =>

@@ -247,7 +247,8 @@ t.test(
 t.test('the ledger keeps a bounded number of releases and slugs, and old releases expire', (t) => {
   let ledger = emptyLedger('demo')
   for (let i = 1; i <= heroku.releasesMax + 5; i++) {
-    const draft = { id: `r${i}`, description: `Deploy ${i}`, configId: '', slug: slugOf(`s${i}`), by, at: i }
+    const what = { id: `r${i}`, description: `Deploy ${i}`, configId: '', slug: slugOf(`s${i}`) }
+    const draft = { ...what, by, at: i, hasPhase: false }
     ledger = append(ledger, draft)
   }
   t.equal(ledger.entries.length, heroku.releasesMax)

@@ -51,7 +51,7 @@ t.test('a build is on record before it compiles, and its end before anybody is t
   t.match(b.ran, [{ name: 'builder.compile', args: { buildId: 'b1', stack: 'heroku-24', configId: 'cfg' } }])
   b.done('builder.compile', { slug: { ...slugOf('5'), id: 's1' } })
   t.match(b.asked, [{ message: { type: 'deploy', description: 'Deploy c0ffee12' } }])
-  b.answered('deploy', { id: 'r7', version: 7 })
+  b.answered('deploy', { id: 'r7', version: 7, status: 'succeeded' })
   t.match(b.ran, [
     { name: 'builder.conclude', args: { outcome: { version: 7 } } },
     { name: 'builder.keep', args: { view: { status: 'succeeded', slugId: 's1', releaseVersion: 7 } } },

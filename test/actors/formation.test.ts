@@ -35,6 +35,7 @@ t.test('process types follow the slug and keep their scale', (t) => {
   t.same(
     first.map((type) => [type.type, type.quantity, type.size]),
     [
+      ['release', 0, 'Basic'],
       ['web', 1, 'Basic'],
       ['worker', 0, 'Basic'],
     ],
@@ -62,9 +63,11 @@ t.test('scaling takes absolute and relative quantities, all or none', (t) => {
       { type: 'web', quantity: '+2' },
       { type: 'worker', quantity: '1' },
     ]),
-    [3, 1],
+    [0, 3, 1],
   )
-  t.same(quantities([{ type: 'web', quantity: '-5' }]), [0, 0])
+  t.same(quantities([{ type: 'web', quantity: '-5' }]), [0, 0, 0])
+  t.match(quantities([{ type: 'release', quantity: '1' }]), /Cannot scale release/)
+  t.same(quantities([{ type: 'release', size: 'standard-2x' }]), [0, 1, 0], 'it has a size of its own')
   t.match(
     quantities([
       { type: 'web', quantity: '2' },

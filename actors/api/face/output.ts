@@ -1,5 +1,5 @@
 /**
- * Output: `GET /streams/<id>`, what a build says, from its start until its end; and `GET
+ * Output: `GET /streams/<id>`, what a build or a release command says, from its start until its end; and `GET
  * /slugs/<sha256>.tgz`.
  */
 import { Readable } from 'node:stream'
@@ -15,7 +15,7 @@ export const outputMount = (streams: OutputStreams): Mount => ({
   at(method, pathname) {
     const id = streamPath.exec(pathname)?.[1]
     if (id === undefined || method !== 'GET') return undefined
-    return (_req, res) => {
+    return async (_req, res) => {
       const head = (): void => {
         if (!res.headersSent)
           res.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' })
@@ -28,8 +28,9 @@ export const outputMount = (streams: OutputStreams): Mount => ({
         head()
         res.end()
       }
-      const watching = streams.watch(id, { onText, onEnd })
+      const watching = await streams.watch(id, { onText, onEnd })
       if (watching === undefined) sayText(res, 404, 'No such stream.\n')
+      else if (res.destroyed) watching.close()
       else {
         head()
         res.flushHeaders()

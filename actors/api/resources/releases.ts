@@ -22,7 +22,7 @@ export const releases = [
       const page = cut(ledger.releases, request.range, { version: (r) => r.version, id: (r) => r.id })
       return list(
         page,
-        page.items.map((r) => releaseBody(r, app, r.version === ledger.currentVersion)),
+        page.items.map((r) => releaseBody(r, app, r.version === ledger.currentVersion, edge.settings)),
       )
     },
   }),
@@ -34,7 +34,7 @@ export const releases = [
       const app = await thisApp(request, edge)
       const which = request.params.release.replace(/^v(?=\d+$)/, '')
       const found = await request.ask(ref(Releases, app.id), { type: 'find', which }, { resource: 'release' })
-      return ok(releaseBody(found.release, app, found.current))
+      return ok(releaseBody(found.release, app, found.current, edge.settings))
     },
   }),
   endpoint({
@@ -52,13 +52,13 @@ export const releases = [
           { type: 'rollback', to, by: request.who },
           { resource: 'release' },
         )
-        return created(releaseBody(made, app, true))
+        return created(releaseBody(made, app, made.status === 'succeeded', edge.settings))
       }
       if (slugId === undefined) throw invalid('Either slug or release is required.')
       const slug = await slugOf(request, app.id, slugId)
       const text = description ?? `Deploy ${slug.commit.slice(0, commitDigits)}`
       const made = await request.ask(ledger, { type: 'deploy', slug, description: text, by: request.who })
-      return created(releaseBody(made, app, true))
+      return created(releaseBody(made, app, made.status === 'succeeded', edge.settings))
     },
   }),
   endpoint({

@@ -5,7 +5,12 @@ import type { ApiSettings } from '../edge.ts'
 import { gitUrl } from './app.ts'
 import { idFor, named, timeText, type Named } from './common.ts'
 
-export const releaseBody = (release: Release, app: Named, current: boolean): object => ({
+export const releaseBody = (
+  release: Release,
+  app: Named,
+  current: boolean,
+  settings: ApiSettings,
+): object => ({
   addon_plan_names: [],
   app: named(app),
   artifacts: release.slug === null ? [] : [{ type: 'slug', id: release.slug.id }],
@@ -15,7 +20,7 @@ export const releaseBody = (release: Release, app: Named, current: boolean): obj
   // Without a slug there is nothing to go back to: v1 and v2 are never offered.
   eligible_for_rollback: release.status === 'succeeded' && release.slug !== null,
   id: release.id,
-  output_stream_url: null,
+  output_stream_url: release.hasPhase === true ? `${settings.apiUrl}/streams/${release.id}` : null,
   slug: release.slug === null ? null : { id: release.slug.id },
   status: release.status,
   updated_at: timeText(release.updatedAt),

@@ -5,6 +5,7 @@
 import { createReadStream } from 'node:fs'
 import { chmod, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import type { Objects, Store } from '../../../src/ports/store.ts'
 import type { OutputHub } from '../../../src/output/hub.ts'
@@ -33,6 +34,11 @@ export type BuilderDeps = {
   readonly seed: (sha256: string, tree: string, file: string) => Promise<boolean>
   readonly store: Store
   readonly hub: OutputHub
+  /** What the command of that release says; undefined: nothing yet. */
+  readonly readOutput: (
+    releaseId: string,
+    reader: { readonly onText: (text: string) => void; readonly onEnd: () => void },
+  ) => Promise<{ readonly close: () => void } | undefined>
   readonly appUrl: (appName: string) => string
   readonly now: () => number
   readonly uuid: () => string
@@ -48,7 +54,11 @@ type CompileArgs = {
   readonly stack: string
   readonly configId: string
 }
-type Outcome = { readonly version: number } | { readonly code: string; readonly reason: string }
+type Outcome =
+  | { readonly version: number; readonly phase: 'none' | 'succeeded' | 'failed' }
+  | { readonly code: string; readonly reason: string }
+
+const outputPollMs = 200
 
 export const slugObject = (sha256: string): string => `slug/${sha256}`
 
@@ -129,6 +139,34 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
       }
     },
     'builder.cancel': async ({ buildId }: { buildId: string }) => running.get(buildId)?.abort(),
+    'builder.showRelease': async (
+      {
+        buildId,
+        appName,
+        version,
+        releaseId,
+      }: { buildId: string; appName: string; version: number; releaseId: string },
+      cancelled: AbortSignal,
+    ) => {
+      const released = texts.released(version, deps.appUrl(appName))
+      hub.write(buildId, texts.launching + texts.releaseDeclared + released + texts.verified)
+      hub.write(buildId, texts.releaseRunning)
+      const { promise: ended, resolve } = Promise.withResolvers<void>()
+      const reader = { onText: (text: string) => hub.write(buildId, text), onEnd: resolve }
+      cancelled.addEventListener('abort', () => resolve(), { once: true })
+      // Its first line makes it; when the build has been concluded without one, there is none.
+      for (;;) {
+        if (!hub.isOpen(buildId) || cancelled.aborted) return
+        const reading = await deps.readOutput(releaseId, reader).catch(() => undefined)
+        if (reading === undefined) {
+          await pause(outputPollMs)
+          continue
+        }
+        await ended
+        reading.close()
+        return
+      }
+    },
     'builder.conclude': async ({
       buildId,
       appName,
@@ -138,12 +176,12 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
       appName: string
       outcome: Outcome
     }) => {
-      if ('version' in outcome)
-        hub.write(
-          buildId,
-          texts.launching + texts.released(outcome.version, deps.appUrl(appName)) + texts.verified,
-        )
-      else {
+      if ('version' in outcome) {
+        const { version, phase } = outcome
+        const url = deps.appUrl(appName)
+        const launched = texts.launching + texts.released(version, url) + texts.verified
+        hub.write(buildId, phase === 'none' ? launched : texts.releaseEnded(phase === 'succeeded'))
+      } else {
         // What failed in a buildpack has been shown; a failure of the platform has no text of its own yet.
         if (!(outcome.code in buildFailures))
           hub.write(buildId, ` !     ${outcome.reason}\n${texts.pushFailed}`)

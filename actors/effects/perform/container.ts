@@ -13,7 +13,7 @@ import type { Random } from '../../../src/ports/random.ts'
 import type { Rendezvous } from '../../../src/rendezvous/rendezvous.ts'
 import { dynoSizeDefault, findDynoSize, type DynoSize } from '../../../config/dyno-sizes.ts'
 import type { Sample } from '../../dyno/sample.ts'
-import type { Shuttle } from '../../logplex/shuttle.ts'
+import { shipmentOf, type Shuttle } from '../../logplex/shuttle.ts'
 import type { Run, Slug } from '../../protocols/shapes.ts'
 import type { Found } from '../container.ts'
 import { openClients } from './container/clients.ts'
@@ -165,7 +165,7 @@ export const performContainer = (deps: ContainerDeps): Effects => {
     'container.ship': async ({ run }: { run: Run }) => {
       try {
         if (run.attach !== null) await driver.wait(run.id)
-        else await shuttle.ship({ runId: run.id, appId: run.appId, process: run.name })
+        else await shuttle.ship(shipmentOf(run))
       } catch (error) {
         throw asEffectFailure(error)
       }

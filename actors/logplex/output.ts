@@ -1,0 +1,52 @@
+/**
+ * Output of a release command: kept as a log of its own under the release's id, so that every host can show
+ * it, while it runs and for a week after. Its end is a line of the platform's.
+ */
+import type { Stream } from '../../src/ports/stream.ts'
+import { historyLinesMax } from '../effects/perform/history.ts'
+import type { Line } from '../protocols/channel.ts'
+import { openTail } from './tail.ts'
+
+/** The last line of such a log; it is not shown. */
+export const endOfOutput: Line = { atUs: 0, source: 'heroku', process: 'end', text: new Uint8Array() }
+const isEnd = ({ source, process }: Line): boolean =>
+  source === endOfOutput.source && process === endOfOutput.process
+
+export type OutputReader = {
+  readonly onText: (text: string) => void
+  readonly onEnd: () => void
+}
+
+const decoder = new TextDecoder()
+
+/** From its first line to its end. Undefined: nothing was said there (yet). Rejects: it cannot be read. */
+export const readOutput = async (
+  stream: Stream,
+  id: string,
+  { onText, onEnd }: OutputReader,
+): Promise<{ readonly close: () => void } | undefined> => {
+  if ((await stream.read(id)).length === 0) return undefined
+  let hasEnded = false
+  const end = (): void => {
+    if (hasEnded) return
+    hasEnded = true
+    onEnd()
+  }
+  const tail = openTail(
+    stream,
+    { appId: id, lines: historyLinesMax, tail: true, filter: {} },
+    {
+      onLine: (_, line) => {
+        if (hasEnded) return
+        if (isEnd(line)) end()
+        else onText(`${decoder.decode(line.text)}\n`)
+      },
+      onEnd: end,
+      onFailure: (reason) => {
+        onText(`\n !     The output cannot be read now: ${reason}\n`)
+        end()
+      },
+    },
+  )
+  return { close: () => tail.close() }
+}

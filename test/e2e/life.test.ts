@@ -1,0 +1,96 @@
+/**
+ * The life of dynos, end to end: the release phase, and what the CLI shows and changes of it, on a whole
+ * platform with real containers.
+ */
+import { join } from 'node:path'
+import t from 'tap'
+import { commitApp, writeApp } from '../kit/apps.ts'
+import { startPlatform } from '../kit/platform.ts'
+import { until } from '../kit/until.ts'
+
+t.setTimeout(300_000)
+const platform = await startPlatform()
+t.teardown(() => platform.dispose())
+const folder = join(platform.user, 'phased')
+const inApp = { cwd: folder }
+const { heroku, git } = platform
+
+const ok = async (args: readonly string[]): Promise<string> => {
+  const { code, stdout, stderr } = await heroku(args, inApp)
+  if (code !== 0) throw new Error(`heroku ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`)
+  return stdout + stderr
+}
+const deploy = async (files: Readonly<Record<string, string>>): Promise<string> => {
+  writeApp(folder, files)
+  await commitApp(platform, folder, 'next')
+  const { code, stderr } = await git(['push', 'heroku', 'main'], { ...inApp, timeoutMs: 120_000 })
+  if (code !== 0) throw new Error(`git push: exit ${code}\n${stderr}`)
+  return stderr
+}
+const logged = (pattern: RegExp): Promise<string> =>
+  until(
+    async () => {
+      const text = await ok(['logs', '-n', '1500'])
+      return pattern.test(text) && text
+    },
+    { what: `${pattern} in the log`, timeoutMs: 30_000 },
+  )
+const served = (text: string): Promise<unknown> =>
+  until(async () => (await platform.get('phased.localhost')).body.includes(text), {
+    what: `"${text}" served`,
+    timeoutMs: 30_000,
+  })
+/** Both in that order. */
+const follows = (text: string, first: RegExp, second: RegExp): boolean => {
+  const at = text.search(first)
+  return at >= 0 && text.slice(at).search(second) > 0
+}
+
+await t.test('a release waits for its command, whose output is shown and kept', async (t) => {
+  writeApp(folder, { Procfile: 'x' })
+  await commitApp(platform, folder, 'first')
+  await ok(['create', 'phased'])
+  const pushed = await deploy({
+    Procfile: 'web: cd www && python3 -m http.server $PORT\nrelease: bash migrate\n',
+    'www/index.html': 'one\n',
+    migrate: '#!/bin/bash\necho migrating in $DYNO; sleep 1; echo done with it\n',
+  })
+  const words = pushed.replaceAll(/^remote: ?/gm, '').replaceAll(/[ \t]+$/gm, '')
+  t.match(words, / !     Release command declared: this new release will not be available until the command/)
+  t.match(
+    words,
+    /Released v3\n.*\n\nVerifying deploy\.\.\. done\.\nRunning release command\.\.\.\n\nmigrating in release\.\d{4}\ndone with it\nWaiting for release\.\.\.\. done\.\n/,
+  )
+  await served('one')
+  t.match(await ok(['releases:output', 'v3']), /^migrating in release\.\d{4}\ndone with it\n/)
+  const log = await logged(/State changed from starting to up/)
+  const release = 'heroku\\[release\\.\\d{4}\\]: '
+  t.ok(follows(log, /app\[api\]: Running release v3 commands by user/, /`bash migrate` by user/))
+  t.ok(follows(log, new RegExp(`${release}Process exited with status 0`), /Release v3 created by user/))
+  t.ok(follows(log, new RegExp(`${release}State changed from up to complete`), /web\.1\]: Starting process/))
+  t.match(await ok(['ps:scale']), /release=0:\w+ web=1:\w+/)
+})
+
+await t.test('a command that fails leaves the old release in place, and can be tried again', async (t) => {
+  const failing = '#!/bin/bash\necho cannot; [ -n "$FIXED" ] || exit 2\n'
+  const pushed = await deploy({ 'www/index.html': 'two\n', migrate: failing })
+  t.match(pushed, /Waiting for release\.\.\.\. failed\./)
+  t.match(await ok(['releases']), /v4\s+Deploy \w+ release command failed/)
+  t.match(await logged(/Release v4 command failed by user/), /Process exited with status 2/)
+  t.match((await platform.get('phased.localhost')).body, 'one', 'served as before')
+  t.match((await heroku(['rollback', 'v4'], inApp)).stderr, /release command failed/)
+  t.match(await ok(['releases:output', 'v4']), /^cannot\n/)
+  const retried = await ok(['releases:retry'])
+  t.match(retried, /cannot|done/)
+  await until(async () => /v5\s+Retry of v4\S* .*release command failed/.test(await ok(['releases'])), {
+    what: 'the second failure',
+    timeoutMs: 30_000,
+  })
+  await ok(['config:set', 'FIXED=1'])
+  await until(async () => /v6 /.test(await ok(['releases'])) && !/executing/.test(await ok(['releases'])), {
+    what: 'the config change to hold',
+    timeoutMs: 30_000,
+  })
+  t.match(await ok(['config']), /FIXED: +1/)
+  t.match((await platform.get('phased.localhost')).body, 'one', 'config of the code that holds')
+})
