@@ -73,6 +73,7 @@ export const record = (f: ReturnType<typeof placed>): Formed => formationRecord.
 export const settleAll = (f: ReturnType<typeof placed>): void => {
   while (f.asked.length > 0) place(f, 'h')
   for (const { run, name } of record(f).slots) if (run?.phase === 'sent') report(f, name, run.id, 'up')
+  while (f.ran.some(({ name }) => name === 'usage.enter')) f.done('usage.enter')
 }
 /** The host says so of one run. */
 export const report = (
