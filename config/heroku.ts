@@ -9,6 +9,7 @@ import assert from 'node:assert/strict'
 const second = 1_000
 const minute = 60 * second
 const hour = 60 * minute
+const gb = 1024 ** 3
 
 export const heroku = {
   /** A web process binds $PORT within this, or R10. */
@@ -62,6 +63,12 @@ export const heroku = {
   releasesMax: 400,
   /** Slugs kept for rollback; the releases of older ones are `expired`. */
   slugsMax: 200,
+  /**
+   * What a dyno may write, to /app and /tmp together; Heroku names no figure. A build's caches and compilers
+   * need more.
+   */
+  dynoDiskBytes: 4 * gb,
+  buildDiskBytes: 20 * gb,
   descriptionCharsMax: 500,
   commandCharsMax: 4_096,
   domainsMax: 1_000,

@@ -60,8 +60,7 @@ void host.failed.then((reason) => {
   return stop(1)
 })
 
-if (host.driver === 'process')
-  console.error('manifold: driver=process: apps run WITHOUT ISOLATION, as this user, seeing this machine')
+for (const gap of host.gaps) console.error(`manifold: ${gap}`)
 // The first host's: those who join find it there.
 if (settings.sample && host.isFirst)
   await deploySample({ settings, host, project, progress }).catch((error: unknown) => {

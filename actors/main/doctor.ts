@@ -36,6 +36,7 @@ export const diagnose = async (deps: DoctorDeps): Promise<readonly Finding[]> =>
     ['versions', () => [checkVersions(present.filter(({ version }) => version !== ''))]],
     ['answers', async () => (await asked, [checkAnswers(told), ...checkClocks(told, deps.self)])],
     ['disk', async () => (await asked, checkDisks(told))],
+    ['isolation', async () => (await asked, [checkIsolation(told)])],
     ['backups', async () => (await asked, [checkBackups(told, deps.clock.now())])],
     ['room', () => checkRoom(deps)],
     ['orphans', async () => (await asked, checkOrphans(deps, told))],
@@ -195,6 +196,14 @@ const checkDisks = (told: Answers): readonly Finding[] => {
   if (low.length > 0) return [warn('disk', tell(low), todo)]
   const least = disks.toSorted((a, b) => a.freeBytes - b.freeBytes).slice(0, 1)
   return least.length === 0 ? [] : [ok('disk', tell(least))]
+}
+
+const checkIsolation = (told: Answers): Finding => {
+  const gaps = answered(told).flatMap(([name, { facts }]) =>
+    (facts.gaps ?? []).map((gap) => `${name}: ${gap}`),
+  )
+  if (gaps.length === 0) return ok('isolation', 'dynos are bounded in all that the engine bounds')
+  return warn('isolation', gaps.join('; '), 'see what is missing there, or run only apps that you trust')
 }
 
 const checkBackups = (told: Answers, nowMs: number): Finding => {

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
+import { heroku } from '../../config/heroku.ts'
 import type { Settings } from '../../config/load.ts'
 import { createOutputHub, type OutputHub } from '../../src/output/hub.ts'
 import type { Driver } from '../../src/oci/driver.ts'
@@ -108,7 +109,8 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const size = findDynoSize(buildSize)
   if (size === undefined) throw new RangeError(`${buildSize} is no dyno size`)
   const newId = (): string => `build-${random.uuid()}`
-  const sandbox = containerSandbox({ driver, root: rootOf('heroku-24'), limits: limitsOf(size), newId })
+  const limits = { ...limitsOf(size), diskBytes: heroku.buildDiskBytes }
+  const sandbox = containerSandbox({ driver, root: rootOf('heroku-24'), limits, newId })
   const npm = await findNpm(settings.searchPath)
   const ownNode = await platformNode(paths.buildNode, { node: process.execPath, npm })
   const platform = { env: { ...settings.buildEnv, ...ownNode.env }, mounts: ownNode.mounts }

@@ -15,6 +15,8 @@ export const hostFactsShape = is.obj({
   disks: is.arr(is.obj({ what: is.str, freeBytes: is.num, totalBytes: is.num })),
   /** Dynos that run in its engine. */
   dynos: is.arr(is.obj({ runId: is.str, appId: is.str, appName: is.str, dyno: is.str })),
+  /** What its engine cannot keep dynos from (Driver.gaps); older hosts say nothing of it. */
+  gaps: is.opt(is.arr(is.str)),
   /** Of the record, taken by itself; ms since 1970, null when there is none. */
   newestBackupAt: is.orNull(is.num),
 })
@@ -25,7 +27,7 @@ export type FactsDeps = {
   readonly version: string
   readonly home: string
   readonly backups: string
-  readonly driver: Pick<Driver, 'list'>
+  readonly driver: Pick<Driver, 'list' | 'gaps'>
   readonly now: () => number
 }
 
@@ -44,6 +46,7 @@ export const hostFacts = async (deps: FactsDeps): Promise<HostFacts> => {
       const { id, appId, appName, name } = JSON.parse(labels['run']) as Run
       return [{ runId: id, appId, appName, dyno: name }]
     }),
+    gaps: [...(await deps.driver.gaps())],
     newestBackupAt: await newestBackup(deps.backups),
     // Read last, so that what came before does not make the clock look slow.
     nowMs: deps.now(),

@@ -39,7 +39,8 @@ export type Host = {
   /** Undefined: it has no control role. */
   readonly apiUrl: string | undefined
   readonly token: string
-  readonly driver: 'oci' | 'process'
+  /** What dynos are not kept from on this machine, for the operator to know. */
+  readonly gaps: readonly string[]
   /** A join URL for the next host, on a control host that is the only host there is. */
   readonly joinUrl: string | undefined
   /** It began its cluster, and is alone in it. */
@@ -262,7 +263,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     name,
     apiUrl: control && apiUrl,
     token,
-    driver: engine.driver.kind,
+    gaps: does('dyno') ? await engine.driver.gaps() : [],
     joinUrl,
     isFirst,
     failed: failed.promise,

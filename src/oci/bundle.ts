@@ -2,9 +2,10 @@
  * Bundle, pure: from a container's specification to the `config.json` that runc reads.
  *
  * The isolation is decided here and nowhere else: own namespaces, an unprivileged user, no capabilities, a
- * read-only root, masked kernel files, bounded memory, tasks, files and /tmp, and an init that reaps.
+ * read-only root, masked kernel files, bounded memory, tasks, files and disk, and an init that reaps.
  */
 import type { ContainerSpec, Layer } from './driver.ts'
+import type { MemoryBounds } from './machine.ts'
 import { seccomp } from './seccomp.ts'
 
 /**
@@ -19,14 +20,16 @@ export type BundleInput = {
   /** Where the root file system is mounted or lies; runc makes missing mount points in it. */
   root: string
   layers: readonly MountedLayer[]
+  /** The directory of its disk that is its /tmp; without a disk, memory is. */
+  tmp: string | undefined
   /** Host files shown inside read-only, such as /etc/hosts. */
   binds: readonly { source: string; target: string }[]
   /** Static init on the host, bound over `initPath`. */
   init: string
   cgroupsPath: string
-  /** cgroup v1 directories to show under /sys/fs/cgroup, or `v2` for the unified tree. */
-  cgroups: { version: 1; binds: readonly { source: string; target: string }[] } | { version: 2 }
-  swapAccounting: boolean
+  /** What is shown of the container's group: in version 1 its directories, in version 2 the unified tree. */
+  cgroups: { version: 1 | 2; binds: readonly { source: string; target: string }[] }
+  memory: MemoryBounds
   overlayVolatile: boolean
   /**
    * Program and arguments run in the host once the network namespace exists; runc gives it the state on
@@ -111,20 +114,20 @@ const hook = ([path, ...args]: readonly string[]): object => ({
   timeout: hookTimeoutSeconds,
 })
 
-const namespaces = ({ spec, cgroups }: BundleInput): string[] => [
+const namespaces = ({ spec }: BundleInput): string[] => [
   'pid',
   'mount',
   'ipc',
   'uts',
-  ...(cgroups.version === 2 ? ['cgroup'] : []),
+  'cgroup',
   ...(spec.network === 'own' ? ['network'] : []),
 ]
 
-const resources = ({ spec, swapAccounting }: BundleInput): object => ({
+const resources = ({ spec, memory }: BundleInput): object => ({
   devices: [{ allow: false, access: 'rwm' }],
   memory: {
-    limit: spec.limits.memoryBytes,
-    ...(swapAccounting ? { swap: spec.limits.memoryBytes + spec.limits.swapBytes } : {}),
+    limit: memory.memoryBytes,
+    ...(memory.memoryAndSwapBytes === undefined ? {} : { swap: memory.memoryAndSwapBytes }),
   },
   cpu: { shares: spec.limits.cpuShares },
   pids: { limit: spec.limits.pidsMax },
@@ -139,19 +142,19 @@ const mounts = (input: BundleInput): Mount[] => [
   mount('/dev/shm', 'tmpfs', 'shm', ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k']),
   mount('/sys', 'sysfs', 'sysfs', ['nosuid', 'noexec', 'nodev', 'ro']),
   ...cgroupMounts(input.cgroups),
-  mount('/tmp', 'tmpfs', 'tmpfs', [
-    'nosuid',
-    'nodev',
-    'mode=1777',
-    `size=${input.spec.limits.tmpBytes}`,
-    `uid=${input.uid}`,
-    `gid=${input.uid}`,
-  ]),
+  tmpMount(input),
   ...input.layers.map((layer) => layerMount(layer, input.overlayVolatile)),
   ...[{ source: input.init, target: initPath }, ...input.binds].map((file) =>
     mount(file.target, 'bind', file.source, ['bind', 'ro', 'nosuid', 'nodev']),
   ),
 ]
+
+const tmpMount = ({ spec, uid, tmp }: BundleInput): Mount => {
+  const owned = ['mode=1777', `size=${spec.limits.diskBytes}`, `uid=${uid}`, `gid=${uid}`]
+  return tmp === undefined
+    ? mount('/tmp', 'tmpfs', 'tmpfs', ['nosuid', 'nodev', ...owned])
+    : mount('/tmp', 'bind', tmp, ['bind', 'rw', 'nosuid', 'nodev'])
+}
 
 const mount = (destination: string, type: string, source: string, options: string[]): Mount => ({
   destination,
@@ -164,15 +167,14 @@ const mount = (destination: string, type: string, source: string, options: strin
  * A program reads its own limits there; on a hybrid host runc's own cgroup mount fails, so v1 is made of
  * binds.
  */
-const cgroupMounts = (cgroups: BundleInput['cgroups']): Mount[] =>
-  cgroups.version === 2
-    ? [mount('/sys/fs/cgroup', 'cgroup', 'cgroup', ['ro', 'nosuid', 'noexec', 'nodev', 'relatime'])]
-    : [
-        mount('/sys/fs/cgroup', 'tmpfs', 'tmpfs', ['nosuid', 'noexec', 'nodev', 'mode=755', 'size=64k']),
-        ...cgroups.binds.map(({ source, target }) =>
-          mount(target, 'bind', source, ['bind', 'ro', 'nosuid', 'noexec', 'nodev']),
-        ),
-      ]
+const cgroupMounts = ({ version, binds }: BundleInput['cgroups']): Mount[] => [
+  version === 2
+    ? mount('/sys/fs/cgroup', 'cgroup', 'cgroup', ['ro', 'nosuid', 'noexec', 'nodev', 'relatime'])
+    : mount('/sys/fs/cgroup', 'tmpfs', 'tmpfs', ['nosuid', 'noexec', 'nodev', 'mode=755', 'size=64k']),
+  ...binds.map(({ source, target }) =>
+    mount(target, 'bind', source, ['bind', 'ro', 'nosuid', 'noexec', 'nodev']),
+  ),
+]
 
 const layerMount = (layer: MountedLayer, volatile: boolean): Mount => {
   if (layer.mode !== 'overlay' || layer.upper === undefined || layer.work === undefined) {

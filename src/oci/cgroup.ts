@@ -3,24 +3,28 @@
  * also beside an empty unified one) and version 2.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises'
+import { rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { Stats } from './driver.ts'
+import { boundGroup, groupBinds, weighGroup } from './cgroup-bounds.ts'
+import { directories, fields, groupRoot, text } from './cgroup-files.ts'
+import { groupUse, type GroupUse } from './cgroup-use.ts'
 import { isErrno } from './errors.ts'
-
-const root = '/sys/fs/cgroup'
-/** Controllers of version 1 that show a program its own limits. */
-const shown = ['memory', 'cpu', 'cpuacct', 'pids']
+import type { Share } from './machine.ts'
 
 export type Cgroups = {
   version: 1 | 2
-  swapAccounting: boolean
-  /** Version 1 directories of the group at `path` to show inside; they are made when missing. */
-  binds(path: string): Promise<{ source: string; target: string }[]>
+  /** Whether the machine has swap, and whether it is counted for each group. */
+  swap(): Promise<{ present: boolean; counted: boolean }>
+  /** What to show the container at `path` of its group, and of `told` in place of some of it. */
+  binds(path: string, told: string): Promise<{ source: string; target: string }[]>
+  /** Makes and bounds the parent of all containers' groups; gives the names of what could not be bounded. */
+  bound(path: string, share: Share): Promise<string[]>
+  /** Makes a group of the same weight, and gives the file that takes a process into it. */
+  weigh(path: string): Promise<string | undefined>
   /** Ids of every process of the group and the groups below it. */
   pids(path: string): Promise<number[]>
-  stats(path: string): Promise<Stats>
+  use(path: string): Promise<GroupUse>
   /** How many processes the kernel killed for memory. */
   oomKills(path: string): Promise<number>
   /** Names of the groups right below `path`, in any tree. */
@@ -31,27 +35,17 @@ export type Cgroups = {
 
 /** The machine's control groups. */
 export const openCgroups = (): Cgroups => {
-  const version = existsSync(join(root, 'cgroup.controllers')) ? 2 : 1
-  const memory = version === 2 ? root : join(root, 'memory')
-  const swapAccounting = version === 2 || existsSync(join(memory, 'memory.memsw.limit_in_bytes'))
+  const version = existsSync(join(groupRoot, 'cgroup.controllers')) ? 2 : 1
+  const memory = version === 2 ? groupRoot : join(groupRoot, 'memory')
+  const counted = version === 2 || existsSync(join(memory, 'memory.memsw.limit_in_bytes'))
   return {
     version,
-    swapAccounting,
-    binds: async (path) => {
-      const binds = []
-      for (const name of shown) {
-        if (version === 2 || !existsSync(join(root, name))) continue
-        const source = join(root, name, path)
-        await mkdir(source, { recursive: true })
-        binds.push({ source, target: join(root, name) })
-      }
-      return binds
-    },
+    swap: async () => ({ present: /^SwapTotal:\s+[1-9]/m.test(await text('/proc/meminfo')), counted }),
+    binds: (path, told) => groupBinds(version, path, told),
+    bound: (path, share) => boundGroup(version, path, share),
+    weigh: (path) => weighGroup(version, path),
     pids: (path) => pidsBelow(join(memory, path)),
-    stats: async (path) => ({
-      ...(await (version === 2 ? stats2(join(memory, path)) : stats1(path))),
-      runnable: await runnableOf(join(memory, path), version === 2 ? 'cgroup.threads' : 'tasks'),
-    }),
+    use: (path) => groupUse(version, path),
     oomKills: async (path) => {
       const name = version === 2 ? 'memory.events' : 'memory.oom_control'
       return (await fields(join(memory, path, name))).get('oom_kill') ?? 0
@@ -69,18 +63,7 @@ export const openCgroups = (): Cgroups => {
 }
 
 const trees = async (version: 1 | 2): Promise<string[]> =>
-  version === 2 ? [root] : (await directories(root)).map((name) => join(root, name))
-
-/** Subdirectories; none where the directory is gone. */
-const directories = async (path: string): Promise<string[]> => {
-  try {
-    const entries = await readdir(path, { withFileTypes: true })
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENODEV')) return []
-    throw error
-  }
-}
+  version === 2 ? [groupRoot] : (await directories(groupRoot)).map((name) => join(groupRoot, name))
 
 const pidsBelow = async (path: string): Promise<number[]> => {
   const own = (await text(join(path, 'cgroup.procs'))).split('\n').filter(Boolean).map(Number)
@@ -94,73 +77,5 @@ const removeTree = async (path: string): Promise<void> => {
     await rmdir(path)
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
-  }
-}
-
-type Counted = Omit<Stats, 'runnable'>
-
-const stats1 = async (path: string): Promise<Counted> => {
-  const memory = join(root, 'memory', path)
-  const stat = await fields(join(memory, 'memory.stat'))
-  const of = (name: string): number => stat.get(`total_${name}`) ?? stat.get(name) ?? 0
-  return {
-    memoryBytes: Number(await text(join(memory, 'memory.usage_in_bytes'))),
-    rssBytes: of('rss'),
-    cacheBytes: of('cache'),
-    swapBytes: of('swap'),
-    pgpgin: of('pgpgin'),
-    pgpgout: of('pgpgout'),
-    pids: Number(await text(join(root, 'pids', path, 'pids.current'))),
-  }
-}
-
-const stats2 = async (path: string): Promise<Counted> => {
-  const stat = await fields(join(path, 'memory.stat'))
-  return {
-    memoryBytes: Number(await text(join(path, 'memory.current'))),
-    rssBytes: stat.get('anon') ?? 0,
-    cacheBytes: stat.get('file') ?? 0,
-    swapBytes: Number(await text(join(path, 'memory.swap.current'))),
-    // Version 2 counts no pages charged and freed: these are the nearest it has.
-    pgpgin: stat.get('pgfault') ?? 0,
-    pgpgout: stat.get('pgsteal') ?? 0,
-    pids: Number(await text(join(path, 'pids.current'))),
-  }
-}
-
-/** A hostile container has as many tasks as it may: whoever samples must not pay for all of them. */
-const tasksSeenMax = 4_096
-
-/** How many tasks of the group run or wait for a processor. A dyno's group has none below it. */
-const runnableOf = async (path: string, list: string): Promise<number> => {
-  const tasks = (await text(join(path, list))).split('\n', tasksSeenMax).filter(Boolean)
-  let runnable = 0
-  for (const task of tasks) {
-    // Behind the command's name, which may hold anything, parentheses too.
-    const stat = await text(`/proc/${task}/stat`)
-    if (stat.startsWith('R', stat.lastIndexOf(')') + 2)) runnable++
-  }
-  return runnable
-}
-
-/** A file of `name value` lines. */
-const fields = async (path: string): Promise<Map<string, number>> =>
-  new Map(
-    (await text(path))
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => {
-        const [name = '', value = '0'] = line.split(' ')
-        return [name, Number(value)]
-      }),
-  )
-
-/** A file's text; empty where the group is gone. */
-const text = async (path: string): Promise<string> => {
-  try {
-    return (await readFile(path, 'utf8')).trim()
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP', 'ESRCH')) return ''
-    throw error
   }
 }

@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { OciError } from './errors.ts'
 
 const timeoutMs = 30_000
+const shownCharsMax = 200
 const outputBytesMax = 4 * 1024 * 1024
 
 /** The environment of every tool. */
@@ -40,5 +41,9 @@ export const command = (argv: readonly [string, ...string[]], input = ''): Promi
     child.stdin.end(input)
   })
 
-const failure = (argv: readonly string[], stderr: string, how: number | string | null): OciError =>
-  new OciError('OCI_COMMAND', `${argv.slice(0, 4).join(' ')} (${how}): ${stderr.trim().slice(0, 2_000)}`)
+/** The cause is what the tool said, alone. */
+const failure = (argv: readonly string[], stderr: string, how: number | string | null): OciError => {
+  const said = stderr.trim().slice(0, 2_000)
+  const shown = argv.slice(0, 4).join(' ').slice(0, shownCharsMax)
+  return new OciError('OCI_COMMAND', `${shown} (${how}): ${said}`, { cause: new Error(said) })
+}

@@ -13,14 +13,17 @@ import type { Readable, Writable } from 'node:stream'
  */
 export type Layer = { source: string; target: string; mode: 'overlay' | 'ro' | 'rw' }
 
-/** Bounds of one container; bytes are bytes, `swapBytes` comes on top of `memoryBytes`. */
+/**
+ * Bounds of one container; bytes are bytes, `swapBytes` comes on top of `memoryBytes`. `diskBytes` is for
+ * what it writes to overlays and to /tmp together.
+ */
 export type Limits = {
   memoryBytes: number
   swapBytes: number
   pidsMax: number
   cpuShares: number
   openFilesMax: number
-  tmpBytes: number
+  diskBytes: number
 }
 
 /** What to run. `id` is `[a-z0-9][a-z0-9.-]{0,63}` and is never used twice in one state directory. */
@@ -142,8 +145,9 @@ export type LogBatch = { lines: readonly LogLine[]; cursor: LogCursor; lost: boo
 export type Follower = { done: Promise<void>; close(): void }
 
 /**
- * What a container uses now. `pgpgin` and `pgpgout` count pages since its start; 0 where the engine does not
- * know. `runnable` is how many of its tasks run or wait for a processor, of the first few thousand.
+ * What a container uses now. `pgpgin` and `pgpgout` count pages since its start, `diskBytes` is what its disk
+ * takes of the host's; 0 where the engine does not know. `runnable` is how many of its tasks run or wait for
+ * a processor, of the first few thousand.
  */
 export type Stats = {
   memoryBytes: number
@@ -152,9 +156,13 @@ export type Stats = {
   swapBytes: number
   pgpgin: number
   pgpgout: number
+  diskBytes: number
   pids: number
   runnable: number
 }
+
+/** What of the contract this machine cannot keep, each in one line for an operator; mostly nothing. */
+export type Gaps = readonly string[]
 
 export type Swept = { removed: readonly string[] }
 
@@ -165,7 +173,7 @@ export type Driver = {
    * lately. Rejects with `OCI_ADDRESSES`.
    */
   lendPort?(): Promise<number>
-  /** Starts detached. Rejects with `OCI_ID_TAKEN`, `OCI_SPEC`, `OCI_START`. */
+  /** Starts detached. Rejects with `OCI_ID_TAKEN`, `OCI_SPEC`, `OCI_DISK`, `OCI_START`. */
   start(spec: ContainerSpec): Promise<Started>
   /** Starts with live streams; ends with the process that holds them. Rejects like `start`. */
   attach(spec: ContainerSpec): Promise<Attached>
@@ -188,6 +196,7 @@ export type Driver = {
   /** To the first process, or to all of them. A container that is gone takes no signal and gives no error. */
   signal(id: string, signal: NodeJS.Signals, whom: 'init' | 'all'): Promise<void>
   stats(id: string): Promise<Stats>
+  gaps(): Promise<Gaps>
   /** Kills what runs and frees everything the container held; a second call does nothing. */
   remove(id: string): Promise<void>
   /** Calls `onBatch` with each run of lines from `from` on and waits for it before it reads more. */

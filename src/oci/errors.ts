@@ -11,6 +11,7 @@ export const ociErrorCodes = {
   OCI_START: 'the container could not be started',
   OCI_NETWORK: 'the container network could not be set up',
   OCI_ADDRESSES: 'no address is free for another container',
+  OCI_DISK: 'the disk of this host has no room for another container',
   OCI_COMMAND: 'a system command failed',
   OCI_BUSY: 'containers are left that use it',
   OCI_CLOSED: 'the driver was closed',

@@ -3,18 +3,20 @@
  * the kernel; this object can be dropped at any time and opened again on the same state directory.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 
 import { openAdmitted } from './admitted.ts'
 import { homeHash, indexOfPort, outerPortOf, type Identity } from './addresses.ts'
 import { openCgroups } from './cgroup.ts'
+import { openDisks } from './disk.ts'
 import type { Attached, ContainerSpec, Driver, Exit, Found, Outer, Started } from './driver.ts'
 import { asStartError, isErrno, OciError } from './errors.ts'
 import { execPlace, openExecs, runcExec } from './exec.ts'
 import { exitCode, exitOf, openExits } from './exit.ts'
 import { openLeases } from './lease.ts'
+import { openGroups } from './groups.ts'
 import { followLog } from './log-file.ts'
 import { findNetwork, openNetwork } from './network.ts'
 import { prepare, type Preparation } from './prepare.ts'
@@ -56,6 +58,8 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const cgroups = openCgroups()
   const network = openNetwork(hash)
   const ways = openWays(hash)
+  const disks = openDisks(stateDir)
+  const groups = openGroups(cgroups, name)
   const records = openRecords(stateDir)
   const leases = await openLeases(stateDir, hash, () => findNetwork(hash), {
     ms: addressRestMs,
@@ -83,13 +87,12 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   denyHosts()
   ways.admit(admitted.hosts())
 
-  const cgroupOf = (id: string): string => `/${name}/${id}`
-
   const makeReady = async (): Promise<void> => {
     ready ??= Promise.all([
       locate(runc),
       network.ensure(leases.range),
       ways.ensure(),
+      groups.ensure(),
       mkdir(runc.root, { recursive: true, mode: 0o700 }),
     ])
     try {
@@ -143,8 +146,9 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     identity,
     range: leases.range,
     init: initPath,
-    cgroupsPath: cgroupOf(spec.id),
+    cgroupsPath: groups.of(spec.id),
     cgroups,
+    disks,
     hook: spec.network === 'own' ? network.hook(identity, leases.range) : undefined,
     merge: attached && !spec.terminal,
     refused,
@@ -154,7 +158,8 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const launchMapped = async <T>(input: Preparation, run: (launch: Launch) => Promise<T>): Promise<T> => {
     const { dir, spec, identity } = input
     const { mounts, devices } = await prepare(input)
-    const launch = { id: spec.id, dir, uid: identity.uid, mounts }
+    const { keepers } = await groups.ensure()
+    const launch = { id: spec.id, dir, uid: identity.uid, mounts, group: keepers }
     try {
       return await run(launch)
     } catch (error) {
@@ -209,12 +214,12 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   }
 
   const exitWith = async (id: string, code: number | null): Promise<Exit> =>
-    exitOf(code, (await cgroups.oomKills(cgroupOf(id))) > 0)
+    exitOf(code, (await cgroups.oomKills(groups.of(id))) > 0)
 
   /** Whether `pid` is a process of the container: an id is never used twice, a pid is. */
   const isOurs = (pid: number, id: string): boolean =>
     pid > 0 &&
-    (readIfAny(`/proc/${pid}/cgroup`) ?? '').split('\n').some((line) => line.endsWith(cgroupOf(id)))
+    (readIfAny(`/proc/${pid}/cgroup`) ?? '').split('\n').some((line) => line.endsWith(groups.of(id)))
 
   const keeperOf = (id: string): number => {
     const pid = Number(readIfAny(join(records.dir(id), 'conmon.pid')) ?? 0)
@@ -234,7 +239,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const exits = openExits((id) => records.dir(id), probe)
 
   const execs = openExecs()
-  const placeOf = (id: string) => execPlace(id, records.dir(id), () => cgroups.pids(cgroupOf(id)))
+  const placeOf = (id: string) => execPlace(id, records.dir(id), () => cgroups.pids(groups.of(id)))
 
   const exec: Driver['exec'] = async (id, spec) => {
     const { pid } = await records.read(id)
@@ -256,7 +261,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const signalEach = async (id: string, name: NodeJS.Signals, init: number): Promise<void> => {
     const told = new Set<number>([init])
     for (let round = 0; round < 8; round++) {
-      const fresh = (await cgroups.pids(cgroupOf(id))).filter((pid) => !told.has(pid))
+      const fresh = (await cgroups.pids(groups.of(id))).filter((pid) => !told.has(pid))
       if (fresh.length === 0) return
       killAll(fresh, name)
       for (const pid of fresh) told.add(pid)
@@ -292,7 +297,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     await deleteContainer(runc, id)
     await endKeeper(id)
     if (record?.network === 'own') await network.detach(leases.of(record.index))
-    await cgroups.remove(cgroupOf(id))
+    await cgroups.remove(groups.of(id))
     await records.forget(id)
     if (record) leases.free(record.index)
   }
@@ -315,11 +320,11 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     const all = await records.all()
     await Promise.all(all.map(({ id }) => execs.sweep(placeOf(id))))
     const known = new Set([...all.map(({ id }) => id), ...starting])
-    for (const id of [...(await namesIn(runc.root)), ...(await cgroups.children(`/${name}`))]) {
+    for (const id of [...(await namesIn(runc.root)), ...(await groups.ids())]) {
       if (known.has(id) || starting.has(id) || existsSync(join(stateDir, id))) continue
-      killAll(await cgroups.pids(cgroupOf(id)), 'SIGKILL')
+      killAll(await cgroups.pids(groups.of(id)), 'SIGKILL')
       await deleteContainer(runc, id)
-      await cgroups.remove(cgroupOf(id))
+      await cgroups.remove(groups.of(id))
       removed.push(id)
     }
     const owned = new Set((await records.all()).map(({ index }) => leases.of(index).veth))
@@ -362,7 +367,13 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     signal,
     stats: async (id) => {
       await records.read(id)
-      return cgroups.stats(cgroupOf(id))
+      const used = stat(join(records.dir(id), 'disk.img')).then(({ blocks }) => blocks * 512)
+      const [counted, diskBytes] = await Promise.all([cgroups.use(groups.of(id)), used.catch(() => 0)])
+      return { ...counted, diskBytes }
+    },
+    gaps: async () => {
+      const [lack, { gaps }] = await Promise.all([disks.lack(), groups.ensure()])
+      return [...(lack === undefined ? [] : [`what a dyno writes is not bounded: ${lack}`]), ...gaps]
     },
     remove,
     follow: (id, from, onBatch) => followLog(records.dir(id), from, exits.wait(id), onBatch),
@@ -372,7 +383,8 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       if (starting.size > 0 || (await list()).length > 0) throw new OciError('OCI_BUSY', stateDir)
       ready = undefined
       await Promise.all([network.teardown(), ways.teardown()])
-      await cgroups.remove(`/${name}`)
+      await groups.teardown()
+      await disks.teardown()
       await rm(runc.root, { recursive: true, force: true })
     },
   }

@@ -2,18 +2,21 @@
  * Preparation: makes a container's directory ready for runc: layers, small files, log and `config.json`.
  */
 import { existsSync } from 'node:fs'
-import { chmod, chown, mkdir, readFile, stat, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, statfs, writeFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { join } from 'node:path'
 
 import { gatewayOf, type Identity, type Range } from './addresses.ts'
 import { bundleConfig, overlayOptions, type BundleInput, type MountedLayer } from './bundle.ts'
+import { memoryFile } from './cgroup-bounds.ts'
 import type { Cgroups } from './cgroup.ts'
 import { command } from './command.ts'
+import type { Disks } from './disk.ts'
 import type { ContainerSpec, Layer } from './driver.ts'
 import { isErrno, OciError } from './errors.ts'
-import type { Mounts } from './launcher.ts'
+import type { Disk, Folder, Mounts } from './launcher.ts'
 import { createLog } from './log-file.ts'
+import { memoryBounds } from './machine.ts'
 import { resolverText } from './network.ts'
 import { readIfAny } from './record.ts'
 
@@ -25,6 +28,7 @@ export type Preparation = {
   init: string
   cgroupsPath: string
   cgroups: Cgroups
+  disks: Disks
   hook: readonly string[] | undefined
   merge: boolean
   /** File systems (`st_dev`) that refused an id-mapped mount. */
@@ -38,26 +42,35 @@ const overlayMagic = 0x794c7630
 
 /** Writes everything and gives the mounts left to make. May be called again with more in `refused`. */
 export const prepare = async (input: Preparation): Promise<Prepared> => {
-  const { dir, spec } = input
+  const { dir, spec, cgroups } = input
   await Promise.all(['exit', 'persist', 'files'].map((name) => mkdir(join(dir, name), { recursive: true })))
   if (!existsSync(join(dir, 'log'))) await createLog(dir)
+  const disk = await input.disks.of(dir, spec.limits.diskBytes)
+  const place: Place = {
+    ...input,
+    disk,
+    writable: disk?.target ?? dir,
+    overlay: await overlayWorks(dir, disk),
+  }
   const [root, layers, binds] = await Promise.all([
-    prepareRoot(input),
-    Promise.all(spec.layers.map((layer, n) => prepareLayer(input, layer, n))),
+    prepareRoot(place),
+    Promise.all(spec.layers.map((layer, n) => prepareLayer(place, layer, n))),
     prepareFiles(input),
   ])
-  const { cgroups } = input
+  const { uid } = input.identity
+  const told = await tellMemory(input)
+  const tmp = disk ? join(disk.target, 'tmp') : undefined
   const bundle: BundleInput = {
     spec,
-    uid: input.identity.uid,
-    root: root?.target ?? spec.root,
+    uid,
+    root: root.mount?.target ?? spec.root,
     layers: layers.map(({ mounted }) => mounted),
+    tmp,
     binds,
     init: input.init,
     cgroupsPath: input.cgroupsPath,
-    cgroups:
-      cgroups.version === 2 ? { version: 2 } : { version: 1, binds: await cgroups.binds(input.cgroupsPath) },
-    swapAccounting: cgroups.swapAccounting,
+    cgroups: { version: cgroups.version, binds: await cgroups.binds(input.cgroupsPath, told) },
+    memory: memoryBounds(spec.limits, await cgroups.swap()),
     overlayVolatile: overlayVolatile(),
     networkHook: input.hook,
   }
@@ -66,67 +79,98 @@ export const prepare = async (input: Preparation): Promise<Prepared> => {
   })
   return {
     mounts: {
-      ...(root ? { root } : {}),
-      layers: layers.flatMap(({ mount }) => (mount ? [mount] : [])),
+      ...(disk ? { disk } : {}),
+      folders: [
+        ...root.folders,
+        ...layers.flatMap(({ folders }) => folders),
+        ...(tmp ? [{ path: tmp, mode: '1777', owner: uid }] : []),
+      ],
+      ...(root.mount ? { root: root.mount } : {}),
+      layers: layers.flatMap(({ map }) => (map ? [map] : [])),
+      copies: layers.flatMap(({ copy }) => (copy ? [copy] : [])),
     },
     devices: layers.map(({ device }) => device),
   }
 }
 
+/** Where what the container writes goes: to its disk, else beside its record. */
+type Place = Preparation & { disk: Disk | undefined; writable: string; overlay: boolean }
+
 /**
  * The shared root file system beneath a throw-away layer: runc makes mount points, and shall not make them
  * there.
  */
-const prepareRoot = async ({ dir, spec }: Preparation): Promise<Mounts['root']> => {
-  if (!(await overlayWorks(dir))) return undefined
-  const [target, upper, work] = [join(dir, 'root'), join(dir, 'root.upper'), join(dir, 'root.work')]
-  await Promise.all([target, upper, work].map((path) => mkdir(path, { recursive: true, mode: 0o755 })))
-  return { target, options: overlayOptions(spec.root, upper, work, overlayVolatile()).join(',') }
+const prepareRoot = async ({
+  dir,
+  spec,
+  writable,
+  overlay,
+}: Place): Promise<{ mount?: NonNullable<Mounts['root']>; folders: Folder[] }> => {
+  if (!overlay) return { folders: [] }
+  const target = join(dir, 'root')
+  await mkdir(target, { recursive: true, mode: 0o755 })
+  const [upper, work] = [join(writable, 'root.upper'), join(writable, 'root.work')]
+  return {
+    mount: { target, options: overlayOptions(spec.root, upper, work, overlayVolatile()).join(',') },
+    folders: [upper, work].map((path) => ({ path, mode: '755', owner: 0 })),
+  }
 }
 
 const overlayVolatile = (): boolean => kernelAtLeast(5, 10)
 
 type PreparedLayer = {
   mounted: MountedLayer
-  mount: { source: string; target: string } | undefined
   device: number
+  folders: Folder[]
+  map?: { source: string; target: string }
+  copy?: { source: string; target: string }
 }
 
-const prepareLayer = async (input: Preparation, layer: Layer, n: number): Promise<PreparedLayer> => {
-  const { dir, identity } = input
+const prepareLayer = async (place: Place, layer: Layer, n: number): Promise<PreparedLayer> => {
+  const { dir, identity, writable } = place
   const device = await deviceOf(layer.source)
-  const mapped = join(dir, 'layers', String(n))
-  if (input.refused.has(device)) return { ...(await unmapped(input, layer, n)), device }
-  await mkdir(mapped, { recursive: true })
-  const mount = { source: layer.source, target: mapped }
-  if (layer.mode !== 'overlay') return { mounted: { ...layer, source: mapped }, mount, device }
-  if (!(await overlayWorks(dir))) return { ...(await unmapped(input, layer, n)), device }
-  const upper = join(dir, 'upper', String(n))
-  const work = join(dir, 'work', String(n))
-  await Promise.all([upper, work].map((path) => mkdir(path, { recursive: true })))
-  await chown(upper, identity.uid, identity.uid)
-  await chmod(upper, 0o755)
-  return { mounted: { ...layer, source: mapped, upper, work }, mount, device }
+  if (place.refused.has(device) || (layer.mode === 'overlay' && !place.overlay))
+    return { ...(await unmapped(place, layer, n)), device }
+  const target = join(dir, 'layers', String(n))
+  await mkdir(target, { recursive: true })
+  const map = { source: layer.source, target }
+  if (layer.mode !== 'overlay') return { mounted: { ...layer, source: target }, map, device, folders: [] }
+  const [upper, work] = [join(writable, `upper.${n}`), join(writable, `work.${n}`)]
+  const folders = [
+    { path: upper, mode: '755', owner: identity.uid },
+    { path: work, mode: '755', owner: 0 },
+  ]
+  return { mounted: { ...layer, source: target, upper, work }, map, device, folders }
 }
 
 /**
  * Without id-mapped mounts or overlayfs: a private copy, and a change of owner where the container may write.
  */
 const unmapped = async (
-  { dir, identity }: Preparation,
+  { identity, writable }: Place,
   layer: Layer,
   n: number,
 ): Promise<Omit<PreparedLayer, 'device'>> => {
-  const owner = `${identity.uid}:${identity.uid}`
-  if (layer.mode === 'ro') return { mounted: layer, mount: undefined }
-  const copy = join(dir, 'copy', String(n))
-  const source = layer.mode === 'overlay' ? copy : layer.source
-  if (layer.mode === 'overlay') {
-    await mkdir(copy, { recursive: true })
-    await command(['cp', '-a', `${layer.source}/.`, copy])
+  const { source } = layer
+  if (layer.mode === 'ro') return { mounted: layer, folders: [] }
+  if (layer.mode === 'rw') {
+    await command(['chown', '-R', `${identity.uid}:${identity.uid}`, source])
+    return { mounted: layer, folders: [] }
   }
-  await command(['chown', '-R', owner, source])
-  return { mounted: { ...layer, source, mode: 'rw' }, mount: undefined }
+  const target = join(writable, `copy.${n}`)
+  return {
+    mounted: { ...layer, source: target, mode: 'rw' },
+    folders: [{ path: target, mode: '755', owner: identity.uid }],
+    copy: { source, target },
+  }
+}
+
+/** A directory with what the container reads of its memory. */
+const tellMemory = async ({ dir, spec }: Preparation): Promise<string> => {
+  const told = join(dir, 'files/memory')
+  await mkdir(told, { recursive: true, mode: 0o755 })
+  await writeFile(join(told, memoryFile), `${spec.limits.memoryBytes}\n`, { mode: 0o444 })
+  return told
 }
 
 const deviceOf = async (path: string): Promise<number> => {
@@ -139,7 +183,7 @@ const deviceOf = async (path: string): Promise<number> => {
 }
 
 /** overlayfs cannot put its upper directory on another overlayfs, as it is inside most containers. */
-const overlayWorks = async (dir: string): Promise<boolean> => {
+const overlayWorks = async (dir: string, disk: Disk | undefined): Promise<boolean> => {
   if (readIfAny('/proc/filesystems')?.includes('\toverlay\n') !== true) {
     try {
       await command(['modprobe', 'overlay'])
@@ -148,7 +192,7 @@ const overlayWorks = async (dir: string): Promise<boolean> => {
       throw error
     }
   }
-  return (await statfs(dir)).type !== overlayMagic
+  return disk !== undefined || (await statfs(dir)).type !== overlayMagic
 }
 
 const kernelAtLeast = (major: number, minor: number): boolean => {

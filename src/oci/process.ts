@@ -209,10 +209,11 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
       const record = await records.read(id)
       const family = (await isAlive(record)) ? await familyOf(record.pid) : []
       const { residentBytes, runnable } = await usageOf(family)
-      const unknown = { cacheBytes: 0, swapBytes: 0, pgpgin: 0, pgpgout: 0 }
+      const unknown = { cacheBytes: 0, swapBytes: 0, pgpgin: 0, pgpgout: 0, diskBytes: 0 }
       const [memoryBytes, rssBytes] = [residentBytes, residentBytes]
       return { memoryBytes, rssBytes, ...unknown, pids: family.length, runnable }
     },
+    gaps: async () => ['driver=process: apps run WITHOUT ISOLATION, as this user, seeing this machine'],
     remove,
     follow: (id, from, onBatch) => followLog(records.dir(id), from, exits.wait(id), onBatch),
     sweep: async () => {
@@ -231,7 +232,7 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
 /** A file may be as large as the disk that a container would have. */
 const boundsOf = ({ limits }: ContainerSpec): Bounds => ({
   openFilesMax: limits.openFilesMax,
-  fileBytesMax: limits.tmpBytes,
+  fileBytesMax: limits.diskBytes,
 })
 
 const newRecord = (

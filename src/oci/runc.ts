@@ -12,7 +12,7 @@ import { PassThrough, type Readable, type Writable } from 'node:stream'
 
 import { command, toolEnv } from './command.ts'
 import { OciError } from './errors.ts'
-import { launcherArgv, mountRefusedCode, type Mounts } from './launcher.ts'
+import { launcherArgv, mountRefusedCode, type Launching } from './launcher.ts'
 import { letGo } from './let-go.ts'
 import { logFileBytesMax } from './log-file.ts'
 import { readIfAny } from './record.ts'
@@ -27,12 +27,7 @@ const syncBytesMax = 64 * 1024
  */
 export type Runc = { root: string; runcPath: string; conmonPath: string }
 
-export type Launch = {
-  id: string
-  dir: string
-  uid: number
-  mounts: Mounts
-}
+export type Launch = Launching & { id: string; dir: string }
 
 /** The launcher could not make an id-mapped mount. */
 export class MountRefused extends Error {}
@@ -40,7 +35,7 @@ export class MountRefused extends Error {}
 /** Creates the container under conmon and lets it run. Resolves with the pid of its first process. */
 export const startDetached = async (runc: Runc, launch: Launch): Promise<number> => {
   const { dir, id } = launch
-  const argv = launcherArgv(launch.uid, launch.mounts, conmonArgv(runc, launch))
+  const argv = launcherArgv(launch, conmonArgv(runc, launch))
   const errors = join(dir, 'launch.err')
   const file = await open(errors, 'w', 0o600)
   let child: ChildProcess
@@ -139,7 +134,7 @@ export const startAttached = async (
 ): Promise<AttachedRun> => {
   const { dir, id } = launch
   const run = [runc.runcPath, '--root', runc.root, 'run', '--bundle', dir, '--pid-file', join(dir, 'pid'), id]
-  const argv = launcherArgv(launch.uid, launch.mounts, terminal ? inTerminal(run, terminal, true) : run)
+  const argv = launcherArgv(launch, terminal ? inTerminal(run, terminal, true) : run)
   const child = spawn('perl', argv, { cwd: dir, detached: true, env: toolEnv, stdio: 'pipe' })
   // Read from the start: what nobody reads when a process exits, Node throws away.
   const output = child.stdout.pipe(new PassThrough())

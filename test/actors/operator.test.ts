@@ -332,6 +332,10 @@ t.test('doctor says what is wrong and what to do', async (t) => {
   })
   await expect('disk', 'fail', /h2 has 0.3 GB/)
 
+  await expect('isolation', 'ok', /dynos are bounded/)
+  said.facts.set('h2', { ...factsOf('h2'), gaps: ['no loop device'] })
+  await expect('isolation', 'warn', /h2: no loop device/)
+
   const stranger = { runId: 'run-9', appId: 'a9', appName: 'ghost', dyno: 'web.1' }
   said.facts.set('h2', { ...factsOf('h2'), dynos: [stranger] })
   await expect('orphans', 'warn', /1 dynos run that no formation knows: ghost web.1 on h2/)
@@ -374,13 +378,17 @@ t.test('host says of itself what its machine is', async (t) => {
     { ...container, labels: { kind: 'build' }, state: 'running' as const },
   ]
   const backups = join(folder, 'backups')
-  const deps = { name: 'h1', version: '1', home: folder, backups, driver: { list }, now: () => Date.now() }
+  const driver = { list, gaps: async () => ['the moon is not bounded'] }
+  const deps = { name: 'h1', version: '1', home: folder, backups, driver, now: () => Date.now() }
   const facts = await hostFacts(deps)
   t.match(facts, { name: 'h1', newestBackupAt: null, dynos: [{ runId: 'run-1', dyno: 'web.1' }] })
   t.equal(facts.dynos.length, 1)
+  t.same(facts.gaps, ['the moon is not bounded'])
   const clock = { ...systemClock, now: () => Date.UTC(2026, 10, 23, 1, 2, 3) }
   await writeBackup({ store, folder: backups, cluster: 'test', configKey, clock })
   t.equal((await hostFacts(deps)).newestBackupAt, clock.now())
   t.same(readFacts(JSON.parse(JSON.stringify(facts))), facts)
+  const { gaps: _, ...older } = facts
+  t.same(readFacts(older), older, 'a host of before says nothing of gaps')
   t.throws(() => readFacts({ name: 'h1' }), /not understood/)
 })

@@ -103,7 +103,7 @@ export const defaults = (id: string, script: string, slug: string): ContainerSpe
     pidsMax: 64,
     cpuShares: 256,
     openFilesMax: 1_024,
-    tmpBytes: 16 * 2 ** 20,
+    diskBytes: 16 * 2 ** 20,
   },
   hostname: 'test-runtime',
   labels: { kind: 'test' },

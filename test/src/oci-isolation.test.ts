@@ -15,6 +15,8 @@ import { until } from '../kit/until.ts'
 
 t.setTimeout(120_000)
 const skip = noContainers() ?? false
+/** What a state directory keeps for the next container: its addresses, and an empty disk to copy. */
+const kept = ['disk-16777216.img', 'network.json']
 
 t.test('a container has no rights on its machine', { skip }, async (t) => {
   const { run } = await makeBench(t, 'oci')
@@ -55,7 +57,7 @@ t.test('a container has no rights on its machine', { skip }, async (t) => {
 })
 
 t.test('a container uses no more than its limits', { skip }, async (t) => {
-  const { driver, run, spec } = await makeBench(t, 'oci')
+  const { run } = await makeBench(t, 'oci')
   const oom = await run('memory', `perl -e '$x = "a" x (300 * 1024 * 1024); print "had it"'`)
   t.equal(oom.code, 137)
   t.equal(oom.oomKilled, true)
@@ -64,12 +66,6 @@ t.test('a container uses no more than its limits', { skip }, async (t) => {
   // Another home's container of the same user counts too: one of a test beside this one.
   const stopped = /^(5\d|6[0-3]): Resource temporarily unavailable$/
   t.match((await run('pids', bomb)).err, [stopped], 'a fork bomb is stopped')
-  const disk = await run('tmp', 'head -c 30M /dev/zero >/tmp/big; stat -c %s /tmp/big')
-  t.equal(disk.out.at(-1), String(16 * 2 ** 20))
-  await driver.start(spec('stats', 'exec sleep 600'))
-  const { memoryBytes, pids } = await driver.stats('stats')
-  t.ok(memoryBytes > 0 && memoryBytes < 128 * 2 ** 20)
-  t.equal(pids, 2)
 })
 
 t.test('a container reaches the outside and neither its host nor another container', { skip }, async (t) => {
@@ -155,7 +151,7 @@ t.test('removing containers leaves nothing of them', { skip }, async (t) => {
   const { pid } = (await driver.list())[0] ?? { pid: 0 }
   await driver.remove('busy')
   t.notOk(existsSync(`/proc/${pid}`))
-  t.same(leftovers(stateDir), ['network.json'])
+  t.same(leftovers(stateDir), kept)
   t.same((await driver.sweep()).removed, [])
   await driver.teardown()
   t.notOk(existsSync(`/sys/class/net/${bridgeName(homeHash(stateDir))}`))
@@ -191,7 +187,7 @@ t.test('what dies with its keeper is found lost, removed, and swept', { skip }, 
   t.same(await driver.list(), [])
   const { removed } = await driver.sweep()
   t.same(removed.filter((name) => !name.startsWith('mv')).toSorted(), ['three', 'two'])
-  t.same(leftovers(stateDir), ['network.json'])
+  t.same(leftovers(stateDir), kept)
 })
 
 /**

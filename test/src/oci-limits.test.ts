@@ -1,8 +1,13 @@
 /**
  * What a container may use, what it is told of that, and what it is seen to use; with the real runc.
  */
+import { existsSync, readFileSync } from 'node:fs'
+import { totalmem } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
 
+import { homeHash } from '../../src/oci/addresses.ts'
+import { shareOf } from '../../src/oci/machine.ts'
 import { makeBench, noContainers } from '../kit/containers.ts'
 import { until } from '../kit/until.ts'
 
@@ -40,3 +45,44 @@ t.test('what plain processes use is seen', async (t) => {
   t.ok(memoryBytes > 0)
   t.equal(pids, 4)
 })
+
+t.test('beyond its memory quota a container lives on, up to its swap as well', { skip }, async (t) => {
+  const { run, spec } = await makeBench(t, 'oci')
+  const limits = { ...spec('', '').limits, memoryBytes: 64 * mb, swapBytes: 64 * mb }
+  const use = (megabytes: number): string =>
+    `perl -e '$n = ${megabytes * mb}; $x = "a" x $n; print "had it\n"'`
+  const files = '/sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max'
+  const over = await run('over', `cat ${files} 2>/dev/null; ${use(90)}`, { limits })
+  t.same([...new Set(over.out)], [String(64 * mb), 'had it'], 'and it is told the quota, not the bound')
+  t.match(await run('far', use(160), { limits }), { code: 137, oomKilled: true, out: [] })
+})
+
+t.test(
+  'all containers together have a share of the machine, and so have their keepers',
+  { skip },
+  async (t) => {
+    const { driver, spec, stateDir } = await makeBench(t, 'oci')
+    const { pid } = await driver.start(spec('one', 'exec sleep 600'))
+    t.same(await driver.gaps(), [])
+    const name = `manifold_${homeHash(stateDir)}`
+    const kernel = (file: string): number => Number(readFileSync(`/proc/sys/kernel/${file}`, 'utf8'))
+    const share = shareOf({
+      memoryBytes: totalmem(),
+      pidMax: kernel('pid_max'),
+      threadsMax: kernel('threads-max'),
+    })
+    const told = (controller: string, files: string[]): number => {
+      const paths = files.flatMap((file) => [`${controller}/${name}/${file}`, `${name}/${file}`])
+      const path = paths.map((each) => join('/sys/fs/cgroup', each)).find((each) => existsSync(each))
+      return Number(readFileSync(path ?? '', 'utf8'))
+    }
+    const memoryBytes = told('memory', ['memory.max', 'memory.limit_in_bytes'])
+    t.ok(share.memoryBytes - memoryBytes < 2 ** 16 && memoryBytes < totalmem(), `${memoryBytes} bytes`)
+    t.equal(told('pids', ['pids.max']), share.pids)
+    const groupOf = (of: number): string =>
+      /^(?:\d+:cpu(?:,\w+)?|0:):(.*)$/m.exec(readFileSync(`/proc/${of}/cgroup`, 'utf8'))?.[1] ?? ''
+    t.equal(groupOf(pid), `/${name}/one`)
+    const keeper = Number(readFileSync(join(stateDir, 'one/conmon.pid'), 'utf8'))
+    t.equal(groupOf(keeper), `/${name}_keepers`)
+  },
+)

@@ -88,13 +88,13 @@ t.test('a container keeps its port while it is there, and the port rests when it
 
 t.test('a plain process has bounds on its files, and none that others would pay for', async (t) => {
   const { run } = await makeBench(t, 'process')
-  const { openFilesMax, tmpBytes } = defaults('x', '', '/').limits
+  const { openFilesMax, diskBytes } = defaults('x', '', '/').limits
   const { out } = await run('bounds', 'ulimit -n; ulimit -c; ulimit -f; ulimit -u; ulimit -v')
   const { stdout: own } = await exec('bash', ['-c', 'ulimit -u; ulimit -v'])
-  t.same(out, [openFilesMax, 0, tmpBytes / 1024, ...own.trim().split('\n')].map(String))
+  t.same(out, [openFilesMax, 0, diskBytes / 1024, ...own.trim().split('\n')].map(String))
   const large = await run(
     'large',
-    `exec perl -e 'open F, ">big"; seek F, ${tmpBytes}, 0; syswrite F, "x" or die'`,
+    `exec perl -e 'open F, ">big"; seek F, ${diskBytes}, 0; syswrite F, "x" or die'`,
   )
   t.equal(large.signal, 'SIGXFSZ')
 })

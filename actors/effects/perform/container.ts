@@ -9,10 +9,12 @@ import type { Duplex } from 'node:stream'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import { OciError } from '../../../src/oci/errors.ts'
 import type { Attached, ContainerSpec, Driver } from '../../../src/oci/driver.ts'
+import { containersMemoryBytes } from '../../../src/oci/machine.ts'
 import type { Random } from '../../../src/ports/random.ts'
 import type { Rendezvous } from '../../../src/rendezvous/rendezvous.ts'
 import { dynoSizeDefault, findDynoSize, type DynoSize } from '../../../config/dyno-sizes.ts'
 import type { Sample } from '../../dyno/sample.ts'
+import { heroku } from '../../../config/heroku.ts'
 import { shipmentOf, type Shuttle } from '../../logplex/shuttle.ts'
 import type { Run, Slug } from '../../protocols/shapes.ts'
 import type { Found } from '../container.ts'
@@ -46,7 +48,6 @@ export type ContainerDeps = {
 const probeMsMin = 5
 const probeMsMax = 50
 const probeTimeoutMs = 1_000
-const gb = 1024 ** 3
 const openFilesMax = 10_000
 const cpuSharesOfOne = 1_024
 
@@ -60,7 +61,7 @@ export const limitsOf = (size: DynoSize): ContainerSpec['limits'] => ({
   pidsMax: size.processesMax,
   cpuShares: size.cpuShares * cpuSharesOfOne,
   openFilesMax,
-  tmpBytes: gb,
+  diskBytes: heroku.dynoDiskBytes,
 })
 
 export const performContainer = (deps: ContainerDeps): Effects => {
@@ -204,7 +205,9 @@ export const performContainer = (deps: ContainerDeps): Effects => {
       }
     },
 
-    'container.capacity': () => Promise.resolve({ memoryBytes: deps.memoryBytes ?? totalmem() }),
+    // What placement gives away is what the machine lets all of them have.
+    'container.capacity': () =>
+      Promise.resolve({ memoryBytes: deps.memoryBytes ?? containersMemoryBytes(totalmem()) }),
   }
 }
 
