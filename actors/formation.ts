@@ -10,6 +10,7 @@ import { actor, refAt, type AskCtx, type Caller } from '../src/runtime/index.ts'
 import { Routes } from './effects/routes.ts'
 import { Usage } from './effects/usage.ts'
 import { released } from './formation/decide.ts'
+import { canIdle, idleAt, isAsleep, sleep, wake } from './formation/idle.ts'
 import { chosen, restartOne, stopOne, viewOf, type Which } from './formation/dynos.ts'
 import { entered, lastOver, metered, meteredFrom } from './formation/meter.ts'
 import { move } from './formation/move.ts'
@@ -36,6 +37,8 @@ type State = {
   readonly places: Places
   /** Newest view of the hosts that a move was decided in: older decisions are refused. */
   readonly view: number
+  /** When somebody asked for the app last, as far as this activation knows. */
+  readonly usedAt: number
   /** When the route was last published. */
   readonly saidAt: number
   /** Hosts that have spoken of this app's runs since this activation began. */
@@ -51,6 +54,7 @@ const blank: State = {
   callers: [],
   places: noPlaces,
   view: 0,
+  usedAt: 0,
   saidAt: 0,
   heard: new Set(),
   entering: false,
@@ -134,6 +138,17 @@ export const formation = actor(Formation, {
         ),
       )
       return settle(s, { ...s, f: ran.f }, ctx)
+    },
+    used: (s, _, ctx) => used(s, ctx),
+    idle(s, _, ctx) {
+      if (s.f === null || s.f.destroying) return gone(s, ctx)
+      if (!canIdle(s.f)) return refused(s, ctx, 'Only apps whose web dynos are Eco go to sleep.')
+      ctx.reply({})
+      return settle(s, { ...s, f: sleep(s.f, ctx) }, ctx)
+    },
+    idleDue(s, _, ctx) {
+      const at = s.f === null ? undefined : idleAt(s.f, s.usedAt)
+      return at === undefined || at > ctx.now ? lookIdle(s, ctx) : change(s, ctx, (f) => sleep(f, ctx))
     },
     route(s, _, ctx) {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
@@ -226,8 +241,8 @@ const awake = (s: State, ctx: Self): State => {
   publish(s.f, ctx)
   ctx.after('reconcile', 0, { type: 'reconcile' })
   ctx.after('recall', recallMs, { type: 'recall' })
-  // The answers that an earlier activation waited for are lost.
-  return { ...s, places: askPlaces(s.f, noPlaces, ctx) }
+  // The answers that an earlier activation waited for are lost, and so is when the app was used last.
+  return lookIdle({ ...s, usedAt: ctx.now, places: askPlaces(s.f, noPlaces, ctx) }, ctx)
 }
 
 /**
@@ -259,8 +274,7 @@ const settle = (before: State, after: State, ctx: Self): State => {
     for (const caller of after.callers) ctx.answer(caller, {})
     publish({ ...counted, routeVersion: versionAfter(counted, ctx) }, ctx)
     ctx.forget('coolOff')
-    ctx.cancel('publish')
-    ctx.cancel('reconcile')
+    for (const timer of ['publish', 'reconcile', 'idle']) ctx.cancel(timer)
     return blank
   }
   const f = reroute(before.f, counted, ctx)
@@ -276,7 +290,22 @@ const settle = (before: State, after: State, ctx: Self): State => {
     else ctx.remind('coolOff', coolOff, { type: 'reconcile' })
   }
   const saidAt = isNew ? ctx.now : before.saidAt
-  return enter({ ...after, f, places: askPlaces(f, after.places, ctx), saidAt }, ctx)
+  const next = { ...after, f, places: askPlaces(f, after.places, ctx), saidAt }
+  return enter(canIdle(f) ? lookIdle(next, ctx) : next, ctx)
+}
+
+const used = (s: State, ctx: Self): State => {
+  if (s.f === null) return s
+  const now = { ...s, usedAt: ctx.now }
+  return isAsleep(s.f) ? settle(s, { ...now, f: wake(s.f, ctx) }, ctx) : lookIdle(now, ctx)
+}
+
+/** Follows what there is: an app that may go to sleep is looked at when it is due. */
+const lookIdle = (s: State, ctx: Self): State => {
+  const at = s.f === null ? undefined : idleAt(s.f, s.usedAt)
+  if (at === undefined) ctx.cancel('idle')
+  else ctx.after('idle', Math.max(0, at - ctx.now), { type: 'idleDue' })
+  return s
 }
 
 /** Days that are over go to the usage record, and are held until they are there. */

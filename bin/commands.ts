@@ -103,6 +103,14 @@ const hostsTable = (all: readonly Host[]): string => {
   return `${table([head, ...rows], new Set([4, 6]))}\n* places dynos`
 }
 
+const idle: Command = async (args, open) => {
+  const { positionals } = parsed(args, {}, ['APP'])
+  const app = named(positionals, 'the name of the app')
+  await open().ask('POST', `/apps/${encodeURIComponent(app)}/dynos/actions/idle`, {})
+  console.log(`${app} sleeps until the next request`)
+  return 0
+}
+
 const drain: Command = async (args, open) => {
   const options = { wait: { type: 'boolean' }, timeout: { type: 'string' } } as const
   const { values, positionals } = parsed(args, options, ['NAME'])
@@ -283,4 +291,5 @@ export const commands: Readonly<Record<string, Command>> = {
   backup,
   restore,
   usage,
+  idle,
 }

@@ -19,6 +19,7 @@ with MANIFOLD_HOME (default ~/.manifold). Users of apps use the heroku CLI.
       --month YYYY-MM                of another one; apps that were destroyed are in it
       --app NAME                     of one app
       --json                         the same for programs, in seconds
+  manifold idle APP                  put an app of Eco dynos to sleep now; the next request wakes it
   manifold version
   manifold help
 

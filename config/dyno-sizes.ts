@@ -39,9 +39,12 @@ const sized = (
   centsPerMonth,
 })
 
+/** Dynos of this size sleep while nobody asks for them, and pay from a pool of hours. */
+export const sleepingSize = 'Eco'
+
 /** Smallest first. On one's own machines Eco and Basic scale out like the others. */
 export const dynoSizes: readonly DynoSize[] = [
-  sized('1', 'Eco', 512, 1, 256, 500),
+  sized('1', sleepingSize, 512, 1, 256, 500),
   sized('2', 'Basic', 512, 1, 256, 700),
   sized('3', 'Standard-1X', 512, 1, 256, 2_500),
   sized('4', 'Standard-2X', 1024, 2, 512, 5_000),

@@ -55,6 +55,10 @@ export const heroku = {
   oneOffTimeToLiveMsMax: 24 * hour,
   oneOffNumberMin: 1_000,
   oneOffNumberMax: 9_999,
+  /** An Eco app sleeps after this long without a request. */
+  idleAfterMs: 30 * minute,
+  /** Routers say at most so often that an app is used: by so much later it may go to sleep. */
+  usedEveryMs: minute,
   /** A release command that runs for longer has failed. */
   releasePhaseMsMax: hour,
   /** A finished one-off stays visible for this long. */

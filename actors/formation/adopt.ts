@@ -42,7 +42,7 @@ export const adopt = (f: Formed, host: string, since: number, report: RunReport,
 }
 
 const isWanted = (f: Formed, slot: Slot, report: RunReport): boolean => {
-  if (f.destroying || !isFormed(slot) || report.phase === 'stopping') return false
+  if (f.destroying || !isFormed(slot) || slot.state === 'idle' || report.phase === 'stopping') return false
   if (report.releaseVersion !== f.release?.version) return false
   if (report.releaseId !== undefined && report.releaseId !== f.release.id) return false
   return slot.run === null || slot.run.phase === 'placing' || report.epoch > slot.run.epoch

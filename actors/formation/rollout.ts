@@ -18,7 +18,9 @@ export type Self = Ctx<typeof Formation>
 
 export const sayState = (slot: Slot, to: Slot['state'], ctx: Self): void => {
   if (slot.state === to) return
-  say(ctx, ctx.self.key, 'heroku', slot.name, `State changed from ${slot.state} to ${to}`)
+  // The log has no word for sleep: an idle dyno is down.
+  const from = slot.state === 'idle' ? 'down' : slot.state
+  if (from !== to) say(ctx, ctx.self.key, 'heroku', slot.name, `State changed from ${from} to ${to}`)
 }
 
 /**

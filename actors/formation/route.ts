@@ -5,6 +5,7 @@
  * route of a record that was rolled back as well.
  */
 import type { Route } from '../protocols/shapes.ts'
+import { canIdle, isAsleep } from './idle.ts'
 import { isHeld } from './preboot.ts'
 import type { Formed, RunState, Slot } from './record.ts'
 
@@ -47,6 +48,7 @@ export const routeOf = (appId: string, f: Formed): Route => {
     ...(f.certificates && { certificates: f.certificates }),
     ...(hasAffinity(f) && f.affinityKey !== undefined && { affinityKey: f.affinityKey }),
     ...(f.release?.pages && { pages: f.release.pages }),
+    ...(canIdle(f) && { idles: isAsleep(f) ? 'asleep' : 'awake' }),
     web: webOf(f),
     targets: f.destroying ? [] : targets,
   }
@@ -81,7 +83,9 @@ export const sameRoute = (a: Formed, b: Formed): boolean =>
   a.release?.pages?.error === b.release?.pages?.error &&
   a.release?.pages?.maintenance === b.release?.pages?.maintenance &&
   (a.destroying || sameTargets(a, b)) &&
-  webOf(a) === webOf(b)
+  webOf(a) === webOf(b) &&
+  canIdle(a) === canIdle(b) &&
+  isAsleep(a) === isAsleep(b)
 
 const sameCertificates = (a: Formed['certificates'] = {}, b: Formed['certificates'] = {}): boolean =>
   a === b ||

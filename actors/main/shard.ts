@@ -17,7 +17,7 @@ import { StoreUnavailable } from '../../src/ports/store.ts'
 import { createProxy } from '../../src/proxy/proxy.ts'
 import { siblingsVersion, type SiblingMessage } from '../../src/proxy/siblings.ts'
 import { decode } from '../../src/runtime/codec.ts'
-import { checker, refAt } from '../../src/runtime/index.ts'
+import { checker, ref, refAt } from '../../src/runtime/index.ts'
 import { createNode } from '../../src/runtime/node.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { openLog } from '../../src/system/log.ts'
@@ -33,6 +33,7 @@ import {
   recordedRoute,
   routeOfRecord,
 } from '../effects/perform/recorded-routes.ts'
+import { Formation } from '../protocols/formation.ts'
 import { routesTopic, Shard, standInsTopic } from '../protocols/shard.ts'
 import { routeShape, standInShape, type Route, type StandIn } from '../protocols/shapes.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
@@ -107,6 +108,7 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
     },
     holderOf: async (kind, name) => nearHolderOf(store, kind, name),
     routeOf: (appId, versionMin) => recordedRoute(store, appId, versionMin),
+    used: (appId) => node.tell(ref(Formation, appId), { type: 'used' }),
   })
   const resync = createResync({
     table,

@@ -83,6 +83,10 @@ export const Formation = protocol('formation', 1, {
     },
     dynoShape,
   ),
+  /** From a router: the app, which sleeps while nobody uses it, is asked for. Wakes it. */
+  used: tell({}),
+  /** Puts an app whose web dynos are Eco to sleep now. */
+  idle: ask({}, is.obj({})),
   route: ask({}, routeShape),
   /** Stops every run; answered when none is left. */
   destroy: ask({}, is.obj({})),
@@ -120,6 +124,7 @@ export const Formation = protocol('formation', 1, {
   publish: tell({}),
   retry: tell({}),
   recall: tell({}),
+  idleDue: tell({}),
   /** Own effect: the usage record has everything up to this day (since the epoch); or not yet. */
   entered: tell({ through: is.int }),
   unentered: tell({}),

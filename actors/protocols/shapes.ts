@@ -200,6 +200,8 @@ export const routeShape = is.obj({
   /** Signs the cookies of session affinity, while that is on. */
   affinityKey: is.opt(is.str),
   pages: is.opt(pagesShape),
+  /** It sleeps while nobody uses it: the formation is to be told who does. Absent: it never does. */
+  idles: is.opt(is.oneOf('awake', 'asleep')),
   /** No release with a web process yet: H81 (`blank`); scaled to zero: H14 (`none`); all crashed: H10. */
   web: is.oneOf('blank', 'none', 'crashed', 'booting', 'up'),
   targets: is.arr(targetShape),

@@ -5,6 +5,7 @@
  * Static stability: what is cached is served whatever happens to NATS or the control plane; only what was
  * never asked for here cannot be answered then.
  */
+import { heroku } from '../../config/heroku.ts'
 import type { Decided, Decision, Hold } from '../../src/proxy/contract.ts'
 import type { Route, StandIn } from '../protocols/shapes.ts'
 import { bootTimeout, decide, noSuchApp, platformError, tooManyWaiting } from './decide.ts'
@@ -14,6 +15,7 @@ import { createQuestions } from './questions.ts'
 import { createRouteCache, leadsTo, namesOf, servedBy, type Entry } from './route-cache.ts'
 import { sweep } from './sweep.ts'
 import type { Standpoint } from './targets.ts'
+import { createUse } from './use.ts'
 
 export type RouteTableDeps = {
   readonly appDomain: string
@@ -25,6 +27,8 @@ export type RouteTableDeps = {
    * is behind. Rejects when it cannot be known.
    */
   readonly routeOf: (appId: string, versionMin: number) => Promise<Route | undefined>
+  /** A request came for an app that sleeps while it is not used: its formation hears of it, and wakes it. */
+  readonly used: (appId: string) => void
   readonly now: () => number
   /** Calls back once after that long; the returned function calls it off. */
   readonly after: (ms: number, run: () => void) => () => void
@@ -47,6 +51,8 @@ export type RouteTableLimits = {
   readonly askingLineMax: number
   /** So many routes are asked for again at once. */
   readonly recheckingMax: number
+  /** That an app is used is told so often. */
+  readonly usedEveryMs: number
 }
 export const routeTableLimits: RouteTableLimits = {
   appsMax: 300_000,
@@ -59,6 +65,7 @@ export const routeTableLimits: RouteTableLimits = {
   askingMax: 128,
   askingLineMax: 100_000,
   recheckingMax: 64,
+  usedEveryMs: heroku.usedEveryMs,
 }
 
 export type RouteTable = {
@@ -200,7 +207,16 @@ export const createRouteTable = (deps: RouteTableDeps): RouteTable => {
     },
   })
 
+  const use = createUse({
+    tell: deps.used,
+    isAwaited: (appId) => waiting.has(appId) && cache.ofApp(appId)?.route.idles === 'asleep',
+    now: deps.now,
+    after: (ms, run) => void deps.after(ms, run),
+    usedEveryMs: limits.usedEveryMs,
+  })
+
   const decideOrHold = (entry: Entry): Decision => {
+    if (entry.route.idles !== undefined) use.of(entry.route)
     const decision = decideOnce(entry)
     return decision === 'wait' ? hold(entry.route) : decision
   }

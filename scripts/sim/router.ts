@@ -69,6 +69,9 @@ export const openRouter = (
     limits: { ...routeTableLimits, appsMax, warmMax: appsMax },
     now: () => clock.monotonicMs(),
     after: (ms, run) => clock.after(ms, run).cancel,
+    used: (appId) => {
+      if (world.alive().includes(host)) world.node(host).tell(ref(Formation, appId), { type: 'used' })
+    },
     holderOf: (kind, label) => nearHolderOf(store, kind, label),
     routeOf: async (appId): Promise<Route | undefined> => {
       if (!world.alive().includes(host) || !transport.connected()) throw new RouterFailed('H99')

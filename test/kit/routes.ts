@@ -53,6 +53,7 @@ export const world = (
   for (const each of routes) plane.routes.set(each.appId, each)
   const asked: string[] = []
   const versionsWanted: number[] = []
+  const uses: string[] = []
   let open = 0
   let mostOpen = 0
   const timers = new Set<{ readonly atMs: number; readonly run: () => void }>()
@@ -77,6 +78,7 @@ export const world = (
         const behind = plane.behind.get(appId)
         return behind !== undefined && behind.version >= versionMin ? behind : plane.routes.get(appId)
       }),
+    used: (appId) => void uses.push(appId),
     now: () => state.nowMs,
     after: (ms, run) => {
       const timer = { atMs: state.nowMs + ms, run }
@@ -98,6 +100,7 @@ export const world = (
     plane,
     asked,
     versionsWanted,
+    uses,
     mostOpen: () => mostOpen,
     state,
     advance,

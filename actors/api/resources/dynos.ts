@@ -122,6 +122,16 @@ export const dynos = [
     summary: 'Stop the dynos of a process type',
     run: (request, edge) => halt(request, edge, { processType: request.params.type }),
   }),
+  endpoint({
+    name: 'dynos.idle',
+    http: { method: 'POST', path: '/apps/:app/dynos/actions/idle' },
+    summary: 'Put an app of Eco dynos to sleep now; the next request wakes it',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      await request.ask(ref(Formation, app.id), { type: 'idle' })
+      return accepted()
+    },
+  }),
 ]
 
 type AppRequest = Request<{ readonly app: string }>

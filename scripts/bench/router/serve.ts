@@ -20,6 +20,7 @@ async function serve([port, tlsPort, origin]: readonly number[], dir: string, ce
   const table = createRouteTable({
     appDomain: 'localhost',
     standpoint: { host: 'h1', hostState: () => undefined, zoneOf: () => undefined },
+    used: () => undefined,
     holderOf: async () => undefined,
     routeOf: async () => undefined,
     now: () => performance.now(),

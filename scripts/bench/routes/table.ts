@@ -65,6 +65,7 @@ const tableOver = (store: Store): RouteTable =>
       const timer = systemClock.after(ms, run)
       return () => timer.cancel()
     },
+    used: () => undefined,
     holderOf: (kind, name) => nearHolderOf(store, kind, name),
     routeOf: (appId, versionMin) => recordedRoute(store, appId, versionMin),
   })
