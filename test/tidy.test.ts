@@ -26,7 +26,7 @@ const doors: arrow.Doors = {
   yaml: /^src\/slug\/release-yaml\.ts$/,
   '@types/node': 'not imported',
   'fast-check': /^test\//,
-  heroku: 'not imported',
+  heroku: /^test\//,
   'heroku-client': /^test\//,
   'http-proxy-3': /^scripts\/bench\/router\/http-proxy-3\.ts$/,
   knip: 'not imported',

@@ -11,8 +11,11 @@ import { liveOf, type Process } from './engine.ts'
 import type { Known } from './known.ts'
 import type { UsageCheck } from './usage-check.ts'
 
-/** Unreported launches are given up after 30 s, dynos have 30 s to end, shards hear routes every 30 s. */
-const convergeMs = 180_000
+/**
+ * Unreported launches are given up after 30 s, dynos have 30 s to end, shards hear routes every 30 s; a
+ * preboot takes up to 6 minutes.
+ */
+const convergeMs = 420_000
 const stepMs = 2_000
 
 /** @param flooded mailboxes were filled on purpose: what was refused then is no bug */
@@ -67,9 +70,12 @@ const checkApp = async (c: Cluster, app: Known): Promise<string[]> => {
   if (typeof list === 'string' || typeof types === 'string' || typeof dynos === 'string') {
     return ['its releases or its formation do not answer']
   }
+  const current = list.releases[list.currentVersion - 1]
+  if (current === undefined) return [`v${list.currentVersion} holds, and is not there`]
   return [
     ...checkReleases(app, list.releases),
-    ...checkSlots(c, app, types.types, dynos.dynos, list.releases.at(-1)!),
+    ...checkPhases(c, list.releases),
+    ...checkSlots(c, app, types.types, dynos.dynos, current),
     ...checkRoute(c, app, dynos.dynos),
   ]
 }
@@ -99,12 +105,27 @@ const checkReleases = (app: Known, releases: readonly Release[]): string[] => {
   return wrong
 }
 
+/** Of each release command there was one life at most, and what became of its release is what it came to. */
+const checkPhases = (c: Cluster, releases: readonly Release[]): string[] =>
+  releases.flatMap((release) => {
+    if (release.hasPhase !== true) return []
+    const { version, status, slug } = release
+    if (status === 'pending') return [`the command of v${version} has not ended`]
+    const lives = [...c.machines.values()]
+      .flatMap((machine) => machine.lives)
+      .filter(({ run }) => run.isPhase === true && run.releaseId === release.id)
+    const exits = lives.map(({ exited }) => exited?.code)
+    const wrong = lives.length > 1 ? [`the command of v${version} ran ${lives.length} times`] : []
+    const isEarned = exits.includes(0) && slug?.processTypes['release'] === 'exit 0'
+    return status === 'succeeded' && !isEarned ? [...wrong, `v${version} holds, its command did not`] : wrong
+  })
+
 const checkSlots = (
   c: Cluster,
   app: Known,
   types: readonly ProcessType[],
   dynos: readonly DynoView[],
-  newest: Release,
+  current: Release,
 ): string[] => {
   const wrong: string[] = []
   for (const [type, quantity] of app.scale ?? []) {
@@ -116,7 +137,7 @@ const checkSlots = (
   )
   const formed = dynos.filter((dyno) => wanted.includes(dyno.name))
   const missing = wanted.filter((name) => !dynos.some((dyno) => dyno.name === name))
-  const surplus = dynos.filter((dyno) => !wanted.includes(dyno.name) && dyno.type !== 'run')
+  const surplus = dynos.filter(({ name, type }) => !wanted.includes(name) && !oneOffs.has(type))
   wrong.push(
     ...missing.map((name) => `${name} is missing`),
     ...surplus.map((dyno) => `${dyno.name} is too many`),
@@ -125,18 +146,20 @@ const checkSlots = (
   for (const dyno of formed) {
     const runs = live.filter((process) => process.run.name === dyno.name)
     const versions = runs.map((process) => process.run.releaseVersion)
-    // A process that crashed twice cools off: that is as it should be.
-    if (dyno.state === 'crashed') {
-      if (runs.length > 0) wrong.push(`${dyno.name} is crashed, and runs`)
+    // A process that crashed twice cools off, an Eco app may sleep: that is as it should be.
+    if (dyno.state === 'crashed' || dyno.state === 'idle') {
+      if (runs.length > 0) wrong.push(`${dyno.name} is ${dyno.state}, and runs`)
     } else if (dyno.state !== 'up') wrong.push(`${dyno.name} is ${dyno.state}`)
     else if (runs.length !== 1) wrong.push(`${dyno.name} has ${runs.length} runs`)
-    else if (versions[0] !== newest.version)
-      wrong.push(`${dyno.name} runs v${versions[0]} of ${newest.version}`)
+    else if (versions[0] !== current.version)
+      wrong.push(`${dyno.name} runs v${versions[0]} of ${current.version}`)
     else if (runs[0]?.run.id !== dyno.id) wrong.push(`${dyno.name} is another run`)
   }
   for (const { run } of live) if (!wanted.includes(run.name)) wrong.push(`${run.name} runs unasked`)
   return wrong
 }
+
+const oneOffs = new Set(['run', 'release'])
 
 const checkRoute = (c: Cluster, app: Known, dynos: readonly DynoView[]): string[] => {
   const route = c.outside.routes.get(app.id)

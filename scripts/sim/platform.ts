@@ -143,10 +143,13 @@ const revive = async (c: Cluster, apps: readonly Known[]): Promise<void> => {
   await c.world.run(() => false, askMs)
 }
 
-type Act = 'create' | 'deploy' | 'config' | 'scale' | 'restart' | 'stop' | 'run' | 'rollback' | 'destroy'
+type Act =
+  | ('create' | 'deploy' | 'config' | 'scale' | 'restart' | 'stop' | 'run' | 'rollback' | 'destroy')
+  | ('idle' | 'preboot')
 const acts: readonly Act[] = [
   ...(['create', 'create', 'deploy', 'deploy', 'deploy', 'config', 'config', 'config'] as const),
   ...(['scale', 'scale', 'scale', 'restart', 'stop', 'run', 'rollback', 'destroy'] as const),
+  ...(['idle', 'preboot'] as const),
 ]
 
 /** Asks, and notes what was answered; failures are the client's to live with. */
@@ -165,7 +168,9 @@ const act = (c: Cluster, app: Known, what: Act, random: SeededRandom): void => {
       }, ignore)
       return
     case 'deploy': {
-      const types = random.chance(0.7) ? { web: 'web', worker: 'worker' } : { web: 'web', clock: 'worker' }
+      const others = random.chance(0.7) ? { worker: 'worker' } : { clock: 'worker' }
+      const phase = random.chance(0.3) ? { release: random.pick(['exit 0', 'exit 0', 'exit 1']) } : {}
+      const types = { web: 'web', ...others, ...phase }
       const id = `${app.id}-slug-${++app.slugs}`
       const slug = { ...slugBase, id, processTypes: types }
       c.ask(releases, { type: 'deploy', slug, description: `Deploy ${id}`, by }, askMs).then((made) => {
@@ -205,6 +210,14 @@ const act = (c: Cluster, app: Known, what: Act, random: SeededRandom): void => {
         keepWeb(app)
       }, ignore)
       return
+    case 'idle':
+      c.ask(formation, { type: 'idle' }, askMs).catch(ignore)
+      return
+    case 'preboot': {
+      const feature = { type: 'feature', name: 'preboot', enabled: random.chance(0.5) } as const
+      c.ask(ref(App, app.id), feature, askMs).catch(ignore)
+      return
+    }
     case 'destroy':
       if (!app.created || random.chance(0.5)) return
       app.destroying = true
@@ -223,6 +236,7 @@ const keepWeb = (app: Known): void => {
 const scale = (c: Cluster, app: Known, random: SeededRandom): void => {
   const type = random.pick(['web', 'web', 'worker', 'clock'])
   const quantity = random.between(0, 3)
+  const size = random.chance(0.2) ? { size: random.pick(['eco', 'basic']) } : {}
   app.scaling++
   const before = app.scale
   app.scale = undefined
@@ -230,7 +244,9 @@ const scale = (c: Cluster, app: Known, random: SeededRandom): void => {
     ref(Formation, app.id),
     {
       type: 'scale',
-      updates: [{ type, quantity: String(quantity), ...(type === 'clock' ? { singleton: true } : {}) }],
+      updates: [
+        { type, quantity: String(quantity), ...size, ...(type === 'clock' ? { singleton: true } : {}) },
+      ],
       by,
     },
     askMs,
