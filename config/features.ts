@@ -78,8 +78,28 @@ export const prebootFeature = {
   docUrl: 'https://devcenter.heroku.com/articles/preboot',
 } as const satisfies FeatureKind
 
+/** On, as the CLI wants it before it connects, until somebody turns it off. */
+export const execFeature = {
+  name: 'runtime-heroku-exec',
+  state: 'general',
+  title: 'Heroku Exec',
+  description: 'Let heroku ps:exec, ps:copy and ps:forward into running dynos',
+  docUrl: 'https://devcenter.heroku.com/articles/exec',
+} as const satisfies FeatureKind
+
 /** Everything that is turned on and off as it is, for `heroku features` and `heroku labs`. */
-export const appFeatures: readonly FeatureKind[] = [...routerFeatures, prebootFeature, ...dynoFeatures]
+export const appFeatures: readonly FeatureKind[] = [
+  ...routerFeatures,
+  prebootFeature,
+  execFeature,
+  ...dynoFeatures,
+]
+
+/** What the record of an app holds while the feature is not as it is by itself. */
+export const markOf = (name: string): string => (isOnByItself(name) ? `no-${name}` : name)
+export const isOnByItself = (name: string): boolean => name === execFeature.name
+export const isFeatureOn = (name: string, marks: readonly string[]): boolean =>
+  marks.includes(markOf(name)) !== isOnByItself(name)
 
 const dynoFeatureNames: ReadonlySet<string> = new Set(dynoFeatures.map(({ name }) => name))
 export const isDynoFeature = (name: string): boolean => dynoFeatureNames.has(name)

@@ -35,6 +35,8 @@ export type Settings = {
   readonly join: string | undefined
   /** Servers of an external bus. Undefined: the embedded one. */
   readonly natsUrls: readonly string[] | undefined
+  /** Where SSH into dynos comes in. Undefined: nowhere. */
+  readonly ssh: { readonly host: string; readonly port: number } | undefined
   /** Undefined: `oci` where it can be, else `process`. */
   readonly driver: 'oci' | 'process' | undefined
   /** What the dynos of this host are promised together: more than it has, and they share. Undefined: all. */
@@ -203,6 +205,19 @@ const balancersOf = (env: Environment, name: string, fallback: readonly string[]
   return members
 }
 
+/** The stock client dials port 80 and no other. */
+const sshPort = 80
+
+const sshOf = (env: Environment): Settings['ssh'] => {
+  const value = text(env, 'MANIFOLD_SSH') ?? '127.0.0.1'
+  if (value === 'off') return undefined
+  const [host = '', number = String(sshPort), ...more] = value.split(':')
+  const isPort = /^[1-9]\d{0,4}$/.test(number) && Number(number) <= 65_535
+  if (!isIPv4(host) || !isPort || more.length > 0)
+    return refuse('MANIFOLD_SSH', value, 'off, or an IPv4 address of this machine like 127.0.0.1:80')
+  return { host, port: Number(number) }
+}
+
 /** What an npm client needs from its surroundings: where packages are and whom to trust. */
 const buildEnvNames = [
   'npm_config_registry',
@@ -266,6 +281,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     join: joinOf(env),
     appDomain,
     natsUrls: natsUrlsOf(env),
+    ssh: sshOf(env),
     driver,
     dynoMemoryBytes: dynoMemoryOf(env),
     sample: sample === '1',

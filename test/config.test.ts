@@ -92,6 +92,7 @@ t.test('a wrong setting is refused in one line that names it, its value and what
     MANIFOLD_DRIVER: ['docker', 'oci or process'],
     MANIFOLD_DYNO_MEMORY_MB: ['511', 'a number of megabytes from 512 to 1073741824'],
     MANIFOLD_SAMPLE: ['yes', '0 or 1'],
+    MANIFOLD_SSH: ['localhost:80', 'off, or an IPv4 address of this machine like 127.0.0.1:80'],
     MANIFOLD_JOIN: ['nats://x', 'the join URL that a host of the cluster printed'],
     MANIFOLD_ROLES: ['control,web', 'some of control,dyno,router,logplex, each once'],
     MANIFOLD_LABELS: ['zone', 'name=value pairs like zone=a,disk=ssd, each name once'],
@@ -124,6 +125,13 @@ t.test('a wrong setting is refused in one line that names it, its value and what
         ),
         value,
       )
+  const ssh = (value: string) => loadSettings({ ...home, MANIFOLD_SSH: value }).ssh
+  t.same(ssh(''), { host: '127.0.0.1', port: 80 })
+  t.same(ssh('10.0.0.5'), { host: '10.0.0.5', port: 80 })
+  t.same(ssh('127.0.0.9:2222'), { host: '127.0.0.9', port: 2222 })
+  t.equal(ssh('off'), undefined)
+  for (const value of ['127.0.0.1:0', '127.0.0.1:65536', '127.0.0.1:80:80', '::1', '80'])
+    t.throws(() => ssh(value), SettingsError, value)
   t.throws(() => loadSettings({ ...home, MANIFOLD_PORT: '5061' }), /a port that HTTP clients do not block/)
   t.throws(() => loadSettings({ ...home, MANIFOLD_ROUTER_PORT: '5000' }), /a port other than MANIFOLD_PORT/)
   t.throws(() => loadSettings({ ...home, MANIFOLD_CLUSTER_PORT: '4998' }), /free of 5000, which is in use/)

@@ -21,6 +21,7 @@ const doors: arrow.Doors = {
   nanoid: /^src\/system\/random\.ts$/,
   nats: /^src\/nats\//,
   node: 'not imported',
+  ssh2: /^src\/ssh\/server\.ts$/,
   typebox: /^src\/runtime\/schema\.ts$/,
   undici: /^src\/peers\/client\.ts$/,
   yaml: /^src\/slug\/release-yaml\.ts$/,

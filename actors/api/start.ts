@@ -14,6 +14,7 @@ import type { Accounts } from './accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { ApiSettings, Edge, OutputStreams } from './edge.ts'
 import { clusterMount } from './face/cluster.ts'
+import { execMount, type Tunnel } from './face/exec.ts'
 import { createFace, type ApiRequests } from './face/face.ts'
 import { gitMount, type GitHandler } from './face/git.ts'
 import { outputMount, slugMount } from './face/output.ts'
@@ -37,6 +38,7 @@ export type ApiParts = {
   readonly slugs: { readonly get: (sha256: string) => Promise<AsyncIterable<Uint8Array> | undefined> }
   readonly tails: Tails
   readonly git: GitHandler
+  readonly tunnel: Tunnel
   readonly requests: ApiRequests
   /** Serves the endpoints to whoever asks over NATS. */
   readonly serve: (endpoints: readonly ServiceEndpoint[]) => Promise<{ readonly close: () => Promise<void> }>
@@ -84,6 +86,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     requests: parts.requests,
     mounts: [
       gitMount(edge, parts.git),
+      execMount(edge, parts.tunnel),
       logStreams,
       outputMount(parts.streams),
       slugMount(parts.slugs),

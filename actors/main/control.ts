@@ -33,6 +33,7 @@ import { untilAvailable, type Bus } from './bus.ts'
 import { openClusterOperator } from './cluster-operator.ts'
 import { builtinNames, type Engine } from './engine.ts'
 import { factsPath, readFacts, type HostFacts } from './host-facts.ts'
+import { insideOf } from './inside.ts'
 import { createInvite } from './invite.ts'
 import { authorityOf, type Cluster } from './members-file.ts'
 import type { Neighbours } from './neighbours.ts'
@@ -41,6 +42,7 @@ import { buildThrough, openGitFace } from './push.ts'
 import { keepPlatformCertificate } from './platform-certificate.ts'
 import { localRequests } from './local-requests.ts'
 import { serveEndpoints } from './serve-endpoints.ts'
+import { openTunnel } from './tunnel.ts'
 
 export type Control = { readonly close: () => Promise<void>; readonly invite: () => Promise<string> }
 
@@ -143,6 +145,14 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     uuid: () => random.uuid(),
     build: buildThrough(node),
   })
+  const tunnel = await openTunnel({
+    listen: settings.ssh,
+    secret: cluster.secrets.authorityKey,
+    inside: insideOf({ self: cluster.name, inside: engine.inside, peers }),
+    random,
+    clock,
+    log,
+  })
   const requests = localRequests(clock)
   const owner = { email: ownerEmail, token: deps.token }
   const reads = patientReads(clock, store)
@@ -164,6 +174,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     slugs: { get: (sha256) => bus.objects.get(slugObject(sha256)) },
     tails: { open: (wanted, reader) => openTail(bus.history, wanted, reader), format: formatLine },
     git: (request, response, { app, user, pathInfo }) => git.serve(request, response, app, user, pathInfo),
+    tunnel,
     requests,
     serve: (endpoints) => {
       requests.serve(endpoints)
@@ -196,6 +207,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     invite,
     close: async () => {
       await api.close()
+      await tunnel.close()
       await git.close()
       await backups.close()
       platformCertificate?.close()

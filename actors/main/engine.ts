@@ -21,6 +21,7 @@ import { findNpm, platformNode } from '../../src/slug/platform-node.ts'
 import { performBuilder } from '../effects/perform/builder.ts'
 import { performCensus } from '../effects/perform/census.ts'
 import { limitsOf, performContainer } from '../effects/perform/container.ts'
+import { openInside, type Inside } from '../effects/perform/container/inside.ts'
 import { createSlugs } from '../effects/perform/container/slugs.ts'
 import { performFleet } from '../effects/perform/fleet.ts'
 import { performHistory } from '../effects/perform/history.ts'
@@ -41,6 +42,8 @@ export type Engine = {
   readonly hub: OutputHub
   readonly shuttle: Shuttle
   readonly effects: Effects
+  /** Sessions in dynos of this host. */
+  readonly inside: Inside
   /** The packed slug on this disk, for other hosts. Undefined: not here. */
   readonly packedSlug: (sha256: string) => string | undefined
 }
@@ -123,6 +126,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
     driver,
     hub,
     shuttle,
+    inside: openInside(driver),
     packedSlug: (sha256) => slugs.packedOf(sha256),
     effects: {
       ...vault.effects,

@@ -26,6 +26,7 @@ import { chooseDriver, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
 import { evacuate } from './evacuate.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
+import { serveInside } from './inside.ts'
 import { openNeighbours, type Neighbours } from './neighbours.ts'
 import { homePaths } from './paths.ts'
 import { renewAtStart } from './renew.ts'
@@ -152,6 +153,13 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const failed = Promise.withResolvers<string>()
   /** Says how the next host joins; known once the API is. */
   const invited: { say?: () => void } = {}
+  const insideServer = serveInside({
+    inside: engine.inside,
+    admits: (peer) =>
+      neighbours.hosts().some((one) => one.name === peer.name && one.roles.includes('control')),
+    random,
+    clock,
+  })
   const neighbours: Neighbours = await openNeighbours({
     cluster,
     bus,
@@ -162,8 +170,8 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     clock,
     log,
     packedSlug: (sha256) => engine.packedSlug(sha256),
-    attach: (token) => rendezvous.expect(token, attachTimeoutMs),
-    calls: { [factsPath]: facts, ...serveSteps(place) },
+    attach: async (token) => insideServer.take(token) ?? rendezvous.expect(token, attachTimeoutMs),
+    calls: { [factsPath]: facts, ...serveSteps(place), ...insideServer.calls },
     joined: () => invited.say?.(),
     removed: () => failed.resolve('this host was removed from its cluster'),
   })

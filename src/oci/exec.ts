@@ -147,7 +147,9 @@ const hold = async (
   }
   await start.started?.(pid)
   let late: NodeJS.Timeout | undefined
+  let isOver = false
   const exit = ended.then(async (code) => {
+    isOver = true
     clearTimeout(late)
     await forget()
     return { code }
@@ -159,6 +161,7 @@ const hold = async (
     errors,
     exit,
     hangup: () => {
+      if (isOver) return
       signal('SIGHUP')
       late ??= setTimeout(() => {
         signal('SIGKILL')

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { ClusterOperator } from '../../actors/api/cluster.ts'
+import type { Tunnel } from '../../actors/api/face/exec.ts'
 import type { Tails } from '../../actors/api/face/tail.ts'
 import type { ServiceEndpoint } from '../../actors/api/service.ts'
 import { openAccounts } from '../../actors/api/accounts.ts'
@@ -30,7 +31,16 @@ export const by = { id: systemRandom.uuid(), email: 'a@b.c' }
 /** Where requests go in place of the table of handlers. */
 export type Wire = Pick<ApiParts, 'requests' | 'serve'>
 
-export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) => {
+/** Lets nobody in. */
+const noTunnel: Tunnel = {
+  host: '',
+  hostKey: '',
+  refusal: async () => 'SSH into dynos is off on this host: MANIFOLD_SSH=off',
+  isKey: () => true,
+  reserve: () => '',
+}
+
+export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator, tunnel: Tunnel = noTunnel) => {
   const directory = mkdtempSync(join(tmpdir(), 'manifold-api-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const certificates = await keepCertificates(directory, ['localhost', '127.0.0.1'], Date.now())
@@ -93,6 +103,7 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator) =
       format: (line) => `T ${line.source}[${line.process}]: ${Buffer.from(line.text).toString()}`,
     },
     git: (_req, res, { app, user, pathInfo }) => void res.end(`git ${app.name} ${user.email} ${pathInfo}`),
+    tunnel,
     requests: wire?.requests ?? {
       async ask(subject, bytes, _timeoutMs, headers) {
         const { headers: back, bytes: answer } = await call(

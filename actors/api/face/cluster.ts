@@ -10,8 +10,8 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { tokenOf } from '../accounts.ts'
 import type { ClusterOperator } from '../cluster.ts'
-import { ApiError, unauthorized } from '../errors.ts'
-import type { Handler, Mount } from './mount.ts'
+import { unauthorized } from '../errors.ts'
+import { refusing, sayJson, type Handler, type Mount } from './mount.ts'
 
 /** @param token the owner's, as this home keeps it: other keys may be good, but cannot be looked up now */
 export const clusterMount = (cluster: ClusterOperator, token: string): Mount => {
@@ -37,32 +37,15 @@ export const clusterMount = (cluster: ClusterOperator, token: string): Mount => 
   }
 }
 
-const guarded = async (
-  req: IncomingMessage,
-  res: ServerResponse,
-  token: string,
-  handler: Handler,
-): Promise<void> => {
-  try {
+const guarded = (req: IncomingMessage, res: ServerResponse, token: string, handler: Handler): Promise<void> =>
+  refusing(res, () => {
     if (!same(tokenOf(req.headers.authorization ?? '') ?? '', token)) throw unauthorized()
-    await handler(req, res)
-  } catch (error) {
-    if (!(error instanceof ApiError) || res.headersSent) throw error
-    // What is not read of the request goes with the connection.
-    res.setHeader('connection', 'close')
-    sayJson(res, error.status, error.body())
-  }
-}
+    return handler(req, res)
+  })
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 const same = (one: string, other: string): boolean => timingSafeEqual(digest(one), digest(other))
 
 async function* from(first: IteratorResult<string, unknown>, rest: AsyncIterator<string>) {
   for (let step = first; step.done !== true; step = await rest.next()) yield step.value
-}
-
-const sayJson = (res: ServerResponse, status: number, body: unknown): void => {
-  const bytes = Buffer.from(JSON.stringify(body))
-  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': bytes.length })
-  res.end(bytes)
 }

@@ -46,7 +46,8 @@ const serve =
     else await git(req, res, { app, user, pathInfo })
   }
 
-const infoOf = async (edge: Edge, name: string): Promise<AppView | undefined> => {
+/** Undefined: there is no app of that name. */
+export const infoOf = async (edge: Edge, name: string): Promise<AppView | undefined> => {
   const id = await appIdOf(edge.store, name)
   if (id === undefined) return undefined
   try {

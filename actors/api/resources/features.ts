@@ -2,7 +2,7 @@
  * Features of an app, for `heroku features` and `heroku labs`: those of the platform, and one for each
  * process type, which marks it as a singleton as `PATCH /apps/:app/formation` does.
  */
-import { appFeatures, singletonFeature } from '../../../config/features.ts'
+import { appFeatures, isFeatureOn, isOnByItself, markOf, singletonFeature } from '../../../config/features.ts'
 import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
 import { Formation } from '../../protocols/formation.ts'
@@ -43,7 +43,8 @@ export const features = [
       const { enabled } = request.body
       const single = types.find(({ type }) => singletonFeature(type).name === name)
       if (single === undefined) {
-        const changed = await request.ask(ref(App, app.id), { type: 'feature', name, enabled })
+        const mark = { name: markOf(name), enabled: enabled !== isOnByItself(name) }
+        const changed = await request.ask(ref(App, app.id), { type: 'feature', ...mark })
         return ok(pick(bodies(changed, types), name))
       }
       // Processes are restarted when they become the only one: not for what is so already.
@@ -59,7 +60,7 @@ const typesOf = async (request: Request, app: AppView): Promise<readonly Process
   (await request.ask(ref(Formation, app.id), { type: 'types' })).types
 
 const bodies = (app: AppView, types: readonly ProcessType[]): readonly FeatureBody[] => [
-  ...appFeatures.map((kind) => featureBody(kind, app.features.includes(kind.name), app)),
+  ...appFeatures.map((kind) => featureBody(kind, isFeatureOn(kind.name, app.features), app)),
   ...types.map(({ type, singleton }) => featureBody(singletonFeature(type), singleton, app)),
 ]
 

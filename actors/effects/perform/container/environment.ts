@@ -56,6 +56,12 @@ const commitDigits = 8
 const descriptionOf = ({ slug: { commit, description } }: Run): string =>
   description === '' ? `Deploy ${commit.slice(0, commitDigits)}` : description
 
+/** Of a session in a running dyno: without config vars. */
+export const sessionEnv = (
+  { name }: Run,
+  { appDir, port }: Pick<Place, 'appDir' | 'port'>,
+): Record<string, string> => ({ PATH: searchPath, HOME: appDir, DYNO: name, PORT: String(port) })
+
 /** `.profile.d/*.sh`, then `.profile`, then the command in the shell that they prepared. */
 const profile = `cd "$HOME"
 for file in "$HOME"/.profile.d/*.sh; do [ ! -r "$file" ] || . "$file"; done
