@@ -1,6 +1,6 @@
 /**
- * The SSH side of `heroku ps:exec`, `ps:copy`, `ps:forward` and `ps:socks`: who may come in and to which dyno,
- * and the server that lets them in.
+ * The SSH side of `heroku ps:exec`, `ps:copy`, `ps:forward` and `ps:socks`: who may come in and to which
+ * dyno, and the server that lets them in.
  *
  * The stock CLI dials port 80, which may be taken or not ours: the host goes on without, says so once, and
  * tries again when somebody wants in.

@@ -46,7 +46,10 @@ const frameReader = (): ((chunk: Buffer) => readonly Frame[]) => {
   }
 }
 
-/** The side of the process: what is read from it goes to the other host, what is written to it came from there. */
+/**
+ * The side of the process: what is read from it goes to the other host, what is written to it came from
+ * there.
+ */
 export const carry = (executed: Executed): Duplex => {
   const { stdin, output, errors } = executed
   const frames = frameReader()

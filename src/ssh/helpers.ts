@@ -68,7 +68,7 @@ while (1) {
 }
 `
 
-/** A connection to a port of its own loopback: \`+\` once there is one, \`-\` when there is none; then bytes. */
+/** A connection to a port of its own loopback: `+` once there is one, `-` when there is none; then bytes. */
 const loopback = `
 use strict; use warnings; use Socket qw(:DEFAULT inet_pton AF_INET6 pack_sockaddr_in pack_sockaddr_in6);
 my ($port) = @ARGV; my $socket;

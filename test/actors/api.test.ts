@@ -122,12 +122,13 @@ t.test('a feature is turned on and off by name or id, and only where there is on
     ((await http('GET', path)).body as unknown as { name: string; enabled: boolean }[])
       .filter((feature) => feature.enabled)
       .map(({ name }) => name)
-  t.same(await enabled(), [])
+  const always = 'runtime-heroku-exec'
+  t.same(await enabled(), [always])
   const on = await http('PATCH', `${path}/http-session-affinity`, { enabled: true })
   t.match(on, { status: 200, body: { name: 'http-session-affinity', enabled: true, state: 'general' } })
-  t.same(await enabled(), ['http-session-affinity'])
+  t.same(await enabled(), ['http-session-affinity', always])
   t.match((await http('PATCH', `${path}/${on.body['id']}`, { enabled: false })).body, { enabled: false })
-  t.same(await enabled(), [])
+  t.same(await enabled(), [always])
   t.match(await http('PATCH', `${path}/nope`, { enabled: true }), {
     status: 404,
     body: { id: 'not_found', resource: 'app_feature' },

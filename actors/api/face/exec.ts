@@ -1,6 +1,6 @@
 /**
- * Exec: what `heroku ps:exec` and its like ask of Heroku's exec manager (spec/cli-api.md §2.6). The app is the
- * user name of their credentials, the token its password.
+ * Exec: what `heroku ps:exec` and its like ask of Heroku's exec manager (spec/cli-api.md §2.6). The app is
+ * the user name of their credentials, the token its password.
  *
  *   GET /api/v2          dynos that can be connected to
  *   PUT /api/v2/<dyno>   lets a key in to that dyno, and says where and as whom
