@@ -1,6 +1,7 @@
 /**
- * Output of a release command: kept as a log of its own under the release's id, so that every host can show
- * it, while it runs and for a week after. Its end is a line of the platform's.
+ * Output of a release command: kept as a log of its own, so that every host can show it, while it runs and
+ * for a week after. Its end is a line of the platform's. Its key is no app's: who may read an output by its
+ * id alone must not read an app's log so.
  */
 import type { Stream } from '../../src/ports/stream.ts'
 import { historyLinesMax } from '../effects/perform/history.ts'
@@ -12,6 +13,9 @@ export const endOfOutput: Line = { atUs: 0, source: 'heroku', process: 'end', te
 const isEnd = ({ source, process }: Line): boolean =>
   source === endOfOutput.source && process === endOfOutput.process
 
+/** Under what a release's output is kept. */
+export const outputKey = (releaseId: string): string => `release-${releaseId}`
+
 export type OutputReader = {
   readonly onText: (text: string) => void
   readonly onEnd: () => void
@@ -22,10 +26,11 @@ const decoder = new TextDecoder()
 /** From its first line to its end. Undefined: nothing was said there (yet). Rejects: it cannot be read. */
 export const readOutput = async (
   stream: Stream,
-  id: string,
+  releaseId: string,
   { onText, onEnd }: OutputReader,
 ): Promise<{ readonly close: () => void } | undefined> => {
-  if ((await stream.read(id)).length === 0) return undefined
+  const key = outputKey(releaseId)
+  if ((await stream.read(key)).length === 0) return undefined
   let hasEnded = false
   const end = (): void => {
     if (hasEnded) return
@@ -34,7 +39,7 @@ export const readOutput = async (
   }
   const tail = openTail(
     stream,
-    { appId: id, lines: historyLinesMax, tail: true, filter: {} },
+    { appId: key, lines: historyLinesMax, tail: true, filter: {} },
     {
       onLine: (_, line) => {
         if (hasEnded) return

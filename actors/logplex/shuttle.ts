@@ -11,21 +11,21 @@ import { join } from 'node:path'
 import { logStart, type Driver, type LogBatch, type LogCursor, type LogLine } from '../../src/oci/driver.ts'
 import type { Line } from '../protocols/channel.ts'
 import type { Run } from '../protocols/shapes.ts'
-import { endOfOutput } from './output.ts'
+import { endOfOutput, outputKey } from './output.ts'
 
 export type Shipment = {
   readonly runId: string
   readonly appId: string
   readonly process: string
-  /** A release whose command this is: what it says is kept under that id too, with an end (output.ts). */
-  readonly outputId?: string
+  /** Of a release command: what it says is kept under that key too, with an end (output.ts). */
+  readonly outputKey?: string
 }
 
 export const shipmentOf = (run: Run): Shipment => ({
   runId: run.id,
   appId: run.appId,
   process: run.name,
-  ...(run.isPhase === true && { outputId: run.releaseId }),
+  ...(run.isPhase === true && { outputKey: outputKey(run.releaseId) }),
 })
 
 export type Shuttle = {
@@ -73,7 +73,7 @@ export const createShuttle = (folder: string, driver: Driver, deliver: Deliver, 
   }
 
   return {
-    ship: async ({ runId, appId, process, outputId }) => {
+    ship: async ({ runId, appId, process, outputKey: copyKey }) => {
       const source = `${runId}:${life}`
       const toLine = (line: LogLine): Line => ({
         atUs: microseconds(line.at),
@@ -93,13 +93,13 @@ export const createShuttle = (folder: string, driver: Driver, deliver: Deliver, 
             ),
           })
         if (batch.length > 0) {
-          if (outputId !== undefined) await deliver(outputId, source, ++batches, batch)
+          if (copyKey !== undefined) await deliver(copyKey, source, ++batches, batch)
           await deliver(appId, source, ++batches, batch)
         }
         await keepCursor(runId, cursor)
       }
       await driver.follow(runId, await readCursor(runId), carry).done
-      if (outputId !== undefined) await deliver(outputId, source, ++batches, [endOfOutput])
+      if (copyKey !== undefined) await deliver(copyKey, source, ++batches, [endOfOutput])
     },
     forget: (runId) => rm(cursorFile(runId), { force: true }),
   }

@@ -56,8 +56,11 @@ export const features = [
   }),
 ]
 
-const typesOf = async (request: Request, app: AppView): Promise<readonly ProcessType[]> =>
-  (await request.ask(ref(Formation, app.id), { type: 'types' })).types
+/** Those that run on: of a release command there is one life anyhow. */
+const typesOf = async (request: Request, app: AppView): Promise<readonly ProcessType[]> => {
+  const { types } = await request.ask(ref(Formation, app.id), { type: 'types' })
+  return types.filter(({ type }) => type !== 'release')
+}
 
 const bodies = (app: AppView, types: readonly ProcessType[]): readonly FeatureBody[] => [
   ...appFeatures.map((kind) => featureBody(kind, isFeatureOn(kind.name, app.features), app)),

@@ -1,0 +1,125 @@
+/**
+ * The output of a release command: what its dyno says goes to the app's log and to a log of its own, which
+ * any host shows from its first line to its end; over a real nats-server.
+ */
+import t, { type Test } from 'tap'
+import { packLines } from '../../actors/effects/perform/history.ts'
+import { readOutput } from '../../actors/logplex/output.ts'
+import { createShuttle, shipmentOf, type Deliver } from '../../actors/logplex/shuttle.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
+import { openStream } from '../../src/nats/streams.ts'
+import type { Driver, LogBatch } from '../../src/oci/driver.ts'
+import { openBus } from '../kit/bus.ts'
+import { scratch } from '../kit/files.ts'
+import { runOf } from '../kit/runs.ts'
+import { until } from '../kit/until.ts'
+
+t.setTimeout(60_000)
+const run = { ...runOf('release.4711'), isPhase: true }
+const batchOf = (...texts: readonly string[]): LogBatch => ({
+  lines: texts.map((text) => ({
+    at: '2023-11-14T22:13:20.000000000+00:00',
+    stream: 'stdout',
+    bytes: Buffer.from(text),
+  })),
+  cursor: { file: 0, offset: 1 },
+  lost: false,
+})
+
+/** What a host carries of the batches of one run, and where it went. */
+const ship = async (t: Test, deliver: Deliver, shipped: typeof run, batches: AsyncIterable<LogBatch>) => {
+  const follow: Driver['follow'] = (_, _from, onBatch) => {
+    const done = (async () => {
+      for await (const batch of batches) await onBatch(batch)
+    })()
+    return { done, close: () => undefined }
+  }
+  await createShuttle(await scratch(t), { follow } as unknown as Driver, deliver, 'life').ship(
+    shipmentOf(shipped),
+  )
+}
+const stored = async (t: Test) => {
+  const bus = await openBus(t)
+  const bounds = { replicas: 1, maxMessagesPerKey: 3_000, maxAgeMs: 0, maxBytes: 64 * 1024 * 1024 }
+  const stream = await openStream(await bus.join('h1'), { ...bounds, name: 'history' })
+  const keys: string[] = []
+  const deliver: Deliver = async (key, _source, _seq, lines) => {
+    keys.push(key)
+    await stream.append(key, packLines(lines))
+  }
+  return { stream, deliver, keys }
+}
+const watch = () => {
+  const seen = { text: '', hasEnded: false }
+  return {
+    seen,
+    reader: {
+      onText: (text: string) => void (seen.text += text),
+      onEnd: () => void (seen.hasEnded = true),
+    },
+  }
+}
+
+t.test('it is shown while the command runs, and ends when all of it is there', async (t) => {
+  const { stream, deliver } = await stored(t)
+  const gate = Promise.withResolvers<void>()
+  async function* batches() {
+    yield batchOf('one', 'two')
+    await gate.promise
+    yield batchOf('three')
+  }
+  t.equal(await readOutput(stream, run.releaseId, watch().reader), undefined, 'nothing was said yet')
+  const shipping = ship(t, deliver, run, batches())
+  const { seen, reader } = watch()
+  const reading = await until(() => readOutput(stream, run.releaseId, reader), { what: 'its first line' })
+  t.teardown(() => reading.close())
+  await until(() => seen.text === 'one\ntwo\n', { what: 'what there is' })
+  t.notOk(seen.hasEnded)
+  gate.resolve()
+  await shipping
+  await until(() => seen.hasEnded, { what: 'the end' })
+  t.equal(seen.text, 'one\ntwo\nthree\n')
+  const late = watch()
+  await readOutput(stream, run.releaseId, late.reader)
+  await until(() => late.seen.hasEnded, { what: 'the end for who comes late' })
+  t.equal(late.seen.text, seen.text)
+})
+
+t.test('one that says nothing ends as well, and the app has all lines in its own log', async (t) => {
+  const { stream, deliver } = await stored(t)
+  const told: Line[] = []
+  const both: Deliver = async (key, source, seq, lines) => {
+    if (key === run.appId) told.push(...lines)
+    await deliver(key, source, seq, lines)
+  }
+  await ship(t, both, run, (async function* () {})())
+  const silent = watch()
+  await readOutput(stream, run.releaseId, silent.reader)
+  await until(() => silent.seen.hasEnded, { what: 'the end' })
+  t.equal(silent.seen.text, '')
+  t.strictSame(told, [], 'the end is no line of the app')
+  await ship(
+    t,
+    both,
+    run,
+    (async function* () {
+      yield batchOf('again')
+    })(),
+  )
+  t.match(told, [{ process: 'release.4711', source: 'app' }])
+})
+
+t.test("who knows an app's id cannot read its log as an output", async (t) => {
+  const { stream, deliver, keys } = await stored(t)
+  const other = { ...run, isPhase: false }
+  await ship(
+    t,
+    deliver,
+    other,
+    (async function* () {
+      yield batchOf('a secret')
+    })(),
+  )
+  t.strictSame(keys, [run.appId], 'an ordinary run has none of its own')
+  t.equal(await readOutput(stream, run.appId, watch().reader), undefined)
+})
