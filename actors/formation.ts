@@ -10,7 +10,7 @@ import { actor, refAt, type AskCtx, type Caller } from '../src/runtime/index.ts'
 import { Routes } from './effects/routes.ts'
 import { Usage } from './effects/usage.ts'
 import { released } from './formation/decide.ts'
-import { canIdle, idleAt, isAsleep, sleep, wake } from './formation/idle.ts'
+import { canIdle, idleAt, isAsleep, rouse, sleep, wake } from './formation/idle.ts'
 import { chosen, restartOne, stopOne, viewOf, type Which } from './formation/dynos.ts'
 import { entered, lastOver, metered, meteredFrom } from './formation/meter.ts'
 import { move } from './formation/move.ts'
@@ -268,7 +268,7 @@ const rescale = (f: Formed, types: Formed['types'], ctx: Self): Formed => {
 /** Routers hear of a change at once; timers follow what is still open; an app without runs may go at last. */
 const settle = (before: State, after: State, ctx: Self): State => {
   if (before.f === after.f || after.f === null) return after
-  const counted = metered(before.f, after.f, ctx.now)
+  const counted = metered(before.f, rouse(after.f, ctx), ctx.now)
   // What it cost outlives the app.
   if (counted.destroying && counted.ending.length === 0 && lastOver(counted) === undefined) {
     for (const caller of after.callers) ctx.answer(caller, {})

@@ -48,6 +48,9 @@ const sleepOne = (f: Formed, slot: Slot, ctx: Self): Formed => {
 export const wake = (f: Formed, ctx: Self): Formed =>
   f.slots.filter(({ state }) => state === 'idle').reduce((next, slot) => wakeOne(next, slot, ctx), f)
 
+/** The same record, but that nothing sleeps on which no request could wake. */
+export const rouse = (f: Formed, ctx: Self): Formed => (f.destroying || isAsleep(f) ? f : wake(f, ctx))
+
 const wakeOne = (f: Formed, slot: Slot, ctx: Self): Formed => {
   say(ctx, ctx.self.key, 'heroku', slot.name, 'Unidling')
   sayState(slot, 'starting', ctx)

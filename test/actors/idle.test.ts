@@ -105,6 +105,37 @@ t.test('a release or a restart wakes an app; a run that comes up late does not',
   t.end()
 })
 
+t.test('nothing sleeps on that no request could wake', (t) => {
+  const asleep = () => {
+    const f = eco()
+    f.send({ type: 'scale', updates: [{ type: 'web', quantity: '1' }], by })
+    f.send({ type: 'idle' })
+    f.clear()
+    t.equal(states(f), 'idle idle')
+    return f
+  }
+  const withoutWeb = asleep()
+  withoutWeb.send({ type: 'scale', updates: [{ type: 'web', quantity: '0' }], by })
+  t.equal(states(withoutWeb), 'starting', 'its worker')
+  const larger = asleep()
+  larger.send({ type: 'scale', updates: [{ type: 'web', size: 'basic' }], by })
+  t.equal(states(larger), 'starting starting')
+  const restarted = asleep()
+  restarted.send({ type: 'restart', dyno: 'web.1', by })
+  t.equal(states(restarted), 'starting starting')
+  t.ok(said(restarted).includes('worker.1 Unidling'))
+  const one = eco()
+  one.send({ type: 'idle' })
+  one.send({ type: 'restart', dyno: 'web.1', by })
+  t.equal(states(one), 'starting idle idle', 'the next request wakes the others')
+  one.send({ type: 'used' })
+  t.equal(states(one), 'starting starting starting')
+  const ended = asleep()
+  ended.send({ type: 'destroy' })
+  t.strictSame(ended.asked, [], 'an app that goes wakes nobody')
+  t.end()
+})
+
 t.test('an activation that knows of no use waits its time', (t) => {
   const f = eco()
   f.nowMs += 29 * minute
