@@ -9,6 +9,7 @@ import type { Homes } from './home.ts'
 import type { Kernel } from './kernel.ts'
 import { Letter, type AnyMessage, type Reply, type Signal } from './letter.ts'
 import type { Limits } from './limits.ts'
+import type { View } from '../ports/directory.ts'
 import type { NodePorts } from './node-ports.ts'
 import { Outbound } from './outbound.ts'
 import { Ownership } from './ownership.ts'
@@ -35,6 +36,8 @@ export class Delivery {
   readonly #protocols: Protocols
   readonly #outbound: Outbound
   #kernel: Kernel | undefined
+  /** Told before any host could own a key, as by what is found at a start; undefined: one could. */
+  #early: Letter[] | undefined = []
 
   constructor(options: DeliveryOptions) {
     this.#options = options
@@ -75,15 +78,24 @@ export class Delivery {
       if (!isOpen()) return
       this.#ownership.setView(view)
       this.#viewChanged()
+      this.#sendEarly(view)
     })
-    this.#ownership.setView(directory.view())
+    const view = directory.view()
+    this.#ownership.setView(view)
+    this.#sendEarly(view)
   }
 
   flush(): void {
     this.#outbound.flush()
   }
+  /** The last that leaves; who still waits for an owner will have none. */
+  close(): void {
+    for (const letter of this.#early?.splice(0) ?? []) this.bounce(letter, 'no_owner')
+    this.flush()
+  }
   clear(): void {
     this.#outbound.clear()
+    this.#early = undefined
   }
   isUp(host: string): boolean {
     return this.#ownership.isUp(host)
@@ -119,7 +131,7 @@ export class Delivery {
     }
     if (home.role === undefined) return this.bounce(letter, 'noproc')
     const owner = this.#ownership.owner(home.role, ref.to, ref.key)
-    if (owner === undefined) return this.bounce(letter, 'no_owner')
+    if (owner === undefined) return this.#ownerless(letter)
     if (owner !== this.#host) return this.#send(owner, letter)
     if (home.shard === undefined) return this.bounce(letter, 'stopped')
     const here = this.#options.simulateRemote ? this.#carried(letter) : letter
@@ -166,9 +178,24 @@ export class Delivery {
   #postAway(letter: Letter): void {
     const { ref } = letter
     const host = ref.host ?? this.#ownership.owner(roleDefault, ref.to, ref.key)
-    if (host === undefined) return this.bounce(letter, 'no_owner')
+    if (host === undefined) return this.#ownerless(letter)
     if (host === this.#host) return this.bounce(letter, 'noproc')
     this.#send(host, letter)
+  }
+
+  /** A caller asks again; what is only told would be lost without need. */
+  #ownerless(letter: Letter): void {
+    const { earlyMax } = this.#options.limits
+    if (letter.caller === undefined && this.#early !== undefined && this.#early.length < earlyMax)
+      this.#early.push(letter)
+    else this.bounce(letter, 'no_owner')
+  }
+
+  #sendEarly(view: View): void {
+    if (this.#early === undefined || !view.hosts.some(({ roles }) => roles.includes(roleDefault))) return
+    const early = this.#early
+    this.#early = undefined
+    for (const letter of early) this.post(letter)
   }
 
   #send(host: string, out: Outgoing): void {

@@ -33,6 +33,8 @@ export type Limits = {
   readonly watchForgetMs: number
   /** Messages in one batch for one host; its bytes are bounded by the transport. */
   readonly batchMessagesMax: number
+  /** What is told before the first view of the hosts, and waits for it. */
+  readonly earlyMax: number
   /** How often a message may be sent on to another owner. */
   readonly hopsMax: number
   readonly idleMs: number
@@ -75,6 +77,7 @@ export const limitsDefault: Limits = {
   watchAssertMs: 5_000,
   watchForgetMs: 30_000,
   batchMessagesMax: 512,
+  earlyMax: 10_000,
   hopsMax: 4,
   idleMs: 300_000,
   activeMax: 100_000,

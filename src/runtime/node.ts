@@ -89,7 +89,7 @@ export const createNode = (given: NodePorts, config: NodeConfig): Node => {
     kernel.watches.clear()
   }
   const gaveUp = (reason: string): void => {
-    delivery.flush()
+    delivery.close()
     end()
     kernel.asks.failAll('stopped')
     config.onExit?.(reason)
@@ -115,7 +115,7 @@ export const createNode = (given: NodePorts, config: NodeConfig): Node => {
     stop: async () => {
       if (phase !== 'running') return
       await new Promise<void>((resolve) => root.stop('shutdown', resolve))
-      delivery.flush()
+      delivery.close()
       end()
       kernel.asks.failAll('stopped')
     },

@@ -5,6 +5,7 @@ import t from 'tap'
 import { decode, encode } from '../../src/runtime/codec.ts'
 import { refAt } from '../../src/runtime/index.ts'
 import { calmNetwork } from '../../src/sim/network.ts'
+import { limitsDefault } from '../../src/runtime/limits.ts'
 import { Ownership } from '../../src/runtime/ownership.ts'
 import { Lab, type LabHost } from '../kit/lab.ts'
 import { Eye, tree, k, timeoutMs, add, total, failureOf, recordOf, three, ownerOf } from '../kit/count.ts'
@@ -121,6 +122,28 @@ t.test('a key that no host owns has nobody to take its messages', async (t) => {
   const lab = new Lab()
   const host = await lab.host('a', tree(), { roles: ['edge'] })
   t.match(await failureOf(lab, add(host, 1)), { kind: 'nobody', reason: 'no_owner' })
+})
+
+t.test('what is told before any host could own its key waits for the first that can', async (t) => {
+  const lab = new Lab()
+  const edge = await lab.host('edge', tree(), { roles: ['edge'], limits: { ...limitsDefault, earlyMax: 3 } })
+  for (const n of [1, 10, 100, 1_000]) edge.node.tell(k, { type: 'bump', n })
+  await lab.run(50)
+  t.equal(edge.node.report().deadLetters['no_owner'], 1, 'as many as may wait')
+  const owner = await lab.host('owner', tree())
+  t.equal((await total(lab, owner)).n, 111)
+  lab.leave('owner')
+  edge.node.tell(k, { type: 'bump', n: 1 })
+  t.equal(edge.node.report().deadLetters['no_owner'], 2, 'from then on nobody is waited for')
+})
+
+t.test('what still waits for an owner when its host stops is counted', async (t) => {
+  const lab = new Lab()
+  const edge = await lab.host('edge', tree(), { roles: ['edge'] })
+  edge.node.tell(k, { type: 'bump', n: 1 })
+  t.equal(edge.node.report().deadLetters['no_owner'] ?? 0, 0)
+  await lab.answer(edge.node.stop())
+  t.equal(edge.node.report().deadLetters['no_owner'], 1)
 })
 
 t.test('what one tick sends to a host leaves as one batch, and arrives in order', async (t) => {
