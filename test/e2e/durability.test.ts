@@ -112,6 +112,36 @@ await t.test(
   },
 )
 
+await t.test(
+  'what a dyno says and how it ends while the host process is away is known when that is back',
+  async (t) => {
+    const count = 80
+    const command = `for i in $(seq 1 ${count}); do echo away-$i-; sleep 0.05; done; exit 7`
+    const isThere = (): boolean =>
+      readdirSync('/proc').some(
+        (name) => /^\d+$/.test(name) && readProc(name, 'cmdline').includes('echo away-$i-'),
+      )
+    const logs = (): Promise<string> => ok(['logs', '-n', '1500', ...app])
+    await ok(['run:detached', ...app, '--', command])
+    await until(async () => (await logs()).includes('away-1-'), {
+      what: 'its first line',
+      timeoutMs: 20_000,
+    })
+    await platform.kill()
+    await until(() => !isThere(), { what: 'its end', timeoutMs: 20_000 })
+    await platform.restart()
+    const text = await until(
+      async () => {
+        const all = await logs()
+        return /run\.\d{4}\]: State changed from up to complete/.test(all) && all
+      },
+      { what: 'its end in the log', timeoutMs: 30_000 },
+    )
+    for (let i = 1; i <= count; i++) t.equal(text.split(`: away-${i}-`).length, 2, `line ${i} is there once`)
+    t.match(text, /heroku\[run\.\d{4}\]: Process exited with status 7/)
+  },
+)
+
 await t.test('a router shard and a nats-server that die are started again', async (t) => {
   const shardPid = (): number => (JSON.parse(homeFile(platform, 'run/router-0.json')) as { pid: number }).pid
   const natsPid = (): number => Number(homeFile(platform, 'nats/nats.pid'))
