@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- dynos [starts|memory|crowd|neighbours]`: what a dyno costs its host. Starts beside bare
- * `runc run` and `docker run`, memory of what keeps a dyno, a host with 500 idle ones, and what neighbours
- * feel of a hostile one. Without a word all of it. Needs root.
+ * `npm run bench -- dynos [starts|memory|crowd|wake|neighbours]`: what a dyno costs its host. Starts beside bare
+ * `runc run` and `docker run`, memory of what keeps a dyno, a host with 500 idle ones, the wake of a
+ * sleeping app, and what neighbours feel of a hostile one. Without a word all of it. Needs root.
  */
 import { mkdtempSync, realpathSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -12,6 +12,7 @@ import { startDocker } from './dynos/docker.ts'
 import { measureKeepers } from './dynos/keepers.ts'
 import { measureNeighbours } from './dynos/neighbours.ts'
 import { measureStarts } from './dynos/starts.ts'
+import { measureWake } from './dynos/wake.ts'
 import { openYard, type Yard } from './dynos/yard.ts'
 import type { BenchOptions, Row } from './report.ts'
 
@@ -20,6 +21,7 @@ export const run = async ({ quick, args, log }: BenchOptions): Promise<readonly 
     starts: () => inYard(log, (yard) => measureStarts({ ...yard, rounds: quick ? 3 : 15, log })),
     memory: () => inYard(log, (yard) => measureKeepers({ ...yard, count: quick ? 3 : 10 })),
     crowd: () => measureCrowd(quick ? 50 : 500, quick ? 10_000 : 30_000, log),
+    wake: () => measureWake(quick ? 3 : 15, log),
     neighbours: () => measureNeighbours(quick ? 4_000 : 15_000, log),
   }
   const unknown = args.filter((part) => !(part in parts))
