@@ -184,7 +184,7 @@ const exited = (s: State, code: number, oomKilled: boolean, ctx: Self): State =>
   if (s.phase === 'exited') return s
   for (const timer of ['boot', 'exit', 'expired', 'fence', 'sample', 'hangup', 'idle']) ctx.cancel(timer)
   // The kernel kills one process of it; it is the dyno's end only when it was the one that counts.
-  const outOfMemory = oomKilled && code === killedCode && s.error === null && s.phase !== 'stopping'
+  const outOfMemory = oomKilled && code === killedCode && s.error === null
   if (outOfMemory)
     for (const text of [killedText(s.run.size), killText, 'Stopping process with SIGKILL'])
       tellLog(s, text, ctx)

@@ -15,8 +15,8 @@ const chanceOf = (runId: string): number => {
 }
 
 /** When its day is over; undefined: it is not up, or on its way out already. */
-export const cycleAt = ({ run, old, state, oneOff }: Slot): number | undefined =>
-  oneOff === null && run !== null && run.phase === 'up' && state === 'up' && !run.halted && old === null
+const cycleAt = ({ run, state, oneOff }: Slot): number | undefined =>
+  oneOff === null && run !== null && run.phase === 'up' && state === 'up' && !run.halted
     ? run.at + heroku.cycleMs + Math.floor(chanceOf(run.id) * heroku.cycleSpreadMs)
     : undefined
 

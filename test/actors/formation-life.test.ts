@@ -59,6 +59,23 @@ t.test('a dyno is cycled after a day and up to 216 minutes, one of a type at a t
   t.end()
 })
 
+t.test('two of a type that are due at once go one after the other, and others do not wait', (t) => {
+  const f = scaled([
+    { type: 'web', quantity: '3' },
+    { type: 'worker', quantity: '1' },
+  ])
+  f.nowMs += 40 * hour
+  const cycled = () => said(f).filter((line) => line.endsWith(' Cycling')).length
+  f.send({ type: 'reconcile' })
+  t.equal(cycled(), 2, 'a web and the worker')
+  f.send({ type: 'reconcile' })
+  t.equal(cycled(), 2, 'the new one is not up yet')
+  settleAll(f)
+  f.send({ type: 'reconcile' })
+  t.equal(cycled(), 3)
+  t.end()
+})
+
 t.test('a restart begins the day anew, and who is on its way out is left alone', (t) => {
   const f = scaled([])
   f.nowMs += 20 * hour
@@ -137,6 +154,69 @@ t.test('preboot: what fails to boot takes nothing from those who are served', (t
   t.match(record(f).slots, [{ state: 'starting', old: { id: first } }], 'and it is tried again')
   f.send({ type: 'stopDyno', dyno: 'web.1', by })
   t.match(record(f).ending, [{ id: first }], 'ps:stop ends both at once')
+  t.end()
+})
+
+/** Deployed with preboot: the old run serves, the new one is up. */
+const held = () => {
+  const f = scaled([])
+  withFeatures(f, ['preboot'])
+  const first = runsOf(f)['web.1']?.run
+  f.send({ type: 'released', release: releaseOf(4), by })
+  return { f, first }
+}
+
+t.test(
+  'preboot: a new run that its host loses or gives away takes nothing from those who are served',
+  (t) => {
+    const lost = held()
+    settleAll(lost.f)
+    lost.f.nowMs += 5_000
+    const others = record(lost.f).slots[0]!.old!
+    lost.f.send({
+      type: 'announced',
+      host: 'h',
+      since: 999,
+      runs: [
+        {
+          id: others.id,
+          appId: 'app-1',
+          name: 'web.1',
+          epoch: others.epoch,
+          releaseVersion: 3,
+          phase: 'up',
+          address: '10.0.0.1',
+          port: 3000,
+          outer: null,
+          startedAt: 1,
+          code: null,
+          error: null,
+        },
+      ],
+    })
+    t.match(record(lost.f).slots, [{ state: 'starting', old: { id: lost.first } }])
+    t.strictSame(targets(lost.f), [lost.first])
+
+    const moved = held()
+    settleAll(moved.f)
+    const { id: runId, epoch } = record(moved.f).slots[0]!.run!
+    const way = { runId, newRunId: 'new', epoch: epoch + 1, host: 'other' }
+    moved.f.send({ type: 'move', by: 'h', view: 9, why: 'drain', from: 'h', runs: [way] })
+    t.match(record(moved.f).slots, [{ run: { id: 'new' }, old: { id: moved.first } }])
+    t.match(record(moved.f).ending, [{ id: runId }])
+    t.end()
+  },
+)
+
+t.test('preboot: when its time is over before the new one is up, the old serves until then', (t) => {
+  const { f, first } = held()
+  f.nowMs += 10 * 60_000
+  f.send({ type: 'reconcile' })
+  t.strictSame(targets(f), [first])
+  t.strictSame(record(f).ending, [])
+  settleAll(f)
+  t.strictSame(targets(f), [runsOf(f)['web.1']?.run])
+  t.match(record(f).ending, [{ id: first }])
   t.end()
 })
 

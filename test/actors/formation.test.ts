@@ -97,6 +97,19 @@ t.test('a launch that no host reports is told again, then goes elsewhere under a
   t.end()
 })
 
+t.test('a run is told what its dyno needs to know of features and release', (t) => {
+  const f = placed()
+  t.match(tellsTo(f, 'launch'), [{ run: { releasedAt: 1, features: undefined } }])
+  const features = ['boot-timeout-90', 'http-session-affinity', 'log-runtime-metrics', 'preboot']
+  f.send({ type: 'appChanged', appName: 'demo', hostnames: [], maintenance: false, features, at: 1 })
+  f.clear()
+  f.send({ type: 'restart', by })
+  place(f, 'h')
+  const [{ run } = {}] = tellsTo(f, 'launch') as { run: { features: string[] } }[]
+  t.strictSame(run?.features, ['boot-timeout-90', 'log-runtime-metrics'], 'those for dynos')
+  t.end()
+})
+
 t.test('a run that its host does not name any more is gone, and no crash is counted', (t) => {
   const f = placed()
   const up = reportOf(f, 'up')

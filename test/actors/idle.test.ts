@@ -4,7 +4,20 @@
  */
 import t from 'tap'
 import { heroku } from '../../config/heroku.ts'
-import { by, place, placed, record, releaseOf, report, said, settleAll, tellsTo } from '../kit/formations.ts'
+import { formation } from '../../actors/formation.ts'
+import { drive } from '../kit/drive.ts'
+import {
+  appId,
+  by,
+  place,
+  placed,
+  record,
+  releaseOf,
+  report,
+  said,
+  settleAll,
+  tellsTo,
+} from '../kit/formations.ts'
 import { code, route, settled, world } from '../kit/routes.ts'
 
 const minute = 60_000
@@ -128,8 +141,13 @@ t.test('nothing sleeps on that no request could wake', (t) => {
   one.send({ type: 'idle' })
   one.send({ type: 'restart', dyno: 'web.1', by })
   t.equal(states(one), 'starting idle idle', 'the next request wakes the others')
+  settleAll(one)
+  t.match(routeOf(one), { web: 'up', idles: 'asleep' })
+  one.nowMs += 1_000
+  one.clear()
   one.send({ type: 'used' })
-  t.equal(states(one), 'starting starting starting')
+  t.equal(states(one), 'up starting starting')
+  t.match(one.ran, [{ name: 'routes.announce', args: { route: { idles: 'awake' } } }], 'at once')
   const ended = asleep()
   ended.send({ type: 'destroy' })
   t.strictSame(ended.asked, [], 'an app that goes wakes nobody')
@@ -144,6 +162,13 @@ t.test('an activation that knows of no use waits its time', (t) => {
   f.send({ type: 'idleDue' })
   t.equal(states(f), 'up up up', 'not due yet')
   t.equal(f.timers.get('idle')?.ms, 2 * minute)
+  const next = drive(formation, {
+    key: appId,
+    args: undefined,
+    saved: f.saved()!,
+    nowMs: f.nowMs + 60 * minute,
+  })
+  t.equal(next.timers.get('idle')?.ms, heroku.idleAfterMs + minute)
   t.end()
 })
 

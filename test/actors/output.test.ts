@@ -83,6 +83,19 @@ t.test('it is shown while the command runs, and ends when all of it is there', a
   await readOutput(stream, run.releaseId, late.reader)
   await until(() => late.seen.hasEnded, { what: 'the end for who comes late' })
   t.equal(late.seen.text, seen.text)
+  // As a host does that was killed before it could note that it had shipped all.
+  await ship(
+    t,
+    deliver,
+    run,
+    (async function* () {
+      yield batchOf('three')
+    })(),
+  )
+  const again = watch()
+  await readOutput(stream, run.releaseId, again.reader)
+  await until(() => again.seen.hasEnded, { what: 'its first end' })
+  for (const { text } of [again.seen, seen]) t.equal(text, 'one\ntwo\nthree\n', 'the rest is a repeat')
 })
 
 t.test('one that says nothing ends as well, and the app has all lines in its own log', async (t) => {
