@@ -5,11 +5,12 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer, connect as plainConnect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Duplex } from 'node:stream'
+import { duplexPair, type Duplex } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { issue } from '../../src/certs/certificate.ts'
 import { PeerFailed, PeerRefusal } from '../../src/peers/contract.ts'
+import { carried } from '../../src/peers/executed.ts'
 import { identity, peersAs, serveAs, testAuthority } from '../kit/peers.ts'
 import { until } from '../kit/until.ts'
 
@@ -317,3 +318,16 @@ const collect = (stream: Duplex): { text: string; ended: boolean } => {
   stream.on('end', () => (seen.ended = true))
   return seen
 }
+
+t.test(
+  'a frame that is too large is none: the connection ends, and the process counts as lost',
+  async (t) => {
+    const [near, far] = duplexPair()
+    const executed = carried(near)
+    const head = Buffer.alloc(5)
+    head.writeUInt32BE(1024 * 1024 + 1, 1)
+    far.write(head)
+    t.strictSame(await executed.exit, { code: 255 })
+    t.ok(near.destroyed)
+  },
+)
