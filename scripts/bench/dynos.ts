@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- dynos [starts|memory|crowd|wake|neighbours]`: what a dyno costs its host. Starts beside bare
- * `runc run` and `docker run`, memory of what keeps a dyno, a host with 500 idle ones, the wake of a
+ * `npm run bench -- dynos [starts|memory|crowd|wake|neighbours]`: what a dyno costs its host. Starts beside
+ * bare `runc run` and `docker run`, memory of what keeps a dyno, a host with 500 idle ones, the wake of a
  * sleeping app, and what neighbours feel of a hostile one. Without a word all of it. Needs root.
  */
 import { mkdtempSync, realpathSync } from 'node:fs'

@@ -7,11 +7,11 @@
  */
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { constants } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 
 import { mergedOutput } from './bundle.ts'
+import { groupEnd } from './child.ts'
 import { toolEnv } from './command.ts'
 import type { Executed, ExecSpec } from './driver.ts'
 import { asStartError, OciError } from './errors.ts'
@@ -130,14 +130,7 @@ const hold = async (
   const errors = child.stderr.pipe(new PassThrough())
   // It may go while somebody still types; its exit says so.
   child.stdin.on('error', () => undefined)
-  const ended = new Promise<number>((resolve) => {
-    child.on('error', () => resolve(127))
-    child.on('exit', (code, signal) => {
-      // Its end is the end of its group: else a straggler would hold the streams.
-      if (child.pid !== undefined) killAll([-child.pid], 'SIGKILL')
-      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0))
-    })
-  })
+  const ended = groupEnd(child)
   const pid = (await pidFile(note, ended)) ?? pidIn(note)
   if (pid === 0) {
     const said = [errors.read(), output.read()].map((text: unknown) =>

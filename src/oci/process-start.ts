@@ -5,17 +5,16 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { constants as files } from 'node:fs'
 import { cp, mkdir, open, readFile, writeFile } from 'node:fs/promises'
-import { constants } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
+import { groupEnd } from './child.ts'
 import { toolEnv } from './command.ts'
 import type { ContainerSpec } from './driver.ts'
 import { OciError } from './errors.ts'
 import { createLog } from './log-file.ts'
 import type { ShimSpec } from './shim.ts'
-import { killAll } from './signal.ts'
 import { inTerminal } from './terminal.ts'
 
 type Paths = Readonly<Record<string, string>>
@@ -137,15 +136,7 @@ export const startAttached = async (spec: ContainerSpec, shim: ShimSpec): Promis
   // Read from the start: what nobody reads when a process exits, Node throws away.
   const output = child.stdout.pipe(new PassThrough())
   child.stdin.on('error', () => undefined)
-  const ended = new Promise<number>((resolve) => {
-    child.on('error', () => resolve(127))
-    child.on('exit', (code, signal) => {
-      // The first process's end is the end of all, as in a container; else a straggler would hold the
-      // streams.
-      if (child.pid !== undefined) killAll([-child.pid], 'SIGKILL')
-      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0))
-    })
-  })
+  const ended = groupEnd(child)
   if (child.pid !== undefined) return { pid: child.pid, child, output, ended }
   await ended
   throw new OciError('OCI_START', `${spec.id}: ${file} in ${shim.cwd}`)

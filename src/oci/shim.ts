@@ -7,9 +7,9 @@
  */
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
-import { constants } from 'node:os'
 import { join } from 'node:path'
 
+import { statusOf } from './child.ts'
 import type { LogStream } from './driver.ts'
 import { logFileBytesMax } from './log-file.ts'
 import { replaceFile } from './record.ts'
@@ -79,7 +79,7 @@ const keep = (id: string, dir: string): void => {
   child.stderr.on('data', (chunk: Buffer) => output('stderr', chunk))
   child.on('exit', (code, signal) => {
     killAll([-pid], 'SIGKILL')
-    const result = code ?? 128 + (signal ? constants.signals[signal] : 0)
+    const result = statusOf(code, signal)
     // A process that left the group may hold the pipes open for ever.
     const timer = setTimeout(() => end(result), drainMs)
     child.on('close', () => {

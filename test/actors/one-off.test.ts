@@ -5,23 +5,11 @@ import t from 'tap'
 import { formation } from '../../actors/formation.ts'
 import type { Run } from '../../actors/protocols/shapes.ts'
 import { drive } from '../kit/drive.ts'
-import { slugOf } from '../kit/runs.ts'
+import { by, releaseOf, slug } from '../kit/formations.ts'
 
-const by = { id: 'u1', email: 'e@example.com' }
 const minuteMs = 60_000
 const dayMs = 24 * 60 * minuteMs
-const release = {
-  id: 'release-3',
-  version: 3,
-  description: 'Deploy',
-  status: 'succeeded',
-  userId: by.id,
-  userEmail: by.email,
-  configId: 'config-3',
-  slug: { ...slugOf('0'.repeat(64)), processTypes: { web: 'web' } },
-  createdAt: 1,
-  updatedAt: 1,
-} as const
+const release = { ...releaseOf(3), slug: { ...slug, processTypes: { web: 'web' } } }
 
 /** The one-off that is run when the web dynos are of that size. */
 const oneOff = (webSize: string, more: { readonly size?: string; readonly timeToLiveMs?: number } = {}) => {

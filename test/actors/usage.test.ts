@@ -22,6 +22,7 @@ import { openStore } from '../../src/nats/store.ts'
 import { noReminders, recordKey } from '../../src/runtime/record.ts'
 import { openBus } from '../kit/bus.ts'
 import { drive } from '../kit/drive.ts'
+import { by, releaseOf, slug } from '../kit/formations.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 
 const hourMs = 3_600_000
@@ -202,30 +203,7 @@ t.test('any history of slots costs what a watch and a calendar say, without gap 
   )
 })
 
-const slug = {
-  id: 'slug-1',
-  sha256: '0'.repeat(64),
-  bytes: 1,
-  stack: 'heroku-24',
-  commit: '60a874b3',
-  description: 'Deploy 60a874b3',
-  processTypes: { web: 'web' },
-  buildpackDescription: 'Procfile',
-  createdAt: 1,
-}
-const by = { id: 'u1', email: 'e@example.com' }
-const release = {
-  id: 'release-3',
-  version: 3,
-  description: 'Deploy',
-  status: 'succeeded',
-  userId: by.id,
-  userEmail: by.email,
-  configId: 'c',
-  slug,
-  createdAt: 1,
-  updatedAt: 1,
-} as const
+const release = { ...releaseOf(3), slug: { ...slug, processTypes: { web: 'web' } } }
 
 t.test('a day that is over is held until the usage record has it, and asked for again', (t) => {
   const f = drive(formation, { key: appId, args: undefined, nowMs: at('2026-11-30T20:00:00') })
