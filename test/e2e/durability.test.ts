@@ -193,3 +193,31 @@ await t.test('a clean stop ends every process, and a start finds everything as i
   )
   t.equal(await crashes(), before, 'a stop on purpose is no crash')
 })
+
+await t.test(
+  'a dyno that cools off after crashes goes on cooling off when everything was killed',
+  async (t) => {
+    const crashedSince = async (): Promise<string | undefined> =>
+      /web\.1: (crashed \S+ \S+)/.exec(await ok(['ps', ...app]))?.[1]
+    const timesCrashed = async (): Promise<number> =>
+      (await ok(['logs', '-n', '1500', ...app])).split('web.1]: State changed from starting to crashed')
+        .length
+    const killAll = async (): Promise<void> => {
+      for (const pid of allProcesses()) killed(pid)
+      await until(() => allProcesses().length === 0, { what: 'everything dead' })
+      await platform.restart()
+    }
+    const before = await timesCrashed()
+    await ok(['config:set', 'NODE_OPTIONS=--no-such-option', ...app])
+    await until(async () => (await timesCrashed()) >= before + 2, { what: 'two crashes', timeoutMs: 60_000 })
+    // A cool-off is of a random length: one that ends just now has a longer one after it.
+    const isKept = async (): Promise<boolean> => {
+      const since = await until(crashedSince, { what: 'the crashed dyno', timeoutMs: 30_000 })
+      await killAll()
+      return since === (await until(crashedSince, { what: 'it, after', timeoutMs: 30_000 }))
+    }
+    t.ok((await isKept()) || (await isKept()), 'crashed, and since when it was before')
+    await ok(['config:unset', 'NODE_OPTIONS', ...app])
+    await until(answers, { what: 'the app with a release that does not crash', timeoutMs: 60_000 })
+  },
+)
