@@ -33,7 +33,7 @@ export type Soaked = {
 
 const atOnce = 4
 const bodyBytesMax = 256 * 1_048_576
-/** More than the kernel keeps of one connection for both of its ends: else a body is over though nobody reads. */
+/** More than the kernel keeps of one connection at both ends: else a body is over though nobody reads. */
 const slowBodyBytes = 64_000_000
 /** Half of the router's 55 s, so that nobody is let go. */
 const slowEveryMs = 20_000
