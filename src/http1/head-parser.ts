@@ -98,7 +98,7 @@ export class HeadParser {
    * Keeps a parsed head valid across other parsers' work, for a caller that must wait before reading on.
    * `lent`: the bytes it was read from will not stay as they are.
    */
-  retain(lent = false): void {
+  retain(lent: boolean): void {
     if (this.offsets === shared) this.offsets = shared.slice(0, this.count * stride)
     if (lent && this.#held === null) this.bytes = Buffer.from(this.bytes.subarray(0, this.headEnd))
   }

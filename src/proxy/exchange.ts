@@ -84,7 +84,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   }
 
   #hold(hold: Hold): void {
-    this.#client.parser.retain()
+    this.#client.parser.retain(this.#client.lender !== null)
     this.#stage = 'held'
     this.#client.deadlineMs = this.#core.nowMs() + this.#core.limits.resolveMs
     this.#unhold = hold.wait((decided) => {

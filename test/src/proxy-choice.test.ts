@@ -7,7 +7,7 @@ import t from 'tap'
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
 import { quantile, queueTimes, rapGenius } from '../../scripts/bench/router/two-choices.ts'
 import { chooseTarget } from '../../src/proxy/choice.ts'
-import type { Decision } from '../../src/proxy/contract.ts'
+import type { Decided, Decision, Hold } from '../../src/proxy/contract.ts'
 import { defaultLimits } from '../../src/proxy/limits.ts'
 import { LoadTable } from '../../src/proxy/load.ts'
 import { deadPort, startDeaf } from '../kit/no-answer.ts'
@@ -140,6 +140,31 @@ t.test('a hedge that fails leaves the first attempt its time', async (t) => {
   world.clock.advance(750)
   await client.sees('</html>')
   t.match(formatAccessLine(await world.record(0)), /code=H19 .* connect=5000ms service= status=503/)
+})
+
+t.test('requests that are held together each go on as what they were', async (t) => {
+  const live = await startTarget((peer) => {
+    peer.socket.on('data', () => peer.send(ok(peer.text.split('\r\n').slice(0, 2).join(' '))))
+  })
+  t.teardown(live.close)
+  for (const bare of [undefined, null]) {
+    const held: ((decision: Decided) => void)[] = []
+    const more = bare === undefined ? {} : { bare }
+    const wait: Hold['wait'] = (decided) => {
+      held.push(decided)
+      return () => undefined
+    }
+    const world = await startProxy(t, () => ({ kind: 'hold', app: 'app', wait }), {}, more)
+    const paths = ['/first', '/the-second', '/3']
+    const clients = []
+    for (const path of paths) {
+      clients.push(world.client(get(path)))
+      await until(() => held.length === clients.length, { what: `${path} to be held` })
+    }
+    for (const decided of held) decided(routeTo(live) as Decided)
+    for (const [at, path] of paths.entries())
+      t.match(await clients[at]?.sees('a.example'), `GET ${path} HTTP/1.1 Host: a.example`)
+  }
 })
 
 t.test(
