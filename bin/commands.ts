@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { loadHome } from '../config/load.ts'
 import { Refused, type Client } from './client.ts'
+import { buildStack, stackRows, stacksTable } from './stacks.ts'
 import { bytesText, table } from './table.ts'
 
 /** The command line is wrong. */
@@ -266,6 +268,21 @@ const usageTable = (month: string, apps: readonly AppUsage[]): string => {
 const usageHead = ['APP', 'TYPE', 'SIZE', 'HOURS', 'SECONDS']
 const hoursText = (seconds: number): string => (seconds / 3600).toFixed(2)
 
+const stacks: Command = async (args) => {
+  const { values } = parsed(args, { json: { type: 'boolean' } }, [])
+  const rows = stackRows(loadHome())
+  console.log(values.json === true ? JSON.stringify(rows) : stacksTable(rows))
+  return 0
+}
+
+const stacksBuild: Command = async (args) => {
+  const name = named(parsed(args, {}, ['NAME']).positionals, 'the name of the stack')
+  const code = await buildStack(name)
+  if (code === 0)
+    console.log('what starts from now on runs on it; dynos that run come to it as they are cycled')
+  return code
+}
+
 const restore: Command = async (args, open) => {
   const { values, positionals } = parsed(args, { force: { type: 'boolean' } }, ['FILE'])
   const file = named(positionals, 'the file')
@@ -290,6 +307,8 @@ export const commands: Readonly<Record<string, Command>> = {
   doctor,
   backup,
   restore,
+  stacks,
+  'stacks:build': stacksBuild,
   usage,
   idle,
 }

@@ -31,6 +31,7 @@ import { openNeighbours, type Neighbours } from './neighbours.ts'
 import { homePaths } from './paths.ts'
 import { renewAtStart } from './renew.ts'
 import { needRouterPorts, routerAddress, startRouterProcesses } from './router-processes.ts'
+import { keepSweeping } from './stacks.ts'
 import { tellActors } from './tell-actors.ts'
 import { version } from './version.ts'
 import { startWatchdog } from './watchdog.ts'
@@ -209,6 +210,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     does('dyno') && engine.driver.kind === 'oci'
       ? startWatchdog({ paths, members, clock, log, program: deps.watchdog })
       : undefined
+  const sweeping = keepSweeping({ folder: paths.stacks, driver: engine.driver, clock, log })
   busAddresses?.follow((addresses) => {
     engine.driver.deny(addresses).catch((error: unknown) => {
       log({ at: 'deny-failed', reason: error instanceof Error ? error.message : 'unknown' })
@@ -277,6 +279,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     failed: failed.promise,
     stop: async () => {
       renewal?.close()
+      sweeping.close()
       following.close()
       busAddresses?.close()
       await evacuate({ name, neighbours, driver: engine.driver, clock, progress })

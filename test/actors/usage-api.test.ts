@@ -1,66 +1,39 @@
 /** What dynos cost, as it is asked for: by the API, the operator's command, and the stock `heroku ps`. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { writeEnvFile } from '../../actors/api/env-file.ts'
 import { performUsage } from '../../actors/effects/perform/usage.ts'
 import { formationFormat } from '../../actors/formation/kept.ts'
 import { formed } from '../../actors/formation/record.ts'
 import { dayOf, dayText, monthOf } from '../../actors/usage/days.ts'
 import type { Spent } from '../../actors/protocols/usage.ts'
 import { noReminders, recordKey } from '../../src/runtime/record.ts'
-import { apiToken, deployed, openApi, type Json } from '../kit/api.ts'
-import { machineEnv, run, type Ran } from '../kit/run.ts'
+import { deployed, type Json } from '../kit/api.ts'
+import { openCli } from '../kit/cli.ts'
 
-const command = join(import.meta.dirname, '../../bin/manifold')
-const herokuBin = join(process.cwd(), 'node_modules/heroku/bin/run.js')
+/** The CLI takes its time on a busy machine. */
+t.setTimeout(180_000)
+
 const hourMs = 3_600_000
 const month = monthOf(dayOf(Date.now()))
 /** Its first day is on record, whichever day it is today. */
 const firstDay = dayOf(Date.parse(`${month}-01T00:00:00Z`))
 
 const open = async (t: Test) => {
-  const opened = await openApi(t)
-  const home = mkdtempSync(join(tmpdir(), 'manifold-usage-'))
-  t.teardown(() => rmSync(home, { recursive: true, force: true }))
-  const apiUrl = `http://localhost:${opened.api.port}`
-  const paths = { authorityPath: join(home, 'ca.pem'), bundlePath: join(home, 'bundle.pem'), home }
-  await writeEnvFile(join(home, 'env'), {
-    apiUrl,
-    secureHost: new URL(apiUrl).host,
-    token: apiToken,
-    ...paths,
-  })
-  mkdirSync(join(home, '.cache/heroku'), { recursive: true })
-  writeFileSync(join(home, '.cache/heroku/terms-of-service'), '')
+  const opened = await openCli(t)
   const { store } = opened
-  const enter = async (appId: string, appName: string, spent: Spent): Promise<void> => {
-    const over = [{ day: firstDay, days: 1, spent }]
-    const performer = performUsage(store, Date.now)['usage.enter'] as (m: object) => Promise<void>
-    await performer({ appId, appName, over })
-  }
-  /** Its formation's record: what is counted of today. */
-  const counted = async (appId: string, appName: string, today: Spent): Promise<void> => {
-    const meter = {
-      at: Date.now(),
-      today: today.map((row): [string, string, number] => [...row]),
-      over: [],
-    }
-    const f = { ...formed(appName), meter }
-    await store.create(
-      recordKey('formation', appId),
-      formationFormat.encode(f, noReminders, 'w'.repeat(26), [])!,
-    )
-  }
-  const env = { ...machineEnv(), MANIFOLD_HOME: home, HOME: home }
   return {
     ...opened,
-    enter,
-    counted,
-    manifold: (...args: readonly string[]): Promise<Ran> => run([command, ...args], { env, cwd: home }),
-    heroku: (text: string): Promise<Ran> =>
-      run(['sh', '-c', `. ${home}/env && exec node ${herokuBin} ${text}`], { env, cwd: home }),
+    enter: async (appId: string, appName: string, spent: Spent): Promise<void> => {
+      const over = [{ day: firstDay, days: 1, spent }]
+      const performer = performUsage(store, Date.now)['usage.enter'] as (m: object) => Promise<void>
+      await performer({ appId, appName, over })
+    },
+    /** Its formation's record: what is counted of today. */
+    counted: async (appId: string, appName: string, today: Spent): Promise<void> => {
+      const rows = today.map((row): [string, string, number] => [...row])
+      const f = { ...formed(appName), meter: { at: Date.now(), today: rows, over: [] } }
+      const bytes = formationFormat.encode(f, noReminders, 'w'.repeat(26), [])!
+      await store.create(recordKey('formation', appId), bytes)
+    },
   }
 }
 

@@ -3,6 +3,7 @@
  * own.
  */
 import { dynoSizes, findDynoSize } from '../../../config/dyno-sizes.ts'
+import { stacks as known } from '../../../config/stacks.ts'
 import { endpoint, ok } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { epochText, generation, idFor } from '../shapes/common.ts'
@@ -22,9 +23,13 @@ const regions = [
     provider: { name: 'manifold', region: 'us-east-1' },
   },
 ]
-const stacks = [
-  { ...dated, default: true, id: idFor('stack', 'heroku-24'), name: 'heroku-24', state: 'public' },
-]
+const stacks = known.map(({ name }, at) => ({
+  ...dated,
+  default: at === 0,
+  id: idFor('stack', name),
+  name,
+  state: 'public',
+}))
 const generations = [{ ...dated, ...generation }]
 
 /**
@@ -49,7 +54,8 @@ export const regionNamed = (wanted: unknown): string => {
 
 export const stackNamed = (wanted: unknown): string => {
   const name = chosen(stacks, wanted)
-  if (name === undefined) throw invalid('Invalid stack specified. Use one of: heroku-24.')
+  if (name === undefined)
+    throw invalid(`Invalid stack specified. Use one of: ${stacks.map(({ name }) => name).join(', ')}.`)
   return name
 }
 

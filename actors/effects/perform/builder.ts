@@ -22,7 +22,8 @@ import type { Vault } from './vault.ts'
 export type BuilderDeps = {
   /** Folders: `builds/` for work, `cache/<appId>/`, `blocks/`, `buildpacks/`, `git/<appId>.git`. Absolute. */
   readonly home: string
-  readonly sandbox: Sandbox
+  /** Of a build that begins now on that stack. Throws EffectFailed. */
+  readonly sandboxOf: (stack: string) => Sandbox
   readonly builtins: Builtins
   readonly platform: { readonly env: Readonly<Record<string, string>>; readonly mounts: readonly Mount[] }
   readonly vault: Vault
@@ -74,7 +75,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
     const slugFile = join(workDir, 'slug.tgz')
     try {
       const compiled = await compile({
-        sandbox: deps.sandbox,
+        sandbox: deps.sandboxOf(stack),
         workDir,
         cacheDir: cacheDir(appId),
         token: buildId.slice(0, 8),

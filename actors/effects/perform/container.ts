@@ -21,6 +21,7 @@ import type { Found } from '../container.ts'
 import { openClients } from './container/clients.ts'
 import { dynoFile, portRange, processArgv, processEnv } from './container/environment.ts'
 import type { Slugs } from './container/slugs.ts'
+import { rootLabel } from './container/stacks.ts'
 import { asEffectFailure } from './names.ts'
 import type { Vault } from './vault.ts'
 
@@ -39,7 +40,7 @@ export type ContainerDeps = {
   readonly now: () => number
   /** Apps answer at their name under it. */
   readonly appDomain: string
-  /** Root file system of a stack, absolute. */
+  /** The root file system of a stack that what starts now runs on, absolute. Throws EffectFailed. */
   readonly rootOf: (stack: string) => string
   /** What dynos are promised together; all of the machine's when left out. */
   readonly memoryBytes?: number | undefined
@@ -78,9 +79,10 @@ export const performContainer = (deps: ContainerDeps): Effects => {
     if (size === undefined) throw new EffectFailed('bad_size', `${run.size} is no dyno size`)
     const vars = await deps.vault.open(run.appId, run.configId)
     const terminal = run.attach?.terminal
+    const root = deps.rootOf(run.slug.stack)
     return {
       id: run.id,
-      root: deps.rootOf(run.slug.stack),
+      root,
       layers: [{ source: slugs.folderOf(run.slug), target: '/app', mode: 'overlay' }],
       argv: processArgv(run.command),
       cwd: '/app',
@@ -88,7 +90,7 @@ export const performContainer = (deps: ContainerDeps): Effects => {
       limits: limitsOf(size),
       files: [{ target: '/etc/heroku/dyno', text: dynoFile(run) }],
       hostname: run.id,
-      labels: { kind: 'dyno', run: JSON.stringify(run), port: String(port) },
+      labels: { kind: 'dyno', run: JSON.stringify(run), port: String(port), [rootLabel]: root },
       ...(terminal ? { terminal } : {}),
       network: 'own',
       ...(serves(run) ? { expose: port } : {}),

@@ -5,6 +5,7 @@
  */
 import type { Driver, Limits } from '../../../src/oci/driver.ts'
 import { placer, type Job, type Sandbox } from '../../../src/slug/sandbox.ts'
+import { rootLabel } from './container/stacks.ts'
 
 export type SandboxDeps = {
   readonly driver: Driver
@@ -38,7 +39,7 @@ export const containerSandbox =
       layers,
       limits,
       hostname: 'build',
-      labels: { kind: 'build' },
+      labels: { kind: 'build', [rootLabel]: root },
       network: 'own' as const,
     }
     const attached = await driver.attach({ ...base, argv, cwd, env })

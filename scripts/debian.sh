@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Debian's archives, signing keys and packages, for the scripts that fetch from them: sourced, never run.
+# Who sources it defines `say` and `fail`, and `$home`.
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then "$@"; elif [[ -t 0 ]]; then sudo "$@"; else sudo -n "$@"; fi
+}
+
+# Runs a command quietly; its output is shown only when it fails.
+quietly() {
+  local output=$home/setup/last-output
+  if ! "$@" >"$output" 2>&1; then
+    if [[ $(wc -l <"$output") -gt 60 ]]; then
+      head -n 20 "$output" >&2 && echo '[...]' >&2 && tail -n 40 "$output" >&2
+    else
+      cat "$output" >&2
+    fi
+    return 1
+  fi
+}
+
+apt_install() {
+  quietly as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# The archives that the machine's own apt is set up with, a line each: component, release, address. Slow: who
+# asks more than once keeps the answer in `archives_known`.
+archives() {
+  if [[ -n ${archives_known:-} ]]; then echo "$archives_known" && return; fi
+  apt-get indextargets --format '$(COMPONENT) $(RELEASE) $(SITE)' 'Created-By: Packages' 2>/dev/null
+}
+is_debian() { grep -qs '^ID=debian' /etc/os-release; }
+
+# A Debian mirror: the machine's own, or Debian's public address where the machine is no Debian.
+debian_mirror() {
+  local own=''
+  if is_debian; then own=$(archives | awk '$1 == "main" && $2 ~ /^[a-z]+$/ { print $3; exit }') || true; fi
+  echo "${own:-http://deb.debian.org/debian}"
+}
+
+debian_security_mirror() {
+  local own=''
+  if is_debian; then own=$(archives | awk '$1 == "main" && $2 ~ /-security$/ { print $3; exit }') || true; fi
+  echo "${own:-http://deb.debian.org/debian-security}"
+}
+
+debian_keyring() {
+  local keyring
+  for keyring in /usr/share/keyrings/debian-archive-keyring.{pgp,gpg}; do
+    if [[ -s $keyring ]]; then echo "$keyring" && return; fi
+  done
+  apt_install debian-archive-keyring || fail "missing package: debian-archive-keyring (Debian's signing keys)"
+  ls /usr/share/keyrings/debian-archive-keyring.{pgp,gpg} 2>/dev/null | head -n 1
+}

@@ -1,0 +1,275 @@
+/**
+ * Stacks: versions of root file systems that are made beside each other, reach dynos as these are cycled, and
+ * go when nothing runs on them.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import {
+  cp,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { performContainer } from '../../actors/effects/perform/container.ts'
+import type { Slugs } from '../../actors/effects/perform/container/slugs.ts'
+import { newestRoot, rootLabel } from '../../actors/effects/perform/container/stacks.ts'
+import { createVault } from '../../actors/effects/perform/vault.ts'
+import type { Shuttle } from '../../actors/logplex/shuttle.ts'
+import { keepSweeping, sweepStacks } from '../../actors/main/stacks.ts'
+import type { Run } from '../../actors/protocols/shapes.ts'
+import { stackRows, stacksTable } from '../../bin/stacks.ts'
+import { stacks as known } from '../../config/stacks.ts'
+import type { Driver, Found } from '../../src/oci/driver.ts'
+import type { Effects } from '../../src/ports/effects.ts'
+import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
+import { virtualClock } from '../../src/sim/clock.ts'
+import { systemRandom } from '../../src/system/random.ts'
+import { deployed } from '../kit/api.ts'
+import { openCli } from '../kit/cli.ts'
+import { makeBench, noContainers } from '../kit/containers.ts'
+import { files, scratch } from '../kit/files.ts'
+import { placed, record, settleAll, tellsTo } from '../kit/formations.ts'
+import { memoryStore } from '../kit/memory-store.ts'
+import { machineEnv, run } from '../kit/run.ts'
+import { tinyRoot } from '../kit/tiny-root.ts'
+import { until } from '../kit/until.ts'
+
+const exec = promisify(execFile)
+/** Programs and containers take their time on a busy machine. */
+t.setTimeout(180_000)
+
+const project = process.cwd()
+const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
+  (effects[name] as (args: object) => Promise<R>)(args)
+const hourMs = 3_600_000
+
+/** As scripts/stack does it. */
+const point = async (folder: string, name: string, to: string): Promise<void> => {
+  await symlink(to, join(folder, `.${name}.new`))
+  await rename(join(folder, `.${name}.new`), join(folder, name))
+}
+/** A version with nothing but its name in it. */
+const addVersion = async (folder: string, name: string, version: string): Promise<string> => {
+  const root = join(folder, '.versions', name, version)
+  await files(root, { 'etc/manifold-stack': `stack=${name}\nversion=${version}\n`, 'app/.keep': '' })
+  return root
+}
+const driverWith = (containers: readonly Partial<Found>[]): Pick<Driver, 'list'> => ({
+  list: async () => containers as readonly Found[],
+})
+
+t.test('what starts takes the version that its name leads to then', async (t) => {
+  const folder = await scratch(t)
+  const old = await addVersion(folder, 'debian-12', '1')
+  await point(folder, 'debian-12', '.versions/debian-12/1')
+  await point(folder, 'heroku-24', 'debian-12')
+  t.equal(newestRoot(folder, 'heroku-24'), await realpath(old))
+  const next = await addVersion(folder, 'debian-12', '2')
+  await point(folder, 'debian-12', '.versions/debian-12/2')
+  t.equal(newestRoot(folder, 'heroku-24'), await realpath(next))
+  t.throws(() => newestRoot(folder, 'heroku-16'), {
+    code: 'stack_missing',
+    message: /stacks:build heroku-16/,
+  })
+})
+
+t.test(
+  'a version goes when no name leads to it, nothing runs on it, and no start can be under way',
+  async (t) => {
+    const folder = await scratch(t)
+    for (const version of ['1', '2', '3', '4.new']) await addVersion(folder, 'debian-12', version)
+    await addVersion(folder, 'other', '1')
+    await point(folder, 'debian-12', '.versions/debian-12/3')
+    const first = await realpath(join(folder, '.versions/debian-12/1'))
+    const sweep = (now: number, containers: readonly Partial<Found>[]) =>
+      sweepStacks({ folder, driver: driverWith(containers), now })
+    const { mtimeMs } = await lstat(join(folder, 'debian-12'))
+    t.same(await sweep(mtimeMs + 60_000, []), [], 'a name was turned just now')
+    const later = mtimeMs + hourMs
+    t.same(await sweep(later, [{ labels: {} }]), [], 'something runs on nobody knows what')
+    t.same(await sweep(later, [{ labels: { [rootLabel]: first } }]), ['debian-12/2', 'other/1'])
+    t.same((await readdir(join(folder, '.versions/debian-12'))).sort(), ['1', '3', '4.new'])
+    t.same(await sweep(later, []), ['debian-12/1'])
+    t.same(await sweep(later, []), [])
+
+    const borrowed = join(await scratch(t), 'stacks')
+    await symlink(folder, borrowed)
+    await addVersion(folder, 'debian-12', '5')
+    t.same(await sweepStacks({ folder: borrowed, driver: driverWith([]), now: later }), [], 'of another home')
+    t.same(await sweepStacks({ folder: join(folder, 'none'), driver: driverWith([]), now: later }), [])
+
+    const clock = virtualClock()
+    const sweeping = keepSweeping({ folder, driver: driverWith([]), clock, log: () => undefined })
+    clock.step(clock.now() + hourMs)
+    await until(() => !existsSync(join(folder, '.versions/debian-12/5')), { what: 'the sweep' })
+    sweeping.close()
+  },
+)
+
+t.test('the operator sees versions, which is in force, and its other names', async (t) => {
+  const home = await scratch(t)
+  t.same(stackRows(home), [])
+  const folder = join(home, 'stacks')
+  for (const version of ['1', '2', '3.new']) await addVersion(folder, 'debian-12', version)
+  await point(folder, 'debian-12', '.versions/debian-12/2')
+  await point(folder, 'heroku-24', 'debian-12')
+  await files(join(folder, 'early'), { 'app/.keep': '' })
+  await writeFile(join(folder, 'early.sha256'), 'x')
+  const rows = stackRows(home)
+  t.same(rows, [
+    { name: 'debian-12', version: '1', current: false, also: [] },
+    { name: 'debian-12', version: '2', current: true, also: ['heroku-24'] },
+    { name: 'early', version: 'early', current: true, also: [] },
+  ])
+  t.match(stacksTable(rows).split('\n')[2], /^debian-12 +2 +current +heroku-24$/)
+  const env = { ...machineEnv(), MANIFOLD_HOME: home }
+  const command = join(project, 'bin/manifold')
+  t.same(JSON.parse((await run([command, 'stacks', '--json'], { env })).stdout), rows)
+  t.match(await run([command, 'stacks:build', 'heroku-16'], { env }), {
+    code: 2,
+    stderr: /no stack 'heroku-16' \(allowed: debian-12 heroku-24/,
+  })
+  t.match(await run([command, 'stacks:build'], { env }), {
+    code: 2,
+    stderr: /the name of the stack is missing/,
+  })
+})
+
+t.test('heroku stack shows stacks, and stack:set chooses that of the next build', async (t) => {
+  const opened = await openCli(t)
+  await deployed(opened, 'shop')
+  t.match(await opened.heroku('stack --app shop'), {
+    code: 0,
+    stdout: /=== .*shop Available Stacks\n\n {2}debian-12\n\* heroku-24\n/,
+  })
+  t.match(await opened.heroku('stack:set debian-12 --app shop'), {
+    code: 0,
+    stdout: /You will need to redeploy .*shop for the change to take effect/,
+  })
+  t.match(await opened.heroku('stack --app shop'), {
+    stdout: /debian-12 \(active on next deploy\)\n\* heroku-24\n/,
+  })
+  const wrong = await opened.heroku('stack:set heroku-16 --app shop')
+  t.match(
+    wrong.stderr.replaceAll(/\s*\n\W*/g, ' '),
+    /Invalid stack specified. Use one of: heroku-24, debian-12/,
+  )
+})
+
+t.test('every stack that users choose from has a recipe', async (t) => {
+  for (const { name } of known) t.ok(existsSync(join(project, `config/stacks/${name}.sh`)), name)
+})
+
+const canMake = process.getuid?.() === 0 && existsSync('/usr/bin/mmdebstrap')
+t.test(
+  'a stack is made beside the one in force, and takes its place in one step',
+  { skip: canMake ? false : 'making stacks needs root and mmdebstrap' },
+  async (t) => {
+    const [root, home] = [await scratch(t), await scratch(t)]
+    await mkdir(join(root, 'scripts'))
+    for (const name of ['stack', 'debian.sh'])
+      await cp(join(project, 'scripts', name), join(root, 'scripts', name))
+    const makes = (what: string) =>
+      files(root, { 'config/stacks/tiny.sh': `mkdir -p "$1/app" "$1/etc"\necho "I: ${what}"\n${what}\n` })
+    await makes('true')
+    await symlink('tiny.sh', join(root, 'config/stacks/alias.sh'))
+    // Of a time before versions.
+    await files(join(home, 'stacks/alias'), { 'app/old': '' })
+    const make = (...args: readonly string[]) =>
+      run([join(root, 'scripts/stack'), ...args], { env: { ...machineEnv(), MANIFOLD_HOME: home } })
+    const made = await make('alias', '--if-changed')
+    t.match(made, { code: 0, stderr: /making tiny [^]*: true\n[^]*tiny is at \w+ now/ })
+    const leads = (name: string): Promise<string> => readlink(join(home, 'stacks', name))
+    const first = await leads('tiny')
+    t.match(first, /^\.versions\/tiny\/\d{8}T\d{6}Z$/)
+    t.equal(await leads('alias'), 'tiny')
+    t.ok(existsSync(join(home, 'stacks/.versions/alias/before-versions/app/old')))
+    t.match(
+      await readFile(join(home, 'stacks/tiny/etc/manifold-stack'), 'utf8'),
+      /^stack=tiny\nversion=\d.*\nrecipe=\w{64}\n$/,
+    )
+    t.same(await make('tiny', '--if-changed'), { code: 0, stdout: '', stderr: '' }, 'nothing changed')
+    await makes('false')
+    t.match(await make('tiny', '--if-changed'), { code: 1, stderr: /could not make tiny/ })
+    t.equal(await leads('tiny'), first, 'the one in force stays')
+    t.same(await readdir(join(home, 'stacks/.versions/tiny')), [first.split('/').at(-1)])
+    await makes('exit 0')
+    t.match(await make('tiny', '--if-changed'), { code: 0, stderr: /tiny is at/ })
+    t.not(await leads('tiny'), first)
+    t.match(await make('tiny', '--now'), { code: 2, stderr: /unknown argument '--now'/ })
+    t.match(await make('../tiny'), { code: 2, stderr: /allowed: alias tiny/ })
+  },
+)
+
+t.test(
+  'a rebuilt stack reaches a dyno by its daily cycle, with nothing else done',
+  { skip: noContainers() ?? false },
+  async (t) => {
+    const bench = await makeBench(t, 'oci')
+    const folder = await scratch(t)
+    await exec('chmod', ['0755', folder])
+    const build = async (version: string): Promise<void> => {
+      await tinyRoot(await addVersion(folder, 'debian-12', version))
+      await point(folder, 'debian-12', `.versions/debian-12/${version}`)
+    }
+    await build('1')
+    await point(folder, 'heroku-24', 'debian-12')
+    const { driver } = bench
+    const effects = performContainer({
+      driver,
+      slugs: { folderOf: () => bench.slug } as unknown as Slugs,
+      shuttle: { forget: async () => undefined } as unknown as Shuttle,
+      vault: { ...createVault(memoryStore(), Buffer.alloc(32, 7)), open: async () => ({}) },
+      rendezvous: {} as Rendezvous,
+      random: systemRandom,
+      now: () => Date.now(),
+      appDomain: 'apps.test',
+      rootOf: (stack) => newestRoot(folder, stack),
+    })
+    /** What a container of that run says it stands on. */
+    const standsOn = async (id: string): Promise<string> => {
+      const inside = await driver.exec(id, {
+        argv: ['/bin/sh', '-c', 'while read -r line; do echo "$line"; done </etc/manifold-stack'],
+        cwd: '/',
+        env: {},
+        merge: true,
+      })
+      const chunks: Buffer[] = []
+      for await (const chunk of inside.output) chunks.push(Buffer.from(chunk as Uint8Array))
+      return /version=(\S+)/.exec(Buffer.concat(chunks).toString())?.[1] ?? 'nothing'
+    }
+    const f = placed()
+    const launches = (): readonly Run[] => tellsTo(f, 'launch').map((told) => (told as { run: Run }).run)
+    const start = async (ordered: Run): Promise<void> =>
+      void (await perform(effects, 'container.start', { run: { ...ordered, command: 'exec sleep 600' } }))
+    const first = launches().at(-1)!
+    await start(first)
+    settleAll(f)
+    t.equal(await standsOn(first.id), '1')
+
+    await build('2')
+    t.equal(await standsOn(first.id), '1', 'what runs stays as it is')
+    for (let looks = 0; looks < 100 && record(f).slots[0]?.run?.id === first.id; looks++) f.fire('reconcile')
+    settleAll(f)
+    const second = launches().at(-1)!
+    t.not(second.id, first.id, 'its day was over')
+    await start(second)
+    t.equal(await standsOn(second.id), '2')
+    t.equal(await standsOn(first.id), '1')
+
+    const sweep = () => sweepStacks({ folder, driver, now: Date.now() + hourMs })
+    t.same(await sweep(), [], 'the old one is held by what runs on it')
+    await perform(effects, 'container.remove', { runId: first.id })
+    t.same(await sweep(), ['debian-12/1'])
+    t.equal(await standsOn(second.id), '2')
+  },
+)
