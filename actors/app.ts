@@ -89,7 +89,10 @@ export const app = actor(App, {
         return s
       }
       const facts = {
-        ...(buildStack === undefined ? {} : { buildStack }),
+        // What was never built is on it at once.
+        ...(buildStack === undefined
+          ? {}
+          : { buildStack, ...(s.a.app.slugBytes === null && { stack: buildStack }) }),
         ...(buildpacks === undefined ? {} : { buildpacks }),
       }
       const flipped = maintenance !== undefined && maintenance !== s.a.app.maintenance
@@ -172,9 +175,9 @@ export const app = actor(App, {
       const facts = { buildpackDescription, slugBytes, repoBytes: repoBytes ?? s.a.app.repoBytes, stack }
       return { ...s, a: { ...s.a, app: { ...s.a.app, ...facts, updatedAt: ctx.now } } }
     },
-    released(s, { at }) {
-      if (s.a === null || (s.a.app.releasedAt ?? 0) >= at) return s
-      return { ...s, a: { ...s.a, app: { ...s.a.app, releasedAt: at } } }
+    released(s, { at, stack = s.a?.app.stack }) {
+      if (s.a === null || stack === undefined || (s.a.app.releasedAt ?? 0) >= at) return s
+      return { ...s, a: { ...s.a, app: { ...s.a.app, releasedAt: at, stack } } }
     },
     claimed: (s, { name }, ctx) => claimed(s, nameFrom(name), ctx),
     claimFailed: (s, { name, code, reason }, ctx) => claimFailed(s, nameFrom(name), code, reason, ctx),

@@ -94,7 +94,8 @@ export const releases = actor(Releases, {
         return s
       }
       if (newest.status === 'pending') return busy(s, s.ledger, ctx)
-      const ledger = release(s.ledger, description, currentOf(s.ledger), slug, by, ctx)
+      const moved = onStackOf(s.ledger, slug, by, ctx)
+      const ledger = release(moved, description, currentOf(moved), slug, by, ctx)
       return made(owe(s, ctx.caller, newestOf(ledger)), ledger, ctx)
     },
     rollback(s, { to, by }, ctx) {
@@ -192,8 +193,8 @@ const release = (
   slug: Slug | null,
   by: Who,
   ctx: Self,
+  hasPhase = slug !== null && slug.processTypes['release'] !== undefined,
 ): Ledger => {
-  const hasPhase = slug !== null && slug.processTypes['release'] !== undefined
   const at = ctx.now
   const next = append(ledger, { id: ctx.uuid(), description, configId, pages, slug, by, at, hasPhase })
   const { version, description: text } = next.entries.at(-1)!
@@ -201,6 +202,16 @@ const release = (
   const what = hasPhase ? `Running release v${version} commands` : `Release v${version} created`
   say(ctx, ctx.self.key, 'app', 'api', `${what} by user ${by.email}`)
   return next
+}
+
+/** A build on another stack than what holds is said by a release of its own; it changes nothing that runs. */
+const onStackOf = (ledger: Ledger, { stack }: Slug, by: Who, ctx: Self): Ledger => {
+  const current = currentOf(ledger)
+  const text = `Upgrade stack to ${stack}`
+  // The build that followed it last time was never released.
+  const isSaid = current.description === text
+  if (current.slug === null || current.slug.stack === stack || isSaid) return ledger
+  return release(ledger, text, current, current.slug, by, ctx, false)
 }
 
 /** What was released just now holds from here on, or waits for its command: its callers do not. */
@@ -254,7 +265,11 @@ const repeat = (s: State, ctx: Self): State => {
   if (s.ledger.heard >= current.version) return s
   const by = { id: current.userId, email: current.userEmail }
   ctx.tell(ref(Formation, ctx.self.key), { type: 'released', release: current, by })
-  ctx.tell(ref(App, ctx.self.key), { type: 'released', at: current.createdAt })
+  ctx.tell(ref(App, ctx.self.key), {
+    type: 'released',
+    at: current.createdAt,
+    ...(current.slug && { stack: current.slug.stack }),
+  })
   const waitMs = Math.min(repeatMsMax, repeatMsMin * 2 ** Math.min(s.tries, 10))
   ctx.after('formation', waitMs, { type: 'remindFormation' })
   ctx.remind('formation', ctx.now + remindMs, { type: 'remindFormation' })

@@ -91,8 +91,8 @@ export const App = protocol('app', 1, {
   destroy: ask({}, appShape),
   /** From Build: what the last build found. */
   built: tell({ buildpackDescription: is.str, slugBytes: is.int, repoBytes: is.opt(is.int), stack: is.str }),
-  /** From Releases: when the current release came to be. */
-  released: tell({ at: is.int }),
+  /** From Releases: when the current release came to be, and what its slug was built on. */
+  released: tell({ at: is.int, stack: is.opt(is.str) }),
   /** Own results of effects and asks; `name` is `app/<name>` or `host/<hostname>`. */
   claimed: tell({ name: is.str }),
   claimFailed: tell({ name: is.str, code: is.str, reason: is.str }),

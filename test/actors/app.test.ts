@@ -193,6 +193,48 @@ t.test('a release has the pages of its config vars, also when it is gone back to
   t.end()
 })
 
+t.test('an app is on another stack from its next build on, which a release of its own says', (t) => {
+  const a = live()
+  a.send({ type: 'change', buildStack: 'debian-12' })
+  t.match(a.send({ type: 'info' })?.value, { stack: 'debian-12', buildStack: 'debian-12' }, 'never built')
+  a.send({ type: 'built', buildpackDescription: 'Procfile', slugBytes: 1, stack: 'debian-12' })
+  a.send({ type: 'change', buildStack: 'heroku-24' })
+  t.match(a.send({ type: 'info' })?.value, { stack: 'debian-12', buildStack: 'heroku-24' })
+  a.send({ type: 'released', at: 5, stack: 'heroku-24' })
+  t.match(a.send({ type: 'info' })?.value, { stack: 'heroku-24', buildStack: 'heroku-24' })
+
+  const r = ledgerOf()
+  const on = (id: string, stack: string, types = {}) => ({ ...slugOf(id), stack, processTypes: types })
+  const descriptions = () =>
+    (r.send({ type: 'list' })!.value as { releases: { description: string }[] }).releases
+      .slice(2)
+      .map(({ description }) => description)
+  r.send({ type: 'deploy', slug: on('s1', 'heroku-24', { release: 'x' }), description: 'Deploy 1', by })
+  r.send({ type: 'phaseEnded', releaseId: (r.replies.at(-1)!.value as { id: string }).id, ok: true })
+  r.clear()
+  const deploy = () => r.send({ type: 'deploy', slug: on('s2', 'debian-12'), description: 'Deploy 2', by })
+  deploy()
+  t.same(descriptions(), ['Deploy 1', 'Upgrade stack to debian-12', 'Deploy 2'])
+  const told = r.told.filter(({ message }) => message.type === 'released')
+  t.match(told, [
+    { message: { release: { version: 5, slug: { id: 's2' } } } },
+    { to: { to: 'app' }, message: { stack: 'debian-12' } },
+  ])
+  t.same(told.length, 2, 'nothing runs on account of the change alone, and no release command')
+  deploy()
+  t.equal(descriptions().length, 3, 'asked again')
+  r.send({ type: 'deploy', slug: on('s3', 'debian-12'), description: 'Deploy 3', by })
+  t.equal(descriptions().at(-1), 'Deploy 3')
+  t.equal(descriptions().length, 4, 'it is on that stack already')
+  const failing = on('s4', 'heroku-24', { release: 'exit 1' })
+  for (const description of ['Deploy 4', 'Deploy 5']) {
+    r.send({ type: 'deploy', slug: { ...failing, id: description }, description, by })
+    r.send({ type: 'phaseEnded', releaseId: (r.replies.at(-1)!.value as { id: string }).id, ok: false })
+  }
+  t.same(descriptions().slice(4), ['Upgrade stack to heroku-24', 'Deploy 4', 'Deploy 5'], 'said once')
+  t.end()
+})
+
 t.test('a config change is sealed again when its base moved meanwhile', (t) => {
   const r = ledgerOf()
   r.send({ type: 'deploy', slug: slugOf('s1'), description: 'Deploy 1', by })
