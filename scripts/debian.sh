@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
-# Debian's archives, signing keys and packages, for the scripts that fetch from them: sourced, never run.
-# Who sources it defines `say` and `fail`, and `$home`.
+# Debian's archives, signing keys and packages, for the scripts that fetch from them, and whom this machine
+# trusts: sourced, never run. Who sources it defines `say` and `fail`, and `$home`.
+
+# A shell that has sourced the env of this platform trusts it too: that is no news of the machine.
+if [[ ${NODE_EXTRA_CA_CERTS:-} == "$home"/* ]]; then unset NODE_EXTRA_CA_CERTS; fi
+certificates_file=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -10,15 +14,18 @@ as_root() {
 
 # Runs a command quietly; its output is shown only when it fails.
 quietly() {
-  local output=$home/setup/last-output
+  # Several run beside each other.
+  local output=$home/setup/output-$BASHPID
   if ! "$@" >"$output" 2>&1; then
     if [[ $(wc -l <"$output") -gt 60 ]]; then
       head -n 20 "$output" >&2 && echo '[...]' >&2 && tail -n 40 "$output" >&2
     else
       cat "$output" >&2
     fi
+    rm -f "$output"
     return 1
   fi
+  rm -f "$output"
 }
 
 apt_install() {
