@@ -170,9 +170,18 @@ export const app = actor(App, {
       saga.destroyStep(a, saga.destroySteps[0], ctx)
       return become({ ...s, waiting }, a, ctx)
     },
-    built(s, { buildpackDescription, slugBytes, repoBytes, stack }, ctx) {
+    built(s, { buildpackDescription, slugBytes, repoBytes, stack, detected }, ctx) {
       if (s.a?.phase !== 'live') return s
-      const facts = { buildpackDescription, slugBytes, repoBytes: repoBytes ?? s.a.app.repoBytes, stack }
+      const { app } = s.a
+      // As on Heroku, what the first build found holds from then on.
+      const buildpacks = app.buildpacks.length > 0 || detected === undefined ? app.buildpacks : [detected]
+      const facts = {
+        buildpackDescription,
+        slugBytes,
+        repoBytes: repoBytes ?? app.repoBytes,
+        stack,
+        buildpacks,
+      }
       return { ...s, a: { ...s.a, app: { ...s.a.app, ...facts, updatedAt: ctx.now } } }
     },
     released(s, { at, stack = s.a?.app.stack }) {

@@ -21,6 +21,8 @@ type State = {
   readonly onRecord: boolean
   /** What was compiled. */
   readonly slug: Slug | null
+  /** What its buildpack wants set before its release: on an app's first deploy. */
+  readonly configVars: Readonly<Record<string, string>>
   /** Its release waits for its command. */
   readonly phase: Phase | null
   readonly tries: number
@@ -49,6 +51,16 @@ const showMsMax = 10_000
 const overMs = 60_000
 const callersMax = 16
 
+const fresh = {
+  onRecord: false,
+  slug: null,
+  configVars: {},
+  phase: null,
+  tries: 0,
+  unwanted: false,
+  waiting: [],
+}
+
 export const build = actor(Build, {
   mailbox: { capacity: 256, overflow: 'reject' },
   init(job: BuildJob, ctx): State {
@@ -67,10 +79,7 @@ export const build = actor(Build, {
       ...at,
     }
     say(ctx, appId, 'app', 'api', `Build started by user ${by.email}`)
-    return keep(
-      { job, view, onRecord: false, slug: null, phase: null, tries: 0, unwanted: false, waiting: [] },
-      ctx,
-    )
+    return keep({ ...fresh, job, view }, ctx)
   },
   receive: {
     kept(s, _, ctx) {
@@ -93,19 +102,33 @@ export const build = actor(Build, {
       askReleases(s, ctx)
       return { ...s, tries: 0, view: { ...s.view, buildpacks, stack } }
     },
-    configured(s, { configId }, ctx) {
+    configured(s, { configId, isFirst }, ctx) {
       if (s.view.status !== 'pending') return s
       if (s.unwanted) return fail(s, 'CANCELLED', 'the pusher went away', ctx)
       const { id, appId, version, buildpacks, stack } = s.view
       const { appName, sourceDir } = s.job
       ctx.run(
-        Builder.compile({ buildId: id, appId, appName, version, sourceDir, buildpacks, stack, configId }),
-        ({ slug }) => ({ type: 'compiled', slug }),
+        Builder.compile({
+          buildId: id,
+          appId,
+          appName,
+          version,
+          sourceDir,
+          buildpacks,
+          stack,
+          configId,
+          isFirst,
+        }),
+        (made) => ({ type: 'compiled', ...made }),
         (error) => ({ type: 'failed', code: error.code, reason: error.message }),
       )
       return s
     },
-    compiled: (s, { slug }, ctx) => (s.view.status === 'pending' ? deploy(s, slug, ctx) : s),
+    compiled: (s, made, ctx) => (s.view.status === 'pending' ? compiled(s, made, ctx) : s),
+    configSet(s, _, ctx) {
+      if (s.view.status === 'pending') askDeploy(s, ctx)
+      return { ...s, configVars: {}, tries: 0 }
+    },
     released(s, { releaseId, version, status }, ctx) {
       if (s.view.status !== 'pending') return s
       const made = { releaseId, releaseVersion: version }
@@ -130,13 +153,15 @@ export const build = actor(Build, {
       return { ...s, tries: s.tries + 1 }
     },
     releaseBusy(s, _, ctx) {
-      if (s.view.status === 'pending') ctx.after('askAgain', askAgainMs, { type: 'askAgain', whom: 'deploy' })
+      const whom = hasVars(s) ? 'config' : 'deploy'
+      if (s.view.status === 'pending') ctx.after('askAgain', askAgainMs, { type: 'askAgain', whom })
       return s
     },
     askAgain(s, { whom }, ctx) {
       if (s.view.status !== 'pending') return s
       if (whom === 'app') askApp(s, ctx)
       else if (whom === 'releases') askReleases(s, ctx)
+      else if (whom === 'config') askConfig(s, ctx)
       else askDeploy(s, ctx)
       return s
     },
@@ -167,12 +192,14 @@ const askReleases = (s: State, ctx: Self): void =>
     ref(Releases, s.view.appId),
     { type: 'current' },
     askTimeoutMs,
-    ({ release }) => ({ type: 'configured', configId: release.configId }),
+    ({ release }) => ({ type: 'configured', configId: release.configId, isFirst: release.slug === null }),
     (f) => unanswered('releases', f),
   )
 
+type Whom = 'app' | 'releases' | 'config' | 'deploy'
+
 /** Owners move when hosts come, go or change their bus server: a moment later somebody answers. */
-const unanswered = (whom: 'app' | 'releases' | 'deploy', failure: AskFailure) => {
+const unanswered = (whom: Whom, failure: AskFailure) => {
   const { kind, reason } = failure
   // The command of an earlier release runs: this one is made when it is over.
   if (kind === 'refused' && failure.code === 'conflict') return { type: 'releaseBusy' } as const
@@ -193,14 +220,35 @@ const keep = (s: State, ctx: Self): State => {
   return s
 }
 
-const deploy = (s: State, slug: Slug, ctx: Self): State => {
-  const { view } = s
-  const next = { ...s, slug, tries: 0, view: { ...view, slugId: slug.id } }
-  askDeploy(next, ctx)
+type Made = {
+  readonly slug: Slug
+  readonly buildpacks?: readonly string[] | undefined
+  readonly detected?: string | undefined
+  readonly configVars?: Readonly<Record<string, string>> | undefined
+}
+
+const compiled = (s: State, { slug, buildpacks, detected, configVars = {} }: Made, ctx: Self): State => {
+  const view = { ...s.view, slugId: slug.id, buildpacks: [...(buildpacks ?? s.view.buildpacks)] }
+  const next = { ...s, slug, configVars, tries: 0, view }
+  if (hasVars(next)) askConfig(next, ctx)
+  else askDeploy(next, ctx)
   const { buildpackDescription, bytes, stack } = slug
-  ctx.tell(ref(App, view.appId), { type: 'built', buildpackDescription, slugBytes: bytes, stack })
+  const facts = { buildpackDescription, slugBytes: bytes, stack, ...(detected ? { detected } : {}) }
+  ctx.tell(ref(App, view.appId), { type: 'built', ...facts })
   return next
 }
+
+const hasVars = ({ configVars }: State): boolean => Object.keys(configVars).length > 0
+
+/** Asked again after an unknown outcome: vars that are set already make no release. */
+const askConfig = ({ view, configVars }: State, ctx: Self): void =>
+  ctx.ask(
+    ref(Releases, view.appId),
+    { type: 'setConfig', patch: { ...configVars }, by: view.by },
+    askTimeoutMs,
+    () => ({ type: 'configSet' }),
+    (f) => unanswered('config', f),
+  )
 
 const askDeploy = ({ view, slug }: State, ctx: Self): void => {
   if (slug === null) return

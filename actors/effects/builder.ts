@@ -6,7 +6,9 @@ import type { Slug } from '../protocols/shapes.ts'
 export const Builder = {
   /**
    * Compiles what lies in `sourceDir` and keeps the slug in the object store. Output goes to the build's
-   * output stream. Fails with the code of the failed step; its text has been shown already.
+   * output stream. Fails with the code of the failed step; its text has been shown already. Gives the
+   * buildpacks that were used; `detected`, when they were found and not set, the one that the app is to keep;
+   * and of an app's first deploy the config vars that its buildpack wants and that are not set.
    */
   compile: effect<
     {
@@ -18,8 +20,15 @@ export const Builder = {
       buildpacks: readonly string[]
       stack: string
       configId: string
+      /** The app has no slug yet. */
+      isFirst: boolean
     },
-    { slug: Slug }
+    {
+      slug: Slug
+      buildpacks?: string[]
+      detected?: string
+      configVars?: Record<string, string>
+    }
   >('builder.compile'),
   /**
    * Shows what the command of that release says in the build's output, from its first line to its last;

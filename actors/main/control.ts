@@ -3,6 +3,7 @@
  * cluster.
  */
 import { join } from 'node:path'
+import { builtinNames } from '../../config/buildpacks.ts'
 import { isolates } from '../../config/labels.ts'
 import type { Settings } from '../../config/load.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
@@ -31,7 +32,7 @@ import { configKeySum } from './backup-file.ts'
 import { openBackups } from './backup.ts'
 import { untilAvailable, type Bus } from './bus.ts'
 import { openClusterOperator } from './cluster-operator.ts'
-import { builtinNames, type Engine } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { factsPath, readFacts, type HostFacts } from './host-facts.ts'
 import { insideOf } from './inside.ts'
 import { createInvite } from './invite.ts'

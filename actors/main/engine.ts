@@ -7,6 +7,7 @@ import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { builtinNames, fallbackNames } from '../../config/buildpacks.ts'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'
 import type { Settings } from '../../config/load.ts'
@@ -69,9 +70,6 @@ export type EngineDeps = {
   /** A client that waits at another host's API; undefined when that host is this one. */
   readonly attachElsewhere?: (host: string, token: string) => Promise<Duplex> | undefined
 }
-
-/** Buildpacks that ship with the platform, in the order in which they are asked. */
-export const builtinNames = ['heroku/nodejs', 'heroku/procfile'] as const
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const outputBytesMax = 10 * 1024 * 1024
@@ -156,6 +154,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
         home: settings.home,
         sandboxOf,
         builtins,
+        fallbacks: fallbackNames,
         platform,
         objects,
         seed: (sha256, tree, file) => slugs.seed(sha256, tree, file),

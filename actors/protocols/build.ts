@@ -58,8 +58,16 @@ export const Build = protocol('build', 2, {
   /** Own results and timers. */
   kept: tell({}),
   described: tell({ buildpacks: is.arr(is.str), stack: is.str }),
-  configured: tell({ configId: is.str }),
-  compiled: tell({ slug: slugShape }),
+  /** `isFirst`: the app has no slug yet. */
+  configured: tell({ configId: is.str, isFirst: is.bool }),
+  compiled: tell({
+    slug: slugShape,
+    buildpacks: is.opt(is.arr(is.str)),
+    detected: is.opt(is.str),
+    configVars: is.opt(is.map(is.str)),
+  }),
+  /** The config vars of the buildpack's wish are. */
+  configSet: tell({}),
   released: tell({ releaseId: is.str, version: is.int, status: is.str }),
   /** Its release command: all of its output is shown; how it stands. */
   shown: tell({}),
@@ -67,10 +75,10 @@ export const Build = protocol('build', 2, {
   phase: tell({ status: is.str }),
   failed: tell({ code: is.str, reason: is.str }),
   /** Whoever was asked did not answer, and surely did nothing that may not be done again. */
-  unheard: tell({ whom: is.oneOf('app', 'releases', 'deploy'), reason: is.str }),
+  unheard: tell({ whom: is.oneOf('app', 'releases', 'config', 'deploy'), reason: is.str }),
   /** The command of an earlier release of the app runs. */
   releaseBusy: tell({}),
-  askAgain: tell({ whom: is.oneOf('app', 'releases', 'deploy') }),
+  askAgain: tell({ whom: is.oneOf('app', 'releases', 'config', 'deploy') }),
   notKept: tell({ reason: is.str }),
   again: tell({}),
   over: tell({}),

@@ -11,6 +11,7 @@ import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
+import { borrowCache, keepCache } from './cache.ts'
 import { BuildFailure } from './failure.ts'
 import * as texts from './texts.ts'
 import type { Mount, Sandbox } from './sandbox.ts'
@@ -19,7 +20,7 @@ export type BenchOptions = {
   sandbox: Sandbox
   /** Scratch directory of this build alone; the caller removes it afterwards. */
   workDir: string
-  /** The app's cache, kept from build to build; one build of an app at a time may use it. */
+  /** The app's cache, kept from build to successful build. On one file system with `workDir`. */
   cacheDir: string
   /** 8 hex digits that tell this build's directories from others'. */
   token: string
@@ -37,6 +38,9 @@ export type BenchOptions = {
   onOutput: (text: string) => void
 }
 
+/** `timeoutMs`: past it the script is killed and has failed, while the build goes on. */
+type RunOptions = { readonly capture?: boolean; readonly timeoutMs?: number }
+
 /** A buildpack of this build. */
 export type Pack = { readonly name: string; readonly source: string; readonly target: string }
 
@@ -50,8 +54,10 @@ export type Bench = {
     script: string,
     args: readonly string[],
     at: Pack,
-    capture?: boolean,
+    options?: RunOptions,
   ) => Promise<{ code: number; output: string }>
+  /** What the build left in its cache is what the next one finds. */
+  readonly keepCache: () => Promise<void>
   /** Writes a line of our own; one that a buildpack left open is ended first. */
   readonly say: (text: string) => void
   readonly handOver: (dir: string) => Promise<void>
@@ -74,6 +80,8 @@ export const scriptEnvironment = (options: BenchOptions): Record<string, string>
   STACK: options.stack,
   SOURCE_VERSION: options.sourceVersion,
   REQUEST_ID: options.requestId,
+  // Heroku builds in one-off dynos.
+  DYNO: `run.${(Number.parseInt(options.token, 16) % 9000) + 1000}`,
 })
 
 /** Makes the directories. The source is to be put into `buildDir` afterwards. */
@@ -82,9 +90,14 @@ export async function makeBench(options: BenchOptions): Promise<Bench> {
   const buildDir = join(workDir, 'app')
   // Config vars lie in it: nobody else on this machine looks in (mounts need no way through).
   await mkdir(workDir, { recursive: true, mode: 0o700 })
-  const dirs = { home: join(workDir, 'home'), env: join(workDir, 'env'), packs: join(workDir, 'packs') }
-  for (const dir of [buildDir, dirs.home, dirs.env, dirs.packs, options.cacheDir])
-    await mkdir(dir, { recursive: true })
+  const dirs = {
+    home: join(workDir, 'home'),
+    env: join(workDir, 'env'),
+    packs: join(workDir, 'packs'),
+    cache: join(workDir, 'cache'),
+  }
+  for (const dir of [buildDir, dirs.home, dirs.env, dirs.packs]) await mkdir(dir, { recursive: true })
+  await borrowCache(options.cacheDir, dirs.cache)
   for (const [name, value] of Object.entries(options.config))
     if (/^\w+$/.test(name)) await writeFile(join(dirs.env, name), value)
 
@@ -94,7 +107,7 @@ export async function makeBench(options: BenchOptions): Promise<Bench> {
     await exec('chown', ['-R', '-h', `${owner.uid}:${owner.gid}`, dir])
   }
   await handOver(dirs.home)
-  await handOver(options.cacheDir)
+  await handOver(dirs.cache)
 
   const packs: Pack[] = []
   let lineOpen = false
@@ -119,7 +132,8 @@ export async function makeBench(options: BenchOptions): Promise<Bench> {
       packs.push(pack)
       return pack
     },
-    async run(script, args, at, capture = false) {
+    keepCache: () => keepCache(dirs.cache, options.cacheDir),
+    async run(script, args, at, { capture = false, timeoutMs = Infinity } = {}) {
       const leftMs = options.deadlineMs - Date.now()
       const late = (): BuildFailure => new BuildFailure('TIMED_OUT', texts.timedOut(bench.language))
       if (leftMs <= 0) throw late()
@@ -137,18 +151,18 @@ export async function makeBench(options: BenchOptions): Promise<Bench> {
         mounts: [
           { source: buildDir, target: paths.build, mode: 'rw' },
           { source: dirs.home, target: '/app', mode: 'rw' },
-          { source: options.cacheDir, target: paths.cache, mode: 'rw' },
+          { source: dirs.cache, target: paths.cache, mode: 'rw' },
           { source: dirs.env, target: paths.env, mode: 'ro' },
           ...packs.map((pack) => ({ source: pack.source, target: pack.target, mode: 'rw' as const })),
           ...options.platform.mounts,
         ],
         onOutput: (bytes) => take(decoder.write(bytes)),
-        timeoutMs: leftMs,
+        timeoutMs: Math.min(leftMs, timeoutMs),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       })
       take(decoder.end())
       options.signal?.throwIfAborted()
-      if (timedOut) throw late()
+      if (timedOut && leftMs <= timeoutMs) throw late()
       return { code, output }
     },
   }

@@ -26,6 +26,12 @@ export function using(names: readonly string[]): string {
   return `-----> Using buildpacks:\n${names.map((name, at) => `${indent}${at + 1}. ${name}\n`).join('')}`
 }
 
+/** Languages of the default buildpacks that all take the app. */
+export const several = (languages: readonly string[]): string =>
+  ' !     Warning: Multiple default buildpacks reported the ability to handle this app. ' +
+  'The first buildpack in the list below will be used.\n' +
+  `\t\t\tDetected buildpacks: ${languages.join(',')}\n` +
+  '\t\t\tSee https://devcenter.heroku.com/articles/buildpacks#buildpack-detect-order\n'
 export const detected = (language: string): string => `-----> ${language} app detected\n`
 export const ignored = (count: number): string =>
   `-----> Deleting ${count} files matching .slugignore patterns.\n`
@@ -76,6 +82,8 @@ export function processTypes(procfile: readonly string[], defaults: readonly str
 
 export const compressing = '-----> Compressing...\n'
 export const compressed = (bytes: number): string => `${indent}Done: ${size(bytes)}\n`
+export const addonsWanted = (addons: readonly string[]): string =>
+  ` !     The buildpack asks for add-ons, which are not offered here: ${addons.join(', ')}\n`
 export const launching = '-----> Launching...\n'
 export const largeSlug = (bytes: number, softBytesMax: number): string =>
   ` !     Warning: Your slug size (${Math.round(bytes / megabyte)} MB) exceeds our soft limit ` +

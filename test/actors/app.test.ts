@@ -125,6 +125,19 @@ t.test('a feature is on record before its answer, and told to the formation unti
   t.end()
 })
 
+t.test('an app keeps to the buildpack that was found for it, and to those that were set', (t) => {
+  const a = live()
+  const built = (detected: string): unknown => {
+    a.send({ type: 'built', buildpackDescription: 'x', slugBytes: 1, stack: 'heroku-24', detected })
+    return (a.send({ type: 'info' })!.value as { buildpacks: unknown }).buildpacks
+  }
+  t.same(built('heroku/nodejs'), ['heroku/nodejs'])
+  t.same(built('heroku/ruby'), ['heroku/nodejs'])
+  a.send({ type: 'change', buildpacks: [] })
+  t.same(built('heroku/ruby'), ['heroku/ruby'], 'found again once it was cleared')
+  t.end()
+})
+
 t.test('a name being given back is claimed again only when it is free', (t) => {
   const a = live()
   a.send({ type: 'rename', name: 'better' })

@@ -100,6 +100,40 @@ t.test('a failed build says so once; a store that stays away holds nobody up for
   t.match(deaf.ran, [{ args: { outcome: { code: 'platform' } } }, { args: { view: { status: 'failed' } } }])
 })
 
+t.test("an app's first deploy sets the config vars of its buildpack before its release", async (t) => {
+  const first = (slug: unknown) => {
+    const b = begun()
+    b.done('builder.keep')
+    b.answered('info', { buildpacks: [], buildStack: 'heroku-24' })
+    b.answered('current', { release: { configId: '', slug } })
+    return b
+  }
+  t.match(first(slugOf('1')).ran.at(-1), { name: 'builder.compile', args: { isFirst: false } })
+  const b = first(null)
+  t.match(b.ran.at(-1), { name: 'builder.compile', args: { isFirst: true } })
+  b.done('builder.compile', {
+    slug: { ...slugOf('5'), id: 's1' },
+    buildpacks: ['heroku/ruby'],
+    detected: 'heroku/ruby',
+    configVars: { RACK_ENV: 'production' },
+  })
+  const set = { message: { type: 'setConfig', patch: { RACK_ENV: 'production' } } }
+  t.match(b.asked, [set])
+  t.match(b.told.at(-1), { message: { type: 'built', detected: 'heroku/ruby' } }, 'the app keeps to it')
+  b.askFailed('setConfig', { kind: 'unknown', reason: 'timeout' })
+  b.fire('askAgain')
+  b.askFailed('setConfig', { kind: 'refused', code: 'conflict', reason: 'busy' })
+  b.fire('askAgain')
+  t.match(b.asked, [set])
+  b.answered('setConfig', { version: 3, configId: 'c3', changed: true })
+  t.match(b.asked, [{ message: { type: 'deploy' } }])
+  b.askFailed('deploy', { kind: 'refused', code: 'conflict', reason: 'busy' })
+  b.fire('askAgain')
+  t.match(b.asked, [{ message: { type: 'deploy' } }], 'they are not set twice')
+  b.answered('deploy', { id: 'r4', version: 4, status: 'succeeded' })
+  t.match(b.ran.at(-1), { args: { view: { status: 'succeeded', buildpacks: ['heroku/ruby'] } } })
+})
+
 t.test('a pusher that goes away ends the compilation, also before it began', async (t) => {
   const b = compiling()
   b.send({ type: 'cancel' })

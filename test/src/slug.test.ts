@@ -2,12 +2,12 @@
  * src/slug: the pure parts, and the compiler's flow with small buildpacks of shell.
  */
 import { execFile } from 'node:child_process'
-import { chmod, cp, lstat, mkdtemp, readdir, readFile, symlink } from 'node:fs/promises'
+import { chmod, cp, lstat, readdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { buildpackName, parseBuildpack } from '../../src/slug/buildpack.ts'
-import { compile, type Compiled, type CompileOptions } from '../../src/slug/compile.ts'
+import type { CompileOptions } from '../../src/slug/compile.ts'
 import { parseProcfile } from '../../src/slug/procfile.ts'
 import { parseRelease } from '../../src/slug/release-yaml.ts'
 import { passEnv, placer } from '../../src/slug/sandbox.ts'
@@ -15,8 +15,8 @@ import { slugignored } from '../../src/slug/slugignore.ts'
 import { readInside } from '../../src/slug/source.ts'
 import * as texts from '../../src/slug/texts.ts'
 import { unpack } from '../../src/slug/unpack.ts'
+import { build, shell, simple } from '../kit/builds.ts'
 import { files, scratch } from '../kit/files.ts'
-import { localSandbox } from '../kit/local-sandbox.ts'
 
 const exec = promisify(execFile)
 
@@ -133,58 +133,6 @@ t.test('a buildpack is known by name, registry form, git URL with a ref, or tgz'
     t.notOk(parseBuildpack(bad, builtins))
   t.same(passEnv({ SSL_CERT_FILE: '/c', SECRET: 'x', npm_config_registry: '' }), { SSL_CERT_FILE: '/c' })
 })
-
-const shell = (text: string): string => `#!/usr/bin/env bash\n${text}\n`
-const simple = (name: string, compileText: string, release?: string): Record<string, string> => ({
-  'bin/detect*': shell(
-    `[ -f "$1/${name}.app" ] && echo ${name} || { echo "no ${name}.app here" >&2; exit 1; }`,
-  ),
-  'bin/compile*': shell(compileText),
-  ...(release === undefined ? {} : { 'bin/release*': shell(`cat <<'YAML'\n${release}\nYAML`) }),
-})
-
-type Built = {
-  output: string
-  result: Compiled | undefined
-  failure: { code: string; text: string } | undefined
-  dir: string
-}
-
-async function build(
-  dir: string,
-  source: Record<string, string>,
-  options: Partial<CompileOptions> = {},
-): Promise<Built> {
-  let output = ''
-  const workDir = await mkdtemp(join(dir, 'work-'))
-  const all: CompileOptions = {
-    sandbox: localSandbox,
-    workDir,
-    cacheDir: join(dir, 'cache'),
-    token: 'c0ffee12',
-    stack: 'heroku-24',
-    sourceVersion: 'abc123',
-    requestId: 'r1',
-    config: { SECRET: 'se cret', EMPTY: '' },
-    platform: { env: {}, mounts: [] },
-    onOutput: (text) => {
-      output += text
-    },
-    checkout: async (into) => {
-      await files(into, source)
-    },
-    slugFile: join(workDir, 'slug.tgz'),
-    buildpacks: [],
-    builtins: {},
-    buildpackStore: join(dir, 'store'),
-    ...options,
-  }
-  const [result, failure] = await compile(all).then(
-    (made) => [made, undefined] as const,
-    (cause: unknown) => [undefined, cause as { code: string; text: string }] as const,
-  )
-  return { output, result, failure, dir: workDir }
-}
 
 t.test('a sandbox without mounts puts sources in the place of whole targets, once', async (t) => {
   const place = placer([

@@ -17,7 +17,7 @@ import * as texts from '../../../src/slug/texts.ts'
 import type { Slug } from '../../protocols/shapes.ts'
 import { performBuildRecords } from './build-records.ts'
 import { asEffectFailure } from './names.ts'
-import type { Vault } from './vault.ts'
+import type { Vars, Vault } from './vault.ts'
 
 export type BuilderDeps = {
   /** Folders: `builds/` for work, `cache/<appId>/`, `blocks/`, `buildpacks/`, `git/<appId>.git`. Absolute. */
@@ -25,6 +25,8 @@ export type BuilderDeps = {
   /** Of a build that begins now on that stack. Throws EffectFailed. */
   readonly sandboxOf: (stack: string) => Sandbox
   readonly builtins: Builtins
+  /** Of the built-in ones those that are taken only when no other fits. */
+  readonly fallbacks: readonly string[]
   readonly platform: { readonly env: Readonly<Record<string, string>>; readonly mounts: readonly Mount[] }
   readonly vault: Vault
   readonly objects: Objects
@@ -54,6 +56,13 @@ type CompileArgs = {
   readonly buildpacks: readonly string[]
   readonly stack: string
   readonly configId: string
+  readonly isFirst: boolean
+}
+type Made = {
+  readonly slug: Slug
+  readonly buildpacks: string[]
+  readonly detected?: string
+  readonly configVars: Vars
 }
 type Outcome =
   | { readonly version: number; readonly phase: 'none' | 'succeeded' | 'failed' }
@@ -69,11 +78,12 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
 
   const running = new Map<string, AbortController>()
 
-  const compileSlug = async (args: CompileArgs, cancelled: AbortSignal): Promise<{ slug: Slug }> => {
+  const compileSlug = async (args: CompileArgs, cancelled: AbortSignal): Promise<Made> => {
     const { buildId, appId, version, stack } = args
     const workDir = join(home, 'builds', buildId)
     const slugFile = join(workDir, 'slug.tgz')
     try {
+      const config = await deps.vault.open(appId, args.configId)
       const compiled = await compile({
         sandbox: deps.sandboxOf(stack),
         workDir,
@@ -82,7 +92,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         stack,
         sourceVersion: version,
         requestId: buildId,
-        config: await deps.vault.open(appId, args.configId),
+        config,
         platform: deps.platform,
         onOutput: (text) => hub.write(buildId, text),
         checkout: (into) => moveSource(args.sourceDir, into),
@@ -90,6 +100,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         blockCache: join(home, 'blocks'),
         buildpacks: args.buildpacks,
         builtins: deps.builtins,
+        fallbacks: deps.fallbacks,
         buildpackStore: join(home, 'buildpacks'),
         signal: cancelled,
       })
@@ -104,8 +115,12 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         throw new EffectFailed('slug_changed', 'the slug changed while it was stored')
       if (compiled.bytes > compileLimits.slugBytesSoft)
         hub.write(buildId, texts.largeSlug(compiled.bytes, compileLimits.slugBytesSoft))
-      const { sha256, bytes, processTypes, buildpackDescription } = compiled
+      if (args.isFirst && compiled.addons.length > 0) hub.write(buildId, texts.addonsWanted(compiled.addons))
+      const { sha256, bytes, processTypes, buildpackDescription, buildpacks, detected } = compiled
       return {
+        buildpacks: [...buildpacks],
+        ...(detected === undefined ? {} : { detected }),
+        configVars: args.isFirst ? without(compiled.configVars, config) : {},
         slug: {
           id: deps.uuid(),
           sha256,
@@ -203,6 +218,10 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
     },
   }
 }
+
+/** What users have set themselves stays. */
+const without = (wanted: Vars, there: Vars): Vars =>
+  Object.fromEntries(Object.entries(wanted).filter(([name]) => !Object.hasOwn(there, name)))
 
 /** Both lie under `builds/`: a move costs nothing, whatever the size. */
 const moveSource = async (from: string, into: string): Promise<void> => {

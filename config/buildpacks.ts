@@ -1,0 +1,8 @@
+/**
+ * The buildpacks that ship with the platform, each in a folder of its name (without `heroku/`) in
+ * config/buildpacks, in the order in which they are asked: Heroku's, then the fallbacks.
+ */
+export const builtinNames = ['heroku/nodejs', 'heroku/procfile'] as const
+
+/** Taken only when none of the others fits an app; Heroku has none of them among its defaults. */
+export const fallbackNames: readonly string[] = ['heroku/procfile']
