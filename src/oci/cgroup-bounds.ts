@@ -3,10 +3,10 @@
  */
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 import { groupRoot } from './cgroup-files.ts'
-import { groupWeight, type Share } from './machine.ts'
+import { cpuWeightOf, groupWeight, type Share } from './machine.ts'
 
 /** Controllers of version 1 that show a program its own limits. */
 const shown = ['memory', 'cpu', 'cpuacct', 'pids']
@@ -62,38 +62,52 @@ export const boundGroup = async (version: Version, path: string, share: Share): 
       ? [
           { controller: 'memory', file: 'memory.max', value: memoryBytes },
           { controller: 'pids', file: 'pids.max', value: pids },
-          weight2,
+          { controller: 'cpu', file: 'cpu.weight', value: groupWeight.weight },
         ]
       : [
           { controller: 'memory', file: 'memory.limit_in_bytes', value: memoryBytes },
           { controller: 'pids', file: 'pids.max', value: pids },
-          weight1,
+          { controller: 'cpu', file: 'cpu.shares', value: groupWeight.shares },
         ]
   const done = await Promise.all(bounds.map((bound) => write(version, path, bound)))
   return bounds.filter((_, at) => !done[at]).map(({ controller }) => controller)
 }
 
-const weight1: Bound = { controller: 'cpu', file: 'cpu.shares', value: groupWeight.shares }
-const weight2: Bound = { controller: 'cpu', file: 'cpu.weight', value: groupWeight.weight }
+/** In version 2 as runc reckons it from shares: the range of the one onto that of the other. */
+const weightOf = (version: Version, cpuShares: number): Bound =>
+  version === 2
+    ? { controller: 'cpu', file: 'cpu.weight', value: cpuWeightOf(cpuShares) }
+    : { controller: 'cpu', file: 'cpu.shares', value: cpuShares }
 
 /**
- * Makes a group that weighs as much as all containers together.
+ * Makes a group of the weight that a container of `cpuShares` has.
  *
  * @returns the file that takes a process into it; undefined where it cannot be
  */
-export const weighGroup = async (version: Version, path: string): Promise<string | undefined> => {
-  const made = await write(version, path, version === 2 ? weight2 : weight1)
+export const weighGroup = async (
+  version: Version,
+  path: string,
+  cpuShares: number,
+): Promise<string | undefined> => {
+  const made = await write(version, path, weightOf(version, cpuShares))
   return made ? join(groupRoot, version === 2 ? '' : 'cpu', path, 'cgroup.procs') : undefined
 }
 
-/** Whether it is so now. A container of its own may have got no right to bound anything. */
+/**
+ * Whether it is so now. This machine may be a container itself, without any right to bound. In version 2 a
+ * group has the controllers that every group above it hands down.
+ */
 const write = async (version: Version, path: string, bound: Bound): Promise<boolean> => {
   const { controller, file, value } = bound
   const tree = join(groupRoot, version === 2 ? '' : controller)
+  const parents: string[] = []
   try {
-    if (version === 2) await writeFile(join(tree, 'cgroup.subtree_control'), `+${controller}`)
     if (!existsSync(tree)) return false
     await mkdir(join(tree, path), { recursive: true })
+    if (version === 2)
+      for (let above = dirname(join(tree, path)); above.startsWith(tree); above = dirname(above))
+        parents.unshift(above)
+    for (const parent of parents) await writeFile(join(parent, 'cgroup.subtree_control'), `+${controller}`)
     await writeFile(join(tree, path, file), String(value))
     return true
   } catch (error) {

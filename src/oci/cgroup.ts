@@ -20,8 +20,8 @@ export type Cgroups = {
   binds(path: string, told: string): Promise<{ source: string; target: string }[]>
   /** Makes and bounds the parent of all containers' groups; gives the names of what could not be bounded. */
   bound(path: string, share: Share): Promise<string[]>
-  /** Makes a group of the same weight, and gives the file that takes a process into it. */
-  weigh(path: string): Promise<string | undefined>
+  /** Makes a group of that weight, and gives the file that takes a process into it. */
+  weigh(path: string, cpuShares: number): Promise<string | undefined>
   /** Ids of every process of the group and the groups below it. */
   pids(path: string): Promise<number[]>
   use(path: string): Promise<GroupUse>
@@ -43,8 +43,13 @@ export const openCgroups = (): Cgroups => {
     swap: async () => ({ present: /^SwapTotal:\s+[1-9]/m.test(await text('/proc/meminfo')), counted }),
     binds: (path, told) => groupBinds(version, path, told),
     bound: (path, share) => boundGroup(version, path, share),
-    weigh: (path) => weighGroup(version, path),
-    pids: (path) => pidsBelow(join(memory, path)),
+    weigh: (path, cpuShares) => weighGroup(version, path, cpuShares),
+    pids: async (path) => {
+      // A keeper is in the tree of its weight alone.
+      const trees = version === 2 ? [groupRoot] : ['memory', 'cpu'].map((tree) => join(groupRoot, tree))
+      const pids = await Promise.all(trees.map((tree) => pidsBelow(join(tree, path))))
+      return [...new Set(pids.flat())]
+    },
     use: (path) => groupUse(version, path),
     oomKills: async (path) => {
       const name = version === 2 ? 'memory.events' : 'memory.oom_control'

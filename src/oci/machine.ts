@@ -34,6 +34,9 @@ export const shareOf = ({ memoryBytes, pidMax, threadsMax }: Machine): Share => 
  */
 export const groupWeight = { shares: 1_024, weight: 50 } as const
 
+/** The weight of a version 2 group that stands for `shares` of version 1 (2 to 262,144 onto 1 to 10,000). */
+export const cpuWeightOf = (shares: number): number => Math.floor(1 + ((shares - 2) * 9_999) / 262_142)
+
 /** What a container may take of memory, and the part of it that may be in memory at once. */
 export type MemoryBounds = { memoryBytes: number; memoryAndSwapBytes: number | undefined }
 

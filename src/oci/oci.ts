@@ -158,8 +158,8 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const launchMapped = async <T>(input: Preparation, run: (launch: Launch) => Promise<T>): Promise<T> => {
     const { dir, spec, identity } = input
     const { mounts, devices } = await prepare(input)
-    const { keepers } = await groups.ensure()
-    const launch = { id: spec.id, dir, uid: identity.uid, mounts, group: keepers }
+    const group = await groups.keeperOf(spec.id, spec.limits.cpuShares)
+    const launch = { id: spec.id, dir, uid: identity.uid, mounts, group }
     try {
       return await run(launch)
     } catch (error) {
@@ -239,7 +239,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const exits = openExits((id) => records.dir(id), probe)
 
   const execs = openExecs()
-  const placeOf = (id: string) => execPlace(id, records.dir(id), () => cgroups.pids(groups.of(id)))
+  const placeOf = (id: string) => execPlace(id, records.dir(id), () => groups.pids(id))
 
   const exec: Driver['exec'] = async (id, spec) => {
     const { pid } = await records.read(id)
@@ -261,7 +261,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const signalEach = async (id: string, name: NodeJS.Signals, init: number): Promise<void> => {
     const told = new Set<number>([init])
     for (let round = 0; round < 8; round++) {
-      const fresh = (await cgroups.pids(groups.of(id))).filter((pid) => !told.has(pid))
+      const fresh = (await groups.pids(id)).filter((pid) => !told.has(pid))
       if (fresh.length === 0) return
       killAll(fresh, name)
       for (const pid of fresh) told.add(pid)
@@ -297,7 +297,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     await deleteContainer(runc, id)
     await endKeeper(id)
     if (record?.network === 'own') await network.detach(leases.of(record.index))
-    await cgroups.remove(groups.of(id))
+    await groups.remove(id)
     await records.forget(id)
     if (record) leases.free(record.index)
   }
@@ -322,9 +322,9 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     const known = new Set([...all.map(({ id }) => id), ...starting])
     for (const id of [...(await namesIn(runc.root)), ...(await groups.ids())]) {
       if (known.has(id) || starting.has(id) || existsSync(join(stateDir, id))) continue
-      killAll(await cgroups.pids(groups.of(id)), 'SIGKILL')
+      await groups.kill(id)
       await deleteContainer(runc, id)
-      await cgroups.remove(groups.of(id))
+      await groups.remove(id)
       removed.push(id)
     }
     const owned = new Set((await records.all()).map(({ index }) => leases.of(index).veth))
@@ -372,7 +372,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       return { ...counted, diskBytes }
     },
     gaps: async () => {
-      const [lack, { gaps }] = await Promise.all([disks.lack(), groups.ensure()])
+      const [lack, gaps] = await Promise.all([disks.lack(), groups.ensure()])
       return [...(lack === undefined ? [] : [`what a dyno writes is not bounded: ${lack}`]), ...gaps]
     },
     remove,

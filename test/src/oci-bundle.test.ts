@@ -4,7 +4,7 @@
 import t from 'tap'
 
 import { bundleConfig, type BundleInput } from '../../src/oci/bundle.ts'
-import { memoryBounds, shareOf } from '../../src/oci/machine.ts'
+import { cpuWeightOf, memoryBounds, shareOf } from '../../src/oci/machine.ts'
 import { defaults } from '../kit/containers.ts'
 
 const mb = 2 ** 20
@@ -95,4 +95,8 @@ t.test('all containers together leave the machine a tenth of its memory, and tas
   t.equal(shareOf({ ...tasks, memoryBytes: 2 * gb }).memoryBytes, 1.5 * gb, 'at least 512 MB')
   t.equal(shareOf({ ...tasks, memoryBytes: gb }).memoryBytes, 0.75 * gb, 'at most a quarter')
   t.equal(shareOf({ memoryBytes: gb, pidMax: 4_194_304, threadsMax: 7_000 }).pids, 5_600)
+})
+
+t.test('weights of one version stand for shares of the other', async (t) => {
+  t.same([2, 1_024, 51_200, 262_144].map(cpuWeightOf), [1, 39, 1_953, 10_000])
 })

@@ -58,7 +58,7 @@ t.test('beyond its memory quota a container lives on, up to its swap as well', {
 })
 
 t.test(
-  'all containers together have a share of the machine, and so have their keepers',
+  'all containers together have a share of the machine, and a keeper that of its container',
   { skip },
   async (t) => {
     const { driver, spec, stateDir } = await makeBench(t, 'oci')
@@ -83,6 +83,6 @@ t.test(
       /^(?:\d+:cpu(?:,\w+)?|0:):(.*)$/m.exec(readFileSync(`/proc/${of}/cgroup`, 'utf8'))?.[1] ?? ''
     t.equal(groupOf(pid), `/${name}/one`)
     const keeper = Number(readFileSync(join(stateDir, 'one/conmon.pid'), 'utf8'))
-    t.equal(groupOf(keeper), `/${name}_keepers`)
+    t.equal(groupOf(keeper), `/${name}/_one`)
   },
 )
