@@ -1,16 +1,24 @@
 /**
  * Shuttle: carries what a container's log keeps to its app's channel, in order, from where it stood.
  *
- * The log file is the buffer: while nobody carries, nothing is lost but what rotation takes, and that is said
- * (L12, as log-shuttle says it). Where it stands is kept in a file, so that the next life of this process
- * goes on behind it.
+ * The log file is the buffer: while nobody carries, nothing is lost but what rotation takes. Both that
+ * and what the engine dropped, because it was too much, are said (L12, as log-shuttle says it). Where it
+ * stands is kept in a file, so that the next life of this process goes on behind it.
  */
 import { mkdirSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { logStart, type Driver, type LogBatch, type LogCursor, type LogLine } from '../../src/oci/driver.ts'
+import {
+  logStart,
+  type Driver,
+  type Dropped,
+  type LogBatch,
+  type LogCursor,
+  type LogLine,
+} from '../../src/oci/driver.ts'
 import type { Line } from '../protocols/channel.ts'
 import type { Run } from '../protocols/shapes.ts'
+import { formatTime } from './line.ts'
 import { endOfOutput, outputKey } from './output.ts'
 
 export type Shipment = {
@@ -42,6 +50,25 @@ export const microseconds = (at: string): number => {
   const fraction = /\.(\d+)/.exec(at)?.[1] ?? ''
   const wholeMs = Date.parse(at.replace(/\.\d+/, ''))
   return wholeMs * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
+}
+
+/** What is said in place of lines: in order between those before and those after. */
+const losses = (lost: boolean, dropped: Dropped | undefined, nextAt: string | undefined): Line[] => {
+  const line = (atUs: number, text: string): Line => ({
+    atUs,
+    source: 'app',
+    process: 'log-shuttle',
+    text: encoder.encode(`Error L12: ${text}`),
+  })
+  const unread = 'messages dropped: the log of this dyno was rotated before it was read'
+  const sinceUs = dropped && microseconds(dropped.since)
+  const afterUs = nextAt === undefined ? sinceUs : microseconds(nextAt)
+  return [
+    ...(dropped && sinceUs !== undefined
+      ? [line(sinceUs, `${dropped.count} messages dropped since ${formatTime(sinceUs)}.`)]
+      : []),
+    ...(lost && afterUs !== undefined ? [line(afterUs, unread)] : []),
+  ]
 }
 
 /**
@@ -81,17 +108,8 @@ export const createShuttle = (folder: string, driver: Driver, deliver: Deliver, 
         process,
         text: line.bytes,
       })
-      const carry = async ({ lines, cursor, lost }: LogBatch): Promise<void> => {
-        const batch = lines.map(toLine)
-        const first = batch[0]
-        if (lost && first !== undefined)
-          batch.unshift({
-            ...first,
-            process: 'log-shuttle',
-            text: encoder.encode(
-              'Error L12: messages dropped: the log of this dyno was rotated before it was read',
-            ),
-          })
+      const carry = async ({ lines, cursor, lost, dropped }: LogBatch): Promise<void> => {
+        const batch = [...losses(lost, dropped, lines[0]?.at), ...lines.map(toLine)]
         if (batch.length > 0) {
           if (copyKey !== undefined) await deliver(copyKey, source, ++batches, batch)
           await deliver(appId, source, ++batches, batch)

@@ -135,11 +135,14 @@ export type LogStream = 'stdout' | 'stderr'
 export type LogLine = { at: string; stream: LogStream; bytes: Buffer }
 
 /**
- * A run of lines. `cursor` resumes behind them. `lost` says that rotation may have taken log files away
- * unread (the reader was more than one whole file behind): the lines of this batch come after the hole, whose
- * size is not known.
+ * A run of lines. `cursor` resumes behind them. `dropped` counts the lines before them that were too many
+ * (log-file.ts says how many that is). `lost` says that rotation may have taken log files away unread (nobody
+ * read, or far too slowly): the lines of this batch come after the hole, whose size is not known.
  */
-export type LogBatch = { lines: readonly LogLine[]; cursor: LogCursor; lost: boolean }
+export type LogBatch = { lines: readonly LogLine[]; cursor: LogCursor; dropped?: Dropped; lost: boolean }
+
+/** Lines that were read and not handed on, and when the first of them was printed. */
+export type Dropped = { count: number; since: string }
 
 /** `done` resolves at the end of the log of an exited container, or on close. */
 export type Follower = { done: Promise<void>; close(): void }

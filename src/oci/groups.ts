@@ -22,7 +22,7 @@ export type Groups = {
   of(id: string): string
   /** Makes the one of all, once. */
   ensure(): Promise<Gaps>
-  /** Makes the group of a container's keeper. @returns the file that takes a process into it, where it can be */
+  /** Makes the group of a container's keeper. @returns the file that takes a process into it, if any does */
   keeperOf(id: string, cpuShares: number): Promise<string | undefined>
   /** Processes of a container. */
   pids(id: string): Promise<number[]>

@@ -1,5 +1,7 @@
 /**
  * Log files: a container's log on disk, bounded by rotation, and the follower that reads it without a gap.
+ * No container is ever held up for its log. What prints more than its pace allows, or than the consumer takes
+ * before a file would be rotated away, is read all the same, and counted instead of handed on.
  *
  * conmon (and our shim alike) writes `log`; when it is full it opens `log.tmp` with O_CREAT|O_TRUNC and
  * renames it over `log`: the old file is gone, and nothing says how many went. Two hard links bring order
@@ -11,16 +13,30 @@ import { watch } from 'node:fs'
 import { link, open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { Follower, LogBatch, LogCursor, LogLine } from './driver.ts'
+import type { Follower, LogBatch, LogCursor } from './driver.ts'
 import { isErrno, OciError } from './errors.ts'
-import { logReader, type LogReader } from './log-line.ts'
+import { openHand } from './log-hand.ts'
+import { logReader, type LogRun } from './log-line.ts'
+import { makePace, type PaceLimits } from './pace.ts'
 
 /** The writer starts a new file above this. */
 export const logFileBytesMax = 16 * 1024 * 1024
 
+/** What of a log is handed on: on average, and at once after a rest. Each follower begins rested. */
+export const logPace: PaceLimits = {
+  linesPerSecond: 20_000,
+  bytesPerSecond: 4 * 1024 * 1024,
+  burstSeconds: 10,
+}
+
 const readBytes = 256 * 1024
 /** The watch tells at once; this is for file systems that do not. */
 const pollMs = 3_000
+/** A loss is told with the next line, or after as long a silence. */
+const tellMs = 1_000
+/** While the consumer is late: when to look, and how much of the next file is written when one is let go. */
+const pressLookMs = 20
+const pressBytes = logFileBytesMax / 2
 
 /** Makes the log of a new container: an empty file, the link to it, and its successor. */
 export const createLog = async (dir: string): Promise<void> => {
@@ -96,6 +112,7 @@ export const followLog = (
   from: LogCursor,
   exited: Promise<unknown>,
   onBatch: (batch: LogBatch) => void | Promise<void>,
+  limits = logPace,
 ): Follower => {
   const bell = makeBell()
   const state = { closed: false, exited: false }
@@ -114,7 +131,7 @@ export const followLog = (
     // A directory that is removed under the watch ends the log like an exit does.
     watcher.on('error', end)
     try {
-      await followFiles(dir, from, state, bell, onBatch)
+      await followFiles(dir, from, state, bell, limits, onBatch)
     } catch (error) {
       // Removed while it was followed: nobody wants the rest.
       if (!isErrno(error, 'ENOENT')) throw error
@@ -131,19 +148,51 @@ const followFiles = async (
   from: LogCursor,
   state: { closed: boolean; exited: boolean },
   bell: Bell,
+  limits: PaceLimits,
   onBatch: (batch: LogBatch) => void | Promise<void>,
 ): Promise<void> => {
-  const reader = logReader(from)
+  const reader = logReader(from, makePace(limits))
+  const hand = openHand(onBatch, () => bell.ring())
   const first = await openFirst(dir, from)
   let current = first.open
   let lost = first.lost
   if (lost || from.file === 0) reader.seek(0)
   const buffer = Buffer.allocUnsafe(readBytes)
+
+  const carry = (runs: readonly LogRun[]): void => {
+    for (const run of runs) {
+      hand.put({ ...run, lost })
+      lost = false
+    }
+  }
+  /** Whether the consumer is so late that what is behind `open` will soon be rotated away. */
+  const isLate = async (open: Open): Promise<boolean> => {
+    for (let lookMs = 0; hand.isFull() && !state.closed; await bell.wait()) {
+      if (performance.now() - lookMs < pressLookMs) continue
+      lookMs = performance.now()
+      if (!state.exited && (await isPressed(dir, open.file))) return true
+    }
+    return false
+  }
+  /** Reads to the present end. */
+  const drain = async (open: Open): Promise<void> => {
+    let drops = false
+    for (let at = reader.position(); ;) {
+      drops = drops ? !hand.isEmpty() : await isLate(open)
+      hand.check()
+      if (state.closed) return
+      const { bytesRead } = await open.handle.read(buffer, 0, buffer.length, at)
+      if (bytesRead === 0) return
+      at += bytesRead
+      carry(reader.push(buffer.subarray(0, bytesRead), open.file, drops))
+    }
+  }
+
   try {
     while (current && !state.closed) {
       const last = state.exited
       const successor = (await inodeOf(join(dir, 'log'))) !== current.file
-      if (await drain(current, reader, buffer, state, lost, onBatch)) lost = false
+      await drain(current)
       if (state.closed) return
       if (successor) {
         const next = await openNext(dir, current)
@@ -152,44 +201,25 @@ const followFiles = async (
         lost ||= next.lost
         reader.seek(0)
       } else if (last) {
-        const lines = reader.flush()
-        if (lines.length > 0 || lost) await onBatch({ lines, cursor: reader.cursor(current.file), lost })
+        const run = reader.flush(current.file)
+        if (run.lines.length > 0 || run.dropped || lost) carry([run])
+        while (!hand.isEmpty() && !state.closed) await bell.wait()
         return
-      } else {
-        await bell.wait()
+      } else if (!(await bell.wait(reader.owes() ? tellMs : undefined))) {
+        carry(reader.tell(current.file))
       }
     }
   } finally {
     await current?.handle.close()
+    await hand.close()
   }
 }
 
-/** Reads to the present end; true when a batch was handed on. */
-const drain = async (
-  current: Open,
-  reader: LogReader,
-  buffer: Buffer,
-  state: { closed: boolean },
-  lost: boolean,
-  onBatch: (batch: LogBatch) => void | Promise<void>,
-): Promise<boolean> => {
-  let told = false
-  let at = reader.position()
-  while (!state.closed) {
-    const { bytesRead } = await current.handle.read(buffer, 0, buffer.length, at)
-    if (bytesRead === 0) return told
-    at += bytesRead
-    const lines: LogLine[] = reader.push(buffer.subarray(0, bytesRead)).map(own)
-    if (lines.length > 0) {
-      await onBatch({ lines, cursor: reader.cursor(current.file), lost: lost && !told })
-      told = true
-    }
-  }
-  return told
+/** Whether the writer has left `file` and is well on in its successor: the one after that has no name yet. */
+const isPressed = async (dir: string, file: number): Promise<boolean> => {
+  const [written, next] = await Promise.all([stat(join(dir, 'log')), inodeOf(join(dir, 'log.next'))])
+  return written.ino !== file && (written.ino !== next || written.size > pressBytes)
 }
-
-/** The read buffer is used again: lines get their own bytes. */
-const own = (line: LogLine): LogLine => ({ ...line, bytes: Buffer.from(line.bytes) })
 
 /**
  * The file of the cursor under whichever name it has now; else the oldest there is, with a hole before it.
@@ -234,9 +264,12 @@ const openNext = async (dir: string, current: Open): Promise<{ open: Open | unde
   }
 }
 
-type Bell = { ring(): void; wait(): Promise<void>; stop(): void }
+type Bell = { ring(): void; wait(timeoutMs?: number): Promise<boolean>; stop(): void }
 
-/** Wakes one waiter, remembers a ring that nobody waited for, and rings by itself now and then. */
+/**
+ * Wakes one waiter, remembers a ring that nobody waited for, and rings by itself now and then. A wait gives
+ * false when it took too long.
+ */
 const makeBell = (): Bell => {
   let rung = false
   let wake: (() => void) | undefined
@@ -247,10 +280,14 @@ const makeBell = (): Bell => {
   const timer = setInterval(ring, pollMs)
   return {
     ring,
-    wait: async () => {
+    wait: async (timeoutMs) => {
+      const late = timeoutMs === undefined ? undefined : setTimeout(() => wake?.(), timeoutMs)
       if (!rung) await new Promise<void>((resolve) => (wake = resolve))
+      clearTimeout(late)
+      const told = rung
       rung = false
       wake = undefined
+      return told
     },
     stop: () => clearInterval(timer),
   }

@@ -1,49 +1,106 @@
 /**
- * Log lines, pure: reads the records that conmon writes (`<time> <stream> <P|F> <text>`) and makes lines of
- * them.
+ * Log lines, pure: reads the records that conmon writes (`<time> <stream> <P|F> <text>`), makes lines of
+ * them, and counts those that may not pass.
  *
  * conmon cuts a long line into `P` records and ends it with an `F`. Both streams may be in the middle of a
  * line at once. A line is joined until it ends or is longer than `lineBytesMax`; what is pending is part of
- * the cursor, so that a follower which resumes there neither loses nor repeats a byte.
+ * the cursor, so that a follower which resumes there neither loses nor repeats a byte. No cursor is beyond a
+ * line that was dropped and not told: whoever resumes there counts it again.
  */
-import { lineBytesMax, type LogCursor, type LogLine, type LogStream } from './driver.ts'
+import {
+  lineBytesMax,
+  type Dropped,
+  type LogBatch,
+  type LogCursor,
+  type LogLine,
+  type LogStream,
+} from './driver.ts'
+import type { Pace } from './pace.ts'
 
 type Pending = { at: string; bytes: Buffer }
 
 const newline = 0x0a
 const space = 0x20
+const [part, full] = [0x50, 0x46]
+/** What every record begins with: a time with nanoseconds and offset, the stream, the tag. */
+const timeBytes = 35
+const tagAt = timeBytes + ' stdout '.length
+const textAt = tagAt + 2
 /** Above conmon's 8 KiB read with its head; a record without an end in this many bytes is damage. */
 export const recordBytesMax = 64 * 1024
 
+/** Lines that passed, and before them what did not. */
+export type LogRun = Omit<LogBatch, 'lost'>
+
 export type LogReader = {
-  /** Takes the next bytes of the file; gives the lines they complete. */
-  push(chunk: Buffer): LogLine[]
-  /** Lines that will never be completed: at the end of the log. */
-  flush(): LogLine[]
+  /** Takes the next bytes of `file`; gives the lines they complete. Where it `drops` none of them passes. */
+  push(chunk: Buffer, file: number, drops?: boolean): LogRun[]
+  /** Whether lines were dropped since the last run. */
+  owes(): boolean
+  /** A run with these, if any were. */
+  tell(file: number): LogRun[]
+  /** The same at the end of the log, with the lines that will never be completed. */
+  flush(file: number): LogRun
   /** Offset of the next byte to push. */
   position(): number
-  /** Where to resume in file `file`. */
-  cursor(file: number): LogCursor
   /** Goes to `offset` of the next file; pending lines stay. */
   seek(offset: number): void
 }
 
 /** A reader that stands at `from`. */
-export const logReader = (from: LogCursor): LogReader => {
+export const logReader = (from: LogCursor, pace: Pace): LogReader => {
   const pending = new Map<LogStream, Pending>()
   for (const stream of ['stdout', 'stderr'] as const) {
     const held = from.partial?.[stream]
     if (held) pending.set(stream, { at: held.at, bytes: Buffer.from(held.base64, 'base64') })
   }
+  const headOf = makeHeads()
   let offset = from.offset
   let rest: Buffer = Buffer.alloc(0)
+  let lines: LogLine[] = []
+  let dropped: Dropped | undefined
 
-  const push = (chunk: Buffer): LogLine[] => {
-    const lines: LogLine[] = []
+  /** What there is up to here. */
+  const run = (file: number): LogRun => {
+    const made = { lines, cursor: { file, offset, ...partialOf(pending) }, ...(dropped && { dropped }) }
+    lines = []
+    dropped = undefined
+    return made
+  }
+
+  const push = (chunk: Buffer, file: number, drops = false): LogRun[] => {
+    const runs: LogRun[] = []
     const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    /** Whether complete lines pass; else they are counted, behind a run of those that did. */
+    const passes = (count: number, bytes: number, atMs: number, start: number): boolean => {
+      if (!drops && pace.admits(count, bytes, atMs)) return true
+      if (lines.length > 0) runs.push(run(file))
+      dropped = { count: (dropped?.count ?? 0) + count, since: dropped?.since ?? timeAt(data, start) }
+      return false
+    }
+    const join = ({ stream, atMs, isPartial }: Head, text: Buffer, start: number): void => {
+      const held = pending.get(stream)
+      const at = held?.at ?? timeAt(data, start)
+      const bytes = held ? Buffer.concat([held.bytes, text]) : text
+      const { whole, open } = cut(bytes, isPartial)
+      if (whole.length > 0 && passes(whole.length, bytes.length - (open?.length ?? 0), atMs, start))
+        for (const line of whole) lines.push({ at, stream, bytes: Buffer.from(line) })
+      if (open) pending.set(stream, { at, bytes: Buffer.from(open) })
+      else pending.delete(stream)
+    }
     let start = 0
     for (let end = data.indexOf(newline); end >= 0; end = data.indexOf(newline, start)) {
-      take(data.subarray(start, end), lines)
+      const head = headOf(data, start, end)
+      const from = start + textAt
+      // Nearly all lines are one record, and of a flood nearly all are dropped: those cost no object.
+      if (head && (head.isPartial || end - from > lineBytesMax || pending.has(head.stream)))
+        join(head, data.subarray(from, end), start)
+      else if (head && passes(1, end - from, head.atMs, start))
+        lines.push({
+          at: timeAt(data, start),
+          stream: head.stream,
+          bytes: Buffer.from(data.subarray(from, end)),
+        })
       offset += end + 1 - start
       start = end + 1
     }
@@ -52,43 +109,37 @@ export const logReader = (from: LogCursor): LogReader => {
       offset += rest.length
       rest = Buffer.alloc(0)
     }
-    return lines
-  }
-
-  const take = (record: Buffer, lines: LogLine[]): void => {
-    const parsed = parseRecord(record)
-    if (!parsed) return
-    const { at, stream, partial } = parsed
-    const held = pending.get(stream)
-    const line: Pending = held
-      ? { at: held.at, bytes: Buffer.concat([held.bytes, parsed.bytes]) }
-      : { at, bytes: Buffer.from(parsed.bytes) }
-    while (line.bytes.length > lineBytesMax) {
-      lines.push({ at: line.at, stream, bytes: line.bytes.subarray(0, lineBytesMax) })
-      line.bytes = line.bytes.subarray(lineBytesMax)
-    }
-    if (partial) {
-      pending.set(stream, line)
-    } else {
-      pending.delete(stream)
-      lines.push({ at: line.at, stream, bytes: line.bytes })
-    }
+    if (lines.length > 0) runs.push(run(file))
+    return runs
   }
 
   return {
     push,
-    flush: () => {
-      const lines = [...pending].map(([stream, { at, bytes }]) => ({ at, stream, bytes }))
+    owes: () => dropped !== undefined,
+    tell: (file) => (dropped ? [run(file)] : []),
+    flush: (file) => {
+      for (const [stream, { at, bytes }] of pending) lines.push({ at, stream, bytes })
       pending.clear()
-      return lines
+      return run(file)
     },
     position: () => offset + rest.length,
-    cursor: (file) => ({ file, offset, ...partialOf(pending) }),
     seek: (to) => {
       offset = to
       rest = Buffer.alloc(0)
     },
   }
+}
+
+/** The lines that are complete, and what is left of the one that is not. */
+const cut = (text: Buffer, isOpen: boolean): { whole: Buffer[]; open: Buffer | undefined } => {
+  const whole: Buffer[] = []
+  let start = 0
+  for (; text.length - start > lineBytesMax; start += lineBytesMax)
+    whole.push(text.subarray(start, start + lineBytesMax))
+  const last = start === 0 ? text : text.subarray(start)
+  if (isOpen) return { whole, open: last }
+  whole.push(last)
+  return { whole, open: undefined }
 }
 
 const partialOf = (pending: ReadonlyMap<LogStream, Pending>): Pick<LogCursor, 'partial'> =>
@@ -100,20 +151,44 @@ const partialOf = (pending: ReadonlyMap<LogStream, Pending>): Pick<LogCursor, 'p
         ),
       }
 
-/** One record, or undefined for what is none (a file cut by power loss). */
-const parseRecord = (
-  record: Buffer,
-): { at: string; stream: LogStream; partial: boolean; bytes: Buffer } | undefined => {
-  const first = record.indexOf(space)
-  const second = record.indexOf(space, first + 1)
-  if (first <= 0 || second < 0 || record.length < second + 3 || record[second + 2] !== space) return undefined
-  const stream = record.toString('latin1', first + 1, second)
-  const tag = String.fromCharCode(record[second + 1] ?? 0)
-  if ((stream !== 'stdout' && stream !== 'stderr') || (tag !== 'P' && tag !== 'F')) return undefined
-  return {
-    at: record.toString('latin1', 0, first),
-    stream,
-    partial: tag === 'P',
-    bytes: record.subarray(second + 3),
+type Head = { atMs: number; stream: LogStream; isPartial: boolean }
+
+const timeAt = (data: Buffer, start: number): string => data.toString('latin1', start, start + timeBytes)
+
+/**
+ * Reads the head of one record, or undefined for what is none (a file cut by power loss). A flood is a
+ * million of them a second: a second is parsed once, and the rest of the time is three digits.
+ */
+const makeHeads = (): ((data: Buffer, start: number, end: number) => Head | undefined) => {
+  const second = Buffer.alloc('2026-11-23T03:24:09.'.length)
+  let secondMs = Number.NaN
+  const secondOf = (data: Buffer, start: number): number => {
+    for (let n = second.length - 1; n >= 0; n--) {
+      if (data[start + n] === second[n]) continue
+      data.copy(second, 0, start, start + second.length)
+      const zone = data.toString('latin1', start + timeBytes - '+00:00'.length, start + timeBytes)
+      secondMs = Date.parse(second.toString('latin1', 0, second.length - 1) + zone)
+      break
+    }
+    return secondMs
   }
+  const digit = (data: Buffer, at: number): number => (data[at] ?? 0) - 0x30
+  return (data, start, end) => {
+    if (end - start < textAt || data[start + timeBytes] !== space) return undefined
+    const tag = data[start + tagAt]
+    const isOut = isAt(data, start + timeBytes, ' stdout ')
+    if ((!isOut && !isAt(data, start + timeBytes, ' stderr ')) || (tag !== part && tag !== full))
+      return undefined
+    const ms = start + second.length
+    const atMs =
+      secondOf(data, start) + 100 * digit(data, ms) + 10 * digit(data, ms + 1) + digit(data, ms + 2)
+    return Number.isNaN(atMs)
+      ? undefined
+      : { atMs, stream: isOut ? 'stdout' : 'stderr', isPartial: tag === part }
+  }
+}
+
+const isAt = (data: Buffer, at: number, text: string): boolean => {
+  for (let n = 0; n < text.length; n++) if (data[at + n] !== text.charCodeAt(n)) return false
+  return true
 }

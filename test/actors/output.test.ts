@@ -136,3 +136,33 @@ t.test("who knows an app's id cannot read its log as an output", async (t) => {
   t.strictSame(keys, [run.appId], 'an ordinary run has none of its own')
   t.equal(await readOutput(stream, run.appId, watch().reader), undefined)
 })
+
+t.test('what was dropped is said where it was, with its number and since when', async (t) => {
+  const told: Line[] = []
+  const deliver: Deliver = async (_key, _source, _seq, lines) => void told.push(...lines)
+  const dropped = { count: 1_234, since: '2023-11-14T22:13:19.000001999+00:00' }
+  await ship(
+    t,
+    deliver,
+    { ...run, isPhase: false },
+    (async function* () {
+      yield batchOf('before')
+      yield { ...batchOf('after'), dropped }
+      yield { ...batchOf(), dropped }
+      yield { ...batchOf('behind a hole'), dropped, lost: true }
+    })(),
+  )
+  const loss = 'Error L12: 1234 messages dropped since 2023-11-14T22:13:19.000001+00:00.'
+  const hole = 'Error L12: messages dropped: the log of this dyno was rotated before it was read'
+  t.strictSame(
+    told.map(({ text }) => Buffer.from(text).toString()),
+    ['before', loss, 'after', loss, loss, hole, 'behind a hole'],
+  )
+  const said = told.filter(({ process }) => process === 'log-shuttle')
+  const sinceUs = 1_699_999_999_000_001
+  t.strictSame(
+    said.map(({ atUs }) => atUs - sinceUs),
+    [0, 0, 0, 999_999],
+    'at the time of the first of them',
+  )
+})

@@ -5,22 +5,31 @@
 import { appendFileSync, existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
 import t, { type Test } from 'tap'
 
 import { lineBytesMax, logStart, type LogBatch, type LogCursor, type LogLine } from '../../src/oci/driver.ts'
 import { OciError } from '../../src/oci/errors.ts'
-import { createLog, followLog, logFileBytesMax } from '../../src/oci/log-file.ts'
-import { logReader } from '../../src/oci/log-line.ts'
+import { createLog, followLog, logFileBytesMax, logPace } from '../../src/oci/log-file.ts'
+import { logReader, type LogReader, type LogRun } from '../../src/oci/log-line.ts'
+import { makePace, type Pace } from '../../src/oci/pace.ts'
 import { makeBench, noContainers, readAll } from '../kit/containers.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(120_000)
+const skip = noContainers() ?? false
 const at = '2026-11-23T03:24:09.607366857+00:00'
 const record = (text: string, stream = 'stdout', tag = 'F'): string => `${at} ${stream} ${tag} ${text}\n`
+/** Lets everything pass. */
+const free: Pace = { admits: () => true }
+const file = 1
+const linesOf = (reader: LogReader, text: string | Buffer): LogLine[] =>
+  reader.push(Buffer.from(text), file).flatMap(({ lines }) => lines)
 const show = ({ stream, bytes }: LogLine): string => `${stream}:${bytes.toString()}`
 
 t.test('records of both streams are joined to lines while they interleave', async (t) => {
-  const reader = logReader(logStart)
+  const reader = logReader(logStart, free)
   const text = [
     record('whole'),
     record('half ', 'stdout', 'P'),
@@ -31,11 +40,11 @@ t.test('records of both streams are joined to lines while they interleave', asyn
     'damage\n',
     record('open', 'stderr', 'P'),
   ].join('')
-  const lines = reader.push(Buffer.from(text))
+  const lines = linesOf(reader, text)
   t.same(lines.map(show), ['stdout:whole', 'stdout:half line', 'stderr:other one', 'stdout:'])
   t.equal(lines[0]?.at, at)
-  t.same(reader.flush().map(show), ['stderr:open'])
-  t.same(reader.flush(), [])
+  t.same(reader.flush(file).lines.map(show), ['stderr:open'])
+  t.same(reader.flush(file).lines, [])
 })
 
 t.test('a line longer than ten thousand bytes is split there', async (t) => {
@@ -45,13 +54,13 @@ t.test('a line longer than ten thousand bytes is split there', async (t) => {
     bytes.subarray(start, start + 8_000).toString('latin1'),
   )
   const text = cuts.map((cut, n) => record(cut, 'stdout', n === cuts.length - 1 ? 'F' : 'P')).join('')
-  const lines = logReader(logStart).push(Buffer.from(text, 'latin1'))
+  const lines = linesOf(logReader(logStart, free), Buffer.from(text, 'latin1'))
   t.same(
     lines.map((line) => line.bytes.length),
     [10_000, 10_000, 5_000],
   )
   t.equal(Buffer.concat(lines.map((line) => line.bytes)).toString(), long)
-  t.equal(logReader(logStart).push(Buffer.from(record('x'.repeat(lineBytesMax)))).length, 1)
+  t.equal(linesOf(logReader(logStart, free), record('x'.repeat(lineBytesMax))).length, 1)
 })
 
 t.test('a reader resumed at any byte gives what one reader gives', async (t) => {
@@ -62,14 +71,121 @@ t.test('a reader resumed at any byte gives what one reader gives', async (t) => 
       record('b2') +
       record('d', 'stderr'),
   )
-  const whole = logReader(logStart).push(text).map(show)
+  const whole = linesOf(logReader(logStart, free), text).map(show)
   for (let cut = 0; cut <= text.length; cut++) {
-    const first = logReader(logStart)
-    const lines = first.push(text.subarray(0, cut))
-    const cursor = JSON.parse(JSON.stringify(first.cursor(1))) as LogCursor
-    const rest = logReader(cursor).push(text.subarray(cursor.offset))
+    const first = logReader(logStart, free)
+    const runs = first.push(text.subarray(0, cut), file)
+    const { lines, cursor } = runs.at(-1) ?? { lines: [], cursor: logStart }
+    const kept = JSON.parse(JSON.stringify(cursor)) as LogCursor
+    const rest = linesOf(logReader(kept, free), text.subarray(kept.offset))
     t.same([...lines, ...rest].map(show), whole, `cut at ${cut}`)
   }
+})
+
+t.test('a pace lets a burst pass, and then so much a second, a second at a time', async (t) => {
+  const pace = makePace({ linesPerSecond: 10, bytesPerSecond: 1_000, burstSeconds: 3 })
+  const passed = (lines: number, bytes: number, atMs: number): number =>
+    Array.from({ length: lines }, () => pace.admits(1, bytes, atMs)).filter(Boolean).length
+  t.equal(passed(100, 1, 0), 30, 'the burst')
+  t.equal(passed(100, 1, 900), 0)
+  t.equal(passed(100, 1, 1_000), 10, 'a second later')
+  t.equal(passed(5, 200, 2_500), 5, 'what is there also passes as fewer long ones')
+  t.equal(passed(100, 400, 2_500), 5, 'though no more of them than their bytes')
+  t.equal(passed(100, 1, 3_000), 0)
+  t.equal(passed(100, 1, 1_000_000), 30, 'rested, for one burst and no more')
+  t.equal(passed(1, 1, 999_000), 0, 'a clock that was set back gives nothing')
+  t.equal(passed(100, 1, 1_000_000), 10)
+  const flood = makePace({ linesPerSecond: 10, bytesPerSecond: 1_000, burstSeconds: 3 })
+  let lines = 0
+  for (let atMs = 0; atMs < 60_000; atMs++) if (flood.admits(1, 50, atMs)) lines++
+  t.ok(lines > 600 && lines <= 630, `${lines} lines in a minute`)
+})
+
+t.test('what passes and what is told as dropped are all lines, wherever a reader resumes', async () => {
+  const arbitrary = fc.record({
+    lengths: fc.array(fc.oneof(fc.nat(40), fc.nat(25_000)), { maxLength: 40 }),
+    chunkBytes: fc.integer({ min: 1, max: 70_000 }),
+    resumes: fc.array(fc.nat(5), { maxLength: 20 }),
+    drops: fc.array(fc.boolean(), { maxLength: 20 }),
+    linesPerSecond: fc.integer({ min: 1, max: 40 }),
+  })
+  fc.assert(
+    fc.property(arbitrary, ({ lengths, chunkBytes, resumes, drops, linesPerSecond }) => {
+      const text = Buffer.from(lengths.map((length, n) => recordsOf(n, length)).join(''))
+      const wanted = linesOf(logReader(logStart, free), text)
+      const pace = (): Pace => makePace({ linesPerSecond, bytesPerSecond: 20_000, burstSeconds: 2 })
+      let [reader, cursor, passed, dropped] = [logReader(logStart, pace()), logStart, 0, 0]
+      const told = (runs: readonly LogRun[]): void => {
+        for (const run of runs) {
+          // What was dropped came first.
+          dropped += run.dropped?.count ?? 0
+          for (const line of run.lines) assert.deepEqual(line, wanted[dropped + passed++])
+          ;({ cursor } = run)
+        }
+      }
+      for (let n = 0; reader.position() < text.length; n++) {
+        const at = reader.position()
+        told(reader.push(text.subarray(at, at + chunkBytes), file, drops[n]))
+        if (resumes[n] === 0) reader = logReader(cursor, pace())
+      }
+      told([reader.flush(file)])
+      assert.equal(passed + dropped, wanted.length)
+    }),
+    { numRuns: 100 },
+  )
+})
+
+t.test('a loss is told with the next line, after a silence, or at the end', async (t) => {
+  const log = await makeLog(t)
+  const batches: LogBatch[] = []
+  const limits = { linesPerSecond: 5, bytesPerSecond: 1_000, burstSeconds: 2 }
+  const onBatch = (batch: LogBatch): void => void batches.push(batch)
+  const follower = followLog(log.dir, logStart, log.exited, onBatch, limits)
+  const seen = () => batches.map(({ lines, dropped }) => [dropped?.count ?? 0, lines.length])
+  const records = (lines: number, second: number): string =>
+    record('x').replace(':09.', `:${second}.`).repeat(lines)
+  log.write(records(100, 10))
+  await until(() => seen().length === 2, { what: 'what is told while nothing else is' })
+  log.write(records(100, 11) + records(100, 12))
+  await until(() => seen().length === 5, { what: 'what is told with the next line, and in silence' })
+  log.write(records(1, 12))
+  log.exit()
+  await follower.done
+  const after = [
+    [0, 5],
+    [95, 5],
+    [95, 0],
+    [1, 0],
+  ]
+  t.strictSame(seen(), [[0, 10], [90, 0], ...after])
+  t.equal(batches[1]?.dropped?.since, at.replace(':09.', ':10.'))
+})
+
+t.test('while a consumer is late the newest is kept, and what is let go is counted', async (t) => {
+  const log = await makeLog(t)
+  const written = Math.ceil((0.6 * logFileBytesMax) / 9_000)
+  let [passed, dropped, lost] = [0, 0, false]
+  const late = Promise.withResolvers<void>()
+  const follower = followLog(log.dir, logStart, log.exited, async (batch) => {
+    passed += batch.lines.length
+    dropped += batch.dropped?.count ?? 0
+    lost ||= batch.lost
+    await late.promise
+  })
+  const files = 6
+  for (let n = 0; n < files; n++) {
+    log.write(record('x'.repeat(9_000)).repeat(written))
+    await until(() => log.read() === log.written() && log.hasNext(), {
+      what: `file ${n} to be the one that is read`,
+    })
+    if (n < files - 1) log.rotate()
+  }
+  late.resolve()
+  log.exit()
+  await follower.done
+  t.equal(passed + dropped, files * written)
+  t.ok(passed >= written && dropped >= 4 * written, `${passed} passed`)
+  t.notOk(lost)
 })
 
 t.test('a follower reads on through rotation', async (t) => {
@@ -133,42 +249,71 @@ t.test('a follower waits for its consumer and ends when it is closed', async (t)
   await gone.done
 })
 
-t.test(
-  'a flood through conmon is bounded on disk and complete for who keeps up',
-  {
-    skip: noContainers() ?? false,
-  },
-  async (t) => {
-    const { driver, spec, stateDir } = await makeBench(t, 'oci')
-    const count = 40_000
-    const script = `perl -e 'for my $n (1..${count}) { print "$n ", "x" x 990, "\\n" }'`
-    await driver.start(spec('flood', script))
-    let next = 1
-    let wrong = 0
-    let lost = 0
-    await driver.follow('flood', logStart, (batch) => {
-      if (batch.lost) lost++
-      for (const { bytes } of batch.lines) {
-        const n = Number.parseInt(bytes.toString('latin1', 0, 8))
-        if (n !== next && !batch.lost) wrong++
-        next = n + 1
-      }
-    }).done
-    t.equal(wrong, 0, 'no line is missing unless the hole is told')
-    t.equal(next, count + 1, 'the last line is there')
-    t.comment(`holes told: ${lost}`)
-    const names = ['log', 'log.kept', 'log.next']
-    const files = new Map(
-      names
-        .map((name) => join(stateDir, 'flood', name))
-        .filter((path) => existsSync(path))
-        .map((path) => [statSync(path).ino, statSync(path).size] as const),
-    )
-    t.ok([...files.values()].every((bytes) => bytes <= logFileBytesMax))
-    t.equal((await driver.wait('flood')).code, 0)
-    t.ok((await readAll(driver, 'flood')).length > 0)
-  },
-)
+t.test('a consumer that fails ends its follower, with what it failed of', async (t) => {
+  for (const fail of [() => assert.fail('away'), () => Promise.reject(new Error('away'))]) {
+    const log = await makeLog(t)
+    const follower = followLog(log.dir, logStart, log.exited, fail)
+    for (let n = 0; n < 200; n++) log.write(record('x'.repeat(9_000)))
+    await t.rejects(follower.done, { message: 'away' })
+  }
+})
+
+t.test('a flood through conmon is bounded on disk and complete for who keeps up', { skip }, async (t) => {
+  const { driver, spec, stateDir } = await makeBench(t, 'oci')
+  const count = 40_000
+  const script = `perl -e 'for my $n (1..${count}) { print "$n ", "x" x 990, "\\n" }'`
+  await driver.start(spec('flood', script))
+  let next = 1
+  let wrong = 0
+  let lost = 0
+  await driver.follow('flood', logStart, (batch) => {
+    if (batch.lost) lost++
+    for (const { bytes } of batch.lines) {
+      const n = Number.parseInt(bytes.toString('latin1', 0, 8))
+      if (n !== next && !batch.lost) wrong++
+      next = n + 1
+    }
+  }).done
+  t.equal(wrong, 0, 'no line is missing unless the hole is told')
+  t.equal(next, count + 1, 'the last line is there')
+  t.comment(`holes told: ${lost}`)
+  const names = ['log', 'log.kept', 'log.next']
+  const files = new Map(
+    names
+      .map((name) => join(stateDir, 'flood', name))
+      .filter((path) => existsSync(path))
+      .map((path) => [statSync(path).ino, statSync(path).size] as const),
+  )
+  t.ok([...files.values()].every((bytes) => bytes <= logFileBytesMax))
+  t.equal((await driver.wait('flood')).code, 0)
+  t.ok((await readAll(driver, 'flood')).length > 0)
+})
+
+t.test('of what a container prints too fast all is counted, and none holds it up', { skip }, async (t) => {
+  const { driver, spec } = await makeBench(t, 'oci')
+  // Less than the files hold: none of it is rotated away, however late it is read.
+  const count = 500_000
+  await driver.start(spec('fast', `exec perl -e 'print "$_\n" for 1..${count}; print STDERR "done\n"'`))
+  let [next, passed, dropped, losses] = [1, 0, 0, 0]
+  let wrong = 0
+  await driver.follow('fast', logStart, (batch) => {
+    if (batch.dropped) losses++
+    dropped += batch.dropped?.count ?? 0
+    next += batch.dropped?.count ?? 0
+    for (const { bytes, stream } of batch.lines) {
+      if (stream === 'stdout' && Number(bytes.toString()) !== next) wrong++
+      next++
+    }
+    passed += batch.lines.length
+    if (batch.lost) wrong++
+  }).done
+  t.equal(passed + dropped, count + 1)
+  const burst = logPace.linesPerSecond * logPace.burstSeconds
+  t.ok(passed >= burst && dropped > 0, `${passed} passed, ${dropped} dropped, told ${losses} times`)
+  t.ok(losses <= 2 + (passed - burst) / logPace.linesPerSecond, 'a loss is told once a second')
+  t.equal(wrong, 0, 'in order, with each loss where it was')
+  t.equal((await driver.wait('fast')).code, 0)
+})
 
 t.test('a driver that is closed takes no half line for a whole one', async (t) => {
   const log = await makeLog(t)
@@ -194,8 +339,25 @@ t.test('a driver that is closed takes no half line for a whole one', async (t) =
   )
 })
 
+/** Line `n` of `length` bytes, as the writer cuts it; each a tenth of a second after the last. */
+const recordsOf = (n: number, length: number): string => {
+  const time = new Date(Date.UTC(2026, 10, 23) + 100 * n).toISOString().replace('Z', '000000+00:00')
+  const cuts = Array.from({ length: Math.max(1, Math.ceil(length / 8_000)) }, (_, cut) => cut)
+  const [stream, size] = [
+    n % 3 === 0 ? 'stderr' : 'stdout',
+    (cut: number) => Math.min(8_000, length - 8_000 * cut),
+  ]
+  const tag = (cut: number): string => (cut === cuts.length - 1 ? 'F' : 'P')
+  return cuts.map((cut) => `${time} ${stream} ${tag(cut)} ${'x'.repeat(size(cut))}\n`).join('')
+}
+
 type FakeLog = {
   dir: string
+  /** The file that is written, and the one that is read. */
+  written: () => number
+  read: () => number
+  /** Whether the next one is there to be written. */
+  hasNext: () => boolean
   exited: Promise<void>
   write: (text: string) => void
   rotate: () => void
@@ -211,6 +373,9 @@ const makeLog = async (t: Test): Promise<FakeLog> => {
   const path = join(dir, 'log')
   return {
     dir,
+    written: () => statSync(path).ino,
+    read: () => statSync(`${path}.kept`).ino,
+    hasNext: () => existsSync(`${path}.next`) && existsSync(`${path}.tmp`),
     exited: promise,
     write: (text) => appendFileSync(path, text),
     rotate: () => {
