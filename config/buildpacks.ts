@@ -2,7 +2,14 @@
  * The buildpacks that ship with the platform, each in a folder of its name (without `heroku/`) in
  * config/buildpacks, in the order in which they are asked: Heroku's, then the fallbacks.
  */
+import { join } from 'node:path'
+
 export const builtinNames = ['heroku/nodejs', 'heroku/procfile'] as const
 
 /** Taken only when none of the others fits an app; Heroku has none of them among its defaults. */
 export const fallbackNames: readonly string[] = ['heroku/procfile']
+
+/** The folder of each, by name. */
+export const builtinFolders: Readonly<Record<string, string>> = Object.fromEntries(
+  builtinNames.map((name) => [name, join(import.meta.dirname, 'buildpacks', name.slice('heroku/'.length))]),
+)

@@ -42,6 +42,8 @@ export type Settings = {
   /** What the dynos of this host are promised together: more than it has, and they share. Undefined: all. */
   readonly dynoMemoryBytes: number | undefined
   readonly sample: boolean
+  /** Folder of buildpacks that have a short name, absolute; it need not exist. */
+  readonly buildpacks: string
   /** Router shard processes on this host: if not set one a core, and two at least, so that one may die. */
   readonly routerShards: number
   /** Where programs are looked for. */
@@ -232,6 +234,12 @@ const buildEnvNames = [
   'no_proxy',
 ]
 
+const folder = (env: Environment, name: string): string | undefined => {
+  const value = text(env, name)
+  if (value !== undefined && !isAbsolute(value)) return refuse(name, value, 'the absolute path of a folder')
+  return value
+}
+
 /** Later issues bring these; until then a silent half-meaning would be worse than a refusal. */
 const notYet = ['MANIFOLD_LOGPLEX_PORT']
 
@@ -268,9 +276,10 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     return refuse('MANIFOLD_DRIVER', driver, 'oci or process')
   const sample = text(env, 'MANIFOLD_SAMPLE') ?? '1'
   if (sample !== '0' && sample !== '1') refuse('MANIFOLD_SAMPLE', sample, '0 or 1')
+  const home = loadHome(env)
   const buildEnv = Object.fromEntries(buildEnvNames.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
   return {
-    home: loadHome(env),
+    home,
     ...ports,
     routerBalancers,
     routerTlsBalancers: balancersOf(env, 'MANIFOLD_ROUTER_TLS_PROXY_PROTOCOL', routerBalancers),
@@ -285,6 +294,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     driver,
     dynoMemoryBytes: dynoMemoryOf(env),
     sample: sample === '1',
+    buildpacks: folder(env, 'MANIFOLD_BUILDPACKS') ?? join(home, 'registry'),
     routerShards: shardsOf(env),
     searchPath: env['PATH'] ?? '',
     buildEnv,

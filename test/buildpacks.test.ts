@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { builtinFolders, fallbackNames } from '../config/buildpacks.ts'
 import { checkoutCommit } from '../src/git/checkout.ts'
 import { hookServer } from '../src/git/hook-server.ts'
 import { createRepository } from '../src/git/repository.ts'
@@ -19,16 +20,13 @@ import { BuildFailure } from '../src/slug/failure.ts'
 import { findNpm, platformNode } from '../src/slug/platform-node.ts'
 import { passEnv } from '../src/slug/sandbox.ts'
 import { adopt } from '../src/slug/unpack.ts'
+import { named } from './kit/builds.ts'
 import { files, scratch } from './kit/files.ts'
 import { localSandbox } from './kit/local-sandbox.ts'
 import { until } from './kit/until.ts'
 
 const exec = promisify(execFile)
 const config = join(import.meta.dirname, '../config')
-const builtins = {
-  'heroku/nodejs': join(config, 'buildpacks/nodejs'),
-  'heroku/procfile': join(config, 'buildpacks/procfile'),
-}
 const path = process.env['PATH'] ?? ''
 // Fetching a version of Node.js takes longer than most tests may.
 t.setTimeout(300_000)
@@ -51,7 +49,8 @@ async function options(build: string): Promise<Omit<CompileOptions, 'checkout' |
     platform: { env: { ...platform.env, ...passEnv(process.env) }, mounts: platform.mounts },
     slugFile: join(dir, `${build}.tgz`),
     buildpacks: [],
-    builtins,
+    ...named(builtinFolders),
+    fallbacks: fallbackNames,
     buildpackStore: join(dir, 'store'),
     blockCache: join(dir, 'blocks'),
   }

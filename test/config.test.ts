@@ -26,6 +26,7 @@ t.test('settings have the documented defaults', async (t) => {
     driver: undefined,
     dynoMemoryBytes: undefined,
     sample: true,
+    buildpacks: '/home/ada/.manifold/registry',
     searchPath: '/usr/bin',
     buildEnv: {},
   })
@@ -92,6 +93,7 @@ t.test('a wrong setting is refused in one line that names it, its value and what
     MANIFOLD_DRIVER: ['docker', 'oci or process'],
     MANIFOLD_DYNO_MEMORY_MB: ['511', 'a number of megabytes from 512 to 1073741824'],
     MANIFOLD_SAMPLE: ['yes', '0 or 1'],
+    MANIFOLD_BUILDPACKS: ['packs', 'the absolute path of a folder'],
     MANIFOLD_SSH: ['localhost:80', 'off, or an IPv4 address of this machine like 127.0.0.1:80'],
     MANIFOLD_JOIN: ['nats://x', 'the join URL that a host of the cluster printed'],
     MANIFOLD_ROLES: ['control,web', 'some of control,dyno,router,logplex, each once'],

@@ -7,6 +7,7 @@ import type { Pair } from '../../src/certs/certificate.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { Log } from '../../src/ports/log.ts'
+import type { Registry } from '../../src/slug/registry.ts'
 import type { UsageReports } from '../protocols/usage.ts'
 import type { Accounts } from './accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
@@ -44,6 +45,8 @@ export type Edge = {
   /** Whether dynos of that host are kept apart; yes when it is not known any more. */
   readonly isolates: (host: string) => boolean
   readonly usage: UsageReports
+  /** The buildpacks that have a short name. */
+  readonly buildpacks: Registry
   readonly settings: ApiSettings
 }
 
@@ -66,6 +69,4 @@ export type ApiSettings = {
   /** `localhost`: apps answer at `<name>.<domain>`. */
   readonly appDomain: string
   readonly routerPort: number
-  /** Buildpacks known by a short name: `heroku/nodejs`. */
-  readonly buildpacks: readonly string[]
 }

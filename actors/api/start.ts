@@ -46,6 +46,7 @@ export type ApiParts = {
   readonly cluster: ClusterOperator
   readonly isolates: Edge['isolates']
   readonly usage: UsageReports
+  readonly buildpacks: Edge['buildpacks']
   readonly settings: ApiSettings
   readonly accounts: Accounts
   readonly ownerToken: string
@@ -77,6 +78,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     cluster: parts.cluster,
     isolates: parts.isolates,
     usage: parts.usage,
+    buildpacks: parts.buildpacks,
     settings,
   }
   const service = await parts.serve(apiService(endpoints, edge))

@@ -3,7 +3,6 @@
  * cluster.
  */
 import { join } from 'node:path'
-import { builtinNames } from '../../config/buildpacks.ts'
 import { isolates } from '../../config/labels.ts'
 import type { Settings } from '../../config/load.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
@@ -183,13 +182,13 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     },
     certificates,
     cluster: operator,
+    buildpacks: engine.buildpacks,
     usage: usageReports(reads, () => clock.now()),
     settings: {
       apiUrl: deps.apiUrl,
       secureHost,
       appDomain: settings.appDomain,
       routerPort: settings.routerPort,
-      buildpacks: builtinNames,
     },
     accounts,
     ownerToken: deps.token,

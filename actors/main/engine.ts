@@ -4,10 +4,8 @@
 import { existsSync } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
 import { loadavg } from 'node:os'
-import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { fileURLToPath } from 'node:url'
-import { builtinNames, fallbackNames } from '../../config/buildpacks.ts'
+import { builtinFolders } from '../../config/buildpacks.ts'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'
 import type { Settings } from '../../config/load.ts'
@@ -20,6 +18,7 @@ import type { Random } from '../../src/ports/random.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import type { Sandbox } from '../../src/slug/sandbox.ts'
 import { findNpm, platformNode } from '../../src/slug/platform-node.ts'
+import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { performBuilder } from '../effects/perform/builder.ts'
 import { performCensus } from '../effects/perform/census.ts'
 import { limitsOf, performContainer } from '../effects/perform/container.ts'
@@ -48,6 +47,7 @@ export type Engine = {
   /** Sessions in dynos of this host. */
   readonly inside: Inside
   /** The packed slug on this disk, for other hosts. Undefined: not here. */
+  readonly buildpacks: Registry
   readonly packedSlug: (sha256: string) => string | undefined
 }
 
@@ -71,7 +71,6 @@ export type EngineDeps = {
   readonly attachElsewhere?: (host: string, token: string) => Promise<Duplex> | undefined
 }
 
-const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const outputBytesMax = 10 * 1024 * 1024
 /** Heroku builds on a large dyno, whatever the app runs on. */
 const buildSize = 'Performance-M'
@@ -119,9 +118,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const npm = await findNpm(settings.searchPath)
   const ownNode = await platformNode(paths.buildNode, { node: process.execPath, npm })
   const platform = { env: { ...settings.buildEnv, ...ownNode.env }, mounts: ownNode.mounts }
-  const builtins = Object.fromEntries(
-    builtinNames.map((name) => [name, join(project, 'config/buildpacks', name.slice('heroku/'.length))]),
-  )
+  const buildpacks = openRegistry(settings.buildpacks, builtinFolders)
   const slugs = createSlugs({ ...deps, folder: paths.slugs, objects: bus.objects })
   const { store, objects, transport } = bus
   return {
@@ -129,6 +126,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
     hub,
     shuttle,
     inside: openInside(driver),
+    buildpacks,
     packedSlug: (sha256) => slugs.packedOf(sha256),
     effects: {
       ...vault.effects,
@@ -153,8 +151,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
         ...deps,
         home: settings.home,
         sandboxOf,
-        builtins,
-        fallbacks: fallbackNames,
+        buildpacks,
         platform,
         objects,
         seed: (sha256, tree, file) => slugs.seed(sha256, tree, file),

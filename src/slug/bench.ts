@@ -7,7 +7,7 @@
  * relative paths).
  */
 import { execFile } from 'node:child_process'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
@@ -126,6 +126,8 @@ export async function makeBench(options: BenchOptions): Promise<Bench> {
     async addPack(name, dir) {
       const source = join(dirs.packs, String(packs.length))
       await exec('cp', ['-a', dir, source])
+      // As Heroku does: some are kept without the bit.
+      for (const script of await readdir(join(source, 'bin'))) await chmod(join(source, 'bin', script), 0o755)
       if (options.owner !== undefined)
         await exec('chown', ['-R', '-h', `${options.owner.uid}:${options.owner.gid}`, source])
       const pack = { name, source, target: `/tmp/buildpack_${token}_${packs.length}` }

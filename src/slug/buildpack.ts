@@ -8,23 +8,27 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { BuildFailure } from './failure.ts'
 import { readInside } from './source.ts'
 import * as texts from './texts.ts'
-import type { Job, Sandbox } from './sandbox.ts'
+import type { Job, Mount, Sandbox } from './sandbox.ts'
 
 export type BuildpackSource =
-  | { readonly kind: 'builtin'; readonly name: string }
+  /** A directory of this host, with the buildpack in it. */
+  | { readonly kind: 'folder'; readonly dir: string }
+  /** An archive on this host, in a folder that a build may read. */
+  | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'git'; readonly url: string; readonly ref: string }
   | { readonly kind: 'tgz'; readonly url: string }
 
-/** Built-in buildpacks by full name (`heroku/nodejs`) with their directories, in the order of detection. */
-export type Builtins = Readonly<Record<string, string>>
+/** What a short name stands for; undefined when nobody knows it. */
+export type FindNamed = (name: string) => Promise<BuildpackSource | undefined>
 
 const fetchTimeoutMs = 90_000
 const fetchTries = 3
 const keptMax = 50
+const registryTarget = '/tmp/registry'
 
 /** The name under which a buildpack is shown: registry forms of a named one are cut down to the name. */
 export function buildpackName(text: string): string {
@@ -33,10 +37,14 @@ export function buildpackName(text: string): string {
 }
 
 /** Reads what an app has set. Gives undefined when it is neither a known name nor a fetchable address. */
-export function parseBuildpack(text: string, builtins: Builtins): BuildpackSource | undefined {
+export async function parseBuildpack(text: string, find: FindNamed): Promise<BuildpackSource | undefined> {
   const name = buildpackName(text)
-  for (const full of [name, `heroku/${name}`]) if (full in builtins) return { kind: 'builtin', name: full }
-  const [url = '', ref = ''] = name.split('#')
+  return (await find(name)) ?? (await find(`heroku/${name}`)) ?? parseAddress(name)
+}
+
+/** A git URL, which may name a branch, tag or commit after `#`, or a tgz. */
+export function parseAddress(text: string): BuildpackSource | undefined {
+  const [url = '', ref = ''] = text.split('#')
   if (!/^(https?|git|ssh|file):\/\/./.test(url) && !url.startsWith('/')) return undefined
   if (ref.startsWith('-')) return undefined
   return /\.(tgz|tar\.gz)(\?.*)?$/.test(url) ? { kind: 'tgz', url } : { kind: 'git', url, ref }
@@ -63,6 +71,8 @@ chmod 0755 pack/bin/*`
 
 export type FetchOptions = {
   sandbox: Sandbox
+  /** As the pusher knows it. */
+  name: string
   /** Directory of fetched buildpacks, shared by all builds. */
   store: string
   env: Readonly<Record<string, string>>
@@ -74,16 +84,8 @@ export type FetchOptions = {
 /**
  * Gives the directory of a buildpack, fetching it when need be: three tries of 90 s. Throws a BuildFailure.
  */
-export async function locateBuildpack(
-  source: BuildpackSource,
-  builtins: Builtins,
-  options: FetchOptions,
-): Promise<string> {
-  if (source.kind === 'builtin') {
-    const dir = builtins[source.name]
-    if (dir === undefined) throw new BuildFailure('UNKNOWN_BUILDPACK', texts.unknownBuildpack(source.name))
-    return dir
-  }
+export async function locateBuildpack(source: BuildpackSource, options: FetchOptions): Promise<string> {
+  if (source.kind === 'folder') return source.dir
   let said = ''
   for (let tries = 0; tries < fetchTries; tries++) {
     const part = join(options.store, `part-${randomBytes(6).toString('hex')}`)
@@ -97,22 +99,25 @@ export async function locateBuildpack(
       await rm(part, { recursive: true, force: true })
     }
   }
-  throw new BuildFailure('FETCH_FAILED', texts.fetchFailed(source.url, said))
+  throw new BuildFailure('FETCH_FAILED', texts.fetchFailed(options.name, said))
 }
 
 async function fetchOnce(
-  source: Exclude<BuildpackSource, { kind: 'builtin' }>,
+  source: Exclude<BuildpackSource, { kind: 'folder' }>,
   part: string,
   options: FetchOptions,
 ): Promise<{ id?: string; said: string }> {
   const target = '/tmp/buildpack'
   const script = source.kind === 'git' ? fetchGit : fetchTgz
+  const url = source.kind === 'file' ? `${registryTarget}/${basename(source.path)}` : source.url
+  const beside: Mount[] =
+    source.kind === 'file' ? [{ source: dirname(source.path), target: registryTarget, mode: 'ro' }] : []
   let said = ''
   const job: Job = {
-    argv: ['bash', '-c', script, 'fetch', target, source.url, source.kind === 'git' ? source.ref : ''],
+    argv: ['bash', '-c', script, 'fetch', target, url, source.kind === 'git' ? source.ref : ''],
     cwd: '/',
     env: { ...options.env, HOME: target, GIT_TERMINAL_PROMPT: '0' },
-    mounts: [{ source: part, target, mode: 'rw' }],
+    mounts: [{ source: part, target, mode: 'rw' }, ...beside],
     onOutput: (bytes) => {
       said = (said + bytes.toString('utf8')).slice(-2000)
     },

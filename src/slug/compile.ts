@@ -6,7 +6,7 @@
  * that a stranger wrote runs in the sandbox; this process only reads what came of it.
  */
 import { makeBench, scriptEnvironment, type Bench, type BenchOptions, type Pack } from './bench.ts'
-import { buildpackName, locateBuildpack, parseBuildpack, type Builtins } from './buildpack.ts'
+import { buildpackName, locateBuildpack, parseBuildpack, type FindNamed } from './buildpack.ts'
 import { BuildFailure } from './failure.ts'
 import { pack } from './pack.ts'
 import { parseProcfile } from './procfile.ts'
@@ -19,11 +19,13 @@ export type CompileOptions = Omit<BenchOptions, 'deadlineMs'> & {
   checkout: (into: string) => Promise<void>
   /** The file to write the slug to. */
   slugFile: string
-  /** As the app has them set; none: the built-in ones are asked in their order. */
+  /** As the app has them set; none: the default ones are asked in their order. */
   buildpacks: readonly string[]
-  builtins: Builtins
-  /** Names of built-in ones that are taken only when none of the others fits. */
+  /** Names of the buildpacks that are asked when none is set. */
+  defaults: readonly string[]
+  /** Those of the defaults that are taken only when none of the others fits. */
   fallbacks?: readonly string[]
+  findNamed: FindNamed
   /** Directory of fetched buildpacks, shared by all builds. */
   buildpackStore: string
   /** Directory of compressed blocks of earlier slugs, shared by all builds. */
@@ -46,7 +48,7 @@ export type Compiled = {
   readonly buildpackDescription: string
   /** Those that built it, by name or address. */
   readonly buildpacks: readonly string[]
-  /** The built-in one that was found rather than set; not a fallback, which is no choice to keep to. */
+  /** The default one that was found rather than set; not a fallback, which is no choice to keep to. */
   readonly detected: string | undefined
   /** Wishes of bin/release for an app's first deploy. */
   readonly addons: readonly string[]
@@ -130,10 +132,10 @@ function wantedBuildpacks({ buildpacks, config }: CompileOptions): readonly stri
 
 const isFallback = (name: string, { fallbacks = [] }: CompileOptions): boolean => fallbacks.includes(name)
 
-/** No buildpack is set: the first built-in one that fits builds. */
-async function buildDetected(bench: Bench, options: CompileOptions): Promise<Pack[]> {
+/** No buildpack is set: the first default one that fits builds. */
+async function buildDetected(bench: Bench, options: CompileOptions & BenchOptions): Promise<Pack[]> {
   const packs: Pack[] = []
-  for (const [name, dir] of Object.entries(options.builtins)) packs.push(await bench.addPack(name, dir))
+  for (const name of options.defaults) packs.push(await fetchPack(bench, name, options))
   const fits = await detectAll(bench, packs)
   const sure = fits.filter(({ pack }) => !isFallback(pack.name, options))
   const chosen = sure[0] ?? fits[0]
@@ -151,21 +153,26 @@ async function buildSet(
 ): Promise<Pack[]> {
   const packs: Pack[] = []
   for (const text of buildpacks) {
-    const source = parseBuildpack(text, options.builtins)
-    const name = buildpackName(text)
-    if (source === undefined) throw new BuildFailure('UNKNOWN_BUILDPACK', texts.unknownBuildpack(name))
-    const dir = await locateBuildpack(source, options.builtins, {
-      sandbox: options.sandbox,
-      store: options.buildpackStore,
-      env: scriptEnvironment(options),
-      handOver: bench.handOver,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    })
-    const pack = await bench.addPack(name, dir)
+    const pack = await fetchPack(bench, text, options)
     const { fits, said } = await detect(bench, pack)
     if (!fits) throw new BuildFailure('NOT_COMPATIBLE', texts.notCompatible(text, said))
     await compileWith(bench, pack, packs, said)
     packs.push(pack)
   }
   return packs
+}
+
+async function fetchPack(bench: Bench, text: string, options: CompileOptions & BenchOptions): Promise<Pack> {
+  const name = buildpackName(text)
+  const source = await parseBuildpack(text, options.findNamed)
+  if (source === undefined) throw new BuildFailure('UNKNOWN_BUILDPACK', texts.unknownBuildpack(name))
+  const dir = await locateBuildpack(source, {
+    sandbox: options.sandbox,
+    name,
+    store: options.buildpackStore,
+    env: scriptEnvironment(options),
+    handOver: bench.handOver,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  })
+  return bench.addPack(name, dir)
 }

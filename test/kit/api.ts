@@ -17,6 +17,8 @@ import { usageReports } from '../../actors/usage/report.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { builtinFolders } from '../../config/buildpacks.ts'
+import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { control, slug } from './control.ts'
 import { memoryStore } from './memory-store.ts'
@@ -40,7 +42,13 @@ const noTunnel: Tunnel = {
   reserve: () => '',
 }
 
-export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator, tunnel: Tunnel = noTunnel) => {
+export const openApi = async (
+  t: Test,
+  wire?: Wire,
+  cluster?: ClusterOperator,
+  tunnel: Tunnel = noTunnel,
+  buildpacks: Registry = openRegistry('/nowhere', builtinFolders),
+) => {
   const directory = mkdtempSync(join(tmpdir(), 'manifold-api-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const certificates = await keepCertificates(directory, ['localhost', '127.0.0.1'], Date.now())
@@ -60,7 +68,6 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator, t
     secureHost: 'localhost:5000',
     appDomain: 'localhost',
     routerPort: 8080,
-    buildpacks: ['heroku/nodejs', 'heroku/procfile'],
   }
   const call = async (name: string, body: unknown, headers: Readonly<Record<string, string>> = {}) => {
     const endpoint = service.get(`manifold.v1.api.${name}`)
@@ -78,6 +85,7 @@ export const openApi = async (t: Test, wire?: Wire, cluster?: ClusterOperator, t
     vault: world.vault,
     appCertificates: createCertificates(store, Buffer.alloc(32, 1)),
     rendezvous,
+    buildpacks,
     streams: {
       watch: (id, { onText, onEnd }) => {
         if (id !== 'b'.repeat(36)) return undefined

@@ -18,7 +18,19 @@ export const simple = (name: string, compileText: string, release?: string): Rec
   ...(release === undefined ? {} : { 'bin/release*': shell(`cat <<'YAML'\n${release}\nYAML`) }),
 })
 
-export type Built = {
+export /** Directories of buildpacks by name. */
+type Builtins = Readonly<Record<string, string>>
+
+/** Buildpacks that are asked in that order when none is set, and known by these names. */
+export const named = (builtins: Builtins): Pick<CompileOptions, 'defaults' | 'findNamed'> => ({
+  defaults: Object.keys(builtins),
+  findNamed: async (name) => {
+    const dir = builtins[name]
+    return dir === undefined ? undefined : { kind: 'folder', dir }
+  },
+})
+
+type Built = {
   output: string
   result: Compiled | undefined
   failure: { code: string; text: string } | undefined
@@ -29,7 +41,7 @@ export type Built = {
 export async function build(
   dir: string,
   source: Record<string, string>,
-  options: Partial<CompileOptions> = {},
+  { builtins = {}, ...options }: Partial<CompileOptions> & { builtins?: Builtins } = {},
 ): Promise<Built> {
   let output = ''
   const workDir = await mkdtemp(join(dir, 'work-'))
@@ -51,7 +63,7 @@ export async function build(
     },
     slugFile: join(workDir, 'slug.tgz'),
     buildpacks: [],
-    builtins: {},
+    ...named(builtins),
     buildpackStore: join(dir, 'store'),
     ...options,
   }

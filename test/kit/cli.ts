@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { writeEnvFile } from '../../actors/api/env-file.ts'
+import type { Registry } from '../../src/slug/registry.ts'
 import { apiToken, openApi, type OpenedApi } from './api.ts'
 import { machineEnv, run, type Ran } from './run.ts'
 
@@ -16,8 +17,8 @@ export type Cli = OpenedApi & {
   readonly heroku: (text: string) => Promise<Ran>
 }
 
-export const openCli = async (t: Test): Promise<Cli> => {
-  const opened = await openApi(t)
+export const openCli = async (t: Test, buildpacks?: Registry): Promise<Cli> => {
+  const opened = await openApi(t, undefined, undefined, undefined, buildpacks)
   const home = mkdtempSync(join(tmpdir(), 'manifold-cli-'))
   t.teardown(() => rmSync(home, { recursive: true, force: true }))
   const apiUrl = `http://localhost:${opened.api.port}`

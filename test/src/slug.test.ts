@@ -120,17 +120,18 @@ t.test(
 )
 
 t.test('a buildpack is known by name, registry form, git URL with a ref, or tgz', async (t) => {
-  const builtins = { 'heroku/nodejs': '/n' }
-  const named = { kind: 'builtin', name: 'heroku/nodejs' }
+  const folder = { kind: 'folder', dir: '/n' } as const
+  const find = async (name: string) => (name === 'heroku/nodejs' ? folder : undefined)
+  const parse = (text: string) => parseBuildpack(text, find)
   const registry = 'https://buildpack-registry.s3.amazonaws.com/buildpacks/heroku/nodejs.tgz'
   for (const text of ['heroku/nodejs', 'nodejs', 'urn:buildpack:heroku/nodejs', registry])
-    t.same(parseBuildpack(text, builtins), named)
+    t.same(await parse(text), folder)
   t.equal(buildpackName(registry), 'heroku/nodejs')
-  t.same(parseBuildpack('https://h/u/r#v1', builtins), { kind: 'git', url: 'https://h/u/r', ref: 'v1' })
-  t.same(parseBuildpack('https://h/x.tar.gz?a=b', builtins), { kind: 'tgz', url: 'https://h/x.tar.gz?a=b' })
-  t.same(parseBuildpack('/srv/x.tgz', builtins), { kind: 'tgz', url: '/srv/x.tgz' })
+  t.same(await parse('https://h/u/r#v1'), { kind: 'git', url: 'https://h/u/r', ref: 'v1' })
+  t.same(await parse('https://h/x.tar.gz?a=b'), { kind: 'tgz', url: 'https://h/x.tar.gz?a=b' })
+  t.same(await parse('/srv/x.tgz'), { kind: 'tgz', url: '/srv/x.tgz' })
   for (const bad of ['heroku/nope', '', 'ext::sh', 'https://h/r#--upload-pack=x', '-x'])
-    t.notOk(parseBuildpack(bad, builtins))
+    t.notOk(await parse(bad))
   t.same(passEnv({ SSL_CERT_FILE: '/c', SECRET: 'x', npm_config_registry: '' }), { SSL_CERT_FILE: '/c' })
 })
 

@@ -2,6 +2,7 @@
 import type { Endpoint } from '../endpoint.ts'
 import { account } from './account.ts'
 import { apps } from './apps.ts'
+import { buildpacks } from './buildpacks.ts'
 import { builds } from './builds.ts'
 import { catalog } from './catalog.ts'
 import { configVars } from './config-vars.ts'
@@ -26,6 +27,7 @@ const table: readonly Endpoint[] = [
   ...dynos,
   ...releases,
   ...builds,
+  ...buildpacks,
   ...domains,
   ...sniEndpoints,
   ...logs,

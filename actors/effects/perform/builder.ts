@@ -6,12 +6,13 @@ import { createReadStream } from 'node:fs'
 import { chmod, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { builtinNames, fallbackNames } from '../../../config/buildpacks.ts'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import type { Objects, Store } from '../../../src/ports/store.ts'
 import type { OutputHub } from '../../../src/output/hub.ts'
-import type { Builtins } from '../../../src/slug/buildpack.ts'
 import { compile, compileLimits } from '../../../src/slug/compile.ts'
 import { BuildFailure } from '../../../src/slug/failure.ts'
+import type { Registry } from '../../../src/slug/registry.ts'
 import type { Mount, Sandbox } from '../../../src/slug/sandbox.ts'
 import * as texts from '../../../src/slug/texts.ts'
 import type { Slug } from '../../protocols/shapes.ts'
@@ -24,9 +25,7 @@ export type BuilderDeps = {
   readonly home: string
   /** Of a build that begins now on that stack. Throws EffectFailed. */
   readonly sandboxOf: (stack: string) => Sandbox
-  readonly builtins: Builtins
-  /** Of the built-in ones those that are taken only when no other fits. */
-  readonly fallbacks: readonly string[]
+  readonly buildpacks: Registry
   readonly platform: { readonly env: Readonly<Record<string, string>>; readonly mounts: readonly Mount[] }
   readonly vault: Vault
   readonly objects: Objects
@@ -99,8 +98,9 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         slugFile,
         blockCache: join(home, 'blocks'),
         buildpacks: args.buildpacks,
-        builtins: deps.builtins,
-        fallbacks: deps.fallbacks,
+        defaults: builtinNames,
+        fallbacks: fallbackNames,
+        findNamed: async (name) => (await deps.buildpacks.find(name))?.source,
         buildpackStore: join(home, 'buildpacks'),
         signal: cancelled,
       })
