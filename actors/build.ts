@@ -106,7 +106,7 @@ export const build = actor(Build, {
       if (s.view.status !== 'pending') return s
       if (s.unwanted) return fail(s, 'CANCELLED', 'the pusher went away', ctx)
       const { id, appId, version, buildpacks, stack } = s.view
-      const { appName, sourceDir } = s.job
+      const { appName, sourceDir, submodules } = s.job
       ctx.run(
         Builder.compile({
           buildId: id,
@@ -114,6 +114,7 @@ export const build = actor(Build, {
           appName,
           version,
           sourceDir,
+          submodules,
           buildpacks,
           stack,
           configId,
@@ -303,16 +304,25 @@ const succeed = (
   const released = { releaseId, releaseVersion }
   say(ctx, s.view.appId, 'app', 'api', 'Build succeeded')
   const outcome = { version: releaseVersion, phase }
-  ctx.run(Builder.conclude({ buildId: s.view.id, appName: s.job.appName, outcome }))
+  conclude(s, outcome, ctx)
   return finish(s, { ...s.view, ...released, status: 'succeeded' }, ctx)
 }
 
 const fail = (s: State, code: string, reason: string, ctx: Self): State => {
   if (s.view.status !== 'pending') return s
   say(ctx, s.view.appId, 'app', 'api', 'Build failed -- check your build output')
-  ctx.run(Builder.conclude({ buildId: s.view.id, appName: s.job.appName, outcome: { code, reason } }))
+  conclude(s, { code, reason }, ctx)
   ctx.log({ at: 'build-failed', build: s.view.id, code, reason })
   return finish(s, { ...s.view, status: 'failed' }, ctx)
+}
+
+const conclude = (
+  { view, job }: State,
+  outcome: Parameters<typeof Builder.conclude>[0]['outcome'],
+  ctx: Self,
+): void => {
+  const { id: buildId, appId, version: sourceVersion } = view
+  ctx.run(Builder.conclude({ buildId, appId, appName: job.appName, sourceVersion, outcome }))
 }
 
 const finish = (s: State, view: BuildView, ctx: Self): State => {

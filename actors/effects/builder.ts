@@ -17,6 +17,7 @@ export const Builder = {
       appName: string
       version: string
       sourceDir: string
+      submodules: readonly { path: string; commit: string }[]
       buildpacks: readonly string[]
       stack: string
       configId: string
@@ -43,7 +44,10 @@ export const Builder = {
   conclude: effect<
     {
       buildId: string
+      appId: string
       appName: string
+      /** Of the source: a commit. */
+      sourceVersion: string
       outcome: { version: number; phase: 'none' | 'succeeded' | 'failed' } | { code: string; reason: string }
     },
     void

@@ -142,6 +142,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     objects: bus.objects,
     store,
     log,
+    now: () => clock.now(),
     uuid: () => random.uuid(),
     build: buildThrough(node),
   })

@@ -5,20 +5,22 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { changes, checkoutCommit } from '../../src/git/checkout.ts'
+import { changes, checkoutCommit, isWhole } from '../../src/git/checkout.ts'
 import { hookServer, type HookAnswer, type HookServer, type Push } from '../../src/git/hook-server.ts'
 import { serveGit } from '../../src/git/serve.ts'
-import { judge } from '../../src/git/updates.ts'
+import { isZero, judge } from '../../src/git/updates.ts'
 import type { OutputHub } from '../../src/output/hub.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Objects, Store } from '../../src/ports/store.ts'
+import type { Submodule } from '../../src/slug/submodules.ts'
 import * as texts from '../../src/slug/texts.ts'
 import { refAt } from '../../src/runtime/index.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
 import type { Node } from '../../src/runtime/node.ts'
-import { Build, Builds, type BuildView } from '../protocols/build.ts'
+import { Build, Builds, type BuildJob, type BuildView } from '../protocols/build.ts'
 import type { Who } from '../protocols/shapes.ts'
-import { openRepositories } from './repositories.ts'
+import { openRepositories, type Prepared } from './repositories.ts'
+import { refsMax } from './repository-record.ts'
 
 export type PushDeps = {
   readonly home: string
@@ -26,13 +28,10 @@ export type PushDeps = {
   readonly objects: Objects
   readonly store: Store
   readonly log: Log
+  readonly now: () => number
   readonly uuid: () => string
   /** Starts the build and resolves when it has ended. */
-  readonly build: (
-    buildId: string,
-    job: { appId: string; appName: string; version: string; sourceDir: string; by: Who },
-    cancelled: AbortSignal,
-  ) => Promise<BuildView>
+  readonly build: (buildId: string, job: BuildJob, cancelled: AbortSignal) => Promise<BuildView>
 }
 export type GitApp = { readonly id: string; readonly name: string }
 export type GitFace = {
@@ -50,17 +49,38 @@ export type GitFace = {
   close(): Promise<void>
 }
 
-type Going = { readonly app: GitApp; readonly by: Who; accepted?: 'main' | 'master'; taken: boolean }
+type Going = {
+  readonly app: GitApp
+  readonly by: Who
+  accepted?: 'main' | 'master'
+  taken: boolean
+  /** What it brings, stored already. */
+  prepared?: Prepared | undefined
+}
 
 // Heroku refuses a second build while one runs; the text is ours, its form Heroku's.
 const busyText =
   ' !     Push rejected, another build is in progress.\n !     Try again when it has finished.\n'
 
+// Heroku's words.
+const shallowText =
+  ' !     Push rejected, source repository is a shallow clone. Unshallow it with `git fetch --all --unshallow` ' +
+  'and try pushing again.\n'
+const tooManyRefs = (count: number): string =>
+  ` !     Push rejected, the repository would have ${count} branches and tags (max is ${refsMax}).\n`
+// Control characters would act on the pusher's terminal.
+const unknownOption = (option: string): string =>
+  ` !     Warning: push options have no effect here: ${option.slice(0, 100).replaceAll(/\p{Cc}/gu, '?')}\n`
+
 export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
   const { home, hub, log } = deps
   const going = new Map<string, Going>()
   const building = new Set<string>()
-  const repositories = await openRepositories({ ...deps, folder: join(home, 'git') })
+  const repositories = await openRepositories({
+    ...deps,
+    folder: join(home, 'git'),
+    onError: (app, cause) => log({ at: 'repository-upkeep', app, reason: reasonOf(cause) }),
+  })
 
   const pushed = async (push: Push, answer: HookAnswer): Promise<number> => {
     const session = going.get(push.push)
@@ -68,19 +88,34 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
       answer.write('!\tPush rejected, it did not come through the platform.\n')
       return 1
     }
+    for (const option of push.options) answer.write(unknownOption(option))
     const verdict = judge(push.updates)
     if (verdict.kind !== 'build') {
       answer.write(verdict.text)
       session.taken = verdict.kind === 'skip'
       return session.taken ? 0 : 1
     }
+    const refs = repositories.countOf(session.app.id) + push.updates.filter(({ from }) => isZero(from)).length
+    if (refs > refsMax) {
+      answer.write(tooManyRefs(refs))
+      return 1
+    }
     if (building.has(session.app.id)) {
       answer.write(busyText)
       return 1
     }
+    if (!(await isWhole(push.repository, verdict.commit, { env: push.quarantine, signal: answer.signal }))) {
+      answer.write(shallowText)
+      return 1
+    }
     building.add(session.app.id)
     try {
+      const tips = push.updates.map(({ to }) => to).filter((id) => !isZero(id))
+      const run = { env: push.quarantine }
+      // What cannot be stored now is stored when the push has been taken, or it is not acknowledged.
+      const preparing = repositories.prepare(session.app.id, tips, run).catch(() => undefined)
       const succeeded = await buildPush(session, push, verdict, answer)
+      session.prepared = await preparing
       if (succeeded) session.accepted = verdict.branch
       session.taken = succeeded
       return succeeded ? 0 : 1
@@ -107,8 +142,9 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
       if (tree !== '') answer.write(texts.updatedPaths(paths, tree))
     }
     answer.write(texts.compressingSource)
+    let submodules: Submodule[]
     try {
-      await checkoutCommit(push.repository, commit, sourceDir, run)
+      submodules = await checkoutCommit(push.repository, commit, sourceDir, run)
     } catch (error) {
       answer.write(texts.checkoutFailed(error instanceof Error ? error.message : 'the commit cannot be read'))
       await rm(sourceDir, { recursive: true, force: true })
@@ -118,14 +154,14 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
     const ended = new Promise<void>((resolve) => {
       hub.watch(buildId, { onText: (text) => answer.write(text), onEnd: resolve })
     })
-    const job = { appId: app.id, appName: app.name, version: commit, sourceDir, by }
+    const job = { appId: app.id, appName: app.name, version: commit, sourceDir, submodules, by }
     const view = await deps.build(buildId, job, answer.signal)
     await Promise.race([ended, aborted(answer.signal)])
     return view.status === 'succeeded'
   }
 
   const hooks: HookServer = await hookServer(join(home, 'run', 'push.sock'), pushed, (cause) =>
-    log({ at: 'push-hook-failed', reason: cause instanceof Error ? cause.message : 'unknown' }),
+    log({ at: 'push-hook-failed', reason: reasonOf(cause) }),
   )
 
   return {
@@ -141,18 +177,24 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
             env: { ...hooks.env, MANIFOLD_PUSH_ID: push },
             // Not taken: refused, or the empty request by which git asks whether it may send more.
             beforeEnd: async () => {
-              if (session.taken) await repositories.keep(app.id, session.accepted)
+              if (session.taken) await repositories.keep(app.id, session.accepted, session.prepared)
             },
             onError: (line) => log({ at: 'git', app: app.name, line }),
           }),
         )
       } finally {
         going.delete(push)
+        if (!session.taken && session.prepared !== undefined) await repositories.discard(session.prepared)
       }
     },
-    close: () => hooks.close(),
+    close: async () => {
+      await hooks.close()
+      await repositories.close()
+    },
   }
 }
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : 'unknown')
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -35,6 +35,8 @@ export const jobShape = is.obj({
   version: is.str,
   /** Where the source lies unpacked on this host. */
   sourceDir: is.str,
+  /** Commits of other repositories that are to be in it. */
+  submodules: is.arr(is.obj({ path: is.str, commit: is.str })),
   by: actorShape,
 })
 export type BuildJob = Static<typeof jobShape>

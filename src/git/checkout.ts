@@ -26,6 +26,18 @@ export async function commitInfo(repository: string, id: string, run: GitRun = {
   return { id: full, short: full.slice(0, 8), subject, author: { name, email } }
 }
 
+/** Whether the history of a commit that is new here is all there: a shallow clone pushes half of one. */
+export async function isWhole(repository: string, commit: string, run: GitRun = {}): Promise<boolean> {
+  const argv = ['--git-dir', repository, 'rev-list', '--quiet', commit, '--not', '--all']
+  try {
+    await git(argv, { ...run, timeoutMs: 300_000 })
+    return true
+  } catch (error) {
+    if (error instanceof GitError && error.code === 'GIT_FAILED') return false
+    throw error
+  }
+}
+
 /**
  * How many paths differ between two commits and the short id of the newer tree: git's own words for a
  * checkout are "Updated 7 paths from dcbffed".
@@ -46,30 +58,26 @@ export async function changes(
 
 /**
  * Writes the tree of `commit` into `into` (made when missing), as a checkout does: attributes for line ends
- * count, `export-ignore` does not. Throws GIT_SUBMODULES when the commit has submodules: fetching them
- * would make this host call any address a pusher names.
+ * count, `export-ignore` does not. Its submodules are named, and not fetched: that would make this host call
+ * any address that a pusher names.
  */
 export async function checkoutCommit(
   repository: string,
   commit: string,
   into: string,
   run: GitRun = {},
-): Promise<void> {
+): Promise<{ path: string; commit: string }[]> {
   await mkdir(into, { recursive: true })
   const index = `${into}.index`
   const env = { ...run.env, GIT_DIR: repository, GIT_WORK_TREE: into, GIT_INDEX_FILE: index }
   const long = { ...run, env, timeoutMs: run.timeoutMs ?? 300_000 }
   try {
     await git(['read-tree', commit], long)
-    const links = (await git(['ls-files', '--stage', '-z'], long))
-      .split('\0')
-      .filter((line) => line.startsWith('160000 '))
-    if (links.length > 0)
-      throw new GitError(
-        'GIT_SUBMODULES',
-        `submodules are not supported: ${links.map((line) => line.slice(line.indexOf('\t') + 1)).join(', ')}`,
-      )
+    const staged = (await git(['ls-files', '--stage', '-z'], long)).split('\0')
     await git(['checkout-index', '--all', '--force'], { ...long, cwd: into })
+    return staged
+      .filter((line) => line.startsWith('160000 '))
+      .map((line) => ({ path: line.slice(line.indexOf('\t') + 1), commit: line.split(' ')[1] ?? '' }))
   } finally {
     await rm(index, { force: true })
   }

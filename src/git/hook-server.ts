@@ -16,6 +16,8 @@ export type Push = {
   /** What the starter of the push put in MANIFOLD_PUSH_ID. */
   readonly push: string
   readonly updates: readonly RefUpdate[]
+  /** What the pusher gave with `--push-option`. */
+  readonly options: readonly string[]
   /** Environment that lets git see the pushed objects before they are accepted. */
   readonly quarantine: Readonly<Record<string, string>>
 }

@@ -17,6 +17,10 @@ const env = process.env
 const quarantine = Object.fromEntries(
   quarantineNames.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
 )
+const options = Array.from(
+  { length: Number(env['GIT_PUSH_OPTION_COUNT'] ?? 0) },
+  (_, at) => env[`GIT_PUSH_OPTION_${at}`] ?? '',
+)
 const updates = (await text(process.stdin))
   .split('\n')
   .filter((line) => line !== '')
@@ -44,7 +48,7 @@ socket.on('data', (chunk: Buffer) => {
   pending = bytes.subarray(at)
 })
 const push = env['MANIFOLD_PUSH_ID'] ?? ''
-socket.write(`${JSON.stringify({ repository: process.cwd(), push, updates, quarantine })}\n`)
+socket.write(`${JSON.stringify({ repository: process.cwd(), push, updates, options, quarantine })}\n`)
 
 function act(kind: number, bytes: Buffer): void {
   if (kind === 1) process.stderr.write(bytes)

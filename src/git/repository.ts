@@ -1,14 +1,13 @@
 /**
- * Bare repositories: made with the settings and hooks that a push needs, saved to one file and made again
- * from it.
+ * Bare repositories: made with the settings and hooks that a push needs, and their refs.
  *
- * The repository on disk is a working copy; its bundle in a durable store is the record. The hooks are
- * constant text (where the hook program lies comes in their environment), so a restored repository is like
- * a new one.
+ * The repository on disk is a working copy; its refs and packs in a durable store are the record. The hooks
+ * are constant text (where the hook program lies comes in their environment), so one that is made again is
+ * like a new one.
  */
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { git, GitError, gitStream } from './run.ts'
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { git } from './run.ts'
 
 /** Runs the hook program when the platform started the push; a push from elsewhere is refused. */
 const preReceive = `#!/bin/sh
@@ -20,7 +19,7 @@ exec "$MANIFOLD_HOOK_NODE" "$MANIFOLD_HOOK_PROGRAM"
 `
 
 export type RepositoryOptions = {
-  /** Largest pack a push may bring, in bytes. */
+  /** Largest pack that a push may bring, in bytes. */
   packBytesMax?: number
 }
 
@@ -38,7 +37,8 @@ export async function createRepository(dir: string, options: RepositoryOptions =
     '[http]\n\treceivepack = true\n\tuploadpack = true\n\tgetanyfile = true',
     // Objects are checked on arrival; the three warnings below are common in old but sound histories.
     '[receive]\n\tfsckObjects = true\n\tautogc = false\n\tadvertiseAtomic = true\n\tkeepAlive = 5',
-    `\tmaxInputSize = ${options.packBytesMax ?? 1024 ** 3}`,
+    '\tadvertisePushOptions = true',
+    `\tmaxInputSize = ${options.packBytesMax ?? 2 * 1024 ** 3}`,
     '[receive "fsck"]\n\tzeroPaddedFilemode = ignore\n\tbadTimezone = ignore',
     '\tmissingSpaceBeforeDate = ignore',
     '[transfer]\n\tunpackLimit = 100',
@@ -67,45 +67,33 @@ export async function tidyRepository(dir: string): Promise<void> {
   await git(['--git-dir', dir, '-c', 'gc.auto=2000', 'gc', '--auto', '--quiet'], { timeoutMs: 300_000 })
 }
 
-/**
- * The whole repository as one stream of bytes, made as it is read; undefined when it has no ref yet (git
- * makes no empty bundles). Reading throws a GitError when git fails, so that what was read counts for
- * nothing.
- */
-export async function bundle(dir: string): Promise<AsyncIterable<Uint8Array> | undefined> {
-  const refs = await git(['--git-dir', dir, 'for-each-ref', '--count=1', '--format=%(refname)'])
-  return refs === '' ? undefined : gitStream(['--git-dir', dir, 'bundle', 'create', '--quiet', '-', '--all'])
+/** Every ref by its full name, with the id that it stands at. */
+export async function refsOf(dir: string): Promise<Record<string, string>> {
+  const text = await git(['--git-dir', dir, 'for-each-ref', '--format=%(objectname) %(refname)'])
+  const lines = text.split('\n').filter((line) => line !== '')
+  return Object.fromEntries(
+    lines.map((line) => {
+      const space = line.indexOf(' ')
+      return [line.slice(space + 1), line.slice(0, space)]
+    }),
+  )
 }
 
-/**
- * Makes the repository at `dir` again from a bundle (or an empty one without), replacing what is there in
- * one step. HEAD: main when that branch exists, else master when that does, else main.
- */
-export async function restore(
-  dir: string,
-  file: string | undefined,
-  options: RepositoryOptions = {},
-): Promise<void> {
-  const fresh = `${dir}.restoring`
-  await rm(fresh, { recursive: true, force: true })
-  await mkdir(dirname(fresh), { recursive: true })
-  await createRepository(fresh, options)
-  if (file !== undefined) {
-    await git(['--git-dir', fresh, 'fetch', '--quiet', file, '+refs/*:refs/*'], { timeoutMs: 300_000 })
-    if (!(await hasBranch(fresh, 'main')) && (await hasBranch(fresh, 'master')))
-      await setHead(fresh, 'master')
-  }
-  const old = `${dir}.old`
-  await rm(old, { recursive: true, force: true })
-  await rename(dir, old).catch((cause: unknown) => {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
-      throw new GitError('GIT_FAILED', `cannot replace ${dir}`, '', { cause })
-  })
-  await rename(fresh, dir)
-  await rm(old, { recursive: true, force: true })
+/** Makes its refs these and no others. Throws a GitError when it does not have what they stand at. */
+export async function setRefs(dir: string, refs: Readonly<Record<string, string>>): Promise<void> {
+  const gone = Object.keys(await refsOf(dir)).filter((ref) => !Object.hasOwn(refs, ref))
+  // In a turn of their own: `a` must be gone before there can be `a/b`.
+  await updateRefs(
+    dir,
+    gone.map((ref) => `delete ${ref}`),
+  )
+  await updateRefs(
+    dir,
+    Object.entries(refs).map(([ref, id]) => `update ${ref} ${id}`),
+  )
 }
 
-async function hasBranch(dir: string, branch: string): Promise<boolean> {
-  const found = await git(['--git-dir', dir, 'for-each-ref', '--format=%(refname)', `refs/heads/${branch}`])
-  return found !== ''
+const updateRefs = async (dir: string, commands: readonly string[]): Promise<void> => {
+  if (commands.length === 0) return
+  await git(['--git-dir', dir, 'update-ref', '--stdin'], { input: `${commands.join('\n')}\n` })
 }

@@ -4,7 +4,9 @@
  * The user's and the system's git configuration are left out, so that a machine's own settings can neither
  * change nor break what a repository here does.
  */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 
 const outputBytesMax = 16 * 1024 * 1024
 const stderrCharsMax = 16 * 1024
@@ -26,7 +28,7 @@ export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /** git ended badly: `code` says how, `stderr` holds the end of what it said. */
 export class GitError extends Error {
   override readonly name = 'GitError'
-  readonly code: 'GIT_FAILED' | 'GIT_TIMEOUT' | 'GIT_OUTPUT' | 'GIT_SPAWN' | 'GIT_SUBMODULES' | 'GIT_SOCKET'
+  readonly code: 'GIT_FAILED' | 'GIT_TIMEOUT' | 'GIT_OUTPUT' | 'GIT_SPAWN' | 'GIT_SOCKET'
   readonly stderr: string
   constructor(code: GitError['code'], message: string, stderr = '', options?: ErrorOptions) {
     super(message, options)
@@ -41,6 +43,8 @@ export type GitRun = {
   cwd?: string
   timeoutMs?: number
   signal?: AbortSignal
+  /** What it reads from its standard input. */
+  input?: string
 }
 
 /** Runs `git ...argv` and gives its stdout as text. Throws a GitError. */
@@ -49,11 +53,12 @@ export function git(argv: readonly string[], run: GitRun = {}): Promise<string> 
     const child = spawn('git', argv, {
       cwd: run.cwd,
       env: { ...gitEnvironment(defaultPath), ...run.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       signal: run.signal,
       timeout: run.timeoutMs ?? 60_000,
       killSignal: 'SIGKILL',
     })
+    give(child.stdin, run.input)
     const out: Buffer[] = []
     let bytes = 0
     let stderr = ''
@@ -79,32 +84,81 @@ export function git(argv: readonly string[], run: GitRun = {}): Promise<string> 
   })
 }
 
-const streamTimeoutMs = 300_000
+/** A repository of some gigabytes passes on a slow disk. */
+const streamTimeoutMs = 20 * 60_000
 
 /** Runs `git ...argv` and gives its stdout as it comes; throws a GitError at its end when git failed. */
-export async function* gitStream(argv: readonly string[]): AsyncGenerator<Buffer, void, undefined> {
-  const child = spawn('git', argv, {
-    env: gitEnvironment(defaultPath),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: streamTimeoutMs,
-    killSignal: 'SIGKILL',
-  })
-  let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-stderrCharsMax)
-  })
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', (cause) => resolve(cause.message))
-    child.once('close', (code, signal) => resolve(code === 0 ? '' : `exit ${code ?? signal}`))
-  })
+export async function* gitStream(
+  argv: readonly string[],
+  run: GitRun = {},
+): AsyncGenerator<Buffer, void, undefined> {
+  const child = start(argv, run)
+  give(child.stdin, run.input)
+  const ended = endOf(child, argv)
   try {
     for await (const chunk of child.stdout) yield chunk as Buffer
     const fault = await ended
-    if (fault !== '') throw new GitError('GIT_FAILED', `git ${argv[0]}: ${fault}: ${stderr.trim()}`, stderr)
+    if (fault !== undefined) throw fault
   } finally {
     // Whoever reads may give up in the middle.
     child.kill('SIGKILL')
   }
+}
+
+/** Runs `git ...argv` on what `source` gives; throws a GitError when git failed, else the source's error. */
+export async function gitFeed(
+  argv: readonly string[],
+  source: AsyncIterable<Uint8Array>,
+  run: GitRun = {},
+): Promise<void> {
+  const child = start(argv, run)
+  child.stdout.resume()
+  const ended = endOf(child, argv)
+  const isEarlyEnd = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EPIPE'
+  await pipeline(source, child.stdin).catch(async (error: unknown) => {
+    // git that ended early says why itself.
+    if (isEarlyEnd(error)) return
+    // Half of what a source gave must not pass for the whole.
+    child.kill('SIGKILL')
+    await ended
+    throw error
+  })
+  const fault = await ended
+  if (fault !== undefined) throw fault
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>
+
+const start = (argv: readonly string[], run: GitRun): Child =>
+  spawn('git', argv, {
+    cwd: run.cwd,
+    env: { ...gitEnvironment(defaultPath), ...run.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    signal: run.signal,
+    timeout: run.timeoutMs ?? streamTimeoutMs,
+    killSignal: 'SIGKILL',
+  })
+
+/** A git that ends before it has read everything says itself why. */
+const give = (stdin: Writable, input = ''): void => {
+  stdin.on('error', () => undefined)
+  stdin.end(input)
+}
+
+/** Undefined when it ended well. */
+const endOf = (child: Child, argv: readonly string[]): Promise<GitError | undefined> => {
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-stderrCharsMax)
+  })
+  const fault = (why: string): GitError => {
+    const command = argv.find((word, at) => !word.startsWith('-') && argv[at - 1] !== '--git-dir')
+    return new GitError('GIT_FAILED', `git ${command}: ${why}: ${stderr.trim()}`, stderr)
+  }
+  return new Promise((resolve) => {
+    child.once('error', (cause) => resolve(fault(cause.message)))
+    child.once('close', (code, signal) => resolve(code === 0 ? undefined : fault(`exit ${code ?? signal}`)))
+  })
 }
 
 /** Stops a process group: first kindly (git then removes its temporary files), after two seconds for good. */

@@ -42,8 +42,10 @@ type Backend = ChildProcessByStdio<Writable, Readable, Readable>
 type Service = 'git-receive-pack' | 'git-upload-pack'
 
 const headBytesMax = 16 * 1024
-const bodyBytesMaxDefault = 2 * 1024 ** 3
-const timeoutMsDefault = 20 * 60_000
+// More than git takes of one pack (repository.ts): it says itself what is too much.
+const bodyBytesMaxDefault = 3 * 1024 ** 3
+/** A large push on a slow line, a build of 15 minutes, a release command of an hour. */
+const timeoutMsDefault = 150 * 60_000
 const services: readonly string[] = ['git-receive-pack', 'git-upload-pack']
 
 /** Answers one request of a git client. Never throws for what a client does; gives how it ended. */

@@ -12,11 +12,14 @@ import { pack } from './pack.ts'
 import { parseProcfile } from './procfile.ts'
 import { compileWith, detect, detectAll, releaseOf } from './scripts.ts'
 import { cleanSource, readInside } from './source.ts'
+import { installSubmodules, type Submodule } from './submodules.ts'
 import * as texts from './texts.ts'
 
 export type CompileOptions = Omit<BenchOptions, 'deadlineMs'> & {
   /** Writes the source tree into a directory; its error's message is shown to the pusher. */
-  checkout: (into: string) => Promise<void>
+  checkout: (into: string) => Promise<unknown>
+  /** Where in it the commits of other repositories are to be. */
+  submodules?: readonly Submodule[]
   /** The file to write the slug to. */
   slugFile: string
   /** As the app has them set; none: the default ones are asked in their order. */
@@ -84,6 +87,7 @@ async function build(options: CompileOptions & BenchOptions): Promise<Compiled> 
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new BuildFailure('CHECKOUT_FAILED', texts.checkoutFailed(why), { cause })
   })
+  await installSubmodules(bench, options.submodules ?? [])
   const dropped = await cleanSource(bench.buildDir)
   if (dropped !== undefined) bench.say(texts.ignored(dropped))
   await bench.handOver(bench.buildDir)

@@ -8,6 +8,7 @@ export type BuildFailureCode =
   | 'UNKNOWN_BUILDPACK'
   | 'FETCH_FAILED'
   | 'CHECKOUT_FAILED'
+  | 'SUBMODULES_FAILED'
   | 'COMPILE_FAILED'
   | 'RELEASE_FAILED'
   | 'TIMED_OUT'

@@ -37,6 +37,24 @@ export const ignored = (count: number): string =>
   `-----> Deleting ${count} files matching .slugignore patterns.\n`
 export const pushFailed = ' !     Push failed\n'
 
+/** After a failed push of what was built before. */
+export const sameVersion = (version: string): string =>
+  [
+    ' !',
+    ` ! ## Warning - The same version of this code has already been built: ${version}`,
+    ' !',
+    ` ! We have detected that you have triggered a build from source code with version ${version}`,
+    ' ! at least twice. One common cause of this behavior is attempting to deploy code from a different branch.',
+    ' !',
+    ' ! If you are developing on a branch and deploying via git you must run:',
+    ' !',
+    ' !     git push heroku <branchname>:main',
+    ' !',
+    ' ! This article goes into details on the behavior:',
+    ' !   https://devcenter.heroku.com/articles/duplicate-build-version',
+    '',
+  ].join('\n')
+
 export const noLanguage = [
   ' !     No default language could be detected for this app.',
   '\t\t\tHINT: This occurs when Heroku cannot detect the buildpack ' +
@@ -61,6 +79,8 @@ export const fetchFailed = (buildpack: string, said: string): string =>
 export const unknownBuildpack = (buildpack: string): string =>
   ` !     Unknown buildpack: ${buildpack}\n${pushFailed}`
 export const checkoutFailed = (why: string): string => ` !     Push rejected, ${why}\n\n${pushFailed}`
+export const submodules = '-----> Git submodules detected, installing\n'
+export const submodulesFailed = ` !     Push rejected, submodule install failed.\n\n${pushFailed}`
 export const badRelease = (buildpack: string, why: string): string =>
   ` !     The release output of ${buildpack} is not valid: ${why}\n${pushFailed}`
 export const cancelled = ' !     Build cancelled\n'

@@ -21,7 +21,8 @@ import { memoryStore } from '../kit/memory-store.ts'
 import { slugOf } from '../kit/runs.ts'
 
 const by = { id: 'u1', email: 'me@example.com' }
-const job = { appId: 'a1', appName: 'shop', version: 'c0ffee1234', sourceDir: '/builds/source-1', by }
+const source = { version: 'c0ffee1234', sourceDir: '/builds/source-1', submodules: [] }
+const job = { appId: 'a1', appName: 'shop', ...source, by }
 const begun = () => drive(build, { key: 'b1', args: job })
 const said = (driven: ReturnType<typeof begun>): readonly string[] =>
   driven.told.flatMap(

@@ -190,7 +190,8 @@ t.test('a command that does not end with status 0 by itself has failed', (t) => 
   t.end()
 })
 
-const job = { appId: 'a1', appName: 'shop', version: 'c0ffee1234', sourceDir: '/builds/source-1', by }
+const source = { version: 'c0ffee1234', sourceDir: '/builds/source-1', submodules: [] }
+const job = { appId: 'a1', appName: 'shop', ...source, by }
 const deployed = (status: string) => {
   const b = drive(build, { key: 'b1', args: job })
   b.done('builder.keep')

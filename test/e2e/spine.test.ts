@@ -303,6 +303,12 @@ await t.test('a push that cannot be built is refused and the app stays as it was
   t.not(undetected.code, 0)
   t.match(undetected.stderr, /No default language could be detected for this app/)
   t.match(undetected.stderr, /pre-receive hook declined/)
+  t.notMatch(undetected.stderr, /already been built/)
+  const again = await git(['push', 'heroku', 'main'], { cwd: other, timeoutMs: 60_000 })
+  t.match(
+    again.stderr,
+    /remote: {2}! ## Warning - The same version of this code has already been built: [0-9a-f]{40}/,
+  )
   writeApp(other, { 'package.json': '{ "name": "broken", "scripts": { "build": "exit 9" } }' })
   await commitApp(platform, other, 'failing build')
   const failing = await git(['push', 'heroku', 'main'], { cwd: other, timeoutMs: 120_000 })

@@ -18,8 +18,8 @@ export const simple = (name: string, compileText: string, release?: string): Rec
   ...(release === undefined ? {} : { 'bin/release*': shell(`cat <<'YAML'\n${release}\nYAML`) }),
 })
 
-export /** Directories of buildpacks by name. */
-type Builtins = Readonly<Record<string, string>>
+/** Directories of buildpacks by name. */
+export type Builtins = Readonly<Record<string, string>>
 
 /** Buildpacks that are asked in that order when none is set, and known by these names. */
 export const named = (builtins: Builtins): Pick<CompileOptions, 'defaults' | 'findNamed'> => ({
@@ -30,7 +30,7 @@ export const named = (builtins: Builtins): Pick<CompileOptions, 'defaults' | 'fi
   },
 })
 
-type Built = {
+export type Built = {
   output: string
   result: Compiled | undefined
   failure: { code: string; text: string } | undefined

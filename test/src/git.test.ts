@@ -2,7 +2,7 @@
  * src/git with real parties: git's own client pushes to, and clones from, a real HTTP server over real
  * repositories, hooks and sockets.
  */
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { mkdir, mkdtemp, readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
@@ -14,9 +14,11 @@ import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { changes, checkoutCommit, commitInfo } from '../../src/git/checkout.ts'
 import { hookServer, type HookHandler, type HookServer } from '../../src/git/hook-server.ts'
-import { bundle, createRepository, restore, setHead } from '../../src/git/repository.ts'
+import { addPack, packOf } from '../../src/git/packs.ts'
+import { createRepository, refsOf, setHead, setRefs } from '../../src/git/repository.ts'
 import { serveGit, type ServeOptions } from '../../src/git/serve.ts'
 import { judge, type RefUpdate } from '../../src/git/updates.ts'
+import { commit, git, refs } from '../kit/git.ts'
 import { until } from '../kit/until.ts'
 
 const zero = '0'.repeat(40)
@@ -27,20 +29,6 @@ const update = (branch: string, from = zero, to = one): RefUpdate => ({
   to,
   ref: `refs/heads/${branch}`,
 })
-
-/** Runs git as a user would, free of the machine's configuration; gives exit code and both outputs. */
-function git(cwd: string, ...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const identity = ['GIT_AUTHOR', 'GIT_COMMITTER'].flatMap((who) => [
-    `${who}_NAME=Ann`,
-    `${who}_EMAIL=ann@example.com`,
-  ])
-  const env = ['-i', `PATH=${process.env['PATH']}`, 'HOME=/nonexistent', 'GIT_CONFIG_NOSYSTEM=1', ...identity]
-  return new Promise((resolve) => {
-    execFile('env', [...env, 'git', ...argv], { cwd, maxBuffer: 64 * 1024 * 1024 }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    )
-  })
-}
 
 type World = {
   dir: string
@@ -81,16 +69,6 @@ async function world(test: Test, handler: HookHandler, serve: Partial<ServeOptio
   await commit(work, 'Procfile', 'web: true\n', 'first')
   return { dir, work, repository, url, errors, hooks }
 }
-
-async function commit(work: string, file: string, text: string, message: string): Promise<string> {
-  await writeFile(join(work, file), text)
-  await git(work, 'add', '-A')
-  await git(work, 'commit', '-q', '-m', message)
-  return (await git(work, 'rev-parse', 'HEAD')).out.trim()
-}
-
-const refs = async (repository: string): Promise<string> =>
-  (await git(repository, 'for-each-ref', '--format=%(refname) %(objectname)')).out.trim()
 
 t.test(
   'judge builds main or master, keeps other branches unbuilt and refuses to delete either',
@@ -288,32 +266,52 @@ t.test('the server answers what git clients ask and refuses the rest', async (t)
   t.equal(await refs(w.repository), '')
 })
 
-t.test('a bundle holds the repository: restored, it has the same refs, HEAD and clones', async (t) => {
+t.test('packs hold what refs reach beyond others, and make a repository with the same refs', async (t) => {
   const w = await world(t, async () => 0)
-  const file = join(w.dir, 'saved.bundle')
-  t.equal(await bundle(w.repository), undefined, 'nothing to save yet')
+  const none = { want: [], without: [] }
+  t.equal(await packOf(w.repository, none), undefined, 'nothing to pack yet')
+  const first = (await git(w.work, 'rev-parse', 'HEAD')).out.trim()
+  await writeFile(join(w.work, 'noise'), randomBytes(100_000))
+  const second = await commit(w.work, 'd', 'd', 'second')
   await git(w.work, 'push', 'heroku', 'main:master', 'main:feature')
-  await setHead(w.repository, 'master')
-  const before = await refs(w.repository)
-  await writeFile(file, (await bundle(w.repository))!)
-  await rm(w.repository, { recursive: true })
-  await restore(w.repository, file)
-  t.equal(await refs(w.repository), before)
-  t.equal((await git(w.repository, 'symbolic-ref', 'HEAD')).out, 'refs/heads/master\n')
-  await commit(w.work, 'd', 'd', 'after')
-  t.equal((await git(w.work, 'push', 'heroku', 'main:master')).code, 0)
-  await restore(w.repository, file)
-  t.equal(await refs(w.repository), before, 'the saved state, not the newer one')
+  const base = (await packOf(w.repository, { want: [first], without: [] }))!
+  const more = (await packOf(w.repository, { want: [second], without: [first, one] }))!
+  t.equal(await packOf(w.repository, { want: [first], without: [second] }), undefined, 'nothing is new')
+  const copy = join(w.dir, 'copy.git')
+  await createRepository(copy)
+  await addPack(copy, base)
+  await t.rejects(setRefs(copy, { 'refs/heads/main': second }), { code: 'GIT_FAILED' }, 'not there yet')
+  await addPack(copy, more)
+  await setRefs(copy, { 'refs/heads/main/x': first })
+  await setRefs(copy, await refsOf(w.repository))
+  t.equal(await refs(copy), await refs(w.repository))
+  await setHead(copy, 'master')
+  t.equal((await git(copy, 'symbolic-ref', 'HEAD')).out, 'refs/heads/master\n')
+  t.equal((await git(copy, 'fsck', '--full', '--strict')).code, 0)
+
+  await t.rejects(
+    addPack(copy, halfOf(await text((await packOf(w.repository, { want: [second], without: [] }))!))),
+    {
+      code: 'GIT_FAILED',
+    },
+  )
+  const broken = (async function* () {
+    yield Buffer.from('PACK')
+    throw new Error('the store is away')
+  })()
+  await t.rejects(addPack(copy, broken), { message: 'the store is away' })
   const objects = join(w.repository, 'objects')
   await rm(objects, { recursive: true })
   await mkdir(objects)
-  await t.rejects(text((await bundle(w.repository))!), { code: 'GIT_FAILED' }, 'half a copy is none')
-  await restore(w.repository, undefined)
-  t.equal(await refs(w.repository), '')
+  await t.rejects(packOf(w.repository, { want: [second], without: [] }), { code: 'GIT_FAILED' })
 })
 
+async function* halfOf(pack: string): AsyncGenerator<Buffer> {
+  yield Buffer.from(pack.slice(0, pack.length / 2))
+}
+
 t.test(
-  'checkout refuses submodules, and follows attributes of a checkout rather than of an archive',
+  'checkout names submodules, and follows attributes of a checkout rather than of an archive',
   async (t) => {
     const w = await world(t, async () => 0)
     await mkdir(join(w.work, 'dir'))
@@ -329,10 +327,9 @@ t.test(
     await git(w.work, 'update-index', '--add', '--cacheinfo', `160000,${id},vendor/lib`)
     await git(w.work, 'commit', '-q', '-m', 'submodule')
     const linked = (await git(w.work, 'rev-parse', 'HEAD')).out.trim()
-    await t.rejects(checkoutCommit(join(w.work, '.git'), linked, join(w.dir, 'no')), {
-      code: 'GIT_SUBMODULES',
-      message: 'submodules are not supported: vendor/lib',
-    })
+    t.strictSame(await checkoutCommit(join(w.work, '.git'), linked, join(w.dir, 'linked')), [
+      { path: 'vendor/lib', commit: id },
+    ])
     await t.rejects(commitInfo(w.repository, '--output=/tmp/x'), { code: 'GIT_FAILED' })
   },
 )

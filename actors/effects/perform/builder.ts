@@ -14,7 +14,9 @@ import { compile, compileLimits } from '../../../src/slug/compile.ts'
 import { BuildFailure } from '../../../src/slug/failure.ts'
 import type { Registry } from '../../../src/slug/registry.ts'
 import type { Mount, Sandbox } from '../../../src/slug/sandbox.ts'
+import type { Submodule } from '../../../src/slug/submodules.ts'
 import * as texts from '../../../src/slug/texts.ts'
+import { buildIn } from '../../protocols/build-record.ts'
 import type { Slug } from '../../protocols/shapes.ts'
 import { performBuildRecords } from './build-records.ts'
 import { asEffectFailure } from './names.ts'
@@ -52,6 +54,7 @@ type CompileArgs = {
   readonly appName: string
   readonly version: string
   readonly sourceDir: string
+  readonly submodules: readonly Submodule[]
   readonly buildpacks: readonly string[]
   readonly stack: string
   readonly configId: string
@@ -66,6 +69,14 @@ type Made = {
 type Outcome =
   | { readonly version: number; readonly phase: 'none' | 'succeeded' | 'failed' }
   | { readonly code: string; readonly reason: string }
+
+type ConcludeArgs = {
+  readonly buildId: string
+  readonly appId: string
+  readonly appName: string
+  readonly sourceVersion: string
+  readonly outcome: Outcome
+}
 
 const outputPollMs = 200
 
@@ -95,6 +106,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         platform: deps.platform,
         onOutput: (text) => hub.write(buildId, text),
         checkout: (into) => moveSource(args.sourceDir, into),
+        submodules: args.submodules,
         slugFile,
         blockCache: join(home, 'blocks'),
         buildpacks: args.buildpacks,
@@ -138,6 +150,11 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
       await rm(args.sourceDir, { recursive: true, force: true })
     }
   }
+
+  const wasBuilt = async ({ buildId, appId, sourceVersion }: ConcludeArgs): Promise<boolean> =>
+    (await store.list(`builds/${appId}/`))
+      .map(({ value }) => buildIn(value, deps.now()))
+      .some((build) => build !== undefined && build.id !== buildId && build.version === sourceVersion)
 
   return {
     ...performBuildRecords(deps),
@@ -183,15 +200,8 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         return
       }
     },
-    'builder.conclude': async ({
-      buildId,
-      appName,
-      outcome,
-    }: {
-      buildId: string
-      appName: string
-      outcome: Outcome
-    }) => {
+    'builder.conclude': async (args: ConcludeArgs) => {
+      const { buildId, appName, outcome } = args
       if ('version' in outcome) {
         const { version, phase } = outcome
         const url = deps.appUrl(appName)
@@ -201,6 +211,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         // What failed in a buildpack has been shown; a failure of the platform has no text of its own yet.
         if (!(outcome.code in buildFailures))
           hub.write(buildId, ` !     ${outcome.reason}\n${texts.pushFailed}`)
+        if (await wasBuilt(args).catch(() => false)) hub.write(buildId, texts.sameVersion(args.sourceVersion))
         hub.write(buildId, texts.rejected(appName))
       }
       hub.end(buildId)
@@ -236,6 +247,7 @@ const buildFailures: Readonly<Record<BuildFailure['code'], true>> = {
   UNKNOWN_BUILDPACK: true,
   FETCH_FAILED: true,
   CHECKOUT_FAILED: true,
+  SUBMODULES_FAILED: true,
   COMPILE_FAILED: true,
   RELEASE_FAILED: true,
   TIMED_OUT: true,
