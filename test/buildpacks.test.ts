@@ -52,7 +52,6 @@ async function options(build: string): Promise<Omit<CompileOptions, 'checkout' |
     ...named(builtinFolders),
     fallbacks: fallbackNames,
     buildpackStore: join(dir, 'store'),
-    blockCache: join(dir, 'blocks'),
   }
 }
 

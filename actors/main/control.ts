@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { isolates } from '../../config/labels.ts'
+import { asGzip } from '../../src/slug/as-gzip.ts'
 import type { Settings } from '../../config/load.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { acknowledgedWrite } from '../../src/nats/canary.ts'
@@ -172,7 +173,12 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       // Builds of this host; what is none of them may be the output of a release, which every host has.
       watch: (id, watcher) => engine.hub.watch(id, watcher) ?? readOutput(bus.history, id, watcher),
     },
-    slugs: { get: (sha256) => bus.objects.get(slugObject(sha256)) },
+    slugs: {
+      get: async (sha256) => {
+        const slug = await bus.objects.get(slugObject(sha256))
+        return slug && asGzip(slug)
+      },
+    },
     tails: { open: (wanted, reader) => openTail(bus.history, wanted, reader), format: formatLine },
     git: (request, response, { app, user, pathInfo }) => git.serve(request, response, app, user, pathInfo),
     tunnel,

@@ -5,7 +5,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { changes, checkoutCommit, isWhole } from '../../src/git/checkout.ts'
+import { changes, checkoutCommit, commitTime, isWhole } from '../../src/git/checkout.ts'
 import { hookServer, type HookAnswer, type HookServer, type Push } from '../../src/git/hook-server.ts'
 import { serveGit } from '../../src/git/serve.ts'
 import { isZero, judge } from '../../src/git/updates.ts'
@@ -14,6 +14,7 @@ import type { Log } from '../../src/ports/log.ts'
 import type { Objects, Store } from '../../src/ports/store.ts'
 import type { Submodule } from '../../src/slug/submodules.ts'
 import * as texts from '../../src/slug/texts.ts'
+import { setTimes } from '../../src/slug/times.ts'
 import { refAt } from '../../src/runtime/index.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
 import type { Node } from '../../src/runtime/node.ts'
@@ -145,6 +146,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
     let submodules: Submodule[]
     try {
       submodules = await checkoutCommit(push.repository, commit, sourceDir, run)
+      await setTimes(sourceDir, await commitTime(push.repository, commit, run))
     } catch (error) {
       answer.write(texts.checkoutFailed(error instanceof Error ? error.message : 'the commit cannot be read'))
       await rm(sourceDir, { recursive: true, force: true })

@@ -1,30 +1,11 @@
 /**
- * From a commit to files: what it is (ids, subject, author) and its tree written into a directory.
+ * From a commit to files: when it was made, what it changes, and its tree written into a directory.
  *
  * Works on commits still in quarantine: while a pre-receive hook runs, the pushed objects lie in a
  * directory of their own, named by environment variables that every git process here must be given.
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { git, GitError, type GitRun } from './run.ts'
-
-export type Commit = {
-  readonly id: string
-  /** 8 hex digits, as releases show it ("Deploy 60a874b3"). */
-  readonly short: string
-  readonly subject: string
-  readonly author: { readonly name: string; readonly email: string }
-}
-
-const idForm = /^[0-9a-f]{40,64}$/
-
-/** Reads one commit. Throws a GitError when there is none of that id. */
-export async function commitInfo(repository: string, id: string, run: GitRun = {}): Promise<Commit> {
-  if (!idForm.test(id)) throw new GitError('GIT_FAILED', `not a commit id: ${id.slice(0, 80)}`)
-  const format = '--format=%H%x00%s%x00%an%x00%ae'
-  const text = await git(['--git-dir', repository, 'show', '-s', format, `${id}^{commit}`], run)
-  const [full = id, subject = '', name = '', email = ''] = text.trimEnd().split('\0')
-  return { id: full, short: full.slice(0, 8), subject, author: { name, email } }
-}
 
 /** Whether the history of a commit that is new here is all there: a shallow clone pushes half of one. */
 export async function isWhole(repository: string, commit: string, run: GitRun = {}): Promise<boolean> {
@@ -36,6 +17,11 @@ export async function isWhole(repository: string, commit: string, run: GitRun = 
     if (error instanceof GitError && error.code === 'GIT_FAILED') return false
     throw error
   }
+}
+
+/** When it was committed, in seconds since 1970. */
+export async function commitTime(repository: string, commit: string, run: GitRun = {}): Promise<number> {
+  return Number(await git(['--git-dir', repository, 'show', '-s', '--format=%ct', commit], run))
 }
 
 /**

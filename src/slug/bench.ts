@@ -63,6 +63,8 @@ export type Bench = {
   readonly handOver: (dir: string) => Promise<void>
   /** What the time-out names. */
   language: string
+  /** When the newest of the source was changed, in seconds since 1970. */
+  sourceTime: number
 }
 
 const exec = promisify(execFile)
@@ -121,6 +123,7 @@ export async function makeBench(options: BenchOptions): Promise<Bench> {
     buildDir,
     paths,
     language: 'the',
+    sourceTime: 0,
     handOver,
     say: (text) => emit(lineOpen ? `\n${text}` : text),
     async addPack(name, dir) {
@@ -149,7 +152,8 @@ export async function makeBench(options: BenchOptions): Promise<Bench> {
       const { code, timedOut } = await options.sandbox({
         argv: ['bash', '-c', script, 'buildpack', ...args],
         cwd: at.target,
-        env: scriptEnvironment(options),
+        // What compiles Python, and makes archives, writes the same bytes each time then.
+        env: { ...scriptEnvironment(options), SOURCE_DATE_EPOCH: String(bench.sourceTime) },
         mounts: [
           { source: buildDir, target: paths.build, mode: 'rw' },
           { source: dirs.home, target: '/app', mode: 'rw' },

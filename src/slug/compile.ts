@@ -14,6 +14,7 @@ import { compileWith, detect, detectAll, releaseOf } from './scripts.ts'
 import { cleanSource, readInside } from './source.ts'
 import { installSubmodules, type Submodule } from './submodules.ts'
 import * as texts from './texts.ts'
+import { boundTimes, newestTime } from './times.ts'
 
 export type CompileOptions = Omit<BenchOptions, 'deadlineMs'> & {
   /** Writes the source tree into a directory; its error's message is shown to the pusher. */
@@ -31,8 +32,6 @@ export type CompileOptions = Omit<BenchOptions, 'deadlineMs'> & {
   findNamed: FindNamed
   /** Directory of fetched buildpacks, shared by all builds. */
   buildpackStore: string
-  /** Directory of compressed blocks of earlier slugs, shared by all builds. */
-  blockCache?: string
   limits?: { timeoutMs?: number; slugBytesMax?: number }
 }
 
@@ -87,6 +86,7 @@ async function build(options: CompileOptions & BenchOptions): Promise<Compiled> 
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new BuildFailure('CHECKOUT_FAILED', texts.checkoutFailed(why), { cause })
   })
+  bench.sourceTime = await newestTime(bench.buildDir)
   await installSubmodules(bench, options.submodules ?? [])
   const dropped = await cleanSource(bench.buildDir)
   if (dropped !== undefined) bench.say(texts.ignored(dropped))
@@ -101,11 +101,11 @@ async function build(options: CompileOptions & BenchOptions): Promise<Compiled> 
   const procfile = parseProcfile((await readInside(bench.buildDir, 'Procfile')) ?? '')
   bench.say(texts.processTypes(Object.keys(procfile), Object.keys(release.defaultTypes)))
   bench.say(texts.compressing)
+  await boundTimes(bench.buildDir, bench.sourceTime)
   const bytesMax = options.limits?.slugBytesMax ?? compileLimits.slugBytesMax
   const packed = await pack(options.workDir, {
     file: options.slugFile,
     bytesMax,
-    ...(options.blockCache === undefined ? {} : { blockCache: options.blockCache }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   if (packed.bytes > bytesMax) throw new BuildFailure('TOO_LARGE', texts.tooLarge(packed.bytes, bytesMax))

@@ -1,14 +1,14 @@
 /**
- * Packing a slug: system tar's stream, compressed by all cores into one gzip file, hashed on the way.
+ * Packing a slug: system tar's stream, compressed by all cores into one zstd file, hashed on the way.
  *
- * The stream is cut into blocks that become gzip members of their own (RFC 1952 §2.2: members in sequence
- * are one file), so blocks compress in parallel on libuv's threads, and those of an earlier slug need not
- * be compressed again.
+ * The stream is cut into blocks that become frames of their own (RFC 8878 §3: frames in sequence are one
+ * file), so blocks compress in parallel on libuv's threads.
  */
 import { spawn } from 'node:child_process'
 import { createHash, type Hash } from 'node:crypto'
 import { open, rm, type FileHandle } from 'node:fs/promises'
-import { cachedBlock, compressBlock, pruneBlocks } from './block-cache.ts'
+import { promisify } from 'node:util'
+import { constants, zstdCompress } from 'node:zlib'
 import { SlugError } from './failure.ts'
 
 export type Packed = { readonly sha256: string; readonly bytes: number }
@@ -18,13 +18,13 @@ export type PackOptions = {
   file: string
   /** Beyond this the rest is only counted, and no file is left. */
   bytesMax: number
-  /** Directory of compressed blocks of earlier slugs, shared by all builds. */
-  blockCache?: string
   signal?: AbortSignal
 }
 
-const blockCacheBytesMax = 512 * 1024 ** 2
-const blockBytes = 1024 * 1024
+const compressBlock = promisify(zstdCompress)
+/** Of a binary of Node: 5 ms a MB and 37 % left; level 3 takes 8 and leaves 33; gzip's quickest 14 and 39. */
+const params = { [constants.ZSTD_c_compressionLevel]: 1 }
+const blockBytes = 4 * 1024 ** 2
 const inFlightMax = 4
 const stderrCharsMax = 4096
 
@@ -53,7 +53,7 @@ export async function pack(parent: string, options: PackOptions): Promise<Packed
   ended.catch(() => undefined)
   const sink: Sink = { out, hash: createHash('sha256'), bytes: 0, bytesMax: options.bytesMax }
   try {
-    await compress(tar.stdout, sink, options.blockCache)
+    await compress(tar.stdout, sink)
     const code = await ended
     if (code !== 0) throw new SlugError('SLUG_NOT_PACKED', `tar ended with ${code}: ${stderr.trim()}`)
   } catch (cause) {
@@ -69,22 +69,19 @@ export async function pack(parent: string, options: PackOptions): Promise<Packed
 
 type Sink = { readonly out: FileHandle; readonly hash: Hash; bytes: number; readonly bytesMax: number }
 
-async function compress(input: AsyncIterable<Buffer>, sink: Sink, cache: string | undefined): Promise<void> {
+async function compress(input: AsyncIterable<Buffer>, sink: Sink): Promise<void> {
   const inFlight: Promise<Buffer>[] = []
   for await (const block of blocks(input)) {
-    // The last, short block is never met again.
-    const whole = cache !== undefined && block.length === blockBytes
-    const member = whole ? cachedBlock(cache, block) : compressBlock(block)
-    member.catch(() => undefined)
-    inFlight.push(member)
+    const frame = compressBlock(block, { params })
+    frame.catch(() => undefined)
+    inFlight.push(frame)
     if (inFlight.length >= inFlightMax) await put(sink, inFlight.shift())
   }
-  for (const member of inFlight) await put(sink, member)
-  if (cache !== undefined) await pruneBlocks(cache, blockCacheBytesMax)
+  for (const frame of inFlight) await put(sink, frame)
 }
 
-async function put(sink: Sink, member: Promise<Buffer> | undefined): Promise<void> {
-  const bytes = await member
+async function put(sink: Sink, frame: Promise<Buffer> | undefined): Promise<void> {
+  const bytes = await frame
   if (bytes === undefined) return
   sink.hash.update(bytes)
   sink.bytes += bytes.length

@@ -7,10 +7,11 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { SlugError } from './failure.ts'
+import { isZstd, zstdMagicBytes } from './zstd.ts'
 
 export type UnpackOptions = {
   file: string
@@ -29,7 +30,7 @@ export type UnpackOptions = {
 const timeoutMs = 300_000
 const unpackedBytesMaxDefault = 4 * 1024 ** 3
 // head ends the stream early when there is too much, which tar reports as a damaged archive.
-const extract = 'gzip -dc "$1" | head -c "$2" | tar -x --no-same-owner -C "$3"'
+const extract = '"$1" -dcq "$2" | head -c "$3" | tar -x --no-same-owner -C "$4"'
 const outputCharsMax = 4096
 
 /**
@@ -50,7 +51,8 @@ export async function unpack(options: UnpackOptions): Promise<void> {
   const scratch = await mkdtemp(`${options.into}.part-`)
   try {
     const bytesMax = String(options.unpackedBytesMax ?? unpackedBytesMaxDefault)
-    const tar = await run('sh', ['-c', extract, 'sh', options.file, bytesMax, scratch], options.signal)
+    const argv = ['sh', await decompressorOf(options.file), options.file, bytesMax, scratch]
+    const tar = await run('sh', ['-c', extract, ...argv], options.signal)
     if (tar.code !== 0) throw refusal(tar.output)
     const app = join(scratch, 'app')
     if (!(await isDirectory(app))) throw new SlugError('SLUG_DAMAGED', 'there is no ./app in the slug')
@@ -93,6 +95,17 @@ async function must(
 ): Promise<void> {
   const { code, output } = await run(command, argv, signal)
   if (code !== 0) throw new SlugError('SLUG_DAMAGED', `${command}: ${output.trim()}`)
+}
+
+/** Slugs that come in through the API may be of gzip, as Heroku's are. */
+const decompressorOf = async (file: string): Promise<'zstd' | 'gzip'> => {
+  const opened = await open(file, 'r')
+  try {
+    const { buffer } = await opened.read(Buffer.alloc(zstdMagicBytes), 0, zstdMagicBytes, 0)
+    return isZstd(buffer) ? 'zstd' : 'gzip'
+  } finally {
+    await opened.close()
+  }
 }
 
 /** SHA-256 of a file, in hex. */

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { changes, checkoutCommit, commitInfo } from '../../src/git/checkout.ts'
+import { changes, checkoutCommit, commitTime } from '../../src/git/checkout.ts'
 import { hookServer, type HookHandler, type HookServer } from '../../src/git/hook-server.ts'
 import { addPack, packOf } from '../../src/git/packs.ts'
 import { createRepository, refsOf, setHead, setRefs } from '../../src/git/repository.ts'
@@ -99,15 +99,16 @@ t.test('a push runs the hook, shows its output as it comes and moves the ref whe
     seen.push(push.updates, push.push, push.repository)
     const verdict = judge(push.updates)
     if (verdict.kind !== 'build') return 1
-    const info = await commitInfo(push.repository, verdict.commit, { env: push.quarantine })
+    const made = await commitTime(push.repository, verdict.commit, { env: push.quarantine })
     await checkoutCommit(push.repository, verdict.commit, join(w.dir, 'build'), { env: push.quarantine })
-    write(`-----> Building ${info.short} ${info.subject} by ${info.author.name} <${info.author.email}>\n`)
+    write(`-----> Building ${verdict.commit}\n`)
+    t.ok(Math.abs(made - Date.now() / 1_000) < 600, 'made just now')
     return 0
   })
   const head = (await git(w.work, 'rev-parse', 'HEAD')).out.trim()
   const pushed = await git(w.work, 'push', 'heroku', 'main')
   t.equal(pushed.code, 0, pushed.err)
-  t.match(pushed.err, `remote: -----> Building ${head.slice(0, 8)} first by Ann <ann@example.com>`)
+  t.match(pushed.err, `remote: -----> Building ${head}`)
   t.same(seen, [[{ from: zero, to: head, ref: 'refs/heads/main' }], 'p1', w.repository])
   t.equal(await readFile(join(w.dir, 'build/Procfile'), 'utf8'), 'web: true\n')
   t.equal(await refs(w.repository), `refs/heads/main ${head}`)
@@ -330,7 +331,6 @@ t.test(
     t.strictSame(await checkoutCommit(join(w.work, '.git'), linked, join(w.dir, 'linked')), [
       { path: 'vendor/lib', commit: id },
     ])
-    await t.rejects(commitInfo(w.repository, '--output=/tmp/x'), { code: 'GIT_FAILED' })
   },
 )
 

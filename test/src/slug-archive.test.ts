@@ -2,12 +2,19 @@
  * Packing and unpacking slugs with real archives, hostile ones too.
  */
 import { execFile } from 'node:child_process'
-import { appendFile, chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { chmod, lstat, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { asGzip } from '../../src/slug/as-gzip.ts'
 import { pack } from '../../src/slug/pack.ts'
 import { adopt, unpack } from '../../src/slug/unpack.ts'
+import { setTimes } from '../../src/slug/times.ts'
+import { build, simple } from '../kit/builds.ts'
 import { files, scratch } from '../kit/files.ts'
 
 const exec = promisify(execFile)
@@ -17,23 +24,20 @@ t.test('a slug packs under ./app, owned by root, and unpacks to the same tree', 
   await files(join(dir, 'in/app'), {
     Procfile: 'web: x\n',
     'bin/run*': '#!/bin/sh\n',
-    'big.bin': 'x'.repeat(3_000_000),
+    'big.bin': randomBytes(4_500_000).toString('hex'),
   })
   await symlink('bin/run', join(dir, 'in/app/link'))
   await chmod(join(dir, 'in/app/Procfile'), 0o600)
   await chmod(join(dir, 'in/app/bin/run'), 0o4755)
-  const file = join(dir, 'slug.tgz')
-  const packed = await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') })
+  const file = join(dir, 'slug.tar.zst')
+  const packed = await pack(join(dir, 'in'), { file, bytesMax: 1e9 })
   t.equal(packed.bytes, (await stat(file)).size)
-  const { stdout } = await exec('tar', ['-tvzf', file])
+  const { stdout } = await exec('tar', ['-tv', '--zstd', '-f', file])
   t.match(stdout, /^drwxr-xr-x 0\/0 .* \.\/app\/\n/)
   t.match(stdout, /-rw-r--r-- 0\/0 .* \.\/app\/Procfile\n/)
   t.match(stdout, /-rwxr-xr-x 0\/0 .* \.\/app\/bin\/run\n/, 'no set-id bit')
 
-  const again = await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') })
-  t.same(again, packed, 'from kept blocks, the same bytes')
-  for (const name of await readdir(join(dir, 'blocks'))) await appendFile(join(dir, 'blocks', name), 'torn')
-  t.same(await pack(join(dir, 'in'), { file, bytesMax: 1e9, blockCache: join(dir, 'blocks') }), packed)
+  t.same(await pack(join(dir, 'in'), { file, bytesMax: 1e9 }), packed, 'again, the same bytes')
 
   const into = join(dir, 'slugs/one')
   await unpack({ file, sha256: packed.sha256, into })
@@ -54,6 +58,13 @@ t.test('a slug packs under ./app, owned by root, and unpacks to the same tree', 
   await t.rejects(unpack({ file, ...packed, into: join(dir, 'slugs/bomb'), unpackedBytesMax: 1e6 }), {
     code: 'SLUG_DAMAGED',
   })
+  const asTgz = await buffer(asGzip(createReadStream(file)))
+  const tgz = join(dir, 'slug.tgz')
+  await writeFile(tgz, asTgz)
+  t.equal((await exec('tar', ['-tvzf', tgz])).stdout, stdout, 'for tools that read gzip')
+  t.same(await buffer(asGzip(createReadStream(tgz))), asTgz, 'what is gzip passes as it is')
+  t.equal((await buffer(asGzip(Readable.from([])))).length, 0)
+
   const large = await pack(join(dir, 'slugs').replace('slugs', 'one'), { file, bytesMax: 1 }).catch(
     (e: unknown) => e,
   )
@@ -104,4 +115,22 @@ t.test('a hostile slug leaves nothing outside its directory and is refused', asy
   t.same(await readdir(outside), ['secret'])
   t.equal((await stat(join(outside, 'secret'))).mode & 0o777, 0o600)
   t.notOk((await readdir(join(dir, 'slugs'))).some((name) => name.includes('part')))
+})
+
+t.test('one source builds to the same bytes each time, and its files are as old as the source', async (t) => {
+  const dir = await scratch(t)
+  const sourceTime = 1_700_000_000
+  const checkout = async (into: string): Promise<void> => {
+    await files(into, { 'any.app': '', 'lib/a': 'a' })
+    await setTimes(into, sourceTime)
+  }
+  const compileText = 'cd "$1"; date -d @$SOURCE_DATE_EPOCH +%F; mkdir out; echo made > out/x; ln -s x out/y'
+  const builtins = { 'heroku/any': await files(join(dir, 'any'), simple('any', compileText)) }
+  const built = [await build(dir, {}, { checkout, builtins }), await build(dir, {}, { checkout, builtins })]
+  const [one, two] = built.map(({ result }) => result)
+  t.match(built[0]?.output, '2023-11-14')
+  t.match(one?.sha256, /^[0-9a-f]{64}$/)
+  t.equal(two?.sha256, one?.sha256)
+  for (const path of ['any.app', 'lib', 'out', 'out/x', 'out/y'])
+    t.equal((await lstat(join(one?.appDir ?? '', path))).mtimeMs, sourceTime * 1_000, path)
 })

@@ -23,7 +23,7 @@ import { asEffectFailure } from './names.ts'
 import type { Vars, Vault } from './vault.ts'
 
 export type BuilderDeps = {
-  /** Folders: `builds/` for work, `cache/<appId>/`, `blocks/`, `buildpacks/`, `git/<appId>.git`. Absolute. */
+  /** Folders: `builds/` for work, `cache/<appId>/`, `buildpacks/`, `git/<appId>.git`. Absolute. */
   readonly home: string
   /** Of a build that begins now on that stack. Throws EffectFailed. */
   readonly sandboxOf: (stack: string) => Sandbox
@@ -91,7 +91,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
   const compileSlug = async (args: CompileArgs, cancelled: AbortSignal): Promise<Made> => {
     const { buildId, appId, version, stack } = args
     const workDir = join(home, 'builds', buildId)
-    const slugFile = join(workDir, 'slug.tgz')
+    const slugFile = join(workDir, 'slug.tar.zst')
     try {
       const config = await deps.vault.open(appId, args.configId)
       const compiled = await compile({
@@ -108,7 +108,6 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         checkout: (into) => moveSource(args.sourceDir, into),
         submodules: args.submodules,
         slugFile,
-        blockCache: join(home, 'blocks'),
         buildpacks: args.buildpacks,
         defaults: builtinNames,
         fallbacks: fallbackNames,

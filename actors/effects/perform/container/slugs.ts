@@ -54,7 +54,7 @@ export const createSlugs = (deps: SlugsDeps): Slugs => {
     into: string,
   ): Promise<boolean> => {
     if (source === undefined) return false
-    const file = join(folder, `${sha256}.tgz`)
+    const file = join(folder, `${sha256}.part`)
     try {
       await pipeline(source, createWriteStream(file, { mode: 0o600 }))
       await unpack({ file, sha256, into })
