@@ -7,9 +7,9 @@
  * is put right by the next life of Builds here, or by its age.
  */
 import { actor, ref, stop, type AskFailure, type Caller, type Ctx } from '../src/runtime/index.ts'
-import { Builder } from './effects/builder.ts'
+import { Builder, type Outcome } from './effects/builder.ts'
 import { App } from './protocols/app.ts'
-import { Build, type BuildJob, type BuildView } from './protocols/build.ts'
+import { Build, type BuildArchive, type BuildJob, type BuildView } from './protocols/build.ts'
 import { Releases } from './protocols/releases.ts'
 import type { Slug } from './protocols/shapes.ts'
 import { say } from './say.ts'
@@ -28,7 +28,8 @@ type State = {
   readonly tries: number
   /** The pusher went before there was anything to stop. */
   readonly unwanted: boolean
-  /** Asked `finished` and not yet answered. */
+  /** Asked `begun`, or `finished`, and not yet answered. */
+  readonly beginning: readonly Caller[]
   readonly waiting: readonly Caller[]
 }
 /** `ok` null: it runs. Its output ends by itself, and is waited for a while. */
@@ -58,13 +59,14 @@ const fresh = {
   phase: null,
   tries: 0,
   unwanted: false,
+  beginning: [],
   waiting: [],
 }
 
 export const build = actor(Build, {
   mailbox: { capacity: 256, overflow: 'reject' },
   init(job: BuildJob, ctx): State {
-    const { appId, version, by } = job
+    const { appId, version, by, archive } = job
     const at = { createdAt: ctx.now, updatedAt: ctx.now }
     const none = { slugId: null, releaseId: null, releaseVersion: null }
     const view: BuildView = {
@@ -77,17 +79,24 @@ export const build = actor(Build, {
       stack: '',
       ...none,
       ...at,
+      host: ctx.host,
+      ...(archive && { archive: archiveView(archive) }),
     }
     say(ctx, appId, 'app', 'api', `Build started by user ${by.email}`)
     return keep({ ...fresh, job, view }, ctx)
   },
   receive: {
+    begun(s, _, ctx) {
+      if (s.onRecord) ctx.reply(s.view)
+      return s.onRecord ? s : { ...s, beginning: [...s.beginning, ctx.caller].slice(-callersMax) }
+    },
     kept(s, _, ctx) {
       if (s.view.status !== 'pending') return told(s, ctx)
       // A repeat of the first word on it.
       if (s.onRecord) return s
       askApp(s, ctx)
-      return { ...s, onRecord: true, tries: 0 }
+      for (const caller of s.beginning) ctx.answer(caller, s.view)
+      return { ...s, onRecord: true, tries: 0, beginning: [] }
     },
     notKept(s, { reason }, ctx) {
       ctx.log({ at: 'build-not-kept', build: s.view.id, reason })
@@ -100,21 +109,21 @@ export const build = actor(Build, {
     described(s, { buildpacks, stack }, ctx) {
       if (s.view.status !== 'pending') return s
       askReleases(s, ctx)
-      return { ...s, tries: 0, view: { ...s.view, buildpacks, stack } }
+      return { ...s, tries: 0, view: { ...s.view, buildpacks: s.job.buildpacks ?? buildpacks, stack } }
     },
     configured(s, { configId, isFirst }, ctx) {
       if (s.view.status !== 'pending') return s
-      if (s.unwanted) return fail(s, 'CANCELLED', 'the pusher went away', ctx)
+      if (s.unwanted) return fail(s, 'unwanted', 'Build cancelled', ctx)
       const { id, appId, version, buildpacks, stack } = s.view
-      const { appName, sourceDir, submodules } = s.job
+      const { appName, sourceDir, submodules, archive } = s.job
+      const source = { sourceDir, submodules, ...(archive && { archive }) }
       ctx.run(
         Builder.compile({
           buildId: id,
           appId,
           appName,
           version,
-          sourceDir,
-          submodules,
+          ...source,
           buildpacks,
           stack,
           configId,
@@ -180,6 +189,12 @@ export const build = actor(Build, {
     },
     over: () => stop('normal'),
   },
+})
+
+const archiveView = ({ url, checksum, description }: BuildArchive): NonNullable<BuildView['archive']> => ({
+  url,
+  checksum,
+  description,
 })
 
 const describe = (app: { buildpacks: string[]; buildStack: string }) =>
@@ -253,7 +268,8 @@ const askConfig = ({ view, configVars }: State, ctx: Self): void =>
 
 const askDeploy = ({ view, slug }: State, ctx: Self): void => {
   if (slug === null) return
-  const description = `Deploy ${view.version.slice(0, commitDigits)}`
+  // Without a version of its own it is known by the build.
+  const description = `Deploy ${(view.version || view.id).slice(0, commitDigits)}`
   ctx.ask(
     ref(Releases, view.appId),
     { type: 'deploy', slug, description, by: view.by },
@@ -303,8 +319,7 @@ const succeed = (
 ): State => {
   const released = { releaseId, releaseVersion }
   say(ctx, s.view.appId, 'app', 'api', 'Build succeeded')
-  const outcome = { version: releaseVersion, phase }
-  conclude(s, outcome, ctx)
+  conclude(s, { version: releaseVersion, phase }, ctx)
   return finish(s, { ...s.view, ...released, status: 'succeeded' }, ctx)
 }
 
@@ -316,13 +331,10 @@ const fail = (s: State, code: string, reason: string, ctx: Self): State => {
   return finish(s, { ...s.view, status: 'failed' }, ctx)
 }
 
-const conclude = (
-  { view, job }: State,
-  outcome: Parameters<typeof Builder.conclude>[0]['outcome'],
-  ctx: Self,
-): void => {
+const conclude = ({ view, job }: State, outcome: Outcome, ctx: Self): void => {
   const { id: buildId, appId, version: sourceVersion } = view
-  ctx.run(Builder.conclude({ buildId, appId, appName: job.appName, sourceVersion, outcome }))
+  const isPush = job.archive === undefined
+  ctx.run(Builder.conclude({ buildId, appId, appName: job.appName, sourceVersion, isPush, outcome }))
 }
 
 const finish = (s: State, view: BuildView, ctx: Self): State => {
@@ -331,7 +343,7 @@ const finish = (s: State, view: BuildView, ctx: Self): State => {
 }
 
 const told = (s: State, ctx: Self): State => {
-  for (const caller of s.waiting) ctx.answer(caller, s.view)
+  for (const caller of [...s.beginning, ...s.waiting]) ctx.answer(caller, s.view)
   ctx.after('over', overMs, { type: 'over' })
-  return { ...s, onRecord: true, waiting: [] }
+  return { ...s, onRecord: true, beginning: [], waiting: [] }
 }

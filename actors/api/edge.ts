@@ -13,10 +13,15 @@ import type { Accounts } from './accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { LogSessions } from './log-sessions.ts'
 import type { RateLimits } from './rate-limits.ts'
+import type { SignedAddresses } from './signed.ts'
 
 export type AskOptions = { readonly timeoutMs: number; readonly traceparent?: string }
 
 export type Edge = {
+  /** This host: what is asked here is built here. */
+  readonly host: string
+  /** Addresses of single objects, good for a while and for whoever has them. */
+  readonly signed: SignedAddresses
   /** Rejects with an `AskFailure` (`kind`, `reason`, `code`). */
   readonly ask: <Q, K extends QuestionName<Q>>(
     to: Ref<Q>,

@@ -67,6 +67,7 @@ const refusals: Readonly<Record<string, ErrorId>> = {
   conflict: 'conflict',
   forbidden: 'forbidden',
   no_room: 'service_unavailable',
+  too_many: 'service_unavailable',
 }
 
 /** @param resource what a `not_found` of this ask is about */

@@ -5,7 +5,7 @@
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { Objects, Store } from '../../src/ports/store.ts'
 import type { Certificates } from '../../src/certs/keep.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
@@ -18,14 +18,20 @@ import { execMount, type Tunnel } from './face/exec.ts'
 import { createFace, type ApiRequests } from './face/face.ts'
 import { gitMount, type GitHandler } from './face/git.ts'
 import { outputMount, slugMount } from './face/output.ts'
+import { sourceMount } from './face/source.ts'
 import { tailMount, type Tails } from './face/tail.ts'
 import { createLogSessions } from './log-sessions.ts'
 import { patient } from './patience.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { endpoints } from './resources/index.ts'
 import { apiService, type ServiceEndpoint } from './service.ts'
+import { signedAddresses } from './signed.ts'
 
 export type ApiParts = {
+  readonly host: string
+  /** Secret bytes that every control host has. */
+  readonly signingKey: Uint8Array
+  readonly objects: Objects
   readonly node: Pick<Edge, 'ask' | 'tell'>
   readonly store: Store
   readonly random: Random
@@ -62,7 +68,10 @@ const limits = { firstBytesMs: 30_000, firstLineBytesMax: 8192, connectionsMax: 
 export const startApi = async (parts: ApiParts): Promise<Api> => {
   const { node, store, random, clock, log, vault, rendezvous, settings } = parts
   const now = (): number => clock.now()
+  const signed = signedAddresses(parts.signingKey, settings.apiUrl, now)
   const edge: Edge = {
+    host: parts.host,
+    signed,
     ask: patient(clock, (to, message, options) => node.ask(to, message, options)),
     tell: (to, message, options) => node.tell(to, message, options),
     store,
@@ -92,6 +101,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
       logStreams,
       outputMount(parts.streams),
       slugMount(parts.slugs),
+      sourceMount(signed, parts.objects),
       clusterMount(parts.cluster, parts.ownerToken),
     ],
     random,

@@ -1,14 +1,19 @@
 /** Making a slug from source, and saying so to whoever watches the build. */
 import { effect } from '../../src/runtime/index.ts'
-import type { BuildView } from '../protocols/build.ts'
+import type { BuildArchive, BuildView } from '../protocols/build.ts'
 import type { Slug } from '../protocols/shapes.ts'
+
+/** The release that was made and how its command ended; or what failed. */
+export type Outcome =
+  | { readonly version: number; readonly phase: 'none' | 'succeeded' | 'failed' }
+  | { readonly code: string; readonly reason: string }
 
 export const Builder = {
   /**
-   * Compiles what lies in `sourceDir` and keeps the slug in the object store. Output goes to the build's
-   * output stream. Fails with the code of the failed step; its text has been shown already. Gives the
-   * buildpacks that were used; `detected`, when they were found and not set, the one that the app is to keep;
-   * and of an app's first deploy the config vars that its buildpack wants and that are not set.
+   * Compiles what lies in `sourceDir`, or in `archive`, and keeps the slug in the object store. Output goes
+   * to the build's output stream. Fails with the code of the failed step; its text has been shown already.
+   * Gives the buildpacks that were used; `detected`, when they were found and not set, the one that the app
+   * is to keep; and of an app's first deploy the config vars that its buildpack wants and that are not set.
    */
   compile: effect<
     {
@@ -18,6 +23,7 @@ export const Builder = {
       version: string
       sourceDir: string
       submodules: readonly { path: string; commit: string }[]
+      archive?: BuildArchive
       buildpacks: readonly string[]
       stack: string
       configId: string
@@ -46,13 +52,14 @@ export const Builder = {
       buildId: string
       appId: string
       appName: string
-      /** Of the source: a commit. */
+      /** Of the source: a commit, or what the caller called it. */
       sourceVersion: string
-      outcome: { version: number; phase: 'none' | 'succeeded' | 'failed' } | { code: string; reason: string }
+      isPush: boolean
+      outcome: Outcome
     },
     void
   >('builder.conclude'),
-  /** Puts on record what is known of the build, and notes here whether it is under way. */
+  /** Puts on record what is known of the build, and notes here whether it is under way (with an output). */
   keep: effect<{ view: BuildView; sourceDir: string }, void>('builder.keep'),
   /**
    * Builds of this host that began before then and were never ended: on record as failed, their files gone.

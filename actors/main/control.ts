@@ -2,6 +2,7 @@
  * What a control host serves besides its actors: the API and git on loopback, and the operator's side of the
  * cluster.
  */
+import { hkdfSync, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { isolates } from '../../config/labels.ts'
 import { asGzip } from '../../src/slug/as-gzip.ts'
@@ -74,6 +75,10 @@ export type ControlDeps = {
 export const apiAddress = '127.0.0.1'
 const ownerEmail = 'owner@manifold.local'
 const fleetTimeoutMs = 2_000
+
+/** The same on every control host, and of no use for anything else. */
+const signingKeyOf = ({ secrets }: Cluster): Uint8Array =>
+  new Uint8Array(hkdfSync('sha256', secrets.vaultKey ?? randomBytes(32), '', 'signed addresses', 32))
 
 export const openControl = async (deps: ControlDeps): Promise<Control> => {
   const { settings, paths, cluster, bus, neighbours, engine, node, random, clock, log } = deps
@@ -160,6 +165,9 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   const reads = patientReads(clock, store)
   const accounts = await untilAvailable(() => openAccounts(reads, random, () => clock.now(), owner))
   const api = await startApi({
+    host: cluster.name,
+    signingKey: signingKeyOf(cluster),
+    objects: bus.objects,
     node,
     store: reads,
     random,

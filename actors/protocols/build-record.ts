@@ -5,6 +5,9 @@ import { buildShape, pendingMsMax, type BuildView } from './build.ts'
 const decoder = new TextDecoder()
 const check = checker(buildShape)
 
+/** Its value changes with each purge of the app's build cache. */
+export const purgeKey = (appId: string): string => `build-cache/${appId}`
+
 export const buildKey = (appId: string, buildId: string): string => `builds/${appId}/${buildId}`
 
 /**

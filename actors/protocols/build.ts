@@ -20,6 +20,10 @@ export const buildShape = is.obj({
   releaseVersion: is.orNull(is.int),
   createdAt: is.int,
   updatedAt: is.int,
+  /** Where it is compiled; absent: by an older host, which did not say. */
+  host: is.opt(is.str),
+  /** Of source that came as an archive; absent: it was pushed. */
+  archive: is.opt(is.obj({ url: is.str, checksum: is.orNull(is.str), description: is.orNull(is.str) })),
 })
 export type BuildView = Static<typeof buildShape>
 
@@ -29,14 +33,29 @@ export type BuildView = Static<typeof buildShape>
  */
 export const pendingMsMax = 80 * 60_000
 
+/** Source as a gzip tar that is fetched when the build's turn comes. */
+const archiveShape = is.obj({
+  /** As the caller gave it. */
+  url: is.str,
+  /** `SHA256:<hex>`; null: not to be checked. */
+  checksum: is.orNull(is.str),
+  description: is.orNull(is.str),
+  /** It lies in the object store under this name; null: it is fetched from `url`. */
+  object: is.orNull(is.str),
+})
+export type BuildArchive = Static<typeof archiveShape>
+
 export const jobShape = is.obj({
   appId: is.str,
   appName: is.str,
   version: is.str,
-  /** Where the source lies unpacked on this host. */
+  /** Where the source lies unpacked on this host; empty: in `archive`. */
   sourceDir: is.str,
   /** Commits of other repositories that are to be in it. */
   submodules: is.arr(is.obj({ path: is.str, commit: is.str })),
+  archive: is.opt(archiveShape),
+  /** In the place of the app's. */
+  buildpacks: is.opt(is.arr(is.str)),
   by: actorShape,
 })
 export type BuildJob = Static<typeof jobShape>
@@ -53,9 +72,11 @@ export const Builds = protocol('builds', 1, {
 })
 
 export const Build = protocol('build', 2, {
+  /** Answered once it is on record. */
+  begun: ask({}, buildShape),
   /** Answered once it has succeeded or failed, and that is on record. */
   finished: ask({}, buildShape),
-  /** The pusher is gone: stop compiling. Ignored once the release is made. */
+  /** The pusher is gone, or somebody wants it stopped. Ignored once the slug is made. */
   cancel: tell({}),
   /** Own results and timers. */
   kept: tell({}),

@@ -135,6 +135,27 @@ t.test("an app's first deploy sets the config vars of its buildpack before its r
   t.match(b.ran.at(-1), { args: { view: { status: 'succeeded', buildpacks: ['heroku/ruby'] } } })
 })
 
+t.test('a build of an archive is begun once on record, and known by itself without a version', async (t) => {
+  const archive = { url: 'https://a/b.tgz', checksum: null, description: 'a fix', object: null }
+  const buildpacks = ['https://github.com/me/pack']
+  const b = drive(build, {
+    key: 'b1234567-89ab',
+    args: { ...job, version: '', sourceDir: '', archive, buildpacks },
+  })
+  const view = { host: 'host-1', archive: { url: archive.url, checksum: null, description: 'a fix' } }
+  t.equal(b.send({ type: 'begun' }), undefined, 'not on record yet')
+  b.done('builder.keep')
+  t.match(b.replies, [{ type: 'begun', value: { status: 'pending', ...view } }])
+  t.match(b.send({ type: 'begun' }), { value: { status: 'pending' } })
+  b.answered('info', { buildpacks: ['heroku/nodejs'], buildStack: 'heroku-24' })
+  b.answered('current', { release: { configId: 'cfg' } })
+  t.match(b.ran.at(-1), { name: 'builder.compile', args: { archive, buildpacks, sourceDir: '' } })
+  b.done('builder.compile', { slug: { ...slugOf('5'), id: 's1' } })
+  t.match(b.asked, [{ message: { type: 'deploy', description: 'Deploy b1234567' } }])
+  b.answered('deploy', { id: 'r7', version: 7, status: 'succeeded' })
+  t.match(b.ran, [{ name: 'builder.conclude', args: { isPush: false } }, { args: { view } }])
+})
+
 t.test('a pusher that goes away ends the compilation, also before it began', async (t) => {
   const b = compiling()
   b.send({ type: 'cancel' })
@@ -166,6 +187,7 @@ t.test('a host compiles a bounded number, and buries what an earlier life left',
   t.match(start('b16'), { value: {} })
 })
 
+const noStream = (): void => undefined
 const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
   (effects[name] as (args: object) => Promise<R>)(args)
 const view = (change: Partial<BuildView> = {}): BuildView => ({
@@ -190,7 +212,7 @@ t.test(
     const home = await scratch(t)
     const store = memoryStore()
     let now = 2_000
-    const effects = performBuildRecords({ home, store, now: () => now })
+    const effects = performBuildRecords({ home, store, now: () => now, begun: noStream })
     const read = async (id: string): Promise<BuildView | undefined> => {
       const entry = await store.get(buildKey('a1', id))
       return entry && buildIn(entry.value, now)
@@ -226,13 +248,17 @@ t.test(
       ...store,
       get: async (key) => (conflicts++ === 0 ? undefined : store.get(key)),
     }
-    await perform(performBuildRecords({ home, store: racing, now: () => now }), 'builder.keep', {
-      view: view({ status: 'failed' }),
-      sourceDir: '/none',
-    })
+    await perform(
+      performBuildRecords({ home, store: racing, now: () => now, begun: noStream }),
+      'builder.keep',
+      {
+        view: view({ status: 'failed' }),
+        sourceDir: '/none',
+      },
+    )
     t.match(await read('b1'), { status: 'failed' }, 'written in spite of a lost race')
     const away = { ...store, get: () => Promise.reject(new StoreUnavailable('no answer', 'unknown')) }
-    const dark = performBuildRecords({ home, store: away, now: () => now })
+    const dark = performBuildRecords({ home, store: away, now: () => now, begun: noStream })
     const refused = { code: 'store_unavailable' }
     await t.rejects(perform(dark, 'builder.keep', { view: view({ id: 'b4' }), sourceDir: '/none' }), refused)
     await t.rejects(perform(dark, 'builder.bury', { before: 1e12 }), refused)
@@ -245,7 +271,12 @@ t.test('a push is built by the host that took it, whoever owns the app', async (
   const home = await scratch(t)
   const ran: string[] = []
   const host = (name: string, isStuck: boolean) => {
-    const performs = performBuildRecords({ home: join(home, name), store, now: () => lab.clock.now() })
+    const performs = performBuildRecords({
+      home: join(home, name),
+      store,
+      now: () => lab.clock.now(),
+      begun: noStream,
+    })
     const records: Effects = Object.fromEntries(
       Object.entries(performs).map(([effect, perform]): [string, Effects[string]] => [
         effect,

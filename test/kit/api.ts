@@ -21,6 +21,7 @@ import { builtinFolders } from '../../config/buildpacks.ts'
 import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { control, slug } from './control.ts'
+import { memoryObjects } from './memory-objects.ts'
 import { memoryStore } from './memory-store.ts'
 import { openOperator } from './operator.ts'
 
@@ -76,7 +77,11 @@ export const openApi = async (
     const answer = await endpoint.handle(bytes, (header) => headers[header])
     return { ...answer, json: JSON.parse(Buffer.from(answer.bytes).toString()) as Json }
   }
+  const objects = memoryObjects()
   const api = await startApi({
+    host: 'here',
+    signingKey: Buffer.alloc(32, 7),
+    objects,
     node: world.node,
     store,
     random: systemRandom,
@@ -164,7 +169,20 @@ export const openApi = async (
       body: (isJson && text ? JSON.parse(text) : {}) as Json,
     }
   }
-  return { api, world, store, rendezvous, readers, service, call, http, certificates, directory, unisolated }
+  return {
+    api,
+    world,
+    store,
+    objects,
+    rendezvous,
+    readers,
+    service,
+    call,
+    http,
+    certificates,
+    directory,
+    unisolated,
+  }
 }
 export type OpenedApi = Awaited<ReturnType<typeof openApi>>
 

@@ -7,6 +7,8 @@ import type { Edge } from '../../actors/api/edge.ts'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
 import * as endpoints from '../../actors/app/endpoints.ts'
 import type { AppView, EndpointView } from '../../actors/protocols/app.ts'
+import { buildKey } from '../../actors/protocols/build-record.ts'
+import type { BuildJob, BuildView } from '../../actors/protocols/build.ts'
 import type { DynoView, ProcessType, Release, Slug, Who } from '../../actors/protocols/shapes.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
@@ -23,6 +25,7 @@ export type Control = {
   readonly vault: Edge['vault']
   /** Every question asked, newest last. */
   readonly asked: Message[]
+  readonly told: Message[]
   /** The next question to `actor` fails so. */
   readonly failNext: (actor: string, failure: ConstructorParameters<typeof AskFailed>[0]) => void
 }
@@ -42,8 +45,10 @@ export const slug = (commit: string): Slug => ({
 export const control = (store: Store): Control => {
   const apps = new Map<string, Kept>()
   const configs = new Map<string, Record<string, string>>([['', {}]])
+  const builds = new Map<string, BuildJob>()
   const failures = new Map<string, AskFailed>()
   const asked: Message[] = []
+  const told: Message[] = []
   const refuse = (code: string, reason: string): never => {
     throw new AskFailed({ kind: 'refused', code, reason }, 'the test control')
   }
@@ -189,6 +194,12 @@ export const control = (store: Store): Control => {
       const { slug: old, configId } = to
       return release(kept, m['by'] as Who, { description: `Rollback to v${to.version}`, slug: old, configId })
     },
+    'builds.start'(_, m) {
+      builds.set(m['buildId'] as string, m['job'] as BuildJob)
+      return {}
+    },
+    'build.begun': async (id) => build(id, 'pending'),
+    'build.finished': async (id) => build(id, 'failed'),
     'formation.types': (key) => ({ types: ofApp(key).types }),
     'formation.dynos': (key) => ({ dynos: ofApp(key).dynos }),
     'formation.scale'(key, m) {
@@ -241,6 +252,18 @@ export const control = (store: Store): Control => {
     ...times,
   })
 
+  const build = async (id: string, status: BuildView['status']): Promise<BuildView> => {
+    const { appId, version, by, archive, buildpacks = [] } = builds.get(id) ?? refuse('not_found', 'no build')
+    const none = { slugId: null, releaseId: null, releaseVersion: null }
+    const what = archive && { url: archive.url, checksum: archive.checksum, description: archive.description }
+    const view = { id, appId, status, version, by, buildpacks, stack: 'heroku-24', host: 'here', ...none }
+    const at = { createdAt: Date.now(), updatedAt: Date.now() }
+    const whole: BuildView = { ...view, ...at, ...(what && { archive: what }) }
+    const [key, value] = [buildKey(appId, id), Buffer.from(JSON.stringify(whole))]
+    const entry = await store.get(key)
+    await (entry === undefined ? store.create(key, value) : store.update(key, value, entry.revision))
+    return whole
+  }
   const node = {
     async ask(to: { readonly to: string; readonly key: string }, message: Message): Promise<unknown> {
       asked.push(message)
@@ -252,13 +275,14 @@ export const control = (store: Store): Control => {
       if (answer === undefined) throw new Error(`nobody answers ${name}`)
       return answer(to.key, message)
     },
-    tell: () => undefined,
+    tell: (_: unknown, message: Message) => void told.push(message),
   }
   return {
     // One untyped function stands for all the typed ones: the protocols' types are the caller's side.
     node: node as unknown as Control['node'],
     vault: { open: async (_appId, configId) => configs.get(configId) ?? {} },
     asked,
+    told,
     failNext: (actor, failure) => failures.set(actor, new AskFailed(failure, 'the test')),
   }
 }

@@ -1,19 +1,22 @@
-/** The object store in memory: what ports/store.ts promises, for tests that need no server. */
+/** Large objects in memory: what ports/store.ts promises, for tests that need no server. */
 import { createHash } from 'node:crypto'
 import type { Objects } from '../../src/ports/store.ts'
 
-export const memoryObjects = (): Objects => {
-  const objects = new Map<string, Buffer>()
+export type MemoryObjects = Objects & { readonly held: ReadonlyMap<string, Buffer> }
+
+export const memoryObjects = (): MemoryObjects => {
+  const held = new Map<string, Buffer>()
   return {
+    held,
     async put(name, source) {
-      const parts: Uint8Array[] = []
-      for await (const part of source) parts.push(part)
-      const bytes = Buffer.concat(parts)
-      objects.set(name, bytes)
+      const chunks: Uint8Array[] = []
+      for await (const chunk of source) chunks.push(new Uint8Array(chunk))
+      const bytes = Buffer.concat(chunks)
+      held.set(name, bytes)
       return { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length }
     },
     async get(name) {
-      const bytes = objects.get(name)
+      const bytes = held.get(name)
       return (
         bytes &&
         (async function* () {
@@ -22,8 +25,8 @@ export const memoryObjects = (): Objects => {
       )
     },
     async remove(name) {
-      objects.delete(name)
+      held.delete(name)
     },
-    list: async (prefix) => [...objects.keys()].filter((name) => name.startsWith(prefix)),
+    list: async (prefix) => [...held.keys()].filter((name) => name.startsWith(prefix)),
   }
 }

@@ -115,7 +115,7 @@ const registered = ({ name, about, source, changedAtMs }: NamedBuildpack): objec
  * The short name or the address. The CLI sends nothing at all for a short name that its registry does
  * not know.
  */
-const known = async (buildpack: string | undefined, edge: Edge): Promise<string> => {
+export const known = async (buildpack: string | undefined, edge: Edge): Promise<string> => {
   if (buildpack === undefined || buildpack === '') throw invalid('Buildpack is invalid: no such buildpack.')
   const match = registryForms
     .map((form) => form.exec(buildpack)?.groups?.['name'])

@@ -2,6 +2,7 @@
 import type { Endpoint } from '../endpoint.ts'
 import { account } from './account.ts'
 import { apps } from './apps.ts'
+import { buildStart } from './build-start.ts'
 import { buildpacks } from './buildpacks.ts'
 import { builds } from './builds.ts'
 import { catalog } from './catalog.ts'
@@ -28,6 +29,7 @@ const table: readonly Endpoint[] = [
   ...releases,
   ...builds,
   ...buildpacks,
+  ...buildStart,
   ...domains,
   ...sniEndpoints,
   ...logs,

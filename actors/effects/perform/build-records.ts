@@ -15,6 +15,8 @@ export type BuildRecordDeps = {
   readonly home: string
   readonly store: Store
   readonly now: () => number
+  /** It is on record, or will be in a moment: whoever asks for its output finds it. */
+  readonly begun: (buildId: string) => void
 }
 
 /** What is noted of a build that is under way. */
@@ -23,7 +25,7 @@ type Note = { readonly appId: string; readonly createdAt: number; readonly sourc
 const encoder = new TextEncoder()
 const noteSuffix = '.json'
 
-export const performBuildRecords = ({ home, store, now }: BuildRecordDeps): Effects => {
+export const performBuildRecords = ({ home, store, now, begun }: BuildRecordDeps): Effects => {
   const folder = join(home, 'builds')
   const noteOf = (buildId: string): string => join(folder, buildId + noteSuffix)
 
@@ -46,6 +48,7 @@ export const performBuildRecords = ({ home, store, now }: BuildRecordDeps): Effe
       const note: Note = { appId: view.appId, createdAt: view.createdAt, sourceDir }
       await mkdir(folder, { recursive: true, mode: 0o700 })
       await writeFile(noteOf(view.id), JSON.stringify(note), { mode: 0o600 })
+      begun(view.id)
     }
     await put(view)
     if (view.status !== 'pending') await rm(noteOf(view.id), { force: true })
@@ -57,7 +60,7 @@ export const performBuildRecords = ({ home, store, now }: BuildRecordDeps): Effe
     const entry = note?.appId === undefined ? undefined : await store.get(buildKey(note.appId, buildId))
     const build = entry && buildIn(entry.value, now())
     if (build?.status === 'pending') await put({ ...build, status: 'failed', updatedAt: now() })
-    const left = [join(folder, buildId), ...(note?.sourceDir === undefined ? [] : [note.sourceDir])]
+    const left = [join(folder, buildId), ...(note?.sourceDir ? [note.sourceDir] : [])]
     await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })))
     await rm(noteOf(buildId), { force: true })
   }

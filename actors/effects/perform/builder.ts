@@ -17,7 +17,11 @@ import type { Mount, Sandbox } from '../../../src/slug/sandbox.ts'
 import type { Submodule } from '../../../src/slug/submodules.ts'
 import * as texts from '../../../src/slug/texts.ts'
 import { buildIn } from '../../protocols/build-record.ts'
+import type { BuildArchive } from '../../protocols/build.ts'
 import type { Slug } from '../../protocols/shapes.ts'
+import type { Outcome } from '../builder.ts'
+import { checkoutArchive } from './build-archive.ts'
+import { cacheOf } from './build-cache.ts'
 import { performBuildRecords } from './build-records.ts'
 import { asEffectFailure } from './names.ts'
 import type { Vars, Vault } from './vault.ts'
@@ -55,6 +59,7 @@ type CompileArgs = {
   readonly version: string
   readonly sourceDir: string
   readonly submodules: readonly Submodule[]
+  readonly archive?: BuildArchive
   readonly buildpacks: readonly string[]
   readonly stack: string
   readonly configId: string
@@ -66,15 +71,12 @@ type Made = {
   readonly detected?: string
   readonly configVars: Vars
 }
-type Outcome =
-  | { readonly version: number; readonly phase: 'none' | 'succeeded' | 'failed' }
-  | { readonly code: string; readonly reason: string }
-
 type ConcludeArgs = {
   readonly buildId: string
   readonly appId: string
   readonly appName: string
   readonly sourceVersion: string
+  readonly isPush: boolean
   readonly outcome: Outcome
 }
 
@@ -84,7 +86,7 @@ export const slugObject = (sha256: string): string => `slug/${sha256}`
 
 export const performBuilder = (deps: BuilderDeps): Effects => {
   const { home, hub, store, objects } = deps
-  const cacheDir = (appId: string): string => join(home, 'cache', appId)
+  const cache = cacheOf({ folder: join(home, 'cache'), store })
 
   const running = new Map<string, AbortController>()
 
@@ -92,12 +94,13 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
     const { buildId, appId, version, stack } = args
     const workDir = join(home, 'builds', buildId)
     const slugFile = join(workDir, 'slug.tar.zst')
+    const sandbox = deps.sandboxOf(stack)
     try {
       const config = await deps.vault.open(appId, args.configId)
       const compiled = await compile({
-        sandbox: deps.sandboxOf(stack),
+        sandbox,
         workDir,
-        cacheDir: cacheDir(appId),
+        cacheDir: await cache.current(appId),
         token: buildId.slice(0, 8),
         stack,
         sourceVersion: version,
@@ -105,7 +108,17 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         config,
         platform: deps.platform,
         onOutput: (text) => hub.write(buildId, text),
-        checkout: (into) => moveSource(args.sourceDir, into),
+        checkout: async (into) => {
+          const from =
+            args.archive === undefined
+              ? args.sourceDir
+              : await checkoutArchive(
+                  { ...deps, sandbox, folder: join(workDir, 'source') },
+                  args.archive,
+                  cancelled,
+                )
+          await moveSource(from, into)
+        },
         submodules: args.submodules,
         slugFile,
         buildpacks: args.buildpacks,
@@ -146,17 +159,18 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
       }
     } finally {
       await rm(workDir, { recursive: true, force: true })
-      await rm(args.sourceDir, { recursive: true, force: true })
+      if (args.sourceDir !== '') await rm(args.sourceDir, { recursive: true, force: true })
     }
   }
 
   const wasBuilt = async ({ buildId, appId, sourceVersion }: ConcludeArgs): Promise<boolean> =>
+    sourceVersion !== '' &&
     (await store.list(`builds/${appId}/`))
       .map(({ value }) => buildIn(value, deps.now()))
       .some((build) => build !== undefined && build.id !== buildId && build.version === sourceVersion)
 
   return {
-    ...performBuildRecords(deps),
+    ...performBuildRecords({ ...deps, begun: (buildId) => hub.open(buildId) }),
     'builder.compile': async (args: CompileArgs, cancelled: AbortSignal) => {
       const own = new AbortController()
       running.set(args.buildId, own)
@@ -200,18 +214,18 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
       }
     },
     'builder.conclude': async (args: ConcludeArgs) => {
-      const { buildId, appName, outcome } = args
+      const { buildId, appName, isPush, outcome } = args
       if ('version' in outcome) {
         const { version, phase } = outcome
         const url = deps.appUrl(appName)
-        const launched = texts.launching + texts.released(version, url) + texts.verified
+        const launched = texts.launching + texts.released(version, url) + (isPush ? texts.verified : '')
         hub.write(buildId, phase === 'none' ? launched : texts.releaseEnded(phase === 'succeeded'))
       } else {
         // What failed in a buildpack has been shown; a failure of the platform has no text of its own yet.
         if (!(outcome.code in buildFailures))
           hub.write(buildId, ` !     ${outcome.reason}\n${texts.pushFailed}`)
         if (await wasBuilt(args).catch(() => false)) hub.write(buildId, texts.sameVersion(args.sourceVersion))
-        hub.write(buildId, texts.rejected(appName))
+        if (isPush) hub.write(buildId, texts.rejected(appName))
       }
       hub.end(buildId)
     },
@@ -220,7 +234,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         for (const entry of await store.list(`builds/${appId}/`)) await store.remove(entry.key)
         for (const bundle of await objects.list(`repository/${appId}/`)) await objects.remove(bundle)
         await store.remove(`repository/${appId}`)
-        await rm(cacheDir(appId), { recursive: true, force: true })
+        await cache.drop(appId)
         await rm(join(home, 'git', `${appId}.git`), { recursive: true, force: true })
       } catch (error) {
         throw asEffectFailure(error)

@@ -1,0 +1,129 @@
+/**
+ * Ways in besides git, end to end on a whole platform with real containers: source by address, slugs made
+ * elsewhere, each answer of Heroku's schema.
+ */
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import t from 'tap'
+import { writeApp, type Files } from '../kit/apps.ts'
+import { homeFile, startPlatform } from '../kit/platform.ts'
+import { schemaFaults } from '../kit/schema.ts'
+import { until } from '../kit/until.ts'
+
+t.setTimeout(300_000)
+const platform = await startPlatform()
+t.teardown(() => platform.dispose())
+const token = /HEROKU_API_KEY='([^']+)'/.exec(homeFile(platform, 'env'))?.[1] ?? ''
+const api = `http://127.0.0.1:${platform.port}`
+
+// What an answer must be is what the tests say.
+// oxlint-disable-next-line typescript/no-explicit-any
+type Json = Record<string, any>
+type Answer = { readonly status: number; readonly body: Json }
+
+/** As curl does with the token; an answer is checked against the schema of `resource`. */
+const call = async (method: string, path: string, body?: object, resource?: string): Promise<Answer> => {
+  const response = await fetch(api + path, {
+    method,
+    headers: { authorization: `Bearer ${token}`, accept: 'application/vnd.heroku+json; version=3' },
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  const answer = { status: response.status, body: (await response.json()) as Json }
+  if (resource !== undefined && response.ok)
+    t.same(schemaFaults(resource, answer.body), [], `${method} ${path}`)
+  return answer
+}
+const packed = (name: string, files: Files, args: readonly string[] = ['.']): Buffer => {
+  const folder = join(platform.user, name)
+  writeApp(folder, files)
+  return execFileSync('tar', ['-cz', '-C', folder, ...args], { env: { PATH: process.env['PATH'] } })
+}
+const uploaded = async (bytes: Buffer): Promise<string> => {
+  const { body } = await call('POST', '/sources', undefined, 'source')
+  const { put_url, get_url } = body['source_blob'] as { put_url: string; get_url: string }
+  const put = await fetch(put_url.replace('localhost', '127.0.0.1'), { method: 'PUT', body: bytes })
+  t.equal(put.status, 200)
+  return get_url
+}
+/** All that a build says, read as it comes, without credentials. */
+const output = async (build: Json): Promise<string> => {
+  const response = await fetch(String(build['output_stream_url']).replace('localhost', '127.0.0.1'))
+  return response.text()
+}
+const served = (app: string, text: string): Promise<unknown> =>
+  until(async () => (await platform.get(`${app}.localhost`)).body.includes(text), {
+    what: `${app} serving "${text}"`,
+    timeoutMs: 30_000,
+  })
+const web = 'web: cd www && python3 -m http.server $PORT\n'
+const sha256 = (bytes: Buffer): string => `SHA256:${createHash('sha256').update(bytes).digest('hex')}`
+
+await t.test('source that was uploaded is built, watched by several, and served', async (t) => {
+  await call('POST', '/apps', { name: 'shop' }, 'app')
+  const source = packed('shop', { Procfile: web, 'www/index.html': 'from a source\n' })
+  const blob = { url: await uploaded(source), version: '60a874b3ff', checksum: sha256(source) }
+  const made = await call('POST', '/apps/shop/builds', { source_blob: blob }, 'build')
+  t.equal(made.status, 201)
+  t.match(made.body, { status: 'pending', source_blob: { version: '60a874b3ff' } })
+  const [one, other] = await Promise.all([output(made.body), output(made.body)])
+  t.match(
+    one,
+    /-----> Building on the Heroku-24 stack\n[^]*Procfile declares types -> web\n[^]*Released v3\n/,
+  )
+  t.notMatch(one, /Verifying deploy/, 'nothing was pushed')
+  t.equal(one, other)
+  t.equal(await output(made.body), one, 'also after its end')
+  const ended = await call('GET', `/apps/shop/builds/${made.body['id']}`, undefined, 'build')
+  t.match(ended.body, { status: 'succeeded', release: { id: String }, slug: { id: String } })
+  const release = await call('GET', `/apps/shop/releases/3`, undefined, 'release')
+  t.match(release.body, { description: 'Deploy 60a874b3', current: true })
+  await served('shop', 'from a source')
+})
+
+await t.test('what is wrong with a source is said in its output, and nothing is released', async (t) => {
+  const refused = async (source_blob: object, message: RegExp): Promise<void> => {
+    const { body } = await call('POST', '/apps/shop/builds', { source_blob }, 'build')
+    t.match(await output(body), message)
+    const after = await until(
+      async () => {
+        const { body: view } = await call('GET', `/apps/shop/builds/${body['id']}`, undefined, 'build')
+        return view['status'] !== 'pending' && view
+      },
+      { what: 'the end of the build' },
+    )
+    t.match(after, { status: 'failed', release: null })
+  }
+  const source = packed('wrong', { Procfile: web })
+  const url = await uploaded(source)
+  await refused(
+    { url, checksum: `SHA256:${'0'.repeat(64)}` },
+    /the checksum of the source is SHA256:\w+ and not/,
+  )
+  const sly = packed('sly', { Procfile: web }, ['-P', '--transform=s,^Proc,../../../Proc,', 'Procfile'])
+  await refused({ url: await uploaded(sly) }, /a path in the source contains '\.\.'/)
+  // The platform's own port is where no build can reach.
+  await refused({ url: `http://127.0.0.1:${platform.port}/schema` }, /the source cannot be fetched/)
+  const unused = (await call('POST', '/sources')).body['source_blob'] as { get_url: string }
+  await refused({ url: unused.get_url }, /the source was never uploaded/)
+  t.equal((await call('GET', '/apps/shop/releases', undefined, 'release')).body['length'], 3)
+})
+
+await t.test('a build that is told to stop has stopped when that is answered', async (t) => {
+  const files = {
+    'package.json': JSON.stringify({ name: 'slow', scripts: { build: 'echo compiling; sleep 300' } }),
+  }
+  const blob = { url: await uploaded(packed('slow', { ...files, Procfile: web })) }
+  const { body } = await call('POST', '/apps/shop/builds', { source_blob: blob }, 'build')
+  const watching = await fetch(String(body['output_stream_url']).replace('localhost', '127.0.0.1'))
+  let said = ''
+  const watched = (async () => {
+    for await (const chunk of watching.body ?? []) said += Buffer.from(chunk).toString()
+  })()
+  await until(() => /^ *compiling/m.test(said), { what: 'the compilation', timeoutMs: 60_000 })
+  const stopped = await call('DELETE', `/apps/shop/builds/${body['id']}`, undefined, 'build')
+  t.match(stopped, { status: 202, body: { status: 'failed' } })
+  await watched
+  t.match(said, / !     Build cancelled\n/)
+  t.match(await call('DELETE', '/apps/shop/build-cache'), { status: 202, body: {} })
+})
