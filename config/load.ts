@@ -6,6 +6,7 @@ import { isIP, isIPv4 } from 'node:net'
 import { availableParallelism, homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { isLabel } from './labels.ts'
+import { stacks, type StackName } from './stacks.ts'
 
 export type Settings = {
   /** Absolute folder of all state. */
@@ -41,6 +42,8 @@ export type Settings = {
   readonly driver: 'oci' | 'process' | undefined
   /** What the dynos of this host are promised together: more than it has, and they share. Undefined: all. */
   readonly dynoMemoryBytes: number | undefined
+  /** Of apps that say none. Undefined: an image where one was made. */
+  readonly stack: StackName | undefined
   readonly sample: boolean
   /** Folder of buildpacks that have a short name, absolute; it need not exist. */
   readonly buildpacks: string
@@ -135,6 +138,13 @@ const labelsOf = (env: Environment): Readonly<Record<string, string>> => {
   if (Object.keys(labels).length !== pairs.length)
     return refuse('MANIFOLD_LABELS', value, 'name=value pairs like zone=a,disk=ssd, each name once')
   return labels
+}
+
+const stackOf = (env: Environment): StackName | undefined => {
+  const value = text(env, 'MANIFOLD_STACK')
+  const known = stacks.find((name) => name === value)
+  if (value !== undefined && known === undefined) return refuse('MANIFOLD_STACK', value, stacks.join(', '))
+  return known
 }
 
 const natsUrlsOf = (env: Environment): readonly string[] | undefined => {
@@ -290,6 +300,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     join: joinOf(env),
     appDomain,
     natsUrls: natsUrlsOf(env),
+    stack: stackOf(env),
     ssh: sshOf(env),
     driver,
     dynoMemoryBytes: dynoMemoryOf(env),

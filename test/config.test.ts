@@ -25,6 +25,7 @@ t.test('settings have the documented defaults', async (t) => {
     natsUrls: undefined,
     driver: undefined,
     dynoMemoryBytes: undefined,
+    stack: undefined,
     sample: true,
     buildpacks: '/home/ada/.manifold/registry',
     searchPath: '/usr/bin',
@@ -50,6 +51,7 @@ t.test('settings are taken from the environment, and builds inherit where packag
     MANIFOLD_JOIN: joinUrl,
     MANIFOLD_DRIVER: 'process',
     MANIFOLD_DYNO_MEMORY_MB: '2048',
+    MANIFOLD_STACK: 'host',
     MANIFOLD_SAMPLE: '0',
     npm_config_registry: 'https://packages.example.com/',
     SECRET: 'x',
@@ -71,6 +73,7 @@ t.test('settings are taken from the environment, and builds inherit where packag
     join: joinUrl,
     driver: 'process',
     dynoMemoryBytes: 2 ** 31,
+    stack: 'host',
     sample: false,
   })
   const plainAlone = {
@@ -92,6 +95,7 @@ t.test('a wrong setting is refused in one line that names it, its value and what
     MANIFOLD_NATS_URL: ['http://x', 'nats://host:port or tls://host:port, several with commas'],
     MANIFOLD_DRIVER: ['docker', 'oci or process'],
     MANIFOLD_DYNO_MEMORY_MB: ['511', 'a number of megabytes from 512 to 1073741824'],
+    MANIFOLD_STACK: ['heroku-16', 'heroku-24, debian-12, host'],
     MANIFOLD_SAMPLE: ['yes', '0 or 1'],
     MANIFOLD_BUILDPACKS: ['packs', 'the absolute path of a folder'],
     MANIFOLD_SSH: ['localhost:80', 'off, or an IPv4 address of this machine like 127.0.0.1:80'],

@@ -2,6 +2,7 @@
  * Edge: what the API is given by the composition root. The API itself keeps nothing but open log sessions;
  * whatever it says is asked from actors or read from the record at that moment.
  */
+import type { StackName } from '../../config/stacks.ts'
 import type { Answer, Message, QuestionName, QuestionOf, Ref } from '../../src/runtime/index.ts'
 import type { Pair } from '../../src/certs/certificate.ts'
 import type { Random } from '../../src/ports/random.ts'
@@ -74,4 +75,6 @@ export type ApiSettings = {
   /** `localhost`: apps answer at `<name>.<domain>`. */
   readonly appDomain: string
   readonly routerPort: number
+  /** Of an app that is made now and says none. */
+  readonly stack: () => StackName
 }

@@ -44,6 +44,7 @@ import { buildThrough, openGitFace } from './push.ts'
 import { keepPlatformCertificate } from './platform-certificate.ts'
 import { localRequests } from './local-requests.ts'
 import { serveEndpoints } from './serve-endpoints.ts'
+import { defaultStack } from './stacks.ts'
 import { openTunnel } from './tunnel.ts'
 
 export type Control = { readonly close: () => Promise<void>; readonly invite: () => Promise<string> }
@@ -204,6 +205,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       secureHost,
       appDomain: settings.appDomain,
       routerPort: settings.routerPort,
+      stack: () => settings.stack ?? defaultStack(paths.stacks, engine.driver.kind),
     },
     accounts,
     ownerToken: deps.token,

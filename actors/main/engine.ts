@@ -24,7 +24,7 @@ import { performCensus } from '../effects/perform/census.ts'
 import { limitsOf, performContainer } from '../effects/perform/container.ts'
 import { openInside, type Inside } from '../effects/perform/container/inside.ts'
 import { createSlugs } from '../effects/perform/container/slugs.ts'
-import { newestRoot } from '../effects/perform/container/stacks.ts'
+import { newestRoot, wholeMachine, type StackRoot } from '../effects/perform/container/stacks.ts'
 import { performFleet } from '../effects/perform/fleet.ts'
 import { performHistory } from '../effects/perform/history.ts'
 import { performNames } from '../effects/perform/names.ts'
@@ -107,14 +107,13 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   }
   const hub = createOutputHub(paths.output, outputBytesMax)
   const shuttle = createShuttle(paths.shipping, driver, deps.deliver, random.uuid())
-  const rootOf = (stack: string): string =>
-    driver.kind === 'process' ? '/' : newestRoot(paths.stacks, stack)
+  const rootOf = (stack: string): StackRoot =>
+    driver.kind === 'process' ? wholeMachine : newestRoot(paths.stacks, stack)
   const size = findDynoSize(buildSize)
   if (size === undefined) throw new RangeError(`${buildSize} is no dyno size`)
   const newId = (): string => `build-${random.uuid()}`
   const limits = { ...limitsOf(size), diskBytes: heroku.buildDiskBytes }
-  const sandboxOf = (stack: string): Sandbox =>
-    containerSandbox({ driver, root: rootOf(stack), limits, newId })
+  const sandboxOf = (stack: string): Sandbox => containerSandbox({ driver, on: rootOf(stack), limits, newId })
   const npm = await findNpm(settings.searchPath)
   const ownNode = await platformNode(paths.buildNode, { node: process.execPath, npm })
   const platform = { env: { ...settings.buildEnv, ...ownNode.env }, mounts: ownNode.mounts }

@@ -1,11 +1,14 @@
 /**
- * Old versions of this host's stacks: one goes when no name leads to it and no container of this host runs on
- * it. A rebuilt stack reaches dynos one by one, as they are restarted or cycled.
+ * This host's stacks: which an app gets that says none, and what goes of old versions. One goes when no name
+ * leads to it and no container of this host runs on it. A rebuilt stack reaches dynos one by one, as they are
+ * restarted or cycled.
  */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { stackDefault, type StackName } from '../../config/stacks.ts'
 import type { Driver } from '../../src/oci/driver.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -20,6 +23,12 @@ const graceMs = 30 * 60_000
 const sweepEveryMs = 10 * 60_000
 
 type SweepDeps = { readonly folder: string; readonly driver: Pick<Driver, 'list'>; readonly now: number }
+
+/** The machine itself where no image was made; without isolation it is the machine whatever it is called. */
+export const defaultStack = (folder: string, driver: Driver['kind']): StackName =>
+  driver === 'process' || existsSync(join(folder, stackDefault.image))
+    ? stackDefault.image
+    : stackDefault.noImage
 
 /** Takes away versions that nothing leads to or runs on. @returns what went, as `<stack>/<version>` */
 export const sweepStacks = async ({ folder, driver, now }: SweepDeps): Promise<readonly string[]> => {

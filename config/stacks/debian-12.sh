@@ -3,10 +3,10 @@
 # One image for both, so that what was built with a library runs with the same one. It holds what Heroku's run
 # image has, as far as Debian has it, and of its build image the compilers and the headers that native modules
 # ask for; headers of whole graphics libraries are left to the apt buildpack.
-# Run as root by scripts/stack with: target directory, Debian mirror, security mirror, keyring, CA bundle.
+# Run as root by scripts/stack with: target directory, CA bundle, Debian mirror, security mirror, keyring.
 set -euo pipefail
 
-target=$1 mirror=$2 security_mirror=$3 keyring=$4 certificates=$5
+target=$1 certificates=$2 mirror=$3 security_mirror=$4 keyring=$5
 suite=bookworm
 
 packages=(

@@ -178,7 +178,7 @@ const cgroupMounts = ({ version, binds }: BundleInput['cgroups']): Mount[] => [
 
 const layerMount = (layer: MountedLayer, volatile: boolean): Mount => {
   if (layer.mode !== 'overlay' || layer.upper === undefined || layer.work === undefined) {
-    const write = layer.mode === 'ro' ? 'ro' : 'rw'
+    const write = layer.mode === 'ro' || layer.mode === 'machine' ? 'ro' : 'rw'
     return mount(layer.target, 'bind', layer.source, ['bind', write, 'nosuid', 'nodev'])
   }
   const options = overlayOptions(layer.source, layer.upper, layer.work, volatile)

@@ -8,10 +8,11 @@
 import type { Readable, Writable } from 'node:stream'
 
 /**
- * One directory shown inside: `overlay` is a private writable view, gone at stop; `ro` and `rw` are plain
- * binds.
+ * One directory shown inside as the container's own: `overlay` is a private writable view, gone at stop;
+ * `ro` and `rw` are plain binds. `machine` is a directory or file shown read-only as it is: its owners keep
+ * it, and what others may not read the container cannot.
  */
-export type Layer = { source: string; target: string; mode: 'overlay' | 'ro' | 'rw' }
+export type Layer = { source: string; target: string; mode: 'overlay' | 'ro' | 'rw' | 'machine' }
 
 /**
  * Bounds of one container; bytes are bytes, `swapBytes` comes on top of `memoryBytes`. `diskBytes` is for

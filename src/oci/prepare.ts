@@ -89,7 +89,7 @@ export const prepare = async (input: Preparation): Promise<Prepared> => {
       layers: layers.flatMap(({ map }) => (map ? [map] : [])),
       copies: layers.flatMap(({ copy }) => (copy ? [copy] : [])),
     },
-    devices: layers.map(({ device }) => device),
+    devices: layers.flatMap(({ device }) => device ?? []),
   }
 }
 
@@ -120,7 +120,8 @@ const overlayVolatile = (): boolean => kernelAtLeast(5, 10)
 
 type PreparedLayer = {
   mounted: MountedLayer
-  device: number
+  /** Undefined: not to be mapped. */
+  device?: number
   folders: Folder[]
   map?: { source: string; target: string }
   copy?: { source: string; target: string }
@@ -129,6 +130,7 @@ type PreparedLayer = {
 const prepareLayer = async (place: Place, layer: Layer, n: number): Promise<PreparedLayer> => {
   const { dir, identity, writable } = place
   const device = await deviceOf(layer.source)
+  if (layer.mode === 'machine') return { mounted: layer, folders: [] }
   if (place.refused.has(device) || (layer.mode === 'overlay' && !place.overlay))
     return { ...(await unmapped(place, layer, n)), device }
   const target = join(dir, 'layers', String(n))

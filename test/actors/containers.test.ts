@@ -218,7 +218,7 @@ const containers = (more: Partial<ContainerDeps> = {}) => {
     random: { next: () => 0.5, uuid: () => 'id' } as Random,
     now: () => 7,
     appDomain: 'apps.test',
-    rootOf: () => '/root',
+    rootOf: () => ({ root: '/root', layers: [] }),
     ...more,
   })
   return { effects, specs, stdin, output, exit, inside, executed, hangups: () => hangups }

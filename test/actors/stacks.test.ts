@@ -24,7 +24,7 @@ import type { Slugs } from '../../actors/effects/perform/container/slugs.ts'
 import { newestRoot, rootLabel } from '../../actors/effects/perform/container/stacks.ts'
 import { createVault } from '../../actors/effects/perform/vault.ts'
 import type { Shuttle } from '../../actors/logplex/shuttle.ts'
-import { keepSweeping, sweepStacks } from '../../actors/main/stacks.ts'
+import { defaultStack, keepSweeping, sweepStacks } from '../../actors/main/stacks.ts'
 import type { Run } from '../../actors/protocols/shapes.ts'
 import { stackRows, stacksTable } from '../../bin/stacks.ts'
 import { stacks as known } from '../../config/stacks.ts'
@@ -33,7 +33,7 @@ import type { Effects } from '../../src/ports/effects.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
 import { systemRandom } from '../../src/system/random.ts'
-import { deployed } from '../kit/api.ts'
+import { deployed, openApi, type Json } from '../kit/api.ts'
 import { openCli } from '../kit/cli.ts'
 import { makeBench, noContainers } from '../kit/containers.ts'
 import { files, scratch } from '../kit/files.ts'
@@ -72,10 +72,10 @@ t.test('what starts takes the version that its name leads to then', async (t) =>
   const old = await addVersion(folder, 'debian-12', '1')
   await point(folder, 'debian-12', '.versions/debian-12/1')
   await point(folder, 'heroku-24', 'debian-12')
-  t.equal(newestRoot(folder, 'heroku-24'), await realpath(old))
+  t.same(newestRoot(folder, 'heroku-24'), { root: await realpath(old), layers: [] })
   const next = await addVersion(folder, 'debian-12', '2')
   await point(folder, 'debian-12', '.versions/debian-12/2')
-  t.equal(newestRoot(folder, 'heroku-24'), await realpath(next))
+  t.same(newestRoot(folder, 'heroku-24'), { root: await realpath(next), layers: [] })
   t.throws(() => newestRoot(folder, 'heroku-16'), {
     code: 'stack_missing',
     message: /stacks:build heroku-16/,
@@ -165,8 +165,35 @@ t.test('heroku stack shows stacks, and stack:set chooses that of the next build'
   )
 })
 
+t.test('an app that names no stack gets what this host has', async (t) => {
+  const { http, preset } = await openApi(t)
+  const made = async (body: object): Promise<string> =>
+    (await http('POST', '/apps', body)).body['stack']['name']
+  const listed = async () => (await http('GET', '/stacks')).body as readonly Json[]
+  t.equal(await made({}), 'heroku-24')
+  preset.stack = 'host'
+  t.equal(await made({}), 'host')
+  t.equal(await made({ stack: 'debian-12' }), 'debian-12')
+  t.same(
+    (await listed()).map((stack) => [stack['name'], stack['default']]),
+    [
+      ['host', true],
+      ['heroku-24', false],
+      ['debian-12', false],
+    ],
+  )
+
+  const folder = await scratch(t)
+  t.equal(defaultStack(folder, 'oci'), 'host', 'no image was made')
+  t.equal(defaultStack(folder, 'process'), 'heroku-24', 'all are the machine')
+  await addVersion(folder, 'debian-12', '1')
+  await point(folder, 'debian-12', '.versions/debian-12/1')
+  await point(folder, 'heroku-24', 'debian-12')
+  t.equal(defaultStack(folder, 'oci'), 'heroku-24')
+})
+
 t.test('every stack that users choose from has a recipe', async (t) => {
-  for (const { name } of known) t.ok(existsSync(join(project, `config/stacks/${name}.sh`)), name)
+  for (const name of known) t.ok(existsSync(join(project, `config/stacks/${name}.sh`)), name)
 })
 
 const canMake = process.getuid?.() === 0 && existsSync('/usr/bin/mmdebstrap')

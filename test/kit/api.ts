@@ -14,6 +14,7 @@ import { openAccounts } from '../../actors/api/accounts.ts'
 import { createCertificates } from '../../actors/effects/perform/certificates.ts'
 import { startApi, type ApiParts } from '../../actors/api/start.ts'
 import { usageReports } from '../../actors/usage/report.ts'
+import type { StackName } from '../../config/stacks.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { systemClock } from '../../src/system/clock.ts'
@@ -64,11 +65,13 @@ export const openApi = async (
     reader: Parameters<Tails['open']>[1]
     open: boolean
   }[] = []
+  const preset: { stack: StackName } = { stack: 'heroku-24' }
   const settings = {
     apiUrl: 'http://localhost:5000',
     secureHost: 'localhost:5000',
     appDomain: 'localhost',
     routerPort: 8080,
+    stack: () => preset.stack,
   }
   const call = async (name: string, body: unknown, headers: Readonly<Record<string, string>> = {}) => {
     const endpoint = service.get(`manifold.v1.api.${name}`)
@@ -182,6 +185,7 @@ export const openApi = async (
     certificates,
     directory,
     unisolated,
+    preset,
   }
 }
 export type OpenedApi = Awaited<ReturnType<typeof openApi>>

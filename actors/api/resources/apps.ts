@@ -28,7 +28,7 @@ export const apps = [
     async run(request, edge) {
       const { name } = request.body
       const region = regionNamed(request.body.region)
-      const stack = stackNamed(request.body.stack)
+      const stack = stackNamed(request.body.stack, edge)
       const wanted = { region, stack, owner: request.who }
       const app =
         name === undefined
@@ -82,8 +82,8 @@ export const apps = [
     async run(request, edge) {
       let app = await thisApp(request, edge)
       const { name, maintenance } = request.body
-      const buildStack =
-        request.body.build_stack === undefined ? {} : { buildStack: stackNamed(request.body.build_stack) }
+      const { build_stack: asked } = request.body
+      const buildStack = asked === undefined ? {} : { buildStack: stackNamed(asked, edge) }
       const wanted = { ...(maintenance === undefined ? {} : { maintenance }), ...buildStack }
       if (name !== undefined) checkAppName(name)
       if (Object.keys(wanted).length > 0)

@@ -4,6 +4,7 @@
  */
 import { dynoSizes, findDynoSize } from '../../../config/dyno-sizes.ts'
 import { stacks as known } from '../../../config/stacks.ts'
+import type { Edge } from '../edge.ts'
 import { endpoint, ok } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { epochText, generation, idFor } from '../shapes/common.ts'
@@ -23,13 +24,13 @@ const regions = [
     provider: { name: 'manifold', region: 'us-east-1' },
   },
 ]
-const stacks = known.map(({ name }, at) => ({
-  ...dated,
-  default: at === 0,
-  id: idFor('stack', name),
-  name,
-  state: 'public',
-}))
+/** The default first: what is chosen when nothing is said. */
+const stacksOf = ({ settings }: Edge) => {
+  const ofNew = settings.stack()
+  return known
+    .toSorted((a, b) => Number(b === ofNew) - Number(a === ofNew))
+    .map((name) => ({ ...dated, default: name === ofNew, id: idFor('stack', name), name, state: 'public' }))
+}
 const generations = [{ ...dated, ...generation }]
 
 /**
@@ -52,10 +53,9 @@ export const regionNamed = (wanted: unknown): string => {
   return name
 }
 
-export const stackNamed = (wanted: unknown): string => {
-  const name = chosen(stacks, wanted)
-  if (name === undefined)
-    throw invalid(`Invalid stack specified. Use one of: ${stacks.map(({ name }) => name).join(', ')}.`)
+export const stackNamed = (wanted: unknown, edge: Edge): string => {
+  const name = chosen(stacksOf(edge), wanted)
+  if (name === undefined) throw invalid(`Invalid stack specified. Use one of: ${known.join(', ')}.`)
   return name
 }
 
@@ -86,13 +86,13 @@ export const catalog = [
     name: 'stacks.list',
     http: { method: 'GET', path: '/stacks', also: ['/apps/:app/available-stacks'] },
     summary: 'Stacks',
-    run: () => ok(stacks),
+    run: (_, edge) => ok(stacksOf(edge)),
   }),
   endpoint({
     name: 'stacks.info',
     http: { method: 'GET', path: '/stacks/:stack' },
     summary: 'One stack',
-    run: ({ params }) => ok(oneOf(stacks, params.stack, 'stack')),
+    run: ({ params }, edge) => ok(oneOf(stacksOf(edge), params.stack, 'stack')),
   }),
   endpoint({
     name: 'generations.list',

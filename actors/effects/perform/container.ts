@@ -21,7 +21,7 @@ import type { Found } from '../container.ts'
 import { openClients } from './container/clients.ts'
 import { dynoFile, portRange, processArgv, processEnv } from './container/environment.ts'
 import type { Slugs } from './container/slugs.ts'
-import { rootLabel } from './container/stacks.ts'
+import { rootLabel, type StackRoot } from './container/stacks.ts'
 import { asEffectFailure } from './names.ts'
 import type { Vault } from './vault.ts'
 
@@ -40,8 +40,8 @@ export type ContainerDeps = {
   readonly now: () => number
   /** Apps answer at their name under it. */
   readonly appDomain: string
-  /** The root file system of a stack that what starts now runs on, absolute. Throws EffectFailed. */
-  readonly rootOf: (stack: string) => string
+  /** The root file system of a stack that what starts now runs on. Throws EffectFailed. */
+  readonly rootOf: (stack: string) => StackRoot
   /** What dynos are promised together; all of the machine's when left out. */
   readonly memoryBytes?: number | undefined
 }
@@ -79,11 +79,11 @@ export const performContainer = (deps: ContainerDeps): Effects => {
     if (size === undefined) throw new EffectFailed('bad_size', `${run.size} is no dyno size`)
     const vars = await deps.vault.open(run.appId, run.configId)
     const terminal = run.attach?.terminal
-    const root = deps.rootOf(run.slug.stack)
+    const { root, layers } = deps.rootOf(run.slug.stack)
     return {
       id: run.id,
       root,
-      layers: [{ source: slugs.folderOf(run.slug), target: '/app', mode: 'overlay' }],
+      layers: [...layers, { source: slugs.folderOf(run.slug), target: '/app', mode: 'overlay' }],
       argv: processArgv(run.command),
       cwd: '/app',
       env: processEnv(run, vars, { appDir: '/app', port, domain: deps.appDomain }),

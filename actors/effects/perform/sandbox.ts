@@ -5,12 +5,12 @@
  */
 import type { Driver, Limits } from '../../../src/oci/driver.ts'
 import { placer, type Job, type Sandbox } from '../../../src/slug/sandbox.ts'
-import { rootLabel } from './container/stacks.ts'
+import { rootLabel, type StackRoot } from './container/stacks.ts'
 
 export type SandboxDeps = {
   readonly driver: Driver
-  /** Root file system of builds, absolute. */
-  readonly root: string
+  /** What builds run on. */
+  readonly on: StackRoot
   readonly limits: Limits
   /** A name never used before. */
   readonly newId: () => string
@@ -26,20 +26,20 @@ const placeOnHost = (job: Job): Placed => {
 }
 
 export const containerSandbox =
-  ({ driver, root, limits, newId }: SandboxDeps): Sandbox =>
+  ({ driver, on, limits, newId }: SandboxDeps): Sandbox =>
   async (job) => {
     job.signal?.throwIfAborted()
     const isProcess = driver.kind === 'process'
     const { argv, cwd, env } = isProcess ? placeOnHost(job) : job
     const id = newId()
-    const layers = isProcess ? [] : job.mounts
+    const layers = isProcess ? [] : [...on.layers, ...job.mounts]
     const base = {
       id,
-      root,
+      root: on.root,
       layers,
       limits,
       hostname: 'build',
-      labels: { kind: 'build', [rootLabel]: root },
+      labels: { kind: 'build', [rootLabel]: on.root },
       network: 'own' as const,
     }
     const attached = await driver.attach({ ...base, argv, cwd, env })

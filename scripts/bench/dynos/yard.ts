@@ -54,7 +54,7 @@ export const openYard = async (folder: string, root: string): Promise<Yard> => {
     rendezvous: createRendezvous({ tokensMax: 1 }),
     random: systemRandom,
     now: () => Date.now(),
-    rootOf: () => root,
+    rootOf: () => ({ root, layers: [] }),
     appDomain: 'localhost',
   })
   const perform = (name: string, input: object): Promise<unknown> => {
