@@ -21,7 +21,7 @@ import { findNpm, platformNode } from '../../src/slug/platform-node.ts'
 import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { performBuilder } from '../effects/perform/builder.ts'
 import { performCensus } from '../effects/perform/census.ts'
-import { limitsOf, performContainer } from '../effects/perform/container.ts'
+import { dynosReady, limitsOf, performContainer } from '../effects/perform/container.ts'
 import { openInside, type Inside } from '../effects/perform/container/inside.ts'
 import { createSlugs } from '../effects/perform/container/slugs.ts'
 import { newestRoot, wholeMachine, type StackRoot } from '../effects/perform/container/stacks.ts'
@@ -97,7 +97,13 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const stateDir = paths.containers
   const driver =
     chooseDriver(settings) === 'oci'
-      ? await openOciDriver({ stateDir, now, portsKept: portsOf(settings), denied: deps.denied })
+      ? await openOciDriver({
+          stateDir,
+          now,
+          portsKept: portsOf(settings),
+          denied: deps.denied,
+          ready: dynosReady,
+        })
       : await openProcessDriver({ stateDir, now, portsKept: portsOf(settings) })
   await driver.sweep()
   // Dynos' own users walk through these folders; they can list none of them.

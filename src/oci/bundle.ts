@@ -31,11 +31,8 @@ export type BundleInput = {
   cgroups: { version: 1 | 2; binds: readonly { source: string; target: string }[] }
   memory: MemoryBounds
   overlayVolatile: boolean
-  /**
-   * Program and arguments run in the host once the network namespace exists; runc gives it the state on
-   * stdin.
-   */
-  networkHook: readonly string[] | undefined
+  /** The file under which its network namespace is found; undefined: the host's own. */
+  networkName: string | undefined
 }
 
 /** In the private /dev, so that no file of the shared root file system has to exist for it. */
@@ -43,7 +40,6 @@ export const initPath = '/dev/init'
 
 /** Runs the arguments that follow with stderr down stdout's own pipe. */
 export const mergedOutput = ['/bin/sh', '-c', 'exec "$0" "$@" 2>&1']
-const hookTimeoutSeconds = 10
 
 const maskedPaths = [
   '/proc/acpi',
@@ -93,10 +89,9 @@ export const bundleConfig = (input: BundleInput, merge: boolean): object => {
       oomScoreAdj: 500,
     },
     mounts: mounts(input),
-    ...(input.networkHook ? { hooks: { createRuntime: [hook(input.networkHook)] } } : {}),
     linux: {
       cgroupsPath: input.cgroupsPath,
-      namespaces: namespaces(input).map((type) => ({ type })),
+      namespaces: namespaces(input),
       resources: resources(input),
       maskedPaths,
       readonlyPaths,
@@ -107,20 +102,10 @@ export const bundleConfig = (input: BundleInput, merge: boolean): object => {
 
 const rlimit = (type: string, value: number): object => ({ type, hard: value, soft: value })
 
-const hook = ([path, ...args]: readonly string[]): object => ({
-  path,
-  args: [path, ...args],
-  env: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
-  timeout: hookTimeoutSeconds,
-})
-
-const namespaces = ({ spec }: BundleInput): string[] => [
-  'pid',
-  'mount',
-  'ipc',
-  'uts',
-  'cgroup',
-  ...(spec.network === 'own' ? ['network'] : []),
+const namespaces = ({ networkName }: BundleInput): object[] => [
+  ...['pid', 'mount', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })),
+  // Named also where it exists already: runc lets later processes of the container join what is named here.
+  ...(networkName === undefined ? [] : [{ type: 'network', path: networkName }]),
 ]
 
 const resources = ({ spec, memory }: BundleInput): object => ({

@@ -87,9 +87,10 @@ const probe = async (): Promise<string | undefined> => {
     const target = join(dir, 'disk')
     await mkdir(target)
     const disk = { template, image: join(dir, 'image'), target }
-    const mounts = { disk, folders: [], layers: [], copies: [] }
+    const hull = { uid: 0, disk, wire: undefined }
+    const mounts = { folders: [], layers: [], copies: [] }
     await command(['modprobe', '-a', 'loop', 'ext4']).catch(() => undefined)
-    await command(['perl', ...launcherArgv({ uid: 0, group: undefined, mounts }, ['true'])])
+    await command(['perl', ...launcherArgv(hull, { group: undefined, mounts, command: ['true'] })])
     return undefined
   } catch (error) {
     if (error instanceof OciError) return error.cause instanceof Error ? error.cause.message : error.message

@@ -3,9 +3,8 @@
  *
  * A container reaches the outside and nothing else: not the host by any of its addresses, not another
  * container, not the link-local range where clouds serve machine credentials. Only the host opens connections
- * to a container, and whoever it lets in by a way of its own (ways.ts). The pair is made by a hook that runc
- * calls once the namespace exists: one shell, two `ip` batches. It needs no cleaning up after a crash, since
- * the kernel takes the pair away with the namespace.
+ * to a container, and whoever it lets in by a way of its own (ways.ts). The launcher makes the namespace and
+ * its pair. They need no cleaning up after a crash: the kernel takes the pair away with the namespace.
  */
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -22,13 +21,15 @@ import {
 } from './addresses.ts'
 import { command } from './command.ts'
 import { OciError } from './errors.ts'
+import type { Wire } from './launcher.ts'
 
 export type Network = {
   /** Further addresses or ranges that no container may reach; counts from the next `ensure`. */
   deny(addresses: readonly string[]): void
   /** Makes bridge and rules where they are missing or differ; cheap enough to call now and then. */
   ensure(range: Range): Promise<void>
-  hook(identity: Identity, range: Range): readonly string[]
+  /** What the launcher makes of it for one container, to be found under `name`. */
+  wire(name: string, identity: Identity, range: Range): Wire
   /** Deletes a container's interface at once, rather than when the kernel gets to it. */
   detach(identity: Identity): Promise<void>
   /** Names of the interfaces of this state directory. */
@@ -36,27 +37,6 @@ export type Network = {
   detachNamed(name: string): Promise<void>
   teardown(): Promise<void>
 }
-
-/**
- * Sends the pair in: $1 interface, $2 bridge, $3 address with prefix, $4 gateway; runc's state comes on
- * stdin.
- */
-const hookScript = `set -e
-state=$(cat)
-pid=\${state#*'"pid":'}
-pid=\${pid%%[!0-9]*}
-ip -batch - <<END
-link add $1 type veth peer name eth0 netns $pid
-link set $1 master $2 up
-link set $1 type bridge_slave isolated on
-END
-nsenter -t $pid -n ip -batch - <<END
-addr add $3 dev eth0
-link set lo up
-link set eth0 up
-route add default via $4
-END
-`
 
 /** Finds a network for a state directory that no route or address of the machine touches. */
 export const findNetwork = async (hash: string): Promise<Range> => {
@@ -117,16 +97,13 @@ export const openNetwork = (hash: string): Network => {
       ensured = ensuring.catch(() => undefined)
       return ensuring
     },
-    hook: (identity, range) => [
-      '/bin/sh',
-      '-c',
-      hookScript,
-      'sh',
-      identity.veth,
+    wire: (name, { veth, address }, range) => ({
+      name,
+      veth,
       bridge,
-      `${identity.address}/${range.bits}`,
-      gatewayOf(range),
-    ],
+      address: `${address}/${range.bits}`,
+      gateway: gatewayOf(range),
+    }),
     detach: (identity) => detachNamed(identity.veth),
     interfaces,
     detachNamed,

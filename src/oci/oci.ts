@@ -2,13 +2,16 @@
  * The `oci` driver: containers by runc under conmon, as root. What it holds of a container is on disk and in
  * the kernel; this object can be dropped at any time and opened again on the same state directory.
  */
+import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 
 import { openAdmitted } from './admitted.ts'
+import { openAlive } from './alive.ts'
 import { homeHash, indexOfPort, outerPortOf, type Identity } from './addresses.ts'
+import { openBoxes, type Box, type Ready } from './boxes.ts'
 import { openCgroups } from './cgroup.ts'
 import { openDisks } from './disk.ts'
 import type { Attached, ContainerSpec, Driver, Exit, Found, Outer, Started } from './driver.ts'
@@ -19,8 +22,9 @@ import { openLeases } from './lease.ts'
 import { openGroups } from './groups.ts'
 import { followLog } from './log-file.ts'
 import { findNetwork, openNetwork } from './network.ts'
-import { prepare, type Preparation } from './prepare.ts'
-import { checkId, namesIn, openRecords, readIfAny, unlessRemoved, type ContainerRecord } from './record.ts'
+import type { Hull } from './launcher.ts'
+import { furnish, prepare, type Preparation } from './prepare.ts'
+import { checkId, namesIn, openRecords, unlessRemoved, type ContainerRecord } from './record.ts'
 import {
   deleteContainer,
   MountRefused,
@@ -41,12 +45,13 @@ export type OciOptions = {
   denied?: readonly string[]
   /** Ports of this host that must lead to no container: what it listens on for others itself. */
   portsKept?: readonly number[]
+  /** What to make ahead of detached starts, from the first one on; nothing when left out. */
+  ready?: Ready
   now(): number
 }
 
 /** Far longer than routers take to hear of an end while they hear of anything. */
 const addressRestMs = 600_000
-const keeperGraceMs = 2_000
 
 /** Opens the state directory, which is made when missing. Bridge and firewall are made at the first start. */
 export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
@@ -61,6 +66,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const disks = openDisks(stateDir)
   const groups = openGroups(cgroups, name)
   const records = openRecords(stateDir)
+  const alive = openAlive(records, groups)
   const leases = await openLeases(stateDir, hash, () => findNetwork(hash), {
     ms: addressRestMs,
     now: () => performance.now(),
@@ -103,18 +109,29 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     }
   }
 
+  const wireOf = (dir: string, identity: Identity) => network.wire(join(dir, 'net'), identity, leases.range)
+
+  const hullOf = async (dir: string, identity: Identity, diskBytes: number): Promise<Hull> => {
+    await furnish(dir)
+    return { uid: identity.uid, disk: await disks.of(dir, diskBytes), wire: wireOf(dir, identity) }
+  }
+  const busy = (): boolean => starting.size > 0
+  const boxes = openBoxes({ stateDir, ready: options.ready, hullOf, leases, busy })
+
   const begin = async <T>(
     spec: ContainerSpec,
     attached: boolean,
-    run: (launch: Launch) => Promise<T>,
+    run: (launch: Launch, waiting?: ChildProcess) => Promise<T>,
     pidOf: (result: T) => number,
   ): Promise<{ record: ContainerRecord; result: T }> => {
     checkSpec(spec)
     const dir = await records.claim(spec.id)
     starting.add(spec.id)
+    let box: Box | undefined
     try {
       await makeReady()
-      const identity = await leases.next()
+      if (!attached && spec.network === 'own') box = await boxes.take(dir, spec.limits.diskBytes)
+      const identity = box?.identity ?? (await leases.next())
       const record = newRecord(spec, identity, attached)
       await records.write(record)
       const way = wayOf(record)
@@ -122,16 +139,18 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       const opening = way && ways.open(way)
       // Judged when the launch is over: a container half made could not be removed.
       opening?.catch(() => undefined)
-      const result = await launchMapped(preparation(dir, spec, identity, attached), run)
+      const result = await launchMapped(preparation(dir, spec, identity, attached), run, box?.launcher)
       await opening
       const started = { ...record, pid: pidOf(result), startedAtMs: options.now() }
       await records.write(started)
       return { record: started, result }
     } catch (error) {
+      box?.launcher.kill('SIGKILL')
       await remove(spec.id)
       throw asStartError(spec.id, error)
     } finally {
       starting.delete(spec.id)
+      boxes.fill()
     }
   }
 
@@ -149,22 +168,27 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     cgroupsPath: groups.of(spec.id),
     cgroups,
     disks,
-    hook: spec.network === 'own' ? network.hook(identity, leases.range) : undefined,
+    wire: spec.network === 'own' ? wireOf(dir, identity) : undefined,
     merge: attached && !spec.terminal,
     refused,
   })
 
   /** Once more with copies when the file system of a layer knows no id-mapped mounts. */
-  const launchMapped = async <T>(input: Preparation, run: (launch: Launch) => Promise<T>): Promise<T> => {
-    const { dir, spec, identity } = input
-    const { mounts, devices } = await prepare(input)
+  const launchMapped = async <T>(
+    input: Preparation,
+    run: (launch: Launch, waiting?: ChildProcess) => Promise<T>,
+    waiting: ChildProcess | undefined,
+  ): Promise<T> => {
+    const { dir, spec, identity, wire } = input
+    const { disk, mounts, devices } = await prepare(input)
     const group = await groups.keeperOf(spec.id, spec.limits.cpuShares)
-    const launch = { id: spec.id, dir, uid: identity.uid, mounts, group }
+    const launch = { id: spec.id, dir, hull: { uid: identity.uid, disk, wire }, group, mounts }
     try {
-      return await run(launch)
+      return await run(launch, waiting)
     } catch (error) {
       if (!(error instanceof MountRefused)) throw error
       for (const device of devices) refused.add(device)
+      await network.detach(identity)
       return run({ ...launch, mounts: (await prepare(input)).mounts })
     }
   }
@@ -174,7 +198,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     const { record } = await begin(
       spec,
       false,
-      (launch) => startDetached(runc, launch),
+      (launch, waiting) => startDetached(runc, launch, waiting),
       (pid) => pid,
     )
     const { id, pid, address, startedAtMs, paths } = record
@@ -216,23 +240,13 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const exitWith = async (id: string, code: number | null): Promise<Exit> =>
     exitOf(code, (await cgroups.oomKills(groups.of(id))) > 0)
 
-  /** Whether `pid` is a process of the container: an id is never used twice, a pid is. */
-  const isOurs = (pid: number, id: string): boolean =>
-    pid > 0 &&
-    (readIfAny(`/proc/${pid}/cgroup`) ?? '').split('\n').some((line) => line.endsWith(groups.of(id)))
-
-  const keeperOf = (id: string): number => {
-    const pid = Number(readIfAny(join(records.dir(id), 'conmon.pid')) ?? 0)
-    return pid > 0 && readIfAny(`/proc/${pid}/cmdline`)?.includes(`\0--cid=${id}\0`) ? pid : 0
-  }
-
   const probe = async (id: string): Promise<Exit | undefined> => {
     const record = await records.read(id)
     const dir = records.dir(id)
     if (starting.has(id)) return undefined
     const code = exitCode(dir, id)
     if (code !== undefined) return exitWith(id, code)
-    if (record.startedAtMs > 0 && (keeperOf(id) > 0 || isOurs(record.pid, id))) return undefined
+    if (record.startedAtMs > 0 && (alive.keeperOf(id) > 0 || alive.has(record.pid, id))) return undefined
     return exitWith(id, exitCode(dir, id) ?? null)
   }
 
@@ -243,29 +257,16 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
 
   const exec: Driver['exec'] = async (id, spec) => {
     const { pid } = await records.read(id)
-    if (!isOurs(pid, id)) throw new OciError('OCI_ENDED', id)
+    if (!alive.has(pid, id)) throw new OciError('OCI_ENDED', id)
     return execs.run(placeOf(id), spec, (note) => runcExec(runc, placeOf(id), spec, note))
   }
 
   const signal = async (id: string, name: NodeJS.Signals, whom: 'init' | 'all'): Promise<void> => {
     const { pid } = await records.read(id)
-    if (!isOurs(pid, id)) return
+    if (!alive.has(pid, id)) return
     // The kernel takes a pid namespace down with its first process.
     if (whom === 'init' || name === 'SIGKILL') killAll([pid], name)
-    else await signalEach(id, name, pid)
-  }
-
-  /**
-   * Until no process is left that has not had it: one may fork while we look. The init would only pass it on.
-   */
-  const signalEach = async (id: string, name: NodeJS.Signals, init: number): Promise<void> => {
-    const told = new Set<number>([init])
-    for (let round = 0; round < 8; round++) {
-      const fresh = (await groups.pids(id)).filter((pid) => !told.has(pid))
-      if (fresh.length === 0) return
-      killAll(fresh, name)
-      for (const pid of fresh) told.add(pid)
-    }
+    else await alive.signalEach(id, name, pid)
   }
 
   const found = async (record: ContainerRecord): Promise<Found> => {
@@ -295,19 +296,11 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     // First of all, and long before the port may be given again.
     if (record) await ways.shut(outerPortOf(record.index))
     await deleteContainer(runc, id)
-    await endKeeper(id)
+    await alive.endKeeper(id)
     if (record?.network === 'own') await network.detach(leases.of(record.index))
     await groups.remove(id)
     await records.forget(id)
     if (record) leases.free(record.index)
-  }
-
-  const endKeeper = async (id: string): Promise<void> => {
-    const until = performance.now() + keeperGraceMs
-    for (let pid = keeperOf(id); pid > 0; pid = keeperOf(id)) {
-      if (performance.now() > until) killAll([pid], 'SIGKILL')
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
   }
 
   const sweep = async (): Promise<{ removed: string[] }> => {
@@ -327,7 +320,9 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
       await groups.remove(id)
       removed.push(id)
     }
-    const owned = new Set((await records.all()).map(({ index }) => leases.of(index).veth))
+    await boxes.sweep()
+    const identities = [...(await records.all()).map(({ index }) => leases.of(index)), ...boxes.identities()]
+    const owned = new Set(identities.map(({ veth }) => veth))
     for (const veth of starting.size === 0 ? await network.interfaces() : []) {
       if (owned.has(veth)) continue
       await network.detachNamed(veth)
@@ -378,9 +373,13 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     remove,
     follow: (id, from, onBatch) => followLog(records.dir(id), from, exits.wait(id), onBatch),
     sweep,
-    close: () => exits.close(),
+    close: () => {
+      exits.close()
+      boxes.close()
+    },
     teardown: async () => {
       if (starting.size > 0 || (await list()).length > 0) throw new OciError('OCI_BUSY', stateDir)
+      await boxes.empty()
       ready = undefined
       await Promise.all([network.teardown(), ways.teardown()])
       await groups.teardown()

@@ -14,7 +14,7 @@ import { command } from './command.ts'
 import type { Disks } from './disk.ts'
 import type { ContainerSpec, Layer } from './driver.ts'
 import { isErrno, OciError } from './errors.ts'
-import type { Disk, Folder, Mounts } from './launcher.ts'
+import type { Disk, Folder, Mounts, Wire } from './launcher.ts'
 import { createLog } from './log-file.ts'
 import { memoryBounds } from './machine.ts'
 import { resolverText } from './network.ts'
@@ -29,22 +29,21 @@ export type Preparation = {
   cgroupsPath: string
   cgroups: Cgroups
   disks: Disks
-  hook: readonly string[] | undefined
+  wire: Wire | undefined
   merge: boolean
   /** File systems (`st_dev`) that refused an id-mapped mount. */
   refused: ReadonlySet<number>
 }
 
-/** Mounts that the launcher has to make before runc runs, and the file systems of the layers. */
-export type Prepared = { mounts: Mounts; devices: readonly number[] }
+/** What the launcher has to make before runc runs, and the file systems of the layers. */
+export type Prepared = { disk: Disk | undefined; mounts: Mounts; devices: readonly number[] }
 
 const overlayMagic = 0x794c7630
 
 /** Writes everything and gives the mounts left to make. May be called again with more in `refused`. */
 export const prepare = async (input: Preparation): Promise<Prepared> => {
   const { dir, spec, cgroups } = input
-  await Promise.all(['exit', 'persist', 'files'].map((name) => mkdir(join(dir, name), { recursive: true })))
-  if (!existsSync(join(dir, 'log'))) await createLog(dir)
+  await furnish(dir)
   const disk = await input.disks.of(dir, spec.limits.diskBytes)
   const place: Place = {
     ...input,
@@ -72,14 +71,14 @@ export const prepare = async (input: Preparation): Promise<Prepared> => {
     cgroups: { version: cgroups.version, binds: await cgroups.binds(input.cgroupsPath, told) },
     memory: memoryBounds(spec.limits, await cgroups.swap()),
     overlayVolatile: overlayVolatile(),
-    networkHook: input.hook,
+    networkName: input.wire?.name,
   }
   await writeFile(join(dir, 'config.json'), JSON.stringify(bundleConfig(bundle, input.merge)), {
     mode: 0o600,
   })
   return {
+    disk,
     mounts: {
-      ...(disk ? { disk } : {}),
       folders: [
         ...root.folders,
         ...layers.flatMap(({ folders }) => folders),
@@ -91,6 +90,12 @@ export const prepare = async (input: Preparation): Promise<Prepared> => {
     },
     devices: layers.flatMap(({ device }) => device ?? []),
   }
+}
+
+/** What is in every container's directory, whatever runs in it. Does nothing where it is there. */
+export const furnish = async (dir: string): Promise<void> => {
+  await Promise.all(['exit', 'persist', 'files'].map((name) => mkdir(join(dir, name), { recursive: true })))
+  if (!existsSync(join(dir, 'log'))) await createLog(dir)
 }
 
 /** Where what the container writes goes: to its disk, else beside its record. */

@@ -12,7 +12,8 @@ import { PassThrough, type Readable, type Writable } from 'node:stream'
 
 import { command, toolEnv } from './command.ts'
 import { OciError } from './errors.ts'
-import { launcherArgv, mountRefusedCode, type Launching } from './launcher.ts'
+import { launcherArgv, orderText, type Hull, type Order } from './launcher.ts'
+import { mountRefusedCode } from './launcher-script.ts'
 import { letGo } from './let-go.ts'
 import { logFileBytesMax } from './log-file.ts'
 import { readIfAny } from './record.ts'
@@ -27,28 +28,41 @@ const syncBytesMax = 64 * 1024
  */
 export type Runc = { root: string; runcPath: string; conmonPath: string }
 
-export type Launch = Launching & { id: string; dir: string }
+export type Launch = Pick<Order, 'group' | 'mounts'> & { id: string; dir: string; hull: Hull }
 
 /** The launcher could not make an id-mapped mount. */
 export class MountRefused extends Error {}
 
-/** Creates the container under conmon and lets it run. Resolves with the pid of its first process. */
-export const startDetached = async (runc: Runc, launch: Launch): Promise<number> => {
-  const { dir, id } = launch
-  const argv = launcherArgv(launch, conmonArgv(runc, launch))
-  const errors = join(dir, 'launch.err')
-  const file = await open(errors, 'w', 0o600)
-  let child: ChildProcess
+/** The launcher, with conmon's sync pipe as descriptor 3 and what it has to complain about in `dir`. */
+export const spawnLauncher = async (
+  dir: string,
+  argv: readonly string[],
+  stdin: 'ignore' | 'pipe',
+): Promise<ChildProcess> => {
+  const file = await open(errorsPath(dir), 'w', 0o600)
   try {
-    child = spawn('perl', argv, {
+    return spawn('perl', argv, {
       cwd: dir,
       detached: true,
       env: { ...toolEnv, _OCI_SYNCPIPE: '3' },
-      stdio: ['ignore', file.fd, file.fd, 'pipe'],
+      stdio: [stdin, file.fd, file.fd, 'pipe'],
     })
   } finally {
     await file.close()
   }
+}
+
+const errorsPath = (dir: string): string => join(dir, 'launch.err')
+
+/**
+ * Creates the container under conmon and lets it run. `waiting` is a launcher that has made the hull already.
+ * Resolves with the pid of its first process.
+ */
+export const startDetached = async (runc: Runc, launch: Launch, waiting?: ChildProcess): Promise<number> => {
+  const { dir, id, hull } = launch
+  const order = { ...launch, command: conmonArgv(runc, launch) }
+  const child = waiting ?? (await spawnLauncher(dir, launcherArgv(hull, order), 'ignore'))
+  waiting?.stdin?.end(orderText(order))
   const [told, code] = await readSync(child)
   const { pid, message } = parseSync(told)
   if (pid > 0) {
@@ -56,7 +70,7 @@ export const startDetached = async (runc: Runc, launch: Launch): Promise<number>
       await command([runc.runcPath, '--root', runc.root, 'start', id])
     return pid
   }
-  const text = `${message} ${await readFile(errors, 'utf8')}`.trim()
+  const text = `${message} ${await readFile(errorsPath(dir), 'utf8')}`.trim()
   if (code === mountRefusedCode) throw new MountRefused(text)
   throw new OciError('OCI_START', `${id}: ${text.slice(0, 2_000)}`)
 }
@@ -132,9 +146,10 @@ export const startAttached = async (
   launch: Launch,
   terminal: { columns: number; rows: number } | undefined,
 ): Promise<AttachedRun> => {
-  const { dir, id } = launch
+  const { dir, id, hull } = launch
   const run = [runc.runcPath, '--root', runc.root, 'run', '--bundle', dir, '--pid-file', join(dir, 'pid'), id]
-  const argv = launcherArgv(launch, terminal ? inTerminal(run, terminal, true) : run)
+  const command = terminal ? inTerminal(run, terminal, true) : run
+  const argv = launcherArgv(hull, { ...launch, command })
   const child = spawn('perl', argv, { cwd: dir, detached: true, env: toolEnv, stdio: 'pipe' })
   // Read from the start: what nobody reads when a process exits, Node throws away.
   const output = child.stdout.pipe(new PassThrough())

@@ -15,7 +15,7 @@ import {
   type Driver,
   type LogLine,
 } from '../../src/oci/driver.ts'
-import { openOciDriver } from '../../src/oci/oci.ts'
+import { openOciDriver, type OciOptions } from '../../src/oci/oci.ts'
 import { openProcessDriver } from '../../src/oci/process.ts'
 
 const home = process.env['MANIFOLD_HOME'] ?? join(homedir(), '.manifold')
@@ -51,14 +51,18 @@ export type Ran = {
 const open = { oci: openOciDriver, process: openProcessDriver }
 
 /** A driver that is emptied and torn down with the test. */
-export const makeBench = async (t: Test, kind: 'oci' | 'process'): Promise<Bench> => {
+export const makeBench = async (
+  t: Test,
+  kind: 'oci' | 'process',
+  more: Pick<OciOptions, 'ready'> = {},
+): Promise<Bench> => {
   const dir = mkdtempSync(join(tmpdir(), `manifold-${kind}-`))
   const stateDir = join(dir, 'containers')
   const slug = join(dir, 'slug')
   await mkdir(join(slug, 'bin'), { recursive: true })
   await writeFile(join(slug, 'hello'), 'hello\n')
   await writeFile(join(slug, 'bin/run'), '#!/bin/bash\necho ran "$@"\n', { mode: 0o755 })
-  const driver = await open[kind]({ stateDir, now: () => Date.now() })
+  const driver = await open[kind]({ stateDir, now: () => Date.now(), ...more })
   t.teardown(async () => {
     for (const { id } of await driver.list()) await driver.remove(id)
     driver.close()

@@ -22,7 +22,7 @@ const input: BundleInput = {
   cgroups: { version: 1, binds: [] },
   memory: { memoryBytes: 256 * mb, memoryAndSwapBytes: 256 * mb },
   overlayVolatile: true,
-  networkHook: undefined,
+  networkName: '/c1/net',
 }
 
 type Mount = { destination: string; type: string; source: string; options: string[] }
@@ -61,8 +61,10 @@ t.test('the bounds on memory are told as runc wants them', async (t) => {
 })
 
 t.test('a container has every namespace but that of users', async (t) => {
-  const types = configOf().linux.namespaces.map(({ type }) => type)
-  t.same(types.toSorted(), ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'])
+  const { namespaces } = configOf().linux
+  t.same(namespaces.map(({ type }) => type).toSorted(), ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'])
+  t.match(namespaces.at(-1), { type: 'network', path: '/c1/net' }, 'that of the network is there already')
+  t.equal(configOf({ networkName: undefined }).linux.namespaces.length, 5)
 })
 
 t.test('what stands in for files of the group is mounted over it, in either version', async (t) => {

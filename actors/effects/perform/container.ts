@@ -65,6 +65,9 @@ export const limitsOf = (size: DynoSize): ContainerSpec['limits'] => ({
   diskBytes: heroku.dynoDiskBytes,
 })
 
+/** Made ahead for dynos that start detached: a few of one app at once, and what an idle host may spend. */
+export const dynosReady = { count: 4, diskBytes: heroku.dynoDiskBytes }
+
 export const performContainer = (deps: ContainerDeps): Effects => {
   const { driver, slugs, shuttle, random } = deps
   const clients = openClients(deps)

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { slugObject } from '../../../actors/effects/perform/builder.ts'
-import { performContainer } from '../../../actors/effects/perform/container.ts'
+import { dynosReady, performContainer } from '../../../actors/effects/perform/container.ts'
 import { createSlugs } from '../../../actors/effects/perform/container/slugs.ts'
 import type { Run, Slug } from '../../../actors/protocols/shapes.ts'
 import { logStart, type Driver } from '../../../src/oci/driver.ts'
@@ -33,7 +33,8 @@ const fileBytes = 64 * 1024
 
 /** @param folder of its own, which the caller removes; @param root of the stack */
 export const openYard = async (folder: string, root: string): Promise<Yard> => {
-  const driver = await openOciDriver({ stateDir: join(folder, 'containers'), now: () => Date.now() })
+  const stateDir = join(folder, 'containers')
+  const driver = await openOciDriver({ stateDir, now: () => Date.now(), ready: dynosReady })
   const packed = new Map<string, string>()
   const nothing = (): Promise<never> => Promise.reject(new Error('the bench has no such thing'))
   const slugs = createSlugs({
