@@ -14,6 +14,7 @@ import type { Driver } from '../../src/oci/driver.ts'
 import { openOciDriver } from '../../src/oci/oci.ts'
 import { openProcessDriver } from '../../src/oci/process.ts'
 import type { Effects } from '../../src/ports/effects.ts'
+import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import type { Sandbox } from '../../src/slug/sandbox.ts'
@@ -21,7 +22,7 @@ import { findNpm, platformNode } from '../../src/slug/platform-node.ts'
 import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { performBuilder } from '../effects/perform/builder.ts'
 import { performCensus } from '../effects/perform/census.ts'
-import { dynosReady, limitsOf, performContainer } from '../effects/perform/container.ts'
+import { dynosReady, limitsOf, performContainer, slugsInUse } from '../effects/perform/container.ts'
 import { openInside, type Inside } from '../effects/perform/container/inside.ts'
 import { createSlugs } from '../effects/perform/container/slugs.ts'
 import { newestRoot, wholeMachine, type StackRoot } from '../effects/perform/container/stacks.ts'
@@ -60,6 +61,7 @@ export type EngineDeps = {
   readonly rendezvous: Rendezvous
   readonly random: Random
   readonly now: () => number
+  readonly log: Log
   readonly appUrl: (appName: string) => string
   /** Addresses that no dyno reaches from the first on. */
   readonly denied: readonly string[]
@@ -124,7 +126,14 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const ownNode = await platformNode(paths.buildNode, { node: process.execPath, npm })
   const platform = { env: { ...settings.buildEnv, ...ownNode.env }, mounts: ownNode.mounts }
   const buildpacks = openRegistry(settings.buildpacks, builtinFolders)
-  const slugs = createSlugs({ ...deps, folder: paths.slugs, objects: bus.objects })
+  const slugs = createSlugs({
+    ...deps,
+    folder: paths.slugs,
+    objects: bus.objects,
+    inUse: () => slugsInUse(driver),
+    onError: (cause) =>
+      deps.log({ at: 'slugs-not-pruned', reason: cause instanceof Error ? cause.message : 'unknown' }),
+  })
   const { store, objects, transport } = bus
   return {
     driver,

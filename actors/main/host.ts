@@ -136,6 +136,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     rendezvous,
     random,
     now,
+    log,
     appUrl,
     denied: busAddresses?.now() ?? [],
     deliver: deliverThrough(() => node, clock),

@@ -8,7 +8,7 @@ import { totalmem } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import { OciError } from '../../../src/oci/errors.ts'
-import type { Attached, ContainerSpec, Driver } from '../../../src/oci/driver.ts'
+import type { Attached, ContainerSpec, Driver, Found as Listed } from '../../../src/oci/driver.ts'
 import { containersMemoryBytes } from '../../../src/oci/machine.ts'
 import type { Random } from '../../../src/ports/random.ts'
 import type { Rendezvous } from '../../../src/rendezvous/rendezvous.ts'
@@ -199,9 +199,10 @@ export const performContainer = (deps: ContainerDeps): Effects => {
     'container.list': async () => {
       try {
         const all = await driver.list()
-        const runs = all.flatMap(({ labels, startedAtMs, address, outer = null }): Found[] => {
-          if (labels['kind'] !== 'dyno' || labels['run'] === undefined) return []
-          const run = JSON.parse(labels['run']) as Run
+        const runs = all.flatMap((container): Found[] => {
+          const run = runOf(container)
+          if (run === undefined) return []
+          const { labels, startedAtMs, address, outer = null } = container
           return [{ run, startedAt: startedAtMs, address, port: Number(labels['port']), outer }]
         })
         return { runs }
@@ -215,6 +216,13 @@ export const performContainer = (deps: ContainerDeps): Effects => {
       Promise.resolve({ memoryBytes: deps.memoryBytes ?? containersMemoryBytes(totalmem()) }),
   }
 }
+
+const runOf = ({ labels }: Pick<Listed, 'labels'>): Run | undefined =>
+  labels['kind'] === 'dyno' && labels['run'] !== undefined ? (JSON.parse(labels['run']) as Run) : undefined
+
+/** Sums of the slugs from which containers of this host run. */
+export const slugsInUse = async (driver: Pick<Driver, 'list'>): Promise<ReadonlySet<string>> =>
+  new Set((await driver.list()).flatMap((container) => runOf(container)?.slug.sha256 ?? []))
 
 /** Whether routers lead to it. A one-off may be of type web, but serves nobody. */
 const serves = (run: Run): boolean => run.type === 'web' && run.timeToLiveMs === null

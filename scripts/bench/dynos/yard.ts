@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { slugObject } from '../../../actors/effects/perform/builder.ts'
-import { dynosReady, performContainer } from '../../../actors/effects/perform/container.ts'
+import { dynosReady, performContainer, slugsInUse } from '../../../actors/effects/perform/container.ts'
 import { createSlugs } from '../../../actors/effects/perform/container/slugs.ts'
 import type { Run, Slug } from '../../../actors/protocols/shapes.ts'
 import { logStart, type Driver } from '../../../src/oci/driver.ts'
@@ -46,6 +46,10 @@ export const openYard = async (folder: string, root: string): Promise<Yard> => {
       list: nothing,
     },
     now: () => Date.now(),
+    inUse: () => slugsInUse(driver),
+    onError: (cause) => {
+      throw cause
+    },
   })
   const effects = performContainer({
     driver,

@@ -15,6 +15,7 @@ import type { Slug } from '../../../protocols/shapes.ts'
 import { slugObject } from '../builder.ts'
 import { asEffectFailure } from '../names.ts'
 import { createPacked } from './packed.ts'
+import { createUnpacked } from './unpacked.ts'
 
 export type Slugs = {
   /** The folder of the unpacked slug. Fails with `R17` or `slug_missing`. */
@@ -37,14 +38,23 @@ export type SlugsDeps = {
   /** The packed slug from another host's disk; undefined when nobody is known to have it. May reject. */
   readonly fetchSlug?: (sha256: string) => Promise<AsyncIterable<Uint8Array> | undefined>
   readonly packedBytesMax?: number
+  readonly unpackedBytesMax?: number
+  /** Sums of the slugs from which containers run. */
+  readonly inUse: () => Promise<ReadonlySet<string>>
+  readonly onError: (cause: unknown) => void
 }
 
 const packedBytesMaxDefault = 2 * 1024 ** 3
+const unpackedBytesMaxDefault = 20 * 1024 ** 3
 
 export const createSlugs = (deps: SlugsDeps): Slugs => {
   const { folder, objects } = deps
   const preparing = new Map<string, Promise<string>>()
   const packed = createPacked(join(folder, 'packed'), deps.packedBytesMax ?? packedBytesMaxDefault)
+  const unpacked = createUnpacked({
+    ...deps,
+    bytesMax: deps.unpackedBytesMax ?? unpackedBytesMaxDefault,
+  })
   const folderOf = (slug: Slug): string => join(folder, slug.sha256)
 
   /** Unpacks what `source` gives, if it is right. @returns false when there is no source */
@@ -82,12 +92,19 @@ export const createSlugs = (deps: SlugsDeps): Slugs => {
 
   const fetchAndUnpack = async (slug: Slug): Promise<string> => {
     const into = folderOf(slug)
-    if (existsSync(into)) return into
     try {
       await mkdir(folder, { recursive: true, mode: 0o711 })
-      if (await takeNear(slug, into)) return into
-      if (!(await take(slug, await objects.get(slugObject(slug.sha256)), into)))
+      // Marked first: what is about to be used is not taken away.
+      // Marked first: what is about to be used is not taken away.
+      if (existsSync(into)) await unpacked.used(slug.sha256)
+      if (existsSync(into)) return into
+      if (
+        !(await takeNear(slug, into)) &&
+        !(await take(slug, await objects.get(slugObject(slug.sha256)), into))
+      )
         throw new EffectFailed('slug_missing', `slug ${slug.sha256} is nowhere`)
+      await unpacked.used(slug.sha256)
+      makeRoom()
       return into
     } catch (error) {
       if (error instanceof ObjectCorrupt || (error instanceof SlugError && error.code === 'SLUG_CHECKSUM'))
@@ -95,6 +112,9 @@ export const createSlugs = (deps: SlugsDeps): Slugs => {
       throw asEffectFailure(error)
     }
   }
+
+  /** Others may have to go for a new one, which nobody waits for. */
+  const makeRoom = (): void => void unpacked.prune().catch(deps.onError)
 
   return {
     folderOf,
@@ -105,6 +125,8 @@ export const createSlugs = (deps: SlugsDeps): Slugs => {
       try {
         await mkdir(folder, { recursive: true, mode: 0o711 })
         await adopt(tree, join(folder, sha256))
+        await unpacked.used(sha256)
+        makeRoom()
         return true
       } catch {
         return false
