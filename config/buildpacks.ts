@@ -13,3 +13,15 @@ export const fallbackNames: readonly string[] = ['heroku/procfile']
 export const builtinFolders: Readonly<Record<string, string>> = Object.fromEntries(
   builtinNames.map((name) => [name, join(import.meta.dirname, 'buildpacks', name.slice('heroku/'.length))]),
 )
+
+/** What the built-in ones have in common: a folder of shell functions, and where it lies for them. */
+export const helpers = {
+  env: { MANIFOLD_BUILDPACK_LIB: '/opt/manifold/buildpack-lib' },
+  mounts: [
+    {
+      source: join(import.meta.dirname, 'buildpacks/lib'),
+      target: '/opt/manifold/buildpack-lib',
+      mode: 'ro' as const,
+    },
+  ],
+}

@@ -2,27 +2,23 @@
  * The built-in buildpacks with real parties: the sample app pushed by git's own client, compiled, adopted and
  * run; an app with dependencies from the npm registry, built twice.
  */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import { cp, mkdir, readFile, readdir, stat } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { builtinFolders, fallbackNames } from '../config/buildpacks.ts'
 import { checkoutCommit } from '../src/git/checkout.ts'
 import { hookServer } from '../src/git/hook-server.ts'
 import { createRepository } from '../src/git/repository.ts'
 import { serveGit } from '../src/git/serve.ts'
 import { judge } from '../src/git/updates.ts'
-import { compile, type Compiled, type CompileOptions } from '../src/slug/compile.ts'
-import { BuildFailure } from '../src/slug/failure.ts'
-import { findNpm, platformNode } from '../src/slug/platform-node.ts'
-import { passEnv } from '../src/slug/sandbox.ts'
+import { compile, type Compiled } from '../src/slug/compile.ts'
+import { findNpm } from '../src/slug/platform-node.ts'
 import { adopt } from '../src/slug/unpack.ts'
-import { named } from './kit/builds.ts'
-import { files, scratch } from './kit/files.ts'
-import { localSandbox } from './kit/local-sandbox.ts'
+import { openCompiler, startDyno } from './kit/compiler.ts'
+import { files } from './kit/files.ts'
 import { until } from './kit/until.ts'
 
 const exec = promisify(execFile)
@@ -31,58 +27,7 @@ const path = process.env['PATH'] ?? ''
 // Fetching a version of Node.js takes longer than most tests may.
 t.setTimeout(300_000)
 
-/** One scratch directory for all: the cache and the platform's Node.js are filled once. */
-const dir = await scratch(t)
-
-/** Compile options for a build of that name. */
-async function options(build: string): Promise<Omit<CompileOptions, 'checkout' | 'onOutput'>> {
-  const platform = await platformNode(join(dir, 'node'), { node: process.execPath, npm: await findNpm(path) })
-  return {
-    sandbox: localSandbox,
-    workDir: join(dir, build),
-    cacheDir: join(dir, 'cache'),
-    token: 'c0ffee12',
-    stack: 'heroku-24',
-    sourceVersion: 'abc123',
-    requestId: build,
-    config: {},
-    platform: { env: { ...platform.env, ...passEnv(process.env) }, mounts: platform.mounts },
-    slugFile: join(dir, `${build}.tgz`),
-    buildpacks: [],
-    ...named(builtinFolders),
-    fallbacks: fallbackNames,
-    buildpackStore: join(dir, 'store'),
-  }
-}
-
-type Built = { output: string; result?: Compiled; failure?: BuildFailure }
-
-async function build(
-  name: string,
-  source: Record<string, string>,
-  more: Partial<CompileOptions> = {},
-): Promise<Built> {
-  let output = ''
-  const onOutput = (text: string): void => {
-    output += text
-  }
-  const checkout = async (into: string): Promise<void> => void (await files(into, source))
-  try {
-    const result = await compile({ ...(await options(name)), checkout, onOutput, ...more })
-    return { output, result }
-  } catch (failure) {
-    if (!(failure instanceof BuildFailure)) throw failure
-    return { output, failure }
-  }
-}
-
-/** Runs a command in an app as a dyno does: .profile.d first, in the app's directory. */
-function start(app: string, command: string, env: Record<string, string>): ReturnType<typeof spawn> {
-  const all = Object.entries({ HOME: app, PATH: '/usr/local/bin:/usr/bin:/bin', ...env })
-  const script = `for f in .profile.d/*.sh; do . "$f"; done; exec ${command}`
-  const argv = ['-i', ...all.map(([name, value]) => `${name}=${value}`), 'bash', '-c', script]
-  return spawn('env', argv, { cwd: app, stdio: ['ignore', 'pipe', 'inherit'] })
-}
+const { dir, options, build } = await openCompiler(t)
 
 t.test('the sample app is pushed, compiled, adopted and answers', async (t) => {
   const repository = join(dir, 'hello.git')
@@ -131,7 +76,7 @@ t.test('the sample app is pushed, compiled, adopted and answers', async (t) => {
 
   const into = join(dir, 'slugs/hello')
   await adopt(result?.appDir ?? '', into)
-  const dyno = start(into, 'node web.js', { PORT: '0', DYNO: 'web.7', GREETING: 'Good day' })
+  const dyno = startDyno(into, 'node web.js', { PORT: '0', DYNO: 'web.7', GREETING: 'Good day' })
   t.teardown(() => dyno.kill('SIGKILL'))
   let log = ''
   dyno.stdout?.on('data', (bytes: Buffer) => {
@@ -204,7 +149,7 @@ t.test(
       ['ms'],
     )
 
-    const dyno = start(
+    const dyno = startDyno(
       app,
       "sh -c 'echo $NODE_ENV $WEB_MEMORY $MEMORY_AVAILABLE $WEB_CONCURRENCY; npm --version'",
       {},
@@ -227,16 +172,25 @@ t.test('mistakes in a Node.js app are told in one clear line', async (t) => {
   t.match(await said('json', { 'package.json': '{' }), ' !     Unable to parse package.json')
   t.match(
     await said('range', manifest({ engines: { node: 'newest' } })),
-    ' !     engines.node in package.json is not a semver range: newest',
+    ' !     Invalid semver requirement\n !     \n !     engines.node in package.json is newest\n',
   )
   t.match(
     await said('none', manifest({ engines: { node: '>=1000' } })),
-    ' !     No matching version found for Node.js: >=1000',
+    ' !     No matching version found for Node: >=1000',
   )
-  t.match(await said('yarn', { ...manifest({}), 'yarn.lock': '' }), ' !     yarn.lock is not supported')
   t.match(
-    await said('pnpm', manifest({ packageManager: 'pnpm@10' })),
-    ' !     packageManager pnpm is not supported',
+    await said('locks', { ...manifest({}), 'yarn.lock': '', 'package-lock.json': '{}' }),
+    ' !     Multiple lockfiles found\n !     \n !     Only one of them can say what is installed: ' +
+      'package-lock.json, yarn.lock.\n',
+  )
+  t.match(
+    await said('bun', manifest({ packageManager: 'bun@1.2.0' })),
+    ' !     packageManager bun is not supported',
+  )
+  t.match(await said('file', { ...manifest({}), '.heroku': '' }), ' !     The directory .heroku could not be')
+  t.match(
+    await said('range of yarn', { ...manifest({ engines: { yarn: '0.1.999' } }), 'yarn.lock': '' }),
+    ' !     No matching version found for yarn: 0.1.999',
   )
   t.match(
     await said('build', manifest({ scripts: { build: 'echo half; exit 3' } })),

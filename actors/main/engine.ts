@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import type { Duplex } from 'node:stream'
-import { builtinFolders } from '../../config/buildpacks.ts'
+import { builtinFolders, helpers } from '../../config/buildpacks.ts'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'
 import type { Settings } from '../../config/load.ts'
@@ -124,7 +124,10 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const sandboxOf = (stack: string): Sandbox => containerSandbox({ driver, on: rootOf(stack), limits, newId })
   const npm = await findNpm(settings.searchPath)
   const ownNode = await platformNode(paths.buildNode, { node: process.execPath, npm })
-  const platform = { env: { ...settings.buildEnv, ...ownNode.env }, mounts: ownNode.mounts }
+  const platform = {
+    env: { ...settings.buildEnv, ...ownNode.env, ...helpers.env },
+    mounts: [...ownNode.mounts, ...helpers.mounts],
+  }
   const buildpacks = openRegistry(settings.buildpacks, builtinFolders)
   const slugs = createSlugs({
     ...deps,

@@ -33,7 +33,7 @@ resolve_node() {
 install_node() {
   [ -z "$plan_node" ] || line "Resolving node version $plan_node..."
   node_version=$(resolve_node)
-  [ -n "$node_version" ] || fail "No matching version found for Node.js: $plan_node" \
+  [ -n "$node_version" ] || fail "No matching version found for Node: $plan_node" '' \
     "See npm's package $node_package for the versions there are, and set engines.node in package.json."
   local kept="$cache/node/$node_version"
   if [ -x "$kept/bin/node" ] && { [ -z "$plan_native" ] || [ -d "$kept/include" ]; }; then
@@ -75,7 +75,7 @@ fetch_node() {
 }
 
 # npm for this Node.js: the wanted one; else the platform's when it runs on it; else the last that does.
-install_npm() {
+install_own_npm() {
   local modules="$build/.heroku/node/lib/node_modules" wanted=$plan_npm
   npm_version=$plan_own_npm
   mkdir -p "$modules"
@@ -104,17 +104,49 @@ fits() {
 
 # Fetches the newest npm of a range, unless the cached one is of that range; sets npm_version.
 fetch_npm() {
-  local kept="$cache/npm-cli"
-  if [ -f "$kept/version" ] && fits "$(cat "$kept/version")" "$1"; then
-    npm_version=$(cat "$kept/version")
+  fetch_tool npm "$1" npm-cli
+  npm_version=$tool_version
+}
+
+# yarn or pnpm, when the app is theirs: beside npm, as at run time `yarn start` is the command.
+install_manager() {
+  [ "$plan_manager" != npm ] || return 0
+  local name=$plan_manager modules="$build/.heroku/node/lib/node_modules" at
+  # A Yarn that is checked in is the one.
+  at=$(sed -n 's/^yarnPath: *["'"'"']\{0,1\}\([^"'"'"']*\).*/\1/p' "$build/.yarnrc.yml" 2> /dev/null || true)
+  if [ "$name" = yarn ] && [ -n "$at" ]; then
+    [ -f "$build/$at" ] || fail 'Yarn was not found' '' ".yarnrc.yml has it at $at, which is not checked in."
+    line "Using yarn of $at"
+  else
+    fetch_tool "$plan_package" "$plan_range" "$name-cli"
+    line "Using $name $tool_version"
+  fi
+  [ -z "${tool_version:-}" ] || cp -a "$cache/$name-cli/package" "$modules/$name"
+  for file in yarn.js pnpm.cjs pnpm.mjs; do
+    [ ! -f "$modules/$name/bin/$file" ] || at=".heroku/node/lib/node_modules/$name/bin/$file"
+  done
+  # At run time the app lies elsewhere: found from where the command is.
+  printf '#!/bin/sh\nexec node "$(dirname "$0")/../../../%s" "$@"\n' "$at" > "$build/.heroku/node/bin/$name"
+  chmod 0755 "$build/.heroku/node/bin/$name"
+}
+
+# fetch_tool PACKAGE RANGE FOLDER: its newest of the range into the cache, unless the cached one is of it; sets
+# tool_version.
+fetch_tool() {
+  local kept="$cache/$3" version
+  if [ -f "$kept/version" ] && fits "$(cat "$kept/version")" "$2"; then
+    tool_version=$(cat "$kept/version")
     return
   fi
-  line "Downloading npm $1..."
+  version=$(platform_npm view "$1" versions --json 2> /dev/null | newest "$2") || true
+  [ -n "$version" ] || fail "No matching version found for ${3%-cli}: $2" '' \
+    "See npm's package $1 for the versions there are, and set engines.${3%-cli} in package.json."
+  line "Downloading ${3%-cli} $version..."
   rm -rf "$kept"
   mkdir -p "$kept"
-  platform_npm pack --silent --pack-destination "$kept" "npm@$1" > /dev/null || fail "Unable to fetch npm@$1."
+  platform_npm pack --silent --pack-destination "$kept" "$1@$version" > /dev/null || fail "Unable to fetch $1@$version."
   tar -xzf "$kept"/*.tgz -C "$kept"
   rm -rf "$kept"/*.tgz "$kept/package/docs" "$kept/package/man"
-  npm_version=$("$platform/bin/node" -p 'require(process.argv[1]).version' "$kept/package/package.json")
-  echo "$npm_version" > "$kept/version"
+  tool_version=$version
+  echo "$version" > "$kept/version"
 }

@@ -1,4 +1,4 @@
-# What the pusher sees: sections, indented lines, errors. Sourced by bin/compile.
+# What the pusher sees: sections, indented lines, errors. Sourced by bin/compile of each built-in buildpack.
 
 section() { printf -- '-----> %s\n' "$1"; }
 line() { printf '       %s\n' "${1:-}"; }
@@ -7,6 +7,7 @@ indent() { sed -u 's/^/       /'; }
 # Ends the build; every argument is a line of the reason.
 fail() {
   printf '\n'
+  section 'Build failed'
   for text in "$@"; do printf ' !     %s\n' "$text"; done
   printf '\n'
   exit 1
