@@ -35,6 +35,9 @@ const counted1 = async (path: string): Promise<Counted> => {
   }
 }
 
+/** What is in a huge page beside its first, where they have 2 MB. */
+const hugePages = 511
+
 const counted2 = async (path: string): Promise<Counted> => {
   const stat = await fields(join(path, 'memory.stat'))
   return {
@@ -42,8 +45,9 @@ const counted2 = async (path: string): Promise<Counted> => {
     rssBytes: stat.get('anon') ?? 0,
     cacheBytes: stat.get('file') ?? 0,
     swapBytes: Number(await text(join(path, 'memory.swap.current'))),
-    // Version 2 counts no pages charged and freed: these are the nearest it has.
-    pgpgin: stat.get('pgfault') ?? 0,
+    // Version 2 counts no pages charged and freed: these are the nearest it has. A fault brings one page, or
+    // a huge one.
+    pgpgin: (stat.get('pgfault') ?? 0) + hugePages * (stat.get('thp_fault_alloc') ?? 0),
     pgpgout: stat.get('pgsteal') ?? 0,
     pids: Number(await text(join(path, 'pids.current'))),
   }

@@ -8,9 +8,10 @@ import { get } from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
 
-import { logStart } from '../../src/oci/driver.ts'
+import { logStart, type Stats } from '../../src/oci/driver.ts'
 import { logFileBytesMax } from '../../src/oci/log-file.ts'
 import { makeBench, noContainers, type Bench } from '../kit/containers.ts'
+import { leftovers } from '../kit/leftovers.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(120_000)
@@ -200,6 +201,47 @@ except OSError as error: print(len(a), error.strerror)`
   await driver.follow('flood', logStart, (batch) => void (lost ||= batch.lost)).done
   t.ok(lost, 'what was rotated away unread is told')
   await driver.signal('hog', 'SIGKILL', 'all')
+})
+
+t.test('what takes all it can of anything hurts nobody, and nothing is left of it', { skip }, async (t) => {
+  const bench = await makeBench(t, 'oci')
+  const { driver, spec, stateDir } = bench
+  const mb = 2 ** 20
+  const limits = { ...spec('', '').limits, diskBytes: 128 * mb }
+  const hoard = 'while (open($f, "<", "/dev/null")) { push @all, $f; undef $f } print "all\\n"; sleep 600'
+  const attacks: Record<string, { script: string; rages: (stats: Stats, output: string) => boolean }> = {
+    memory: {
+      script: `while :; do perl -e '$all .= "a" x ${mb} while 1'; echo again; done`,
+      rages: (_, output) => output.split('again').length > 3,
+    },
+    disk: {
+      script: 'while :; do cat /dev/zero >/tmp/all; rm /tmp/all; done',
+      rages: (_, output) => output.split('No space left').length > 3,
+    },
+    files: {
+      script: `for n in 1 2 3 4 5 6 7 8; do perl -e '$| = 1; ${hoard}' & done; wait`,
+      rages: (_, output) => output.split('all').length > 8,
+    },
+    forks: {
+      script: 'bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 600',
+      rages: ({ pids }) => pids >= 60,
+    },
+  }
+  const served = await neighbour(bench)
+  // An empty disk of each size is kept for the next.
+  const left = (): string[] => leftovers(stateDir).filter((name) => !name.startsWith('disk-'))
+  const before = left()
+  for (const [id, { script, rages }] of Object.entries(attacks)) {
+    await driver.start(spec(id, script, { limits }))
+    const log = join(stateDir, id, 'log')
+    await until(async () => rages(await driver.stats(id), readFileSync(log, 'utf8')), {
+      what: `${id} taken`,
+      timeoutMs: 60_000,
+    })
+    for (let i = 0; i < 20; i++) t.equal(await served(), 200, `beside ${id}`)
+    await driver.remove(id)
+    t.strictSame(left(), before, `after ${id}`)
+  }
 })
 
 /** A container that serves, asked with a bound on time. */

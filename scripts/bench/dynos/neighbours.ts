@@ -24,11 +24,23 @@ class Hello(BaseHTTPRequestHandler):
 ThreadingHTTPServer(('', int(os.environ['PORT'])), Hello).serve_forever()
 `
 
+/** As many as it may, and then again. */
+const hoard = 'while (open($one, "<", "/dev/null")) { push @all, $one; undef $one }'
+
 /** Each is a process type of the hostile app. */
 const hostilities = {
   hog: { what: 'a CPU hog on every core', command: 'for i in 1 2 3 4; do while :; do :; done & done; wait' },
   forks: { what: 'a fork bomb', command: 'bomb() { bomb | bomb & }; bomb; sleep 86400' },
   flood: { what: 'a log flood', command: 'exec yes "a line of a process that never stops to talk"' },
+  memory: {
+    what: 'a memory bomb',
+    command: `while :; do perl -e '$all .= "a" x 1048576 while 1'; done`,
+  },
+  disk: { what: 'a disk filler', command: 'while :; do cat /dev/zero >/tmp/all; rm /tmp/all; done' },
+  files: {
+    what: 'hoarders of open files',
+    command: `for n in 1 2 3 4 5 6 7 8; do while :; do perl -e '${hoard}'; done & done; wait`,
+  },
 } as const
 
 const everyMs = 10
