@@ -79,7 +79,8 @@ export const openNetwork = (hash: string): Network => {
     if (!existsSync(`/sys/class/net/${bridge}`)) {
       await command(['ip', '-batch', '-'], `link add ${bridge} type bridge\n`)
     }
-    await command(['ip', '-batch', '-'], bridgeBatch(bridge, gateway, range.bits))
+    const address = (await readFile(`/sys/class/net/${bridge}/address`, 'utf8')).trim()
+    await command(['ip', '-batch', '-'], bridgeBatch(bridge, address, `${gateway}/${range.bits}`))
     await writeFile('/proc/sys/net/ipv4/ip_forward', '1')
     const servers = resolvers(await hostResolvers()).filter((address) => address.includes('.'))
     const relay = servers.every(isLoopback) ? servers[0] : undefined
@@ -114,8 +115,17 @@ export const openNetwork = (hash: string): Network => {
   }
 }
 
-const bridgeBatch = (bridge: string, gateway: string, bits: number): string =>
-  [`addr replace ${gateway}/${bits} dev ${bridge}`, `link set ${bridge} up`, ''].join('\n')
+/**
+ * A bridge that was never given the address it has takes over the lowest one of its ports, anew with each
+ * that comes or goes: what containers send to the old one is then lost, until they ask for the gateway again.
+ */
+const bridgeBatch = (bridge: string, address: string, gateway: string): string =>
+  [
+    `link set ${bridge} address ${address}`,
+    `addr replace ${gateway} dev ${bridge}`,
+    `link set ${bridge} up`,
+    '',
+  ].join('\n')
 
 type Rules = {
   table: string

@@ -111,6 +111,23 @@ t.test('a second home has another network and cannot reach the first', { skip },
   t.not(bridgeAddress(one), bridgeAddress(two))
 })
 
+t.test('the gateway of containers stays the same one, whoever comes and goes', { skip }, async (t) => {
+  const bench = await makeBench(t, 'oci')
+  const { driver, spec, stateDir } = bench
+  const hash = homeHash(stateDir)
+  const macOf = (name: string): string => readFileSync(`/sys/class/net/${name}/address`, 'utf8')
+  await bench.run('first', 'true')
+  const mac = macOf(bridgeName(hash))
+  for (const id of ['one', 'two']) {
+    await driver.start(spec(id, 'sleep 600'))
+    const ports = readdirSync('/sys/class/net').filter((name) => name.startsWith(vethPrefix(hash)))
+    t.equal(macOf(bridgeName(hash)), mac, 'containers know it by that')
+    t.notOk(ports.map(macOf).includes(mac), 'it does not leave with one of them')
+  }
+  await driver.remove('one')
+  t.equal(macOf(bridgeName(hash)), mac)
+})
+
 t.test('addresses and user ids are not used again, also after a restart', { skip }, async (t) => {
   const { driver, spec, run, stateDir } = await makeBench(t, 'oci')
   const { address } = await driver.start(spec('one', 'true'))
