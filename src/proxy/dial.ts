@@ -46,6 +46,7 @@ export class Dial {
   #counted = false
   #tried: Set<TargetLoad<Link>> | null = null
   #tries = 0
+  #triesAsked = 0
   #looks = 0
   #last: 'H19' | 'H21' = 'H21'
 
@@ -76,7 +77,19 @@ export class Dial {
     this.#user.dialed(link)
   }
 
-  /** After `dialParked`. */
+  /**
+   * After `dialFailed`: whether `again` may follow, with the route as it is by now. Yes once for each target
+   * that failed, so that a route which has not changed is not looked at for ever.
+   */
+  mayBeElsewhere(code: DialFailure): boolean {
+    const { connectTriesMax, connectTotalMs } = this.#core.limits
+    const isNews = this.#tries > this.#triesAsked
+    this.#triesAsked = this.#tries
+    const mayTry = this.#tries < connectTriesMax && this.#core.nowMs() - this.#startMs < connectTotalMs
+    return (code === 'H19' || code === 'H21') && isNews && mayTry
+  }
+
+  /** After `dialParked`, or `dialFailed` of targets that may have been replaced. */
   again(route: Route): void {
     this.#route = route
     if (this.#core.nowMs() - this.#startMs < this.#core.limits.connectTotalMs) return this.attempt()

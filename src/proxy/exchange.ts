@@ -135,7 +135,10 @@ export class Exchange implements ClientExchange, Dialer, Replied {
   }
 
   dialFailed(code: DialFailure): void {
-    this.#fail(failed(code))
+    if (this.#dial?.mayBeElsewhere(code) !== true) return this.#fail(failed(code))
+    // By the route as it is now: others may have taken the place of those that are not there.
+    this.#stage = 'resolving'
+    this.start()
   }
 
   dialParked(untilMs: number): void {
@@ -243,10 +246,7 @@ export class Exchange implements ClientExchange, Dialer, Replied {
     const kept = clean && this.#route?.keepAlive === true && !draining
     if (kept && link.target.idle.length < limits.pooledPerTargetMax) {
       this.#link = null
-      // A second less than the target announced: closing first is what avoids the race for the last one.
-      const seconds = head.keepAliveSeconds
-      const announcedMs = seconds < 0 ? limits.pooledMs : Math.max(0, seconds * 1000 - 1000)
-      link.rest(this.#core.nowMs() + Math.min(limits.pooledMs, announcedMs))
+      link.rest(this.#core.nowMs(), limits.pooledMs, head.keepAliveSeconds)
     } else this.#dropLink('close')
     this.#end(answered(head?.status ?? 0))
     if (keepClient) this.#client.next()

@@ -78,10 +78,14 @@ export class Link implements WireUser {
     this.#user = user
   }
 
-  /** Into the pool until `untilMs`. */
-  rest(untilMs: number): void {
+  /**
+   * Into the pool, for a second less than the target announced (negative: nothing): closing first is what
+   * avoids the race for the last one.
+   */
+  rest(nowMs: number, pooledMs: number, announcedSeconds: number): void {
+    const announcedMs = announcedSeconds < 0 ? pooledMs : Math.max(0, announcedSeconds * 1000 - 1000)
     this.#user = null
-    this.idleUntilMs = untilMs
+    this.idleUntilMs = nowMs + Math.min(pooledMs, announcedMs)
     this.target.idle.push(this)
   }
 

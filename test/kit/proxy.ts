@@ -3,7 +3,7 @@
  * records it made.
  */
 import { createServer, connect, type Socket } from 'node:net'
-import type { AccessRecord, Decision, ProxyClock, Upstream } from '../../src/proxy/contract.ts'
+import type { AccessRecord, Decision, ProxyClock, Route, Upstream } from '../../src/proxy/contract.ts'
 import type { ProxyLimits } from '../../src/proxy/limits.ts'
 import { createProxy, type Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts'
 import type { Ends } from './ends.ts'
@@ -102,7 +102,7 @@ export const upstream = (port: number, id = 'web.1', epoch = 1): Upstream => ({
   epoch,
 })
 
-export const routeTo = (target: { port: number }, more: object = {}): Decision => ({
+export const routeTo = (target: { port: number }, more: object = {}): Route => ({
   kind: 'route',
   app: 'app',
   targets: [upstream(target.port)],

@@ -11,7 +11,7 @@ import type { Decided, Decision, Hold } from '../../src/proxy/contract.ts'
 import { defaultLimits } from '../../src/proxy/limits.ts'
 import { LoadTable } from '../../src/proxy/load.ts'
 import { deadPort, startDeaf } from '../kit/no-answer.ts'
-import { get, ok, routeTo, startProxy, startTarget, upstream } from '../kit/proxy.ts'
+import { get, ok, post, routeTo, startProxy, startTarget, upstream } from '../kit/proxy.ts'
 import { until } from '../kit/until.ts'
 
 const rolls =
@@ -142,6 +142,54 @@ t.test('a hedge that fails leaves the first attempt its time', async (t) => {
   t.match(formatAccessLine(await world.record(0)), /code=H19 .* connect=5000ms service= status=503/)
 })
 
+t.test('a request whose dynos are gone goes by the route as it is by then', async (t) => {
+  const dead = await deadPort()
+  const live = await startTarget((peer) =>
+    peer.socket.on('data', () => peer.text.endsWith('whole') && peer.send(ok())),
+  )
+  t.teardown(live.close)
+  const old = routeTo({ port: dead })
+  const next = routeTo(live, { targets: [upstream(live.port, 'web.1', 2)] })
+  const held: Decision = {
+    kind: 'hold',
+    app: 'app',
+    wait: (decided) => (setImmediate(decided, next), () => undefined),
+  }
+  const crashed: Decision = {
+    kind: 'refuse',
+    app: 'app',
+    code: 'H10',
+    status: 503,
+    description: 'App crashed',
+  }
+  const answers: readonly [string, Decision[], object, number][] = [
+    ['another life of the dyno', [old, next], { code: '', status: 200, target: 'web.1' }, 2],
+    ['one that starts', [old, held], { code: '', status: 200 }, 2],
+    ['none any more', [old, crashed], { code: 'H10', status: 503 }, 2],
+    ['the same as before', [old, old], { code: 'H21', status: 503 }, 2],
+  ]
+  for (const [what, decisions, expected, asked] of answers) {
+    let at = 0
+    const world = await startProxy(t, () => decisions[at++] ?? old)
+    const client = world.client(post('whole'))
+    t.match(await world.record(0), expected, what)
+    await client.sees(/hi|<\/html>/)
+    t.equal(at, asked, 'asked once more, and no more')
+    t.equal(world.proxy.stats().inFlight, 0)
+  }
+})
+
+t.test('however often its route changes, a request is tried ten times', async (t) => {
+  const dead = await deadPort()
+  let epoch = 0
+  const world = await startProxy(t, () =>
+    routeTo({ port: dead }, { targets: [upstream(dead, 'web.1', ++epoch)] }),
+  )
+  world.client(get())
+  t.match(await world.record(0), { code: 'H21', target: 'web.1' })
+  t.equal(epoch, defaultLimits.connectTriesMax)
+})
+
 t.test('requests that are held together each go on as what they were', async (t) => {
   const live = await startTarget((peer) => {
     peer.socket.on('data', () => peer.send(ok(peer.text.split('\r\n').slice(0, 2).join(' '))))
@@ -161,7 +209,7 @@ t.test('requests that are held together each go on as what they were', async (t)
       clients.push(world.client(get(path)))
       await until(() => held.length === clients.length, { what: `${path} to be held` })
     }
-    for (const decided of held) decided(routeTo(live) as Decided)
+    for (const decided of held) decided(routeTo(live))
     for (const [at, path] of paths.entries())
       t.match(await clients[at]?.sees('a.example'), `GET ${path} HTTP/1.1 Host: a.example`)
   }
@@ -172,13 +220,13 @@ t.test(
   async (t) => {
     const live = await startTarget((peer) => peer.send(ok()))
     t.teardown(live.close)
-    const held = new Set<(decision: ReturnType<typeof routeTo>) => void>()
+    const held = new Set<(decision: Decided) => void>()
     const world = await startProxy(t, () => ({
       kind: 'hold',
       app: 'app',
       wait: (decided) => {
-        held.add(decided as (decision: Decision) => void)
-        return () => held.delete(decided as (decision: Decision) => void)
+        held.add(decided)
+        return () => held.delete(decided)
       },
     }))
     const [staying, leaving] = [world.client(get()), world.client(get())]
