@@ -2,13 +2,13 @@
  * Isolation of containers, with the real runc: what one may not see, reach, use up or leave behind.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 
-import { bridgeName, homeHash } from '../../src/oci/addresses.ts'
+import { bridgeName, homeHash, vethPrefix } from '../../src/oci/addresses.ts'
 import { logStart } from '../../src/oci/driver.ts'
 import { makeBench, noContainers, type Bench } from '../kit/containers.ts'
 import { leftovers } from '../kit/leftovers.ts'
