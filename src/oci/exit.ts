@@ -5,16 +5,22 @@
  * The keeper writes `exit/<id>` last of all, behind the last byte of the log. When there is no such file and
  * neither keeper nor container is alive, nobody saw the end: the exit is `lost`.
  */
-import { watch } from 'node:fs'
+import type { FSWatcher } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 
 import type { Exit } from './driver.ts'
 import { isErrno, OciError } from './errors.ts'
 import { readIfAny } from './record.ts'
+import { openRound } from './round.ts'
+import { watchIfPossible } from './watch.ts'
 
-/** The watch tells at once; this finds a keeper that died without a word. */
-const pollMs = 3_000
+/**
+ * The watch tells at once. A keeper that died without a word is found by looking for its process, and once in
+ * a while by all that there is to see, should another process have its pid.
+ */
+const lookMs = 3_000
+const probeMs = 60_000
 
 /** The code in the exit file of the container in `dir`; undefined while there is none. */
 export const exitCode = (dir: string, id: string): number | undefined => {
@@ -45,16 +51,20 @@ export type Exits = {
 
 /**
  * Watches for exits. `probe` gives the exit of a container that has ended, undefined while it lives; it
- * rejects with `OCI_UNKNOWN`.
+ * rejects with `OCI_UNKNOWN`. `keeperOf` is the pid of the process whose end cannot be missed; 0: not known.
  */
 export const openExits = (
   dirOf: (id: string) => string,
   probe: (id: string) => Promise<Exit | undefined>,
+  keeperOf: (id: string) => Promise<number>,
 ): Exits => {
   const waits = new Map<string, { exit: Promise<Exit>; cancel(): void }>()
+  const round = openRound(lookMs)
   let closed = false
   const begin = (id: string): { exit: Promise<Exit>; cancel(): void } => {
     const { promise, resolve, reject } = Promise.withResolvers<Exit>()
+    let keeper = 0
+    let probedMs = 0
     let busy = false
     let again = false
     let stop = (): void => undefined
@@ -70,8 +80,10 @@ export const openExits = (
       try {
         while (again) {
           again = false
+          probedMs = performance.now()
           const exit = await probe(id)
           if (exit) return end(() => resolve(exit))
+          keeper = await keeperOf(id)
         }
       } catch (error) {
         end(() => reject(error))
@@ -80,18 +92,13 @@ export const openExits = (
       }
     }
     const glance = (): void => void look()
-    const timer = setInterval(glance, pollMs)
-    stop = () => clearInterval(timer)
-    try {
-      const watcher = watch(join(dirOf(id), 'exit'), glance)
-      watcher.on('error', glance)
-      stop = () => {
-        clearInterval(timer)
-        watcher.close()
-      }
-    } catch (error) {
-      // No directory to watch: the probe says whether the container is unknown.
-      if (!isErrno(error, 'ENOENT')) throw error
+    const watcher = watchIfAny(join(dirOf(id), 'exit'), glance)
+    const leave = round.join(() => {
+      if (watcher === undefined || !isThere(keeper) || performance.now() - probedMs > probeMs) glance()
+    })
+    stop = () => {
+      leave()
+      watcher?.close()
     }
     glance()
     return { exit: promise, cancel: () => end(() => reject(new OciError('OCI_CLOSED', id))) }
@@ -107,5 +114,18 @@ export const openExits = (
       closed = true
       for (const waiting of waits.values()) waiting.cancel()
     },
+  }
+}
+
+/** Whether the process lives: one that is dead and not yet waited for has no command line any more. */
+const isThere = (pid: number): boolean => pid > 0 && (readIfAny(`/proc/${pid}/cmdline`) ?? '') !== ''
+
+/** Without a directory to watch, the probe says whether the container is unknown. */
+const watchIfAny = (dir: string, onChange: () => void): FSWatcher | undefined => {
+  try {
+    return watchIfPossible(dir, onChange)?.on('error', onChange)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
   }
 }

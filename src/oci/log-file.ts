@@ -9,7 +9,7 @@
  * advance, which the writer then uses as the direct successor. A file that is neither is a hole, and is
  * reported as one. At most three files exist at a time.
  */
-import { watch } from 'node:fs'
+import { statSync, type FSWatcher } from 'node:fs'
 import { link, open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -18,6 +18,8 @@ import { isErrno, OciError } from './errors.ts'
 import { openHand } from './log-hand.ts'
 import { logReader, type LogRun } from './log-line.ts'
 import { makePace, type PaceLimits } from './pace.ts'
+import { openRound } from './round.ts'
+import { watchIfPossible } from './watch.ts'
 
 /** The writer starts a new file above this. */
 export const logFileBytesMax = 16 * 1024 * 1024
@@ -30,8 +32,11 @@ export const logPace: PaceLimits = {
 }
 
 const readBytes = 256 * 1024
-/** The watch tells at once; this is for file systems that do not. */
-const pollMs = 3_000
+/** What is read is copied at once, and most followers wait: they need no memory of their own for it. */
+const spare: Buffer[] = []
+const spareMax = 4
+/** The watch tells at once; this is for file systems that do not, and where no watch is left. */
+const looks = openRound(3_000)
 /** A loss is told with the next line, or after as long a silence. */
 const tellMs = 1_000
 /** While the consumer is late: when to look, and how much of the next file is written when one is let go. */
@@ -115,6 +120,7 @@ export const followLog = (
   limits = logPace,
 ): Follower => {
   const bell = makeBell()
+  const leave = looks.join(onGrowth(join(dir, 'log'), () => bell.ring()))
   const state = { closed: false, exited: false }
   const end = (): void => {
     state.exited = true
@@ -127,17 +133,17 @@ export const followLog = (
   // A driver that is closed does not know whether more will come: what is pending is not the end of a line.
   exited.then(end, (error) => (error instanceof OciError && error.code === 'OCI_CLOSED' ? close() : end()))
   const run = async (): Promise<void> => {
-    const watcher = watch(dir, () => bell.ring())
-    // A directory that is removed under the watch ends the log like an exit does.
-    watcher.on('error', end)
+    let watcher: FSWatcher | undefined
     try {
+      // A directory that is removed under the watch ends the log like an exit does.
+      watcher = watchIfPossible(dir, () => bell.ring())?.on('error', end)
       await followFiles(dir, from, state, bell, limits, onBatch)
     } catch (error) {
       // Removed while it was followed: nobody wants the rest.
       if (!isErrno(error, 'ENOENT')) throw error
     } finally {
-      watcher.close()
-      bell.stop()
+      watcher?.close()
+      leave()
     }
   }
   return { done: run(), close }
@@ -157,7 +163,6 @@ const followFiles = async (
   let current = first.open
   let lost = first.lost
   if (lost || from.file === 0) reader.seek(0)
-  const buffer = Buffer.allocUnsafe(readBytes)
 
   const carry = (runs: readonly LogRun[]): void => {
     for (const run of runs) {
@@ -175,7 +180,7 @@ const followFiles = async (
     return false
   }
   /** Reads to the present end. */
-  const drain = async (open: Open): Promise<void> => {
+  const drain = async (open: Open, buffer: Buffer): Promise<void> => {
     let drops = false
     for (let at = reader.position(); ;) {
       drops = drops ? !hand.isEmpty() : await isLate(open)
@@ -192,7 +197,8 @@ const followFiles = async (
     while (current && !state.closed) {
       const last = state.exited
       const successor = (await inodeOf(join(dir, 'log'))) !== current.file
-      await drain(current)
+      const buffer = spare.pop() ?? Buffer.allocUnsafe(readBytes)
+      await drain(current, buffer).finally(() => spare.length < spareMax && spare.push(buffer))
       if (state.closed) return
       if (successor) {
         const next = await openNext(dir, current)
@@ -264,11 +270,22 @@ const openNext = async (dir: string, current: Open): Promise<{ open: Open | unde
   }
 }
 
-type Bell = { ring(): void; wait(timeoutMs?: number): Promise<boolean>; stop(): void }
+/** Calls back when the file differs from the last look: one call of the kernel, and mostly nothing to do. */
+const onGrowth = (path: string, ring: () => void): (() => void) => {
+  let known = ''
+  return () => {
+    const now = statSync(path, { throwIfNoEntry: false })
+    const seen = now === undefined ? '' : `${now.ino} ${now.size}`
+    if (seen === known) return
+    known = seen
+    ring()
+  }
+}
+
+type Bell = { ring(): void; wait(timeoutMs?: number): Promise<boolean> }
 
 /**
- * Wakes one waiter, remembers a ring that nobody waited for, and rings by itself now and then. A wait gives
- * false when it took too long.
+ * Wakes one waiter, and remembers a ring that nobody waited for. A wait gives false when it took too long.
  */
 const makeBell = (): Bell => {
   let rung = false
@@ -277,7 +294,6 @@ const makeBell = (): Bell => {
     rung = true
     wake?.()
   }
-  const timer = setInterval(ring, pollMs)
   return {
     ring,
     wait: async (timeoutMs) => {
@@ -289,6 +305,5 @@ const makeBell = (): Bell => {
       wake = undefined
       return told
     },
-    stop: () => clearInterval(timer),
   }
 }

@@ -250,7 +250,8 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     return exitWith(id, exitCode(dir, id) ?? null)
   }
 
-  const exits = openExits((id) => records.dir(id), probe)
+  const keeperOf = async (id: string): Promise<number> => alive.keeperOf(id) || (await records.read(id)).pid
+  const exits = openExits((id) => records.dir(id), probe, keeperOf)
 
   const execs = openExecs()
   const placeOf = (id: string) => execPlace(id, records.dir(id), () => groups.pids(id))

@@ -133,7 +133,9 @@ export const openProcessDriver = async (options: ProcessOptions): Promise<Driver
     return exitOf(exitCode(records.dir(id), id) ?? null, false)
   }
 
-  const exits = openExits((id) => records.dir(id), probe)
+  const processOf = async (id: string): Promise<number> =>
+    (await keeperOf(id)) || (await records.read(id)).pid
+  const exits = openExits((id) => records.dir(id), probe, processOf)
 
   const execs = openExecs()
 
