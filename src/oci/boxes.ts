@@ -70,9 +70,12 @@ export const openBoxes = (options: BoxesOptions): Boxes => {
 
   const clear = async (box: Made): Promise<void> => {
     await (box.launcher && ended(box.launcher))
-    await rm(box.dir, { recursive: true, force: true })
-    leases.free(box.identity.index)
-    all.delete(box)
+    try {
+      await rm(box.dir, { recursive: true, force: true })
+    } finally {
+      leases.free(box.identity.index)
+      all.delete(box)
+    }
   }
 
   const make = async (diskBytes: number): Promise<void> => {
