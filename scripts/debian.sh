@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Debian's archives, signing keys and packages, for the scripts that fetch from them, and whom this machine
-# trusts: sourced, never run. Who sources it defines `say` and `fail`, and `$home`.
+# Debian's archives, signing keys and packages, for the scripts that fetch from them, what this machine
+# holds and whom it trusts: sourced, never run. Who sources it defines `say` and `fail`, and `$home`.
 
 # A shell that has sourced the env of this platform trusts it too: that is no news of the machine.
 if [[ ${NODE_EXTRA_CA_CERTS:-} == "$home"/* ]]; then unset NODE_EXTRA_CA_CERTS; fi
 certificates_file=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
+
+# What the stack host shows may come from here: it is made anew when something came or went.
+machine_entries() { ls -d /etc/* /usr/* /usr/local/* 2>/dev/null || true; }
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
