@@ -6,10 +6,10 @@
  * record before anybody is told. The compilation lives and dies with this activation: what it leaves pending
  * is put right by the next life of Builds here, or by its age.
  */
-import { actor, ref, stop, type AskFailure, type Caller, type Ctx } from '../src/runtime/index.ts'
+import { actor, ref, refAt, stop, type AskFailure, type Caller, type Ctx } from '../src/runtime/index.ts'
 import { Builder, type Outcome } from './effects/builder.ts'
 import { App } from './protocols/app.ts'
-import { Build, type BuildArchive, type BuildJob, type BuildView } from './protocols/build.ts'
+import { Build, Builds, type BuildArchive, type BuildJob, type BuildView } from './protocols/build.ts'
 import { Releases } from './protocols/releases.ts'
 import type { Slug } from './protocols/shapes.ts'
 import { say } from './say.ts'
@@ -28,6 +28,8 @@ type State = {
   readonly tries: number
   /** The pusher went before there was anything to stop. */
   readonly unwanted: boolean
+  /** It was said that others go first. */
+  readonly isWaiting: boolean
   /** Asked `begun`, or `finished`, and not yet answered. */
   readonly beginning: readonly Caller[]
   readonly waiting: readonly Caller[]
@@ -46,6 +48,8 @@ const triesMax = 40
 const asksMax = 30
 const askAgainMs = 500
 const askPhaseMs = 500
+/** Between two looks at whether it is this one's turn. */
+const turnMs = 1_000
 /** After the command's end its last lines are on their way. */
 const showMsMax = 10_000
 /** Who asks late is still answered. */
@@ -59,6 +63,7 @@ const fresh = {
   phase: null,
   tries: 0,
   unwanted: false,
+  isWaiting: false,
   beginning: [],
   waiting: [],
 }
@@ -108,8 +113,19 @@ export const build = actor(Build, {
     again: (s, _, ctx) => keep(s, ctx),
     described(s, { buildpacks, stack }, ctx) {
       if (s.view.status !== 'pending') return s
-      askReleases(s, ctx)
+      askTurn(s, ctx)
       return { ...s, tries: 0, view: { ...s.view, buildpacks: s.job.buildpacks ?? buildpacks, stack } }
+    },
+    turn(s, { ahead }, ctx) {
+      if (s.view.status !== 'pending') return s
+      if (s.unwanted) return fail(s, 'unwanted', 'Build cancelled', ctx)
+      if (ahead === 0) {
+        askReleases(s, ctx)
+        return { ...s, tries: 0 }
+      }
+      ctx.after('askAgain', turnMs, { type: 'askAgain', whom: 'turn' })
+      if (!s.isWaiting) ctx.run(Builder.showWaiting({ buildId: s.view.id, ahead }))
+      return { ...s, tries: 0, isWaiting: true }
     },
     configured(s, { configId, isFirst }, ctx) {
       if (s.view.status !== 'pending') return s
@@ -170,6 +186,7 @@ export const build = actor(Build, {
     askAgain(s, { whom }, ctx) {
       if (s.view.status !== 'pending') return s
       if (whom === 'app') askApp(s, ctx)
+      else if (whom === 'turn') askTurn(s, ctx)
       else if (whom === 'releases') askReleases(s, ctx)
       else if (whom === 'config') askConfig(s, ctx)
       else askDeploy(s, ctx)
@@ -203,6 +220,15 @@ const describe = (app: { buildpacks: string[]; buildStack: string }) =>
 const askApp = (s: State, ctx: Self): void =>
   ctx.ask(ref(App, s.job.appId), { type: 'info' }, askTimeoutMs, describe, (f) => unanswered('app', f))
 
+const askTurn = (s: State, ctx: Self): void =>
+  ctx.ask(
+    refAt(Builds, 'builds', ctx.host),
+    { type: 'turn', buildId: s.view.id },
+    askTimeoutMs,
+    ({ ahead }) => ({ type: 'turn', ahead }),
+    (f) => unanswered('turn', f),
+  )
+
 const askReleases = (s: State, ctx: Self): void =>
   ctx.ask(
     ref(Releases, s.view.appId),
@@ -212,13 +238,15 @@ const askReleases = (s: State, ctx: Self): void =>
     (f) => unanswered('releases', f),
   )
 
-type Whom = 'app' | 'releases' | 'config' | 'deploy'
+type Whom = 'app' | 'turn' | 'releases' | 'config' | 'deploy'
 
 /** Owners move when hosts come, go or change their bus server: a moment later somebody answers. */
 const unanswered = (whom: Whom, failure: AskFailure) => {
   const { kind, reason } = failure
   // The command of an earlier release runs: this one is made when it is over.
   if (kind === 'refused' && failure.code === 'conflict') return { type: 'releaseBusy' } as const
+  if (kind === 'refused' && failure.code === 'superseded')
+    return { type: 'failed', code: 'superseded', reason } as const
   return kind === 'refused' || (whom === 'deploy' && kind !== 'nobody')
     ? ({ type: 'failed', code: 'platform', reason: `no answer from ${whom}: ${reason}` } as const)
     : ({ type: 'unheard', whom, reason } as const)
@@ -246,6 +274,7 @@ type Made = {
 const compiled = (s: State, { slug, buildpacks, detected, configVars = {} }: Made, ctx: Self): State => {
   const view = { ...s.view, slugId: slug.id, buildpacks: [...(buildpacks ?? s.view.buildpacks)] }
   const next = { ...s, slug, configVars, tries: 0, view }
+  yieldTurn(next, ctx)
   if (hasVars(next)) askConfig(next, ctx)
   else askDeploy(next, ctx)
   const { buildpackDescription, bytes, stack } = slug
@@ -253,6 +282,9 @@ const compiled = (s: State, { slug, buildpacks, detected, configVars = {} }: Mad
   ctx.tell(ref(App, view.appId), { type: 'built', ...facts })
   return next
 }
+
+const yieldTurn = ({ view }: State, ctx: Self): void =>
+  ctx.tell(refAt(Builds, 'builds', ctx.host), { type: 'yield', buildId: view.id })
 
 const hasVars = ({ configVars }: State): boolean => Object.keys(configVars).length > 0
 
@@ -272,7 +304,7 @@ const askDeploy = ({ view, slug }: State, ctx: Self): void => {
   const description = `Deploy ${(view.version || view.id).slice(0, commitDigits)}`
   ctx.ask(
     ref(Releases, view.appId),
-    { type: 'deploy', slug, description, by: view.by },
+    { type: 'deploy', slug, description, by: view.by, build: view.id },
     askTimeoutMs,
     ({ id, version, status }) => ({ type: 'released', releaseId: id, version, status }),
     (f) => unanswered('deploy', f),
@@ -339,6 +371,8 @@ const conclude = ({ view, job }: State, outcome: Outcome, ctx: Self): void => {
 
 const finish = (s: State, view: BuildView, ctx: Self): State => {
   ctx.cancel('again')
+  yieldTurn(s, ctx)
+  ctx.tell(ref(Releases, view.appId), { type: 'endBuild', buildId: view.id })
   return keep({ ...s, view: { ...view, updatedAt: ctx.now }, onRecord: false, tries: 0 }, ctx)
 }
 

@@ -20,10 +20,12 @@ import {
   emptyLedger,
   findRelease,
   ledgerSchema,
+  madeOf,
   newestOf,
   pendingOf,
   releasesOf,
   settlePhase,
+  withoutBuild,
   type Ledger,
 } from './releases/ledger.ts'
 import { say } from './say.ts'
@@ -84,17 +86,33 @@ export const releases = actor(Releases, {
       const queued = { ...s, changes: [...s.changes, change] }
       return s.changes.length === 0 ? sealNext(queued, ctx) : queued
     },
-    deploy(s, { slug, description, by }, ctx) {
+    beginBuild(s, { buildId, host, instead }, ctx) {
       if (s.ledger === null) return gone(s, ctx)
-      const newest = newestOf(s.ledger)
-      // Asked again after an unknown outcome: it is made already.
-      const again = newest.slug?.id === slug.id && newest.description === description
-      if (again && newest.status !== 'failed') {
-        ctx.reply(newest)
+      const { building } = s.ledger
+      if (building !== undefined && building.buildId !== buildId && building.buildId !== instead) {
+        ctx.reply({ held: building })
         return s
       }
-      if (newest.status === 'pending') return busy(s, s.ledger, ctx)
-      const moved = onStackOf(s.ledger, slug, by, ctx)
+      ctx.reply({ held: null })
+      return { ...s, ledger: { ...s.ledger, building: { buildId, host, at: ctx.now } } }
+    },
+    endBuild: (s, { buildId }) =>
+      s.ledger?.building?.buildId === buildId ? { ...s, ledger: withoutBuild(s.ledger) } : s,
+    deploy(s, { slug, description, by, build, isNew }, ctx) {
+      if (s.ledger === null) return gone(s, ctx)
+      // Asked again after an unknown outcome: it is made already.
+      const again = isNew === true ? undefined : madeOf(s.ledger, slug.id, description)
+      if (again !== undefined) {
+        ctx.reply(again)
+        return s
+      }
+      if (newestOf(s.ledger).status === 'pending') return busy(s, s.ledger, ctx)
+      if (build !== undefined && s.ledger.building?.buildId !== build) {
+        ctx.refuseCaller('superseded', 'Another build of this app has taken the place of this one.')
+        return s
+      }
+      const free = build === undefined ? s.ledger : withoutBuild(s.ledger)
+      const moved = onStackOf(free, slug, by, ctx)
       const ledger = release(moved, description, currentOf(moved), slug, by, ctx)
       return made(owe(s, ctx.caller, newestOf(ledger)), ledger, ctx)
     },

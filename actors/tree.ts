@@ -18,14 +18,18 @@ const formationsMax = 500_000
 export const formations = keyed(formation, { activeMax: formationsMax })
 
 /** What a host does (MANIFOLD_ROLES): `control`, `dyno`, `router`, `logplex`. */
-export type HostRoles = { readonly roles: readonly string[] }
+export type HostRoles = {
+  readonly roles: readonly string[]
+  /** How many compile at once. */
+  readonly buildsAtOnce?: number
+}
 const everyRole: HostRoles = { roles: ['control', 'dyno', 'router', 'logplex'] }
 
 /**
  * The host process: the apps whose shard this host owns, and the dynos of this machine. Actors by key are
  * known on every host, and live on those that have their role.
  */
-export const hostTree = ({ roles }: HostRoles = everyRole): TreeNode =>
+export const hostTree = ({ roles, buildsAtOnce = 1 }: HostRoles = everyRole): TreeNode =>
   // Any of both may go without the other: apps are decided elsewhere, dynos run on under the engine.
   supervise('host', { strategy: 'one_for_one', intensity: 5, periodMs: 60_000 }, [
     // A failed actor of a key is activated again from its record; its callers do not learn the outcome.
@@ -38,15 +42,15 @@ export const hostTree = ({ roles }: HostRoles = everyRole): TreeNode =>
       formations,
       keyed(app),
     ]),
-    ...(roles.includes('control') ? [buildTree()] : []),
+    ...(roles.includes('control') ? [buildTree(buildsAtOnce)] : []),
     ...(roles.includes('dyno') ? [dynoTree()] : []),
   ])
 
-const buildTree = (): TreeNode =>
+const buildTree = (atOnce: number): TreeNode =>
   // What it started goes with it: a new one puts on record what was lost, and must not meet what is not.
   supervise('compiler', { strategy: 'rest_for_one', intensity: 10, periodMs: 60_000 }, [
     // Lost: what was being compiled; the pushes are told so.
-    child('builds', builds, null),
+    child('builds', builds, { atOnce }),
     dynamic(build, { restart: 'temporary' }),
   ])
 

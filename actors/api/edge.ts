@@ -21,6 +21,8 @@ export type AskOptions = { readonly timeoutMs: number; readonly traceparent?: st
 export type Edge = {
   /** This host: what is asked here is built here. */
   readonly host: string
+  /** Whether that host, and what it had under way, is lost. */
+  readonly isGone: (host: string) => boolean
   /** Addresses of single objects, good for a while and for whoever has them. */
   readonly signed: SignedAddresses
   /** Rejects with an `AskFailure` (`kind`, `reason`, `code`). */
@@ -60,10 +62,14 @@ type Watching = { readonly close: () => void } | undefined
 
 /** Live output of builds and releases by their ids, which nobody can guess. */
 export type OutputStreams = {
-  /** Undefined: no such stream (yet). `onText` may be called before this returns. */
+  /**
+   * Undefined: no such stream (yet). `onText` may be called before this returns.
+   * @param host where it may be, when the address says so
+   */
   readonly watch: (
     id: string,
     watcher: { readonly onText: (text: string) => void; readonly onEnd: () => void },
+    host?: string,
   ) => Watching | Promise<Watching>
 }
 

@@ -68,6 +68,8 @@ const refusals: Readonly<Record<string, ErrorId>> = {
   forbidden: 'forbidden',
   no_room: 'service_unavailable',
   too_many: 'service_unavailable',
+  platform: 'service_unavailable',
+  busy: 'conflict',
 }
 
 /** @param resource what a `not_found` of this ask is about */

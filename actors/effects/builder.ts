@@ -44,6 +44,15 @@ export const Builder = {
   showRelease: effect<{ buildId: string; appName: string; version: number; releaseId: string }, void>(
     'builder.showRelease',
   ),
+  /** Says that it waits for as many others. */
+  showWaiting: effect<{ buildId: string; ahead: number }, void>('builder.showWaiting'),
+  /**
+   * Whether a build that holds an app since then is over, or will never be: its record says so, or its host
+   * is gone.
+   */
+  look: effect<{ appId: string; buildId: string; host: string; at: number }, { isOver: boolean }>(
+    'builder.look',
+  ),
   /** Stops a compilation that runs: it fails as cancelled. */
   cancel: effect<{ buildId: string }, void>('builder.cancel'),
   /** Ends the output stream with Heroku's last words: the release and the app's address, or what failed. */

@@ -42,6 +42,7 @@ import type { Neighbours } from './neighbours.ts'
 import type { HomePaths } from './paths.ts'
 import { buildThrough, openGitFace } from './push.ts'
 import { keepPlatformCertificate } from './platform-certificate.ts'
+import { watchElsewhere } from './outputs.ts'
 import { localRequests } from './local-requests.ts'
 import { serveEndpoints } from './serve-endpoints.ts'
 import { defaultStack } from './stacks.ts'
@@ -167,6 +168,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   const accounts = await untilAvailable(() => openAccounts(reads, random, () => clock.now(), owner))
   const api = await startApi({
     host: cluster.name,
+    isGone: (host) => neighbours.isGone(host),
     signingKey: signingKeyOf(cluster),
     objects: bus.objects,
     node,
@@ -179,8 +181,13 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     rendezvous: deps.rendezvous,
     isolates: (host) => isolates(members.view().members.find(({ name }) => name === host)?.labels ?? {}),
     streams: {
-      // Builds of this host; what is none of them may be the output of a release, which every host has.
-      watch: (id, watcher) => engine.hub.watch(id, watcher) ?? readOutput(bus.history, id, watcher),
+      // Builds of this host or of the one that is named; what is none of them may be the output of a release,
+      // which every host has.
+      watch: (id, watcher, host) =>
+        engine.hub.watch(id, watcher) ??
+        (host === undefined || host === cluster.name
+          ? readOutput(bus.history, id, watcher)
+          : watchElsewhere({ peers, clock, isGone: (name) => neighbours.isGone(name) }, host, id, watcher)),
     },
     slugs: {
       get: async (sha256) => {

@@ -3,7 +3,7 @@
  */
 import { existsSync } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
-import { loadavg } from 'node:os'
+import { availableParallelism, loadavg, totalmem } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { builtinFolders, helpers } from '../../config/buildpacks.ts'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
@@ -63,6 +63,7 @@ export type EngineDeps = {
   readonly now: () => number
   readonly log: Log
   readonly appUrl: (appName: string) => string
+  readonly isGone: (host: string) => boolean
   /** Addresses that no dyno reaches from the first on. */
   readonly denied: readonly string[]
   /** Brings lines to an app's channel until they are stored. */
@@ -76,6 +77,14 @@ export type EngineDeps = {
 const outputBytesMax = 10 * 1024 * 1024
 /** Heroku builds on a large dyno, whatever the app runs on. */
 const buildSize = 'Performance-M'
+
+const buildsAtOnceMax = 16
+
+/** A processor and its memory for each. */
+export const buildsAtOnce = (cores = availableParallelism(), memoryBytes = totalmem()): number => {
+  const each = findDynoSize(buildSize)?.memoryBytes ?? memoryBytes
+  return Math.max(1, Math.min(buildsAtOnceMax, cores, Math.floor(memoryBytes / each)))
+}
 
 /** `oci` where it can be: Linux, root, and runc installed. */
 export const chooseDriver = (settings: Settings): 'oci' | 'process' =>

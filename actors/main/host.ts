@@ -22,12 +22,13 @@ import { enterBus } from './bus-place.ts'
 import { claimHome, needPort } from './claim.ts'
 import { openCluster, registerHost } from './cluster.ts'
 import { apiAddress, openControl } from './control.ts'
-import { chooseDriver, openEngine } from './engine.ts'
+import { buildsAtOnce, chooseDriver, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
 import { evacuate } from './evacuate.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { serveInside } from './inside.ts'
 import { openNeighbours, type Neighbours } from './neighbours.ts'
+import { serveOutputs } from './outputs.ts'
 import { homePaths } from './paths.ts'
 import { renewAtStart } from './renew.ts'
 import { needRouterPorts, routerAddress, startRouterProcesses } from './router-processes.ts'
@@ -138,6 +139,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     now,
     log,
     appUrl,
+    isGone: (host) => neighbours.isGone(host),
     denied: busAddresses?.now() ?? [],
     deliver: deliverThrough(() => node, clock),
     fetchSlug: (sha256) => {
@@ -173,7 +175,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     log,
     packedSlug: (sha256) => engine.packedSlug(sha256),
     attach: async (token) => insideServer.take(token) ?? rendezvous.expect(token, attachTimeoutMs),
-    calls: { [factsPath]: facts, ...serveSteps(place), ...insideServer.calls },
+    calls: { [factsPath]: facts, ...serveSteps(place), ...insideServer.calls, ...serveOutputs(engine.hub) },
     joined: () => invited.say?.(),
     removed: () => failed.resolve('this host was removed from its cluster'),
   })
@@ -201,7 +203,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const node: Node = createNode(ports, {
     host: name,
     cluster: 'manifold',
-    tree: hostTree({ roles }),
+    tree: hostTree({ roles, buildsAtOnce: buildsAtOnce() }),
     simulateRemote: false,
     onExit: (reason) => failed.resolve(reason),
   })

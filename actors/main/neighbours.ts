@@ -27,6 +27,11 @@ export type Neighbours = {
   readonly peers: Peers
   /** Hosts on record, as last read; this one among them. */
   hosts(): readonly HostRecord[]
+  /**
+   * Its lease is over, or it went, or nobody knows of it: what it had not finished it never will. False until
+   * this host has heard who is there.
+   */
+  isGone(host: string): boolean
   onHosts(changed: (hosts: readonly HostRecord[]) => void): void
   /** The record of a host changed here: everybody looks again. */
   hostChanged(name: string): void
@@ -184,6 +189,13 @@ export const openNeighbours = async (deps: NeighboursDeps): Promise<Neighbours> 
     members,
     peers,
     hosts: () => hosts,
+    isGone: (name) => {
+      const { number, members: seen } = members.view()
+      if (number === 0) return false
+      const member = seen.find((one) => one.name === name)
+      if (member === undefined) return !hosts.some((host) => host.name === name)
+      return member.state === 'dead' || member.state === 'left'
+    },
     onHosts: (changed) => {
       watchers.push(changed)
       changed(hosts)

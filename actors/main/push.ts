@@ -157,9 +157,18 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
       hub.watch(buildId, { onText: (text) => answer.write(text), onEnd: resolve })
     })
     const job = { appId: app.id, appName: app.name, version: commit, sourceDir, submodules, by }
-    const view = await deps.build(buildId, job, answer.signal)
-    await Promise.race([ended, aborted(answer.signal)])
-    return view.status === 'succeeded'
+    try {
+      const view = await deps.build(buildId, job, answer.signal)
+      await Promise.race([ended, aborted(answer.signal)])
+      return view.status === 'succeeded'
+    } catch (error) {
+      // It was never begun: nobody else clears up after it.
+      if (!(error instanceof AskFailed) || error.kind !== 'refused') throw error
+      answer.write(error.code === 'busy' ? busyText : texts.checkoutFailed(error.reason))
+      hub.end(buildId)
+      await rm(sourceDir, { recursive: true, force: true })
+      return false
+    }
   }
 
   const hooks: HookServer = await hookServer(join(home, 'run', 'push.sock'), pushed, (cause) =>
@@ -215,12 +224,15 @@ export const buildThrough =
   (node: Pick<Node, 'ask' | 'tell' | 'host'>): PushDeps['build'] =>
   async (buildId, job, cancelled) => {
     const build = refAt(Build, buildId, node.host)
-    cancelled.addEventListener('abort', () => node.tell(build, { type: 'cancel' }), { once: true })
+    const cancel = (): void => node.tell(build, { type: 'cancel' })
+    cancelled.addEventListener('abort', cancel, { once: true })
     await node.ask(
       refAt(Builds, 'builds', node.host),
       { type: 'start', buildId, job },
       { timeoutMs: buildTimeoutMs },
     )
+    // Before there was one to tell.
+    if (cancelled.aborted) cancel()
     for (;;) {
       try {
         return await node.ask(build, { type: 'finished' }, { timeoutMs: waitTimeoutMs })

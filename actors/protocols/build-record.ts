@@ -11,14 +11,20 @@ export const purgeKey = (appId: string): string => `build-cache/${appId}`
 export const buildKey = (appId: string, buildId: string): string => `builds/${appId}/${buildId}`
 
 /**
- * One as it is on record; undefined when that is none (any more). One that is pending for too long was lost.
+ * One as it is on record; undefined when that is none (any more). One that is pending for too long, or on a
+ * host that is gone, was lost.
  */
-export const buildIn = (value: Uint8Array, now: number): BuildView | undefined => {
+export const buildIn = (
+  value: Uint8Array,
+  now: number,
+  isGone: (host: string) => boolean = () => false,
+): BuildView | undefined => {
   const view = parseJson(decoder.decode(value))
   if (check(view) !== undefined) return undefined
   const build = view as BuildView
-  const isLost = build.status === 'pending' && now - build.createdAt > pendingMsMax
-  return isLost ? { ...build, status: 'failed' } : build
+  const { status, createdAt, host } = build
+  const isLate = now - createdAt > pendingMsMax || (host !== undefined && isGone(host))
+  return status === 'pending' && isLate ? { ...build, status: 'failed' } : build
 }
 
 /** Undefined for what is no JSON: half a file after a power cut, or an older form. */

@@ -4,6 +4,7 @@
  * `builds/<app>/<build>`, as JSON of `buildShape`, for whoever asks on any host.
  */
 import { ask, is, protocol, tell, type Static } from '../../src/runtime/index.ts'
+import { buildingShape } from './releases.ts'
 import { actorShape, slugShape } from './shapes.ts'
 
 export const buildShape = is.obj({
@@ -60,13 +61,25 @@ export const jobShape = is.obj({
 })
 export type BuildJob = Static<typeof jobShape>
 
+const whomShape = is.oneOf('app', 'turn', 'releases', 'config', 'deploy')
+
 export const Builds = protocol('builds', 1, {
   /**
-   * Starts it; output goes to the output stream of the build's id on this host. `too_many` when this host
-   * compiles as much as it may.
+   * Starts it; output goes to the output stream of the build's id on this host. Refused: `busy` while another
+   * build of the app is under way, on whichever host; `too_many` when too many are here; `not_found` without
+   * such an app; `platform`.
    */
   start: ask({ buildId: is.str, job: jobShape }, is.obj({})),
+  /** From a Build that would compile: how many go before it; 0: it may. Asked again until then. */
+  turn: ask({ buildId: is.str }, is.obj({ ahead: is.int })),
+  /** From a Build that compiles no more. */
+  yield: tell({ buildId: is.str }),
   /** Own results and timers. */
+  claim: tell({ buildId: is.str }),
+  claimed: tell({ buildId: is.str, held: is.orNull(buildingShape) }),
+  unclaimed: tell({ buildId: is.str, code: is.str, reason: is.str }),
+  /** Whether the build that holds the app is over. */
+  looked: tell({ buildId: is.str, holder: is.str, isOver: is.bool }),
   notBuried: tell({ reason: is.str }),
   bury: tell({}),
 })
@@ -81,6 +94,8 @@ export const Build = protocol('build', 2, {
   /** Own results and timers. */
   kept: tell({}),
   described: tell({ buildpacks: is.arr(is.str), stack: is.str }),
+  /** How many compile before it. */
+  turn: tell({ ahead: is.int }),
   /** `isFirst`: the app has no slug yet. */
   configured: tell({ configId: is.str, isFirst: is.bool }),
   compiled: tell({
@@ -98,10 +113,10 @@ export const Build = protocol('build', 2, {
   phase: tell({ status: is.str }),
   failed: tell({ code: is.str, reason: is.str }),
   /** Whoever was asked did not answer, and surely did nothing that may not be done again. */
-  unheard: tell({ whom: is.oneOf('app', 'releases', 'config', 'deploy'), reason: is.str }),
+  unheard: tell({ whom: whomShape, reason: is.str }),
   /** The command of an earlier release of the app runs. */
   releaseBusy: tell({}),
-  askAgain: tell({ whom: is.oneOf('app', 'releases', 'config', 'deploy') }),
+  askAgain: tell({ whom: whomShape }),
   notKept: tell({ reason: is.str }),
   again: tell({}),
   over: tell({}),

@@ -5,7 +5,10 @@
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
 import { actorShape, pagesShape, releaseShape, slugShape } from './shapes.ts'
 
-/** Refusal codes: `not_found`, `invalid_params`, `conflict`. */
+/** The one build of an app that is under way, and where. */
+export const buildingShape = is.obj({ buildId: is.str, host: is.str, at: is.int })
+
+/** Refusal codes: `not_found`, `invalid_params`, `conflict`, `superseded`. */
 export const Releases = protocol('releases', 1, {
   /** v1 `Initial release`, v2 `Enable Logplex`. Idempotent. */
   open: ask({ appName: is.str, by: actorShape }, is.obj({})),
@@ -19,7 +22,29 @@ export const Releases = protocol('releases', 1, {
     { patch: is.map(is.orNull(is.str)), by: actorShape },
     is.obj({ version: is.int, configId: is.str, changed: is.bool }),
   ),
-  deploy: ask({ slug: slugShape, description: is.str, by: actorShape }, releaseShape),
+  /**
+   * One build of an app at a time: `held` null: that build is the one now; else who is.
+   * @param instead it is known to be over, and gives way if it is the one
+   */
+  beginBuild: ask(
+    { buildId: is.str, host: is.str, instead: is.opt(is.str) },
+    is.obj({ held: is.orNull(buildingShape) }),
+  ),
+  endBuild: tell({ buildId: is.str }),
+  /**
+   * Of a `build`: refused as `superseded` when another has taken its place; it is over with that.
+   * @param isNew a release more, also of what the newest runs; else asking again makes none
+   */
+  deploy: ask(
+    {
+      slug: slugShape,
+      description: is.str,
+      by: actorShape,
+      build: is.opt(is.str),
+      isNew: is.opt(is.bool),
+    },
+    releaseShape,
+  ),
   /** Copies slug and config vars of another release into a new one. */
   rollback: ask({ to: is.str, by: actorShape }, releaseShape),
   /** Newest last. */

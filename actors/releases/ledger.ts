@@ -6,6 +6,7 @@
  */
 import { heroku } from '../../config/heroku.ts'
 import { is, type Static } from '../../src/runtime/index.ts'
+import { buildingShape } from '../protocols/releases.ts'
 import { pagesShape, slugShape, type Pages, type Release, type Slug, type Who } from '../protocols/shapes.ts'
 
 const entrySchema = is.obj({
@@ -28,6 +29,8 @@ type Entry = Static<typeof entrySchema>
 
 export const ledgerSchema = is.obj({
   appName: is.str,
+  /** The build that may release code now; absent: none is under way. */
+  building: is.opt(buildingShape),
   /** Oldest first. */
   entries: is.arr(entrySchema),
   slugs: is.arr(slugShape),
@@ -78,6 +81,12 @@ export const append = (ledger: Ledger, draft: Draft): Ledger => {
   return { ...ledger, entries, slugs: slugs.slice(-heroku.slugsMax) }
 }
 
+/** None is under way any more. */
+export const withoutBuild = (ledger: Ledger): Ledger => {
+  const { building, ...rest } = ledger
+  return building === undefined ? ledger : rest
+}
+
 const holds = ({ phase }: Entry): boolean => phase === undefined || phase === 'succeeded'
 
 const releaseOf = (ledger: Ledger, entry: Entry): Release => {
@@ -109,6 +118,12 @@ export const settlePhase = (ledger: Ledger, releaseId: string, ok: boolean, at: 
 
 export const releasesOf = (ledger: Ledger): Release[] =>
   ledger.entries.map((entry) => releaseOf(ledger, entry))
+
+/** What was released from that slug with those words, unless it failed. */
+export const madeOf = (ledger: Ledger, slugId: string, description: string): Release | undefined => {
+  const made = ledger.entries.findLast((one) => one.slugId === slugId && one.description === description)
+  return made === undefined || made.phase === 'failed' ? undefined : releaseOf(ledger, made)
+}
 
 /** @param which `7`, `v7` or an id */
 export const findRelease = (ledger: Ledger, which: string): Release | undefined => {

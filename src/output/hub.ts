@@ -4,7 +4,17 @@
  * A watcher gets everything from the start, once, in order, then what comes, then the end. Bounded: past
  * `bytesMax` the rest is counted and said in one line.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 export type OutputWatcher = {
@@ -18,9 +28,18 @@ export type OutputHub = {
   write(id: string, text: string): void
   end(id: string): void
   isOpen(id: string): boolean
+  /**
+   * A part of what was said, from that byte on; undefined: there is no such stream. Waits for a while when
+   * there is nothing new yet.
+   */
+  read(id: string, fromByte: number, bounds: ReadBounds): Promise<OutputPart | undefined>
   /** Undefined when there is no such stream. `onText` may be called before this returns. */
   watch(id: string, watcher: OutputWatcher): { readonly close: () => void } | undefined
 }
+
+export type ReadBounds = { readonly bytesMax: number; readonly waitMs: number }
+/** `ended`: there is nothing after it, and nothing comes. */
+export type OutputPart = { readonly bytes: Buffer; readonly ended: boolean }
 
 type Open = { bytes: number; droppedBytes: number; readonly watchers: Set<OutputWatcher> }
 
@@ -70,6 +89,18 @@ export const createOutputHub = (folder: string, bytesMax: number): OutputHub => 
       for (const watcher of stream.watchers) watcher.onEnd()
     },
     isOpen: (id) => open.has(id),
+    read: async (id, fromByte, { bytesMax, waitMs }) => {
+      if (!idPattern.test(id) || !existsSync(fileOf(id))) return undefined
+      const first = part(fileOf(id), fromByte, bytesMax)
+      const stream = open.get(id)
+      if (first.length > 0 || stream === undefined) {
+        const { size } = statSync(fileOf(id))
+        return { bytes: first, ended: stream === undefined && fromByte + first.length >= size }
+      }
+      await said(stream, waitMs)
+      const bytes = part(fileOf(id), fromByte, bytesMax)
+      return { bytes, ended: false }
+    },
     watch: (id, watcher) => {
       if (!idPattern.test(id) || !existsSync(fileOf(id))) return undefined
       // Read and subscribe in one turn of the event loop: nothing can be written between the two.
@@ -82,3 +113,26 @@ export const createOutputHub = (folder: string, bytesMax: number): OutputHub => 
     },
   }
 }
+
+const part = (file: string, fromByte: number, bytesMax: number): Buffer => {
+  const opened = openSync(file, 'r')
+  try {
+    const buffer = Buffer.alloc(bytesMax)
+    return buffer.subarray(0, readSync(opened, buffer, 0, bytesMax, fromByte))
+  } finally {
+    closeSync(opened)
+  }
+}
+
+/** Resolves with the next word, with the end, or when it was long enough. */
+const said = (stream: Open, waitMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(late)
+      stream.watchers.delete(watcher)
+      resolve()
+    }
+    const watcher = { onText: done, onEnd: done }
+    const late = setTimeout(done, waitMs)
+    stream.watchers.add(watcher)
+  })

@@ -19,6 +19,10 @@ export const compressingSource = 'Compressing source files... done.\n'
 export const building = (stack: string): string =>
   `Building source:\n\n-----> Building on the ${title(stack)} stack\n`
 
+/** Ours: Heroku's builds never wait for each other. */
+export const waiting = (ahead: number): string =>
+  `-----> Waiting for ${ahead === 1 ? 'another build' : `${ahead} other builds`} on this host\n`
+
 /** The buildpacks that were set for the app, or that it has none. */
 export function using(names: readonly string[]): string {
   if (names.length === 0) return '-----> Determining which buildpack to use for this app\n'

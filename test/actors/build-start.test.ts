@@ -168,3 +168,19 @@ t.test('a purge empties the cache on every host before its next build, and once'
   const fresh = cacheOf({ folder: join(folder, '3'), store: memoryStore() })
   t.equal(await fresh.current('a1'), join(folder, '3', 'a1'))
 })
+
+t.test('a build whose host is gone has failed, on record by whoever sees it first', async (t) => {
+  const { http, store, gone } = await openApi(t)
+  const { body: app } = await http('POST', '/apps', { name: 'shop' })
+  const url = 'https://code.example.com/app.tgz'
+  const { body } = await http('POST', '/apps/shop/builds', { source_blob: { url } })
+  const at = `/apps/shop/builds/${body['id']}`
+  t.match(await http('GET', at), { body: { status: 'pending' } })
+  gone.add('here')
+  t.match(await http('GET', '/apps/shop/builds'), { body: [{ id: body['id'], status: 'failed' }] })
+  gone.delete('here')
+  t.match(await http('GET', at), { body: { status: 'failed' } }, 'also when that host is back')
+  const entry = await store.get(`builds/${app['id']}/${body['id']}`)
+  t.match(JSON.parse(Buffer.from(entry!.value).toString()), { status: 'failed', host: 'here' })
+  t.equal((await http('DELETE', at)).status, 422)
+})

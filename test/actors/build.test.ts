@@ -10,10 +10,12 @@ import { builds } from '../../actors/builds.ts'
 import { performBuildRecords } from '../../actors/effects/perform/build-records.ts'
 import { buildThrough } from '../../actors/main/push.ts'
 import { buildIn, buildKey } from '../../actors/protocols/build-record.ts'
+import { Releases } from '../../actors/protocols/releases.ts'
+import { releases } from '../../actors/releases.ts'
 import { Build, pendingMsMax, type BuildView } from '../../actors/protocols/build.ts'
 import type { Effects } from '../../src/ports/effects.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
-import { child, dynamic, refAt, supervise } from '../../src/runtime/index.ts'
+import { child, dynamic, keyed, ref, refAt, supervise } from '../../src/runtime/index.ts'
 import { drive } from '../kit/drive.ts'
 import { files, scratch } from '../kit/files.ts'
 import { Lab } from '../kit/lab.ts'
@@ -37,6 +39,7 @@ const compiling = () => {
   const b = begun()
   b.done('builder.keep')
   b.answered('info', { buildpacks: ['heroku/nodejs'], buildStack: 'heroku-24' })
+  b.answered('turn', { ahead: 0 })
   b.answered('current', { release: { configId: 'cfg' } })
   return b
 }
@@ -48,6 +51,7 @@ t.test('a build is on record before it compiles, and its end before anybody is t
   t.equal(b.send({ type: 'finished' }), undefined)
   b.done('builder.keep')
   b.answered('info', { buildpacks: ['heroku/nodejs'], buildStack: 'heroku-24' })
+  b.answered('turn', { ahead: 0 })
   b.answered('current', { release: { configId: 'cfg' } })
   t.match(b.ran, [{ name: 'builder.compile', args: { buildId: 'b1', stack: 'heroku-24', configId: 'cfg' } }])
   b.done('builder.compile', { slug: { ...slugOf('5'), id: 's1' } })
@@ -106,6 +110,7 @@ t.test("an app's first deploy sets the config vars of its buildpack before its r
     const b = begun()
     b.done('builder.keep')
     b.answered('info', { buildpacks: [], buildStack: 'heroku-24' })
+    b.answered('turn', { ahead: 0 })
     b.answered('current', { release: { configId: '', slug } })
     return b
   }
@@ -148,6 +153,7 @@ t.test('a build of an archive is begun once on record, and known by itself witho
   t.match(b.replies, [{ type: 'begun', value: { status: 'pending', ...view } }])
   t.match(b.send({ type: 'begun' }), { value: { status: 'pending' } })
   b.answered('info', { buildpacks: ['heroku/nodejs'], buildStack: 'heroku-24' })
+  b.answered('turn', { ahead: 0 })
   b.answered('current', { release: { configId: 'cfg' } })
   t.match(b.ran.at(-1), { name: 'builder.compile', args: { archive, buildpacks, sourceDir: '' } })
   b.done('builder.compile', { slug: { ...slugOf('5'), id: 's1' } })
@@ -167,24 +173,8 @@ t.test('a pusher that goes away ends the compilation, also before it began', asy
   early.send({ type: 'cancel' })
   early.done('builder.keep')
   early.answered('info', { buildpacks: [], buildStack: 'heroku-24' })
-  early.answered('current', { release: { configId: 'cfg' } })
+  early.answered('turn', { ahead: 0 })
   t.match(early.ran.at(-1), { name: 'builder.keep', args: { view: { status: 'failed' } } })
-})
-
-t.test('a host compiles a bounded number, and buries what an earlier life left', async (t) => {
-  const b = drive(builds, { key: 'builds', args: null, nowMs: 5_000 })
-  t.match(b.ran, [{ name: 'builder.bury', args: { before: 5_000 } }])
-  b.failed('builder.bury', 'store_unavailable')
-  b.nowMs = 9_000
-  b.fire('bury')
-  t.match(b.ran, [{ name: 'builder.bury', args: { before: 5_000 } }], 'what began since is not of that life')
-  const start = (id: string) => b.send({ type: 'start', buildId: id, job })
-  for (let at = 0; at < 16; at++) t.match(start(`b${at}`), { value: {} })
-  t.match(start('b0'), { value: {} }, 'again')
-  t.equal(b.spawned.length, 16)
-  t.match(start('b16'), { refused: { code: 'too_many' } })
-  b.down(refAt(Build, 'b3', 'host-1'), 'normal')
-  t.match(start('b16'), { value: {} })
 })
 
 const noStream = (): void => undefined
@@ -212,7 +202,7 @@ t.test(
     const home = await scratch(t)
     const store = memoryStore()
     let now = 2_000
-    const effects = performBuildRecords({ home, store, now: () => now, begun: noStream })
+    const effects = performBuildRecords({ home, store, now: () => now, begun: noStream, isGone: () => false })
     const read = async (id: string): Promise<BuildView | undefined> => {
       const entry = await store.get(buildKey('a1', id))
       return entry && buildIn(entry.value, now)
@@ -249,7 +239,7 @@ t.test(
       get: async (key) => (conflicts++ === 0 ? undefined : store.get(key)),
     }
     await perform(
-      performBuildRecords({ home, store: racing, now: () => now, begun: noStream }),
+      performBuildRecords({ home, store: racing, now: () => now, begun: noStream, isGone: () => false }),
       'builder.keep',
       {
         view: view({ status: 'failed' }),
@@ -258,7 +248,13 @@ t.test(
     )
     t.match(await read('b1'), { status: 'failed' }, 'written in spite of a lost race')
     const away = { ...store, get: () => Promise.reject(new StoreUnavailable('no answer', 'unknown')) }
-    const dark = performBuildRecords({ home, store: away, now: () => now, begun: noStream })
+    const dark = performBuildRecords({
+      home,
+      store: away,
+      now: () => now,
+      begun: noStream,
+      isGone: () => false,
+    })
     const refused = { code: 'store_unavailable' }
     await t.rejects(perform(dark, 'builder.keep', { view: view({ id: 'b4' }), sourceDir: '/none' }), refused)
     await t.rejects(perform(dark, 'builder.bury', { before: 1e12 }), refused)
@@ -276,6 +272,7 @@ t.test('a push is built by the host that took it, whoever owns the app', async (
       store,
       now: () => lab.clock.now(),
       begun: noStream,
+      isGone: () => false,
     })
     const records: Effects = Object.fromEntries(
       Object.entries(performs).map(([effect, perform]): [string, Effects[string]] => [
@@ -293,16 +290,20 @@ t.test('a push is built by the host that took it, whoever owns the app', async (
       'builder.conclude': () => Promise.resolve(),
     }
     const tree = supervise('compiler', { strategy: 'rest_for_one', intensity: 1, periodMs: 1_000 }, [
-      child('builds', builds, null),
+      child('builds', builds, { atOnce: 1 }),
+      keyed(releases),
       dynamic(build, { restart: 'temporary' }),
     ])
     return lab.host(name, tree, { effects })
   }
   const [a, b] = [await host('a', false), await host('b', true)]
+  const opened = a.node.ask(ref(Releases, 'a1'), { type: 'open', appName: 'shop', by }, { timeoutMs: 10_000 })
+  await lab.answer(opened)
   const push = (node: typeof a.node, id: string) => buildThrough(node)(id, job, new AbortController().signal)
   // Nobody here knows the app, so it fails; where it was compiled is what counts.
   t.match(await lab.answer(push(a.node, 'b1')), { id: 'b1', status: 'failed' })
   t.strictSame(ran, ['a pending', 'a failed'])
+  await lab.run(5_000)
   const stuck = push(b.node, 'b2')
   await lab.run(1_000, () => ran.includes('b pending'))
   b.node.tell(refAt(Build, 'b2', 'b'), { type: 'over' })

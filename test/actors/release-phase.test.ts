@@ -196,6 +196,7 @@ const deployed = (status: string) => {
   const b = drive(build, { key: 'b1', args: job })
   b.done('builder.keep')
   b.answered('info', { buildpacks: [], buildStack: 'heroku-24' })
+  b.answered('turn', { ahead: 0 })
   b.answered('current', { release: { configId: 'cfg' } })
   b.done('builder.compile', { slug: { ...slugOf('5'), id: 's1' } })
   if (status === 'conflict') b.askFailed('deploy', { kind: 'refused', code: 'conflict', reason: 'busy' })

@@ -121,6 +121,11 @@ await t.test('a build that is told to stop has stopped when that is answered', a
     for await (const chunk of watching.body ?? []) said += Buffer.from(chunk).toString()
   })()
   await until(() => /^ *compiling/m.test(said), { what: 'the compilation', timeoutMs: 60_000 })
+  const second = await call('POST', '/apps/shop/builds', { source_blob: blob })
+  t.match(second, {
+    status: 409,
+    body: { id: 'conflict', message: /^Another build of this app is in progress/ },
+  })
   const stopped = await call('DELETE', `/apps/shop/builds/${body['id']}`, undefined, 'build')
   t.match(stopped, { status: 202, body: { status: 'failed' } })
   await watched

@@ -58,6 +58,7 @@ export const openApi = async (
   const world = control(store)
   const rendezvous = createRendezvous({ tokensMax: 100 })
   const service = new Map<string, ServiceEndpoint>()
+  const gone = new Set<string>()
   /** Hosts that do not keep their dynos apart. */
   const unisolated = new Set<string>()
   const readers: {
@@ -83,6 +84,7 @@ export const openApi = async (
   const objects = memoryObjects()
   const api = await startApi({
     host: 'here',
+    isGone: (host) => gone.has(host),
     signingKey: Buffer.alloc(32, 7),
     objects,
     node: world.node,
@@ -177,6 +179,7 @@ export const openApi = async (
     world,
     store,
     objects,
+    gone,
     rendezvous,
     readers,
     service,

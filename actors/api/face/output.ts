@@ -1,6 +1,6 @@
 /**
- * Output: `GET /streams/<id>`, what a build or a release command says, from its start until its end; and `GET
- * /slugs/<sha256>.tgz`.
+ * Output: `GET /streams/<id>[?on=<host>]`, what a build or a release command says, from its start until its
+ * end; and `GET /slugs/<sha256>.tgz`, a packed slug.
  */
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -15,7 +15,8 @@ export const outputMount = (streams: OutputStreams): Mount => ({
   at(method, pathname) {
     const id = streamPath.exec(pathname)?.[1]
     if (id === undefined || method !== 'GET') return undefined
-    return async (_req, res) => {
+    return async (req, res) => {
+      const host = new URL(req.url ?? '', 'http://localhost').searchParams.get('on') ?? undefined
       const head = (): void => {
         if (!res.headersSent)
           res.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' })
@@ -28,7 +29,7 @@ export const outputMount = (streams: OutputStreams): Mount => ({
         head()
         res.end()
       }
-      const watching = await streams.watch(id, { onText, onEnd })
+      const watching = await streams.watch(id, { onText, onEnd }, host)
       if (watching === undefined) sayText(res, 404, 'No such stream.\n')
       else if (res.destroyed) watching.close()
       else {

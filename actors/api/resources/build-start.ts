@@ -3,15 +3,15 @@
  * that builds leave.
  */
 import { is, refAt } from '../../../src/runtime/index.ts'
-import { buildIn, buildKey, purgeKey } from '../../protocols/build-record.ts'
+import { purgeKey } from '../../protocols/build-record.ts'
 import { Build, Builds, type BuildArchive, type BuildView } from '../../protocols/build.ts'
 import { sourceAt, sourceObject, sourcePath, sourceTimes } from '../../protocols/source.ts'
 import type { Edge } from '../edge.ts'
 import { accepted, created, endpoint, type Reply, type Request } from '../endpoint.ts'
-import { invalid, notFound } from '../errors.ts'
-import { uuid } from '../name-index.ts'
+import { invalid } from '../errors.ts'
 import { buildBody } from '../shapes/release.ts'
 import { thisApp } from './app-of.ts'
+import { buildOf } from './build-of.ts'
 import { known } from './buildpacks.ts'
 
 const checksumForm = /^SHA256:[0-9a-f]{64}$/i
@@ -128,13 +128,6 @@ export const archiveOf = ({ url, checksum, version_description }: Blob, edge: Ed
     description: version_description?.slice(0, wordsCharsMax) ?? null,
     object: object ?? null,
   }
-}
-
-const buildOf = async (appId: string, id: string, edge: Edge): Promise<BuildView> => {
-  const entry = uuid.test(id) ? await edge.store.get(buildKey(appId, id)) : undefined
-  const build = entry && buildIn(entry.value, edge.now())
-  if (build === undefined) throw notFound('build')
-  return build
 }
 
 /** As it ended, or as it was when it takes its time. */

@@ -57,7 +57,8 @@ export const releases = [
       if (slugId === undefined) throw invalid('Either slug or release is required.')
       const slug = await slugOf(request, app.id, slugId)
       const text = description ?? `Deploy ${slug.commit.slice(0, commitDigits)}`
-      const made = await request.ask(ledger, { type: 'deploy', slug, description: text, by: request.who })
+      const deploy = { type: 'deploy', slug, description: text, by: request.who, isNew: true } as const
+      const made = await request.ask(ledger, deploy)
       return created(releaseBody(made, app, made.status === 'succeeded', edge.settings))
     },
   }),

@@ -49,7 +49,7 @@ export const buildBody = (build: BuildView, app: Named, settings: ApiSettings): 
   created_at: timeText(build.createdAt),
   generation: 'cedar',
   id: build.id,
-  output_stream_url: `${settings.apiUrl}/streams/${build.id}`,
+  output_stream_url: buildStream(build, settings),
   release: build.releaseId === null ? null : { id: build.releaseId },
   slug: build.slugId === null ? null : { id: build.slugId },
   source_blob: {
@@ -63,6 +63,10 @@ export const buildBody = (build: BuildView, app: Named, settings: ApiSettings): 
   updated_at: timeText(build.updatedAt),
   user: { email: build.by.email, id: build.by.id },
 })
+
+/** Any host knows by it where the build is. */
+export const buildStream = ({ id, host }: BuildView, { apiUrl }: ApiSettings): string =>
+  `${apiUrl}/streams/${id}${host === undefined ? '' : `?on=${encodeURIComponent(host)}`}`
 
 /** Short names get a `urn:` that the CLI strips again; addresses stand for themselves. */
 export const buildpackUrl = (name: string): string =>

@@ -17,15 +17,21 @@ export type BuildRecordDeps = {
   readonly now: () => number
   /** It is on record, or will be in a moment: whoever asks for its output finds it. */
   readonly begun: (buildId: string) => void
+  /** Its lease is over, or it left: what it did not finish it never will. */
+  readonly isGone: (host: string) => boolean
 }
 
 /** What is noted of a build that is under way. */
 type Note = { readonly appId: string; readonly createdAt: number; readonly sourceDir: string }
 
+type Held = { readonly appId: string; readonly buildId: string; readonly host: string; readonly at: number }
+
+/** Between taking an app and the first word on record. */
+const unkeptMsMax = 60_000
 const encoder = new TextEncoder()
 const noteSuffix = '.json'
 
-export const performBuildRecords = ({ home, store, now, begun }: BuildRecordDeps): Effects => {
+export const performBuildRecords = ({ home, store, now, begun, isGone }: BuildRecordDeps): Effects => {
   const folder = join(home, 'builds')
   const noteOf = (buildId: string): string => join(folder, buildId + noteSuffix)
 
@@ -69,6 +75,16 @@ export const performBuildRecords = ({ home, store, now, begun }: BuildRecordDeps
     'builder.keep': async ({ view, sourceDir }: { view: BuildView; sourceDir: string }) => {
       try {
         await keep(view, sourceDir)
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+    'builder.look': async ({ appId, buildId, host, at }: Held) => {
+      try {
+        const entry = await store.get(buildKey(appId, buildId))
+        const build = entry && buildIn(entry.value, now(), isGone)
+        if (build !== undefined) return { isOver: build.status !== 'pending' }
+        return { isOver: isGone(host) || now() - at > unkeptMsMax }
       } catch (error) {
         throw asEffectFailure(error)
       }

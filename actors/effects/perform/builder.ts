@@ -48,6 +48,7 @@ export type BuilderDeps = {
     reader: { readonly onText: (text: string) => void; readonly onEnd: () => void },
   ) => Promise<{ readonly close: () => void } | undefined>
   readonly appUrl: (appName: string) => string
+  readonly isGone: (host: string) => boolean
   readonly now: () => number
   readonly uuid: () => string
 }
@@ -184,6 +185,8 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         running.delete(args.buildId)
       }
     },
+    'builder.showWaiting': async ({ buildId, ahead }: { buildId: string; ahead: number }) =>
+      hub.write(buildId, texts.waiting(ahead)),
     'builder.cancel': async ({ buildId }: { buildId: string }) => running.get(buildId)?.abort(),
     'builder.showRelease': async (
       {
