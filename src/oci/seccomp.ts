@@ -7,6 +7,7 @@
 
 const errnoPerm = 1
 const errnoNoSys = 38
+const errnoNoFamily = 97
 
 /**
  * New namespaces by flag of clone(2): user namespaces would give a process a full set of capabilities inside.
@@ -22,8 +23,14 @@ const cloneFlags = {
   CLONE_NEWNET: 0x40000000,
 } as const
 
-/** Sockets to the hypervisor bypass every firewall rule. */
-const addressFamilyVsock = 40
+/**
+ * Unix, IPv4, IPv6, netlink. All others have the kernel load what no app needs, or go where no firewall is:
+ * vsock leads to the hypervisor.
+ */
+const familiesKept = new Set([1, 2, 10, 16])
+const families = Array.from({ length: 48 }, (_, family) => family).filter((each) => !familiesKept.has(each))
+/** The kernel looks at the lower half of the argument alone. */
+const lowerHalf = 0xffffffff
 
 const refused = [
   'acct',
@@ -71,6 +78,8 @@ const refused = [
   'request_key',
   'setns',
   'settimeofday',
+  // Sockets of any family, behind a pointer; of 32-bit programs alone, and they have had `socket` since 2015.
+  'socketcall',
   'stime',
   'swapoff',
   'swapon',
@@ -101,12 +110,12 @@ export const seccomp = {
       errnoRet: errnoPerm,
       args: [{ index: 0, value: flag, valueTwo: flag, op: 'SCMP_CMP_MASKED_EQ' }],
     })),
-    {
-      names: ['socket'],
+    ...families.map((family) => ({
+      names: ['socket', 'socketpair'],
       action: 'SCMP_ACT_ERRNO',
-      errnoRet: errnoPerm,
-      args: [{ index: 0, value: addressFamilyVsock, op: 'SCMP_CMP_EQ' }],
-    },
+      errnoRet: errnoNoFamily,
+      args: [{ index: 0, value: lowerHalf, valueTwo: family, op: 'SCMP_CMP_MASKED_EQ' }],
+    })),
   ],
 }
 
