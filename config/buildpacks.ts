@@ -4,10 +4,17 @@
  */
 import { join } from 'node:path'
 
-export const builtinNames = ['heroku/nodejs', 'heroku/procfile'] as const
+export const builtinNames = [
+  'heroku/ruby',
+  'heroku/nodejs',
+  'heroku/python',
+  'heroku/go',
+  'heroku/static',
+  'heroku/procfile',
+] as const
 
 /** Taken only when none of the others fits an app; Heroku has none of them among its defaults. */
-export const fallbackNames: readonly string[] = ['heroku/procfile']
+export const fallbackNames: readonly string[] = ['heroku/static', 'heroku/procfile']
 
 /** The folder of each, by name. */
 export const builtinFolders: Readonly<Record<string, string>> = Object.fromEntries(

@@ -230,8 +230,11 @@ const sshOf = (env: Environment): Settings['ssh'] => {
   return { host, port: Number(number) }
 }
 
-/** What an npm client needs from its surroundings: where packages are and whom to trust. */
+/** What package managers need from their surroundings: where packages are and whom to trust. */
 const buildEnvNames = [
+  'GOPROXY',
+  'PIP_INDEX_URL',
+  'PIP_EXTRA_INDEX_URL',
   'npm_config_registry',
   'NPM_CONFIG_REGISTRY',
   'NODE_EXTRA_CA_CERTS',

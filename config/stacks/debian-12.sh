@@ -14,8 +14,8 @@ packages=(
   bash bind9-dnsutils bsdutils bzip2 ca-certificates coreutils curl ed file findutils fontconfig gawk
   gettext-base ghostscript git gnupg gsfonts gzip imagemagick iproute2 iputils-tracepath jq less locales
   netcat-openbsd openssh-client openssh-server openssl patch poppler-utils postgresql-client procps
-  psmisc python3 rename rsync sed shared-mime-info socat tar telnet time tzdata unzip util-linux wget
-  xz-utils zip zstd
+  psmisc python3 python3-pip-whl rename rsync sed shared-mime-info socat tar telnet time tzdata unzip
+  util-linux wget xz-utils zip zstd
   # Libraries that built modules are linked to.
   libargon2-1 libcurl4 libev4 libevent-2.1-7 libgd3 libgmp10 libicu72 libmagickcore-6.q16-6-extra
   libmariadb3 libmemcached11 libonig5 libpq5 librabbitmq4 librsvg2-2 libsasl2-modules libsodium23

@@ -1,0 +1,5 @@
+"""What the framework depends on."""
+
+
+def shout(text):
+    return text.upper()

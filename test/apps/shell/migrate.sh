@@ -1,0 +1,2 @@
+# The release phase: runs once on each new release, before it holds.
+echo "migrated by $DYNO"

@@ -1,0 +1,2 @@
+# Works without end.
+while true; do echo "tick"; sleep 5; done
