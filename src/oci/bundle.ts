@@ -82,7 +82,8 @@ export const bundleConfig = (input: BundleInput, merge: boolean): object => {
         rlimit('RLIMIT_NOFILE', spec.limits.openFilesMax),
         // Per user id, and each container has its own: `ulimit -u` inside tells the true bound.
         rlimit('RLIMIT_NPROC', spec.limits.pidsMax),
-        rlimit('RLIMIT_CORE', 0),
+        // Nothing is written, and a program of the host that takes dumps is not run: for that 0 is no bound.
+        rlimit('RLIMIT_CORE', 1),
       ],
       noNewPrivileges: true,
       // The kernel takes a container before anything of the host when memory runs out.

@@ -40,6 +40,8 @@ t.test('a container has no rights on its machine', { skip }, async (t) => {
      cat /proc/kcore | head -c1 | wc -c
      ps -A -o comm= | head -n1
      ls /dev | grep -v '^core$' | tr '\\n' ' '; echo
+     echo $(find /dev -maxdepth 1 -type b -o -maxdepth 1 -type c 2>/dev/null | sort)
+     echo $(grep core /proc/self/limits)
      cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null | sort -u
      for n in cgroup ipc mnt net pid uts; do readlink /proc/self/ns/$n; done
      stat -c %u /app/hello /tmp; ulimit -u; ulimit -n; pwd; nproc >/dev/null; exit 0`,
@@ -61,6 +63,8 @@ t.test('a container has no rights on its machine', { skip }, async (t) => {
     '0',
     'init',
     'fd full init null ptmx pts random shm stderr stdin stdout tty urandom zero ',
+    '/dev/full /dev/null /dev/random /dev/tty /dev/urandom /dev/zero',
+    'Max core file size 1 1 bytes',
     String(128 * 2 ** 20),
     String(uid),
     String(uid),
