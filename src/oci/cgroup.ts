@@ -40,7 +40,7 @@ export const openCgroups = (): Cgroups => {
   const counted = version === 2 || existsSync(join(memory, 'memory.memsw.limit_in_bytes'))
   return {
     version,
-    swap: async () => ({ present: /^SwapTotal:\s+[1-9]/m.test(await text('/proc/meminfo')), counted }),
+    swap: async () => ({ present: /^SwapTotal:\s+[1-9]/m.test(text('/proc/meminfo')), counted }),
     binds: (path, told) => groupBinds(version, path, told),
     bound: (path, share) => boundGroup(version, path, share),
     weigh: (path, cpuShares) => weighGroup(version, path, cpuShares),
@@ -53,7 +53,7 @@ export const openCgroups = (): Cgroups => {
     use: (path) => groupUse(version, path),
     oomKills: async (path) => {
       const name = version === 2 ? 'memory.events' : 'memory.oom_control'
-      return (await fields(join(memory, path, name))).get('oom_kill') ?? 0
+      return fields(join(memory, path, name)).get('oom_kill') ?? 0
     },
     children: async (path) => {
       const names = new Set<string>()
@@ -71,7 +71,7 @@ const trees = async (version: 1 | 2): Promise<string[]> =>
   version === 2 ? [groupRoot] : (await directories(groupRoot)).map((name) => join(groupRoot, name))
 
 const pidsBelow = async (path: string): Promise<number[]> => {
-  const own = (await text(join(path, 'cgroup.procs'))).split('\n').filter(Boolean).map(Number)
+  const own = text(join(path, 'cgroup.procs')).split('\n').filter(Boolean).map(Number)
   const below = await Promise.all((await directories(path)).map((name) => pidsBelow(join(path, name))))
   return [...own, ...below.flat()]
 }

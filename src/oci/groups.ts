@@ -43,8 +43,8 @@ export const openGroups = (cgroups: Cgroups, name: string): Groups => {
   let made: Promise<Gaps> | undefined
 
   const make = async (): Promise<Gaps> => {
-    const pidMax = Number(await text('/proc/sys/kernel/pid_max'))
-    const threadsMax = Number(await text('/proc/sys/kernel/threads-max'))
+    const pidMax = Number(text('/proc/sys/kernel/pid_max'))
+    const threadsMax = Number(text('/proc/sys/kernel/threads-max'))
     const share = shareOf({ memoryBytes: totalmem(), pidMax, threadsMax })
     const missing = await cgroups.bound(parent, share)
     if (missing.length === 0) return []
