@@ -2,6 +2,7 @@
  * `npm start`: a whole platform in the foreground, until SIGINT or SIGTERM. On the first start the sample app
  * is deployed by a real push before the ready line is printed.
  */
+import { flushCompileCache } from 'node:module'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -29,7 +30,9 @@ const name =
   hostname()
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]/g, '-') || 'host'
-const environment = Object.entries(process.env).filter(([key]) => /^(MANIFOLD_|PATH$|HOME$)/.test(key))
+const environment = Object.entries(process.env).filter(([key]) =>
+  /^(MANIFOLD_|NODE_COMPILE_CACHE$|PATH$|HOME$)/.test(key),
+)
 const opened = startHost({
   settings,
   name,
@@ -73,3 +76,5 @@ if (host.joinUrl !== undefined)
 const apps = `http://<app>.${settings.appDomain}:${settings.routerPort}`
 const api = host.apiUrl === undefined ? '' : `api=${host.apiUrl} `
 console.log(`manifold ready ${api}apps=${apps} home=${settings.home}`)
+// Not left to the end, which may come by SIGKILL.
+flushCompileCache()

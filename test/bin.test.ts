@@ -1,5 +1,5 @@
 /** The operator's command, run as an operator runs it, against a real API whose cluster is the test's. */
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -134,4 +134,16 @@ t.test('backup is a file, and restore puts it back', async (t) => {
   t.match(await manifold('restore', 'none.jsonl'), { code: 1, stderr: /cannot read none.jsonl/ })
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, -20))
   t.match(await manifold('restore', 'all.jsonl', '--force'), { code: 1, stderr: /The backup is damaged/ })
+})
+
+t.test('what a program of this checkout compiled is kept for its next start', async (t) => {
+  const cache = mkdtempSync(join(tmpdir(), 'manifold-compiled-'))
+  t.teardown(() => rmSync(cache, { recursive: true, force: true }))
+  const node = join(import.meta.dirname, '../scripts/node')
+  const where = `console.log(process.getBuiltinModule('node:module').getCompileCacheDir())`
+  const own = await run(['bash', node, '-e', where], { env: machineEnv(), cwd: cache })
+  t.match(own.stdout, /node_modules\/\.cache\/node\//)
+  const env = { ...machineEnv(), NODE_COMPILE_CACHE: cache }
+  await run([command, 'help'], { env, cwd: cache })
+  t.not(readdirSync(cache, { recursive: true }).length, 0)
 })

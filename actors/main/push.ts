@@ -31,8 +31,6 @@ export type PushDeps = {
   readonly log: Log
   readonly now: () => number
   readonly uuid: () => string
-  /** What is stored of an app's repository now, in bytes. */
-  readonly kept: (appId: string, bytes: number) => void
   /** Starts the build and resolves when it has ended. */
   readonly build: (buildId: string, job: BuildJob, cancelled: AbortSignal) => Promise<BuildView>
 }
@@ -49,8 +47,6 @@ export type GitFace = {
     user: Who,
     pathInfo: string,
   ): Promise<void>
-  /** Empties an app's repository. */
-  reset(appId: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -192,9 +188,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
             env: { ...hooks.env, MANIFOLD_PUSH_ID: push },
             // Not taken: refused, or the empty request by which git asks whether it may send more.
             beforeEnd: async () => {
-              if (!session.taken) return
-              await repositories.keep(app.id, session.accepted, session.prepared)
-              deps.kept(app.id, repositories.bytesOf(app.id))
+              if (session.taken) await repositories.keep(app.id, session.accepted, session.prepared)
             },
             onError: (line) => log({ at: 'git', app: app.name, line }),
           }),
@@ -203,10 +197,6 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
         going.delete(push)
         if (!session.taken && session.prepared !== undefined) await repositories.discard(session.prepared)
       }
-    },
-    reset: async (appId) => {
-      await repositories.reset(appId)
-      deps.kept(appId, 0)
     },
     close: async () => {
       await hooks.close()

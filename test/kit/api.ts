@@ -56,8 +56,6 @@ export const openApi = async (
   const certificates = await keepCertificates(directory, ['localhost', '127.0.0.1'], Date.now())
   const store = memoryStore()
   const world = control(store)
-  /** Apps whose repository was reset. */
-  const resets: string[] = []
   const rendezvous = createRendezvous({ tokensMax: 100 })
   const service = new Map<string, ServiceEndpoint>()
   const gone = new Set<string>()
@@ -140,7 +138,6 @@ export const openApi = async (
     },
     certificates,
     cluster: cluster ?? (await openOperator(t)).operator,
-    repositories: { reset: async (appId) => void resets.push(appId) },
     isolates: (host) => !unisolated.has(host),
     usage: usageReports(store, () => systemClock.now()),
     settings,
@@ -185,7 +182,6 @@ export const openApi = async (
     gone,
     rendezvous,
     readers,
-    resets,
     service,
     call,
     http,
