@@ -170,7 +170,7 @@ export const app = actor(App, {
       saga.destroyStep(a, saga.destroySteps[0], ctx)
       return become({ ...s, waiting }, a, ctx)
     },
-    built(s, { buildpackDescription, slugBytes, repoBytes, stack, detected }, ctx) {
+    built(s, { buildpackDescription, slugBytes, stack, detected }, ctx) {
       if (s.a?.phase !== 'live') return s
       const { app } = s.a
       // As on Heroku, what the first build found holds from then on.
@@ -178,11 +178,14 @@ export const app = actor(App, {
       const facts = {
         buildpackDescription,
         slugBytes,
-        repoBytes: repoBytes ?? app.repoBytes,
         stack,
         buildpacks,
       }
       return { ...s, a: { ...s.a, app: { ...s.a.app, ...facts, updatedAt: ctx.now } } }
+    },
+    stored(s, { repoBytes }) {
+      if (s.a?.phase !== 'live' || s.a.app.repoBytes === repoBytes) return s
+      return { ...s, a: { ...s.a, app: { ...s.a.app, repoBytes } } }
     },
     released(s, { at, stack = s.a?.app.stack }) {
       if (s.a === null || stack === undefined || (s.a.app.releasedAt ?? 0) >= at) return s

@@ -113,6 +113,14 @@ const idle: Command = async (args, open) => {
   return 0
 }
 
+const repositoryReset: Command = async (args, open) => {
+  const { positionals } = parsed(args, {}, ['APP'])
+  const app = named(positionals, 'the name of the app')
+  await open().ask('DELETE', `/apps/${encodeURIComponent(app)}/repository`)
+  console.log(`the repository of ${app} is empty; its releases and dynos stay as they are`)
+  return 0
+}
+
 const drain: Command = async (args, open) => {
   const options = { wait: { type: 'boolean' }, timeout: { type: 'string' } } as const
   const { values, positionals } = parsed(args, options, ['NAME'])
@@ -311,4 +319,5 @@ export const commands: Readonly<Record<string, Command>> = {
   'stacks:build': stacksBuild,
   usage,
   idle,
+  'repo:reset': repositoryReset,
 }

@@ -20,6 +20,7 @@ with MANIFOLD_HOME (default ~/.manifold). Users of apps use the heroku CLI.
       --app NAME                     of one app
       --json                         the same for programs, in seconds
   manifold idle APP                  put an app of Eco dynos to sleep now; the next request wakes it
+  manifold repo:reset APP            empty the git repository of an app; the next push is like the first
   manifold stacks                    root file systems of dynos on this host, and their versions
       --json                         the same for programs
   manifold stacks:build NAME         makes a new version, with today's packages; dynos come to it as they are

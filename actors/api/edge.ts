@@ -45,6 +45,7 @@ export type Edge = {
     readonly keep: (appId: string, pairId: string, pair: Pair) => Promise<void>
     readonly open: (appId: string, pairId: string) => Promise<Pair | undefined>
   }
+  readonly repositories: { readonly reset: (appId: string) => Promise<void> }
   readonly accounts: Accounts
   readonly sessions: LogSessions
   readonly rates: RateLimits

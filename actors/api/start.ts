@@ -54,6 +54,7 @@ export type ApiParts = {
   readonly isolates: Edge['isolates']
   readonly usage: UsageReports
   readonly buildpacks: Edge['buildpacks']
+  readonly repositories: Edge['repositories']
   readonly settings: ApiSettings
   readonly accounts: Accounts
   readonly ownerToken: string
@@ -90,6 +91,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     isolates: parts.isolates,
     usage: parts.usage,
     buildpacks: parts.buildpacks,
+    repositories: parts.repositories,
     settings,
   }
   const service = await parts.serve(apiService(endpoints, edge))

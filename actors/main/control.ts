@@ -5,7 +5,6 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { isolates } from '../../config/labels.ts'
-import { asGzip } from '../../src/slug/as-gzip.ts'
 import type { Settings } from '../../config/load.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { acknowledgedWrite } from '../../src/nats/canary.ts'
@@ -14,8 +13,9 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
-import { refAt } from '../../src/runtime/index.ts'
+import { ref, refAt } from '../../src/runtime/index.ts'
 import type { Node } from '../../src/runtime/node.ts'
+import { asGzip } from '../../src/slug/as-gzip.ts'
 import { openAccounts } from '../api/accounts.ts'
 import { writeEnvFile } from '../api/env-file.ts'
 import { patientReads } from '../api/patience.ts'
@@ -26,6 +26,7 @@ import type { Vault } from '../effects/perform/vault.ts'
 import { formatLine } from '../logplex/line.ts'
 import { readOutput } from '../logplex/output.ts'
 import { openTail } from '../logplex/tail.ts'
+import { App } from '../protocols/app.ts'
 import { Host } from '../protocols/host.ts'
 import { Placement } from '../protocols/placement.ts'
 import { usageReports } from '../usage/report.ts'
@@ -152,6 +153,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     log,
     now: () => clock.now(),
     uuid: () => random.uuid(),
+    kept: (appId, repoBytes) => node.tell(ref(App, appId), { type: 'stored', repoBytes }),
     build: buildThrough(node),
   })
   const tunnel = await openTunnel({
@@ -196,6 +198,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       },
     },
     tails: { open: (wanted, reader) => openTail(bus.history, wanted, reader), format: formatLine },
+    repositories: git,
     git: (request, response, { app, user, pathInfo }) => git.serve(request, response, app, user, pathInfo),
     tunnel,
     requests,

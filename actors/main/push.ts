@@ -31,6 +31,8 @@ export type PushDeps = {
   readonly log: Log
   readonly now: () => number
   readonly uuid: () => string
+  /** What is stored of an app's repository now, in bytes. */
+  readonly kept: (appId: string, bytes: number) => void
   /** Starts the build and resolves when it has ended. */
   readonly build: (buildId: string, job: BuildJob, cancelled: AbortSignal) => Promise<BuildView>
 }
@@ -47,6 +49,8 @@ export type GitFace = {
     user: Who,
     pathInfo: string,
   ): Promise<void>
+  /** Empties an app's repository. */
+  reset(appId: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -188,7 +192,9 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
             env: { ...hooks.env, MANIFOLD_PUSH_ID: push },
             // Not taken: refused, or the empty request by which git asks whether it may send more.
             beforeEnd: async () => {
-              if (session.taken) await repositories.keep(app.id, session.accepted, session.prepared)
+              if (!session.taken) return
+              await repositories.keep(app.id, session.accepted, session.prepared)
+              deps.kept(app.id, repositories.bytesOf(app.id))
             },
             onError: (line) => log({ at: 'git', app: app.name, line }),
           }),
@@ -197,6 +203,10 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
         going.delete(push)
         if (!session.taken && session.prepared !== undefined) await repositories.discard(session.prepared)
       }
+    },
+    reset: async (appId) => {
+      await repositories.reset(appId)
+      deps.kept(appId, 0)
     },
     close: async () => {
       await hooks.close()

@@ -45,6 +45,10 @@ export type Repositories = {
    * @throws StoreConflict when another host was faster
    */
   keep(appId: string, branch: 'main' | 'master' | undefined, prepared: Prepared | undefined): Promise<void>
+  /** What its packs take in the store. */
+  bytesOf(appId: string): number
+  /** Forgets everything that was pushed. @throws StoreConflict when a push came between */
+  reset(appId: string): Promise<void>
   /** Upkeep that has begun is over. */
   close(): Promise<void>
 }
@@ -269,6 +273,7 @@ export const openRepositories = async (deps: RepositoriesDeps): Promise<Reposito
       return row && { row, on: packs }
     },
     discard: ({ row }) => objects.remove(row.name),
+    bytesOf: (appId) => standOf(appId).record.packs.reduce((sum, { bytes }) => sum + bytes, 0),
     countOf: (appId) => Object.keys(standOf(appId).record.refs).length,
     keep: async (appId, branch, prepared) => {
       await keep(appId, branch, prepared)
@@ -277,6 +282,15 @@ export const openRepositories = async (deps: RepositoriesDeps): Promise<Reposito
         .finally(() => upkeep.delete(tending))
       upkeep.add(tending)
     },
+    reset: (appId) =>
+      inTurn(appId, async () => {
+        const entry = await store.get(recordKey(appId))
+        if (entry === undefined) return
+        await store.remove(recordKey(appId), entry.revision)
+        // A push of this host that is under way now makes it anew, from all that it has.
+        stands.set(appId, { record: noRepository, revision: 0 })
+        for (const { name } of decodeRepository(entry.value).packs) await objects.remove(name)
+      }),
     close: async () => {
       await Promise.all(upkeep)
     },

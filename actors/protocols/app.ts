@@ -93,11 +93,12 @@ export const App = protocol('app', 1, {
   built: tell({
     buildpackDescription: is.str,
     slugBytes: is.int,
-    repoBytes: is.opt(is.int),
     stack: is.str,
     /** The buildpack that was found, for an app that has none set. */
     detected: is.opt(is.str),
   }),
+  /** From git: what is stored of its repository. */
+  stored: tell({ repoBytes: is.int }),
   /** From Releases: when the current release came to be, and what its slug was built on. */
   released: tell({ at: is.int, stack: is.opt(is.str) }),
   /** Own results of effects and asks; `name` is `app/<name>` or `host/<hostname>`. */

@@ -174,7 +174,7 @@ t.test('a long history reaches its reader whole, and a closing host ends streams
 })
 
 t.test('git, build output and slugs are served beside the JSON', async (t) => {
-  const { http } = await openApi(t)
+  const { http, resets } = await openApi(t)
   await http('POST', '/apps', { name: 'gitapp' })
   const refs = '/gitapp.git/info/refs?service=git-receive-pack'
   const asked = await http('GET', refs, undefined, { authorization: '' })
@@ -187,6 +187,10 @@ t.test('git, build output and slugs are served beside the JSON', async (t) => {
   t.equal((await http('GET', `/streams/${'c'.repeat(36)}`)).status, 404)
   t.equal((await http('GET', `/slugs/${'ab'.repeat(32)}.tgz`)).text, 'packed')
   t.equal((await http('GET', `/slugs/${'cd'.repeat(32)}.tgz`)).status, 404)
+  const { id } = (await http('GET', '/apps/gitapp')).body
+  t.match(await http('DELETE', '/apps/gitapp/repository'), { status: 202, body: {} })
+  t.match(await http('DELETE', '/apps/nosuch/repository'), { status: 404 })
+  t.strictSame(resets, [id])
 })
 
 t.test('heroku-client and an attached client work over the one port', async (t) => {

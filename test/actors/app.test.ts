@@ -210,6 +210,8 @@ t.test('an app is on another stack from its next build on, which a release of it
   const a = live()
   a.send({ type: 'change', buildStack: 'debian-12' })
   t.match(a.send({ type: 'info' })?.value, { stack: 'debian-12', buildStack: 'debian-12' }, 'never built')
+  a.send({ type: 'stored', repoBytes: 4_096 })
+  t.match(a.send({ type: 'info' })?.value, { repoBytes: 4_096 })
   a.send({ type: 'built', buildpackDescription: 'Procfile', slugBytes: 1, stack: 'debian-12' })
   a.send({ type: 'change', buildStack: 'heroku-24' })
   t.match(a.send({ type: 'info' })?.value, { stack: 'debian-12', buildStack: 'heroku-24' })

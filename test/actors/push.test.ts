@@ -31,6 +31,7 @@ type Shared = {
   compile: (job: BuildJob, say: (text: string) => void) => Promise<'succeeded' | 'failed'>
   readonly jobs: BuildJob[]
   readonly logged: object[]
+  readonly kept: number[]
   nowMs: number
 }
 
@@ -41,6 +42,7 @@ const shared = async (test: Test): Promise<Shared> => ({
   compile: async () => 'succeeded',
   jobs: [],
   logged: [],
+  kept: [],
   nowMs: 1_000,
 })
 
@@ -66,6 +68,7 @@ const host = async (test: Test, world: Shared, name: string) => {
     log: (fields) => world.logged.push(fields),
     now: () => world.nowMs,
     uuid: () => `id-${(ids += 1)}`,
+    kept: (_, bytes) => world.kept.push(bytes),
     build,
   })
   const server = createServer((request, response) => {
@@ -127,6 +130,8 @@ t.test('a push is stored while its build runs, and is on record before it is ack
   t.match(refused.err, /! \[remote rejected\] main -> main \(pre-receive hook declined\)/)
   t.match(await recorded(world), { refs: { 'refs/heads/main': tip } }, 'its ref is where it was')
   t.equal((await stored(world)).length, 1, 'and nothing of it is kept')
+  t.equal(world.kept.length, 1)
+  t.equal(world.kept[0], (await recorded(world))?.packs[0]?.bytes)
 })
 
 t.test('any host takes the next push, from what the record and its packs say', async (t) => {
@@ -220,6 +225,34 @@ t.test('an app without a push clones as empty, and a shallow clone pushes what i
   await commit(shallow, 'd', 'd', 'from a shallow clone')
   t.equal((await git(shallow, 'push', url, 'main')).code, 0)
   await isWhole(t, url, join(world.dir, 'clone'))
+})
+
+t.test('a repository that was reset is empty on every host, and takes a push anew', async (t) => {
+  const world = await shared(t)
+  const [a, b] = [await host(t, world, 'a'), await host(t, world, 'b')]
+  const work = await workTree(world)
+  await git(work, 'push', a.url, 'main')
+  t.equal((await git('/', 'ls-remote', b.url)).out.split('\n').length, 3, 'HEAD and main')
+  await b.face.reset(app.id)
+  t.strictSame([await recorded(world), await stored(world)], [undefined, []])
+  for (const { url } of [a, b]) t.equal((await git('/', 'ls-remote', url)).out, '')
+  await b.face.reset(app.id)
+  t.equal(world.kept.at(-1), 0)
+  t.equal((await git(work, 'push', b.url, 'main')).code, 0)
+  await isWhole(t, a.url, join(world.dir, 'clone'))
+
+  const { promise: go, resolve: release } = Promise.withResolvers<void>()
+  world.compile = async () => {
+    await go
+    return 'succeeded'
+  }
+  await commit(work, 'b', 'b', 'second')
+  const under = git(work, 'push', a.url, 'main')
+  await until(() => world.jobs.length === 3, { what: 'its build' })
+  await a.face.reset(app.id)
+  release()
+  t.equal((await under).code, 0, 'a push that was under way makes it anew')
+  await isWhole(t, b.url, join(world.dir, 'after'))
 })
 
 t.test('submodules are named to the build and not fetched by the host', async (t) => {

@@ -317,6 +317,12 @@ await t.test('a push that cannot be built is refused and the app stays as it was
   t.match(await ok(['releases', '-a', 'broken']), /v2/)
   const branch = await git(['push', 'heroku', 'main:feature'], { cwd: other, timeoutMs: 60_000 })
   t.match(branch.stderr, /Pushed to branch other than \[main, master\], skipping build/)
+  await until(async () => /Repo Size: +\d+ K?B/.test(await ok(['apps:info', '-a', 'broken'])), {
+    what: 'the size of the repository',
+  })
+  const reset = await platform.sourced(`${process.cwd()}/bin/manifold repo:reset broken`)
+  t.equal(reset.code, 0, reset.stderr)
+  t.equal((await git(['ls-remote', 'heroku'], { cwd: other, timeoutMs: 60_000 })).stdout, '')
 })
 
 await t.test('an app that crashes at start shows H10 and its state', async (t) => {

@@ -56,6 +56,8 @@ export const openApi = async (
   const certificates = await keepCertificates(directory, ['localhost', '127.0.0.1'], Date.now())
   const store = memoryStore()
   const world = control(store)
+  /** Apps whose repository was reset. */
+  const resets: string[] = []
   const rendezvous = createRendezvous({ tokensMax: 100 })
   const service = new Map<string, ServiceEndpoint>()
   const gone = new Set<string>()
@@ -138,6 +140,7 @@ export const openApi = async (
     },
     certificates,
     cluster: cluster ?? (await openOperator(t)).operator,
+    repositories: { reset: async (appId) => void resets.push(appId) },
     isolates: (host) => !unisolated.has(host),
     usage: usageReports(store, () => systemClock.now()),
     settings,
@@ -182,6 +185,7 @@ export const openApi = async (
     gone,
     rendezvous,
     readers,
+    resets,
     service,
     call,
     http,

@@ -16,6 +16,7 @@ import { logs } from './logs.ts'
 import { nothing } from './nothing.ts'
 import { platform } from './platform.ts'
 import { releases } from './releases.ts'
+import { repository } from './repository.ts'
 import { sniEndpoints } from './sni-endpoints.ts'
 import { usage } from './usage.ts'
 
@@ -30,6 +31,7 @@ const table: readonly Endpoint[] = [
   ...builds,
   ...buildpacks,
   ...buildStart,
+  ...repository,
   ...domains,
   ...sniEndpoints,
   ...logs,

@@ -17,7 +17,7 @@ export type OwnPlatform = {
   readonly token: string
   readonly pid: number
   /** One request of the Platform API; rejects on any answer that is not a success. */
-  readonly api: <T>(method: 'GET' | 'POST' | 'PATCH', path: string, body?: unknown) => Promise<T>
+  readonly api: <T>(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown) => Promise<T>
   /** What it has logged so far. */
   readonly output: () => string
   readonly dispose: () => Promise<void>
