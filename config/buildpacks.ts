@@ -32,3 +32,6 @@ export const helpers = {
     },
   ],
 }
+
+/** What serves the build mirror inside a build: see src/slug/mirror.ts. */
+export const mirrorProgram = join(import.meta.dirname, 'build-mirror')

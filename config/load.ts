@@ -47,6 +47,8 @@ export type Settings = {
   readonly sample: boolean
   /** Folder of buildpacks that have a short name, absolute; it need not exist. */
   readonly buildpacks: string
+  /** Folder of hosts that builds find here instead of in the world, absolute. Undefined: none. */
+  readonly buildMirror: string | undefined
   /** Router shard processes on this host: if not set one a core, and two at least, so that one may die. */
   readonly routerShards: number
   /** Where programs are looked for. */
@@ -309,6 +311,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     dynoMemoryBytes: dynoMemoryOf(env),
     sample: sample === '1',
     buildpacks: folder(env, 'MANIFOLD_BUILDPACKS') ?? join(home, 'registry'),
+    buildMirror: folder(env, 'MANIFOLD_BUILD_MIRROR'),
     routerShards: shardsOf(env),
     searchPath: env['PATH'] ?? '',
     buildEnv,

@@ -28,6 +28,7 @@ t.test('settings have the documented defaults', async (t) => {
     stack: undefined,
     sample: true,
     buildpacks: '/home/ada/.manifold/registry',
+    buildMirror: undefined,
     searchPath: '/usr/bin',
     buildEnv: {},
   })
@@ -97,6 +98,7 @@ t.test('a wrong setting is refused in one line that names it, its value and what
     MANIFOLD_DYNO_MEMORY_MB: ['511', 'a number of megabytes from 512 to 1073741824'],
     MANIFOLD_STACK: ['heroku-16', 'heroku-24, debian-12, host'],
     MANIFOLD_SAMPLE: ['yes', '0 or 1'],
+    MANIFOLD_BUILD_MIRROR: ['mirror', 'the absolute path of a folder'],
     MANIFOLD_BUILDPACKS: ['packs', 'the absolute path of a folder'],
     MANIFOLD_SSH: ['localhost:80', 'off, or an IPv4 address of this machine like 127.0.0.1:80'],
     MANIFOLD_JOIN: ['nats://x', 'the join URL that a host of the cluster printed'],

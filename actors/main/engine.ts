@@ -5,10 +5,11 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
 import { availableParallelism, loadavg, totalmem } from 'node:os'
 import type { Duplex } from 'node:stream'
-import { builtinFolders, helpers } from '../../config/buildpacks.ts'
+import { builtinFolders, helpers, mirrorProgram } from '../../config/buildpacks.ts'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'
 import type { Settings } from '../../config/load.ts'
+import { issue, makeAuthority } from '../../src/certs/certificate.ts'
 import { createOutputHub, type OutputHub } from '../../src/output/hub.ts'
 import type { Driver } from '../../src/oci/driver.ts'
 import { openOciDriver } from '../../src/oci/oci.ts'
@@ -19,6 +20,7 @@ import type { Random } from '../../src/ports/random.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import type { Sandbox } from '../../src/slug/sandbox.ts'
 import { findNpm, platformNode } from '../../src/slug/platform-node.ts'
+import { openMirror, type MirrorOptions } from '../../src/slug/mirror.ts'
 import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { performBuilder } from '../effects/perform/builder.ts'
 import { performCensus } from '../effects/perform/census.ts'
@@ -75,6 +77,7 @@ export type EngineDeps = {
 }
 
 const outputBytesMax = 10 * 1024 * 1024
+const mirrorDays = 3650
 /** Heroku builds on a large dyno, whatever the app runs on. */
 const buildSize = 'Performance-M'
 
@@ -103,6 +106,22 @@ const portsOf = ({ port, routerPort, routerTlsPort, clusterPort }: Settings): re
   clusterPort + 2,
 ]
 
+/** Its authority lives as long as this process, and only builds trust it. */
+const mirrorOf = (
+  { buildMirror: folder }: Settings,
+  tls: string,
+  now: () => number,
+): ((sandbox: Sandbox) => Sandbox) | undefined => {
+  if (folder === undefined) return undefined
+  const commonName = 'Manifold build mirror'
+  const own = { ...makeAuthority(commonName, now(), mirrorDays), commonName }
+  const certify: MirrorOptions['certify'] = (hosts) => ({
+    ...issue(own, hosts, now(), mirrorDays),
+    authority: own.certificate,
+  })
+  return openMirror({ folder, program: mirrorProgram, tls, certify })
+}
+
 export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const { settings, paths, bus, vault, random, now } = deps
   const stateDir = paths.containers
@@ -130,7 +149,11 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   if (size === undefined) throw new RangeError(`${buildSize} is no dyno size`)
   const newId = (): string => `build-${random.uuid()}`
   const limits = { ...limitsOf(size), diskBytes: heroku.buildDiskBytes }
-  const sandboxOf = (stack: string): Sandbox => containerSandbox({ driver, on: rootOf(stack), limits, newId })
+  const mirror = driver.kind === 'oci' ? mirrorOf(settings, paths.mirrorTls, now) : undefined
+  const sandboxOf = (stack: string): Sandbox => {
+    const sandbox = containerSandbox({ driver, on: rootOf(stack), limits, newId })
+    return mirror === undefined ? sandbox : mirror(sandbox)
+  }
   const npm = await findNpm(settings.searchPath)
   const ownNode = await platformNode(paths.buildNode, { node: process.execPath, npm })
   const platform = {

@@ -17,6 +17,7 @@ export const homePaths = (home: string) => ({
   /** How processes of this host reach the bus: address and login, readable by their user alone. */
   bus: join(home, 'run/bus.json'),
   buildNode: join(home, 'build-node'),
+  mirrorTls: join(home, 'run/build-mirror'),
 })
 export type HomePaths = ReturnType<typeof homePaths>
 

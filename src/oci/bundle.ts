@@ -94,12 +94,16 @@ export const bundleConfig = (input: BundleInput, merge: boolean): object => {
       cgroupsPath: input.cgroupsPath,
       namespaces: namespaces(input),
       resources: resources(input),
+      ...(spec.hosts && spec.network === 'own' ? { sysctl: lowPorts } : {}),
       maskedPaths,
       readonlyPaths,
       seccomp,
     },
   }
 }
+
+/** Of its own network alone: there is nobody to be taken for another there. */
+const lowPorts = { 'net.ipv4.ip_unprivileged_port_start': '0' }
 
 const rlimit = (type: string, value: number): object => ({ type, hard: value, soft: value })
 

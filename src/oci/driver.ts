@@ -41,6 +41,8 @@ export type ContainerSpec = {
   labels: Readonly<Record<string, string>>
   terminal?: { columns: number; rows: number }
   network: 'own' | 'host'
+  /** Names that lead to these addresses, of its own loopback mostly: it may listen below port 1024 there. */
+  hosts?: Readonly<Record<string, string>>
   /** The port on which it serves, if it does: other hosts that are admitted reach it, see `Outer`. */
   expose?: number
 }

@@ -220,8 +220,10 @@ const prepareFiles = async (input: Preparation): Promise<{ source: string; targe
   const { uid } = identity
   const home = spec.env['HOME'] ?? '/'
   const passwd = `u${uid}:x:${uid}:${uid}::${home}:/bin/bash\n`
+  const named = Object.entries(spec.hosts ?? {}).map(([name, at]) => `${at} ${name}\n`)
+  const hosts = `127.0.0.1 localhost\n::1 localhost\n${address} ${spec.hostname}\n${named.join('')}`
   const files = [
-    { target: '/etc/hosts', text: `127.0.0.1 localhost\n::1 localhost\n${address} ${spec.hostname}\n` },
+    { target: '/etc/hosts', text: hosts },
     { target: '/etc/hostname', text: `${spec.hostname}\n` },
     { target: '/etc/resolv.conf', text: resolver },
     { target: '/etc/passwd', text: (readIfAny(join(spec.root, 'etc/passwd')) ?? '') + passwd },

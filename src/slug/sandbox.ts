@@ -13,6 +13,8 @@ export type Job = {
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
   readonly mounts: readonly Mount[]
+  /** Names that lead to these addresses; with any, ports below 1024 of the sandbox's own are free to use. */
+  readonly hosts?: Readonly<Record<string, string>>
   /** stdout and stderr, merged, as they come. */
   readonly onOutput: (bytes: Buffer) => void
   readonly signal?: AbortSignal

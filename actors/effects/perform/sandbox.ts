@@ -41,6 +41,7 @@ export const containerSandbox =
       hostname: 'build',
       labels: { kind: 'build', [rootLabel]: on.root },
       network: 'own' as const,
+      ...(job.hosts === undefined ? {} : { hosts: job.hosts }),
     }
     const attached = await driver.attach({ ...base, argv, cwd, env })
     let timedOut = false
