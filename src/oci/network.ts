@@ -8,6 +8,7 @@
  */
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import {
   bridgeName,
@@ -32,11 +33,19 @@ export type Network = {
   wire(name: string, identity: Identity, range: Range): Wire
   /** Deletes a container's interface at once, rather than when the kernel gets to it. */
   detach(identity: Identity): Promise<void>
+  /**
+   * Waits for the kernel to take an ended container's interface away with its namespace, but not for long:
+   * what the container had sent when it ended, and its clients have not taken yet, still goes out first.
+   */
+  left(identity: Identity): Promise<void>
   /** Names of the interfaces of this state directory. */
   interfaces(): Promise<string[]>
   detachNamed(name: string): Promise<void>
   teardown(): Promise<void>
 }
+
+const leftMsMax = 5_000
+const leftPollMs = 5
 
 /** Finds a network for a state directory that no route or address of the machine touches. */
 export const findNetwork = async (hash: string): Promise<Range> => {
@@ -106,6 +115,10 @@ export const openNetwork = (hash: string): Network => {
       gateway: gatewayOf(range),
     }),
     detach: (identity) => detachNamed(identity.veth),
+    left: async ({ veth }) => {
+      const until = performance.now() + leftMsMax
+      while (existsSync(`/sys/class/net/${veth}`) && performance.now() < until) await pause(leftPollMs)
+    },
     interfaces,
     detachNamed,
     teardown: async () => {

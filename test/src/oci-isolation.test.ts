@@ -152,6 +152,31 @@ t.test('the gateway of containers stays the same one, whoever comes and goes', {
   t.equal(macOf(bridgeName(hash)), mac)
 })
 
+const sender = `exec python3 -c '
+import socket
+listener = socket.create_server(("0.0.0.0", 3456))
+while True:
+    client, _ = listener.accept()
+    if client.recv(1): break
+client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2000000)
+client.sendall(b"x" * 1000000)
+'`
+
+t.test('what a container had sent when it ended reaches whoever reads it later', { skip }, async (t) => {
+  const { driver, spec } = await makeBench(t, 'oci')
+  const { address } = await driver.start(spec('sender', sender))
+  await until(() => canConnect(address, 3456), { what: 'the sender' })
+  const socket = createConnection(3456, address).pause()
+  t.teardown(() => socket.destroy())
+  socket.write('x')
+  t.equal((await driver.wait('sender')).code, 0)
+  await driver.remove('sender')
+  t.same(await driver.list(), [])
+  let bytes = 0
+  for await (const piece of socket.resume()) bytes += (piece as Buffer).length
+  t.equal(bytes, 1_000_000, 'and its end is seen')
+})
+
 t.test('addresses and user ids are not used again, also after a restart', { skip }, async (t) => {
   const { driver, spec, run, stateDir } = await makeBench(t, 'oci')
   const { address } = await driver.start(spec('one', 'true'))
