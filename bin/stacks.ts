@@ -71,7 +71,7 @@ export const stacksTable = (rows: readonly StackRow[]): string =>
       ...rows.map(({ name, version, current, also }) => [
         name,
         version,
-        current ? 'current' : 'old: kept while something runs on it',
+        current ? 'current' : 'old: goes when nothing runs on it',
         also.join(',') || '-',
       ]),
     ],
