@@ -59,7 +59,7 @@ const oneRound = async (
     await rm(peer, { recursive: true, force: true })
     mkdirSync(peer)
     const beganMs = performance.now()
-    await exec('tar', ['-xzf', file, '-C', peer])
+    await exec('tar', ['-xf', file, '-C', peer])
     return performance.now() - beganMs
   }
   const bare = { folder: join(folder, 'bundle'), root, slug: join(peer, 'app') }
