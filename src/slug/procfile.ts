@@ -5,7 +5,7 @@
  * tolerated, lines that do not fit are ignored, the later of two equal types wins; what follows the colon
  * is the shell's business.
  */
-const line = /^\s*([A-Za-z0-9][A-Za-z0-9_-]*)\s*:\s*(.+?)\s*$/
+const line = /^\s*([A-Za-z0-9][A-Za-z0-9_-]*)\s*:\s*(\S.*?)\s*$/
 
 /** Process types with their commands, in the order of the file. */
 export function parseProcfile(text: string): Record<string, string> {

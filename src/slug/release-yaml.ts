@@ -22,7 +22,8 @@ export function parseRelease(text: string): BuildpackRelease {
   if (text.length > textCharsMax) throw new TypeError(`more than ${textCharsMax} characters`)
   let root: unknown
   try {
-    root = parse(text, { maxAliasCount: 10, prettyErrors: false })
+    // Its warnings would go to this process's own stderr, with a stranger's text in them.
+    root = parse(text, { maxAliasCount: 10, prettyErrors: false, logLevel: 'error' })
   } catch (cause) {
     throw new TypeError('not YAML', { cause })
   }

@@ -25,7 +25,7 @@ t.test(
   async (t) => {
     const text =
       '\uFEFFweb: node web.js # inline\r\n# note: no\n  # x: no\nworker-2 :  a: b  \n\n' +
-      'bad type: x\n: y\nempty:\nweb_1:x\nweb: later\r\n'
+      'bad type: x\n: y\nempty:\nblank:  \nweb_1:x\nweb: later\r\n'
     t.same(parseProcfile(text), { web: 'later', 'worker-2': 'a: b', web_1: 'x' })
     t.same(Object.keys(parseProcfile(text)), ['web', 'worker-2', 'web_1'])
     t.same(parseProcfile('__proto__x: no\nconstructor: yes'), { constructor: 'yes' })

@@ -50,8 +50,10 @@ install_packages() {
   export PATH="$home_python/bin:$PATH" PIP_CACHE_DIR="$cache/pip" PIP_DISABLE_PIP_VERSION_CHECK=1
   # Config vars of that name would be read as options of pip's.
   unset PIP_USER PIP_TARGET PIP_PREFIX
-  install_pip
-  [ -z "$requirements" ] || run_pip
+  if [ -n "$requirements" ]; then
+    install_pip
+    run_pip
+  fi
   [ ! -d "$cache/pip" ] || [ "$(du -sm "$cache/pip" | cut -f 1)" -lt "$cache_mb_max" ] || rm -rf "$cache/pip"
   rm -rf "$kept"
   mkdir -p "$kept"
