@@ -1,17 +1,29 @@
 /**
- * `npm run bench -- deploy`: the platform's own share of a push of a 50 MB slug, from git's request to the
- * answer and to the first dyno that is up, and the start of one more dyno of a slug that is on the host.
+ * `npm run bench -- deploy`: a push, part by part, from git's request to the answer and to the first dyno
+ * that is up: of a 50 MB slug, and of a small Node.js app; each the first one of a new app, and again with
+ * one file changed, when the repository and the build's cache are there. And the start of one more dyno.
  *
- * The buildpack is `procfile`, which does nothing: what its two containers cost is the platform's share too.
- * Peers: git pushing the same commit into a bare repository, and `runc run` of the same stack and slug.
+ * The buildpack of the big one is `procfile`, which does nothing: what its containers cost is the platform's
+ * share too. Peers: git pushing the same commit into a bare repository, `tar --zstd` of the same tree, and
+ * `runc run` of the same stack and slug.
  */
-import { readdirSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { runBare } from './deploy/bare-runc.ts'
 import { cpuMsOf } from './deploy/cpu.ts'
 import { startOwnPlatform, type OwnPlatform } from './deploy/platform.ts'
-import { commitAll, gitEnvironment, pushApp, pushBare, writeBigApp, type PushTimes } from './deploy/push.ts'
+import {
+  changeApp,
+  commitAll,
+  gitEnvironment,
+  packBare,
+  pushApp,
+  pushBare,
+  writeBigApp,
+  writeSmallApp,
+  type PushTimes,
+} from './deploy/push.ts'
 import { row, type BenchOptions, type Row } from './report.ts'
 
 type Dyno = { readonly name: string; readonly state: string; readonly release: { readonly version: number } }
@@ -23,6 +35,8 @@ const pollEveryMs = 20
 // The log tells the times of a start; this only waits for its end.
 const startPollMs = 100
 const upMsMax = 60_000
+/** Of an app's first deploy. */
+const firstVersion = 3
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
@@ -30,46 +44,76 @@ const median = (values: readonly number[]): number =>
 export const run = async ({ quick, log }: BenchOptions): Promise<readonly Row[]> => {
   const platform = await startOwnPlatform()
   try {
-    const pushes = await measurePushes(platform, quick ? 1 : 3, log)
+    const count = quick ? 1 : 3
+    const big = await measurePushes(platform, { name: 'big', write: writeBig, count, log })
+    const small = await measurePushes(platform, { name: 'small', write: writeSmallApp, count, log })
     const starts = await measureStarts(platform, quick ? 3 : 9, log)
-    return [...pushRows(pushes), ...startRows(starts)]
+    return [
+      ...pushRows('50 MB slug', big.first, '<=2000'),
+      ...pushRows('50 MB slug, one file changed', big.again),
+      ...pushRows('small Node.js app', small.first),
+      ...pushRows('small Node.js app, one file changed', small.again),
+      ...startRows(starts),
+    ]
   } finally {
     await platform.dispose()
   }
+}
+
+const writeBig = (folder: string): void => {
+  writeBigApp(folder, slugBytes)
 }
 
 type Push = {
   readonly times: PushTimes
   readonly startMs: number
   readonly bareMs: number
+  readonly tarMs: number
   readonly cpuMs: number
 }
+type App = {
+  readonly name: string
+  readonly write: (folder: string) => void
+  readonly count: number
+  readonly log: (line: string) => void
+}
 
-/** Each push is a new app's first: nothing of its slug is known anywhere. */
+/** Each a new app's first, of which nothing is known anywhere, and one more of it. */
 const measurePushes = async (
   platform: OwnPlatform,
-  count: number,
-  log: (line: string) => void,
-): Promise<readonly Push[]> => {
-  const pushes: Push[] = []
+  { name, write, count, log }: App,
+): Promise<{ readonly first: readonly Push[]; readonly again: readonly Push[] }> => {
+  const [first, again]: [Push[], Push[]] = [[], []]
   for (let at = 1; at <= count; at++) {
-    const app = `big-${at}`
+    const app = `${name}-${at}`
     const folder = join(platform.user, app)
-    writeBigApp(folder, slugBytes)
-    const env = gitEnvironment(platform)
-    await commitAll(folder, env)
-    const bareMs = await pushBare(folder, env)
+    write(folder)
     await platform.api('POST', '/apps', { name: app })
-    const cpuBeforeMs = cpuMsOf(platform.pid)
-    const { times, answeredAtMs } = await pushApp(platform, app, folder)
-    const cpuMs = cpuMsOf(platform.pid) - cpuBeforeMs
-    const startMs = (await upAt(platform, app, 'web.1')) - answeredAtMs
-    pushes.push({ times, startMs, bareMs, cpuMs })
-    const parts = Object.entries(times).map(([name, ms]) => `${name} ${Math.round(ms)}`)
-    const up = Math.round(startMs)
-    log(`push ${at}: ${parts.join(', ')}, up ${up} later; bare git ${Math.round(bareMs)}, CPU ${cpuMs}`)
+    first.push(await measurePush(platform, app, folder, firstVersion, log))
+    changeApp(folder, at + 1)
+    again.push(await measurePush(platform, app, folder, firstVersion + 1, log))
   }
-  return pushes
+  return { first, again }
+}
+
+const measurePush = async (
+  platform: OwnPlatform,
+  app: string,
+  folder: string,
+  version: number,
+  log: (line: string) => void,
+): Promise<Push> => {
+  const env = gitEnvironment(platform)
+  await commitAll(folder, env)
+  const [bareMs, tarMs] = [await pushBare(folder, env), await packBare(folder)]
+  const cpuBeforeMs = cpuMsOf(platform.pid)
+  const { times, answeredAtMs } = await pushApp(platform, app, folder)
+  const cpuMs = cpuMsOf(platform.pid) - cpuBeforeMs
+  const startMs = (await upAt(platform, app, 'web.1', version)) - answeredAtMs
+  const parts = Object.entries(times).map(([part, ms]) => `${part} ${Math.round(ms)}`)
+  const [bare, tar, up] = [bareMs, tarMs, startMs].map(Math.round)
+  log(`${app}: ${parts.join(', ')}, up ${up} later; bare git ${bare}, tar ${tar}, CPU ${cpuMs}`)
+  return { times, startMs, bareMs, tarMs, cpuMs }
 }
 
 /** When the dyno is seen up, as `performance.now()` says it. */
@@ -77,12 +121,16 @@ const upAt = async (
   platform: OwnPlatform,
   app: string,
   name: string,
+  version: number,
   everyMs = pollEveryMs,
 ): Promise<number> => {
   const began = performance.now()
   while (performance.now() - began < upMsMax) {
     const dynos = await platform.api<readonly Dyno[]>('GET', `/apps/${app}/dynos`)
-    if (dynos.some((dyno) => dyno.name === name && dyno.state === 'up')) return performance.now()
+    const isUp = dynos.some(
+      (dyno) => dyno.name === name && dyno.state === 'up' && dyno.release.version >= version,
+    )
+    if (isUp) return performance.now()
     await pause(everyMs)
   }
   throw new Error(`${name} of ${app} is not up:\n${platform.output()}`)
@@ -124,7 +172,7 @@ const measureStarts = async (
 ): Promise<readonly Start[]> => {
   const app = 'big-1'
   const slugs = join(platform.home, 'slugs')
-  const [slug] = readdirSync(slugs)
+  const slug = readdirSync(slugs).find((name) => existsSync(join(slugs, name, 'data')))
   if (slug === undefined) throw new Error('no slug is unpacked on this host')
   const bare = {
     folder: join(platform.user, 'bundle'),
@@ -137,7 +185,7 @@ const measureStarts = async (
     const quantity = at + 1
     const beganAt = Date.now()
     await platform.api('PATCH', `/apps/${app}/formation/web`, { quantity })
-    await upAt(platform, app, `web.${quantity}`, startPollMs)
+    await upAt(platform, app, `web.${quantity}`, firstVersion, startPollMs)
     const { processAt, upAt: up } = await timesOf(platform, app, `web.${quantity}`)
     const [processMs, upMs] = [processAt - beganAt, up - beganAt]
     starts.push({ processMs, upMs, bareMs })
@@ -149,32 +197,27 @@ const measureStarts = async (
 const parts: Readonly<Record<keyof Omit<PushTimes, 'whole'>, string>> = {
   receive: 'receive the pack',
   checkout: 'check the source out',
-  buildpack: "the buildpack's two containers",
+  buildpack: 'detect and compile, in containers',
   pack: 'pack the slug',
   storeAndRelease: 'store the slug, make the release',
   repository: 'keep the repository',
 }
 
-const pushRows = (pushes: readonly Push[]): readonly Row[] => {
+const pushRows = (what: string, pushes: readonly Push[], goal = ''): readonly Row[] => {
   const of = (pick: (push: Push) => number): number => median(pushes.map(pick))
   return [
+    row({ what: `push of a ${what}`, unit: 'ms', ours: of(({ times }) => times.whole), goal }),
     row({
-      what: 'push of a 50 MB slug, request to answer',
+      what: '  beside git push and tar --zstd alone',
       unit: 'ms',
       ours: of(({ times }) => times.whole),
-      goal: '<=2000',
+      peers: { 'git push, tar': of(({ bareMs, tarMs }) => bareMs + tarMs) },
     }),
-    row({
-      what: 'the same beside git alone',
-      unit: 'ms',
-      ours: of(({ times }) => times.whole),
-      peers: { 'git push, bare': of(({ bareMs }) => bareMs) },
-    }),
-    ...Object.entries(parts).map(([part, what]) =>
-      row({ what: `  ${what}`, unit: 'ms', ours: of(({ times }) => times[part as keyof PushTimes]) }),
+    ...Object.entries(parts).map(([part, name]) =>
+      row({ what: `  ${name}`, unit: 'ms', ours: of(({ times }) => times[part as keyof PushTimes]) }),
     ),
-    row({ what: 'the same, CPU of all its processes', unit: 'cpu_ms', ours: of(({ cpuMs }) => cpuMs) }),
-    row({ what: 'first web dyno up after the answer', unit: 'ms', ours: of(({ startMs }) => startMs) }),
+    row({ what: '  CPU of all processes', unit: 'cpu_ms', ours: of(({ cpuMs }) => cpuMs) }),
+    row({ what: '  first web dyno up after the answer', unit: 'ms', ours: of(({ startMs }) => startMs) }),
   ]
 }
 

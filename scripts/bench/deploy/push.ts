@@ -44,6 +44,26 @@ export const writeBigApp = (folder: string, bytes: number): void => {
     writeFileSync(join(folder, `data/${at}.bin`), randomBytes(fileBytes))
 }
 
+/** A small Node.js app with a dependency from the npm registry. */
+export const writeSmallApp = (folder: string): void => {
+  mkdirSync(folder, { recursive: true })
+  const manifest = {
+    name: 'small',
+    private: true,
+    scripts: { start: 'node server.js' },
+    dependencies: { ms: '2.1.3' },
+  }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+  changeApp(folder, 1)
+}
+
+/** What a developer does between two pushes. */
+export const changeApp = (folder: string, at: number): void =>
+  writeFileSync(
+    join(folder, 'server.js'),
+    `require('http').createServer((_, r) => r.end('${at}')).listen(process.env.PORT)\n`,
+  )
+
 /** The user's git: nothing of the machine's settings, the platform's own authority and token. */
 export const gitEnvironment = (platform: OwnPlatform): Readonly<Record<string, string>> => {
   const secure = `https://localhost:${platform.port}/`
@@ -78,9 +98,17 @@ export const commitAll = async (folder: string, env: Readonly<Record<string, str
   await git('repack', '-adq')
 }
 
+/** Milliseconds of `tar --zstd` of the work tree into a file. */
+export const packBare = async (folder: string): Promise<number> => {
+  const began = performance.now()
+  await run('tar', ['--zstd', '-cf', `${folder}.tar.zst`, '--exclude=.git', '-C', folder, '.'])
+  return performance.now() - began
+}
+
 /** Milliseconds of `git push` into a new bare repository on this disk: git alone, with nothing behind it. */
 export const pushBare = async (folder: string, env: Readonly<Record<string, string>>): Promise<number> => {
   const bare = `${folder}.git`
+  // Settings of one that is there already stay.
   await run('git', ['init', '--quiet', '--bare', bare], { env })
   const began = performance.now()
   await run('git', ['-c', 'core.fsync=committed', 'push', '--quiet', `file://${bare}`, 'main'], {
