@@ -67,6 +67,8 @@ export const heroku = {
   releasesMax: 400,
   /** Slugs kept for rollback; the releases of older ones are `expired`. */
   slugsMax: 200,
+  /** Of a packed slug: Heroku's 500 MB. */
+  slugBytesMax: 500 * 1024 ** 2,
   /**
    * What a dyno may write, to /app and /tmp together; Heroku names no figure. A build's caches and compilers
    * need more.

@@ -18,6 +18,7 @@ import { execMount, type Tunnel } from './face/exec.ts'
 import { createFace, type ApiRequests } from './face/face.ts'
 import { gitMount, type GitHandler } from './face/git.ts'
 import { outputMount, slugMount } from './face/output.ts'
+import { slugUploads } from './face/slug.ts'
 import { sourceMount } from './face/source.ts'
 import { tailMount, type Tails } from './face/tail.ts'
 import { createLogSessions } from './log-sessions.ts'
@@ -106,6 +107,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
       outputMount(parts.streams),
       slugMount(parts.slugs),
       sourceMount(signed, parts.objects),
+      slugUploads({ signed, store, objects: parts.objects, random }),
       clusterMount(parts.cluster, parts.ownerToken),
     ],
     random,

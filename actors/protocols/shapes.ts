@@ -7,8 +7,11 @@ export const requiredLabels = is.opt(is.map(is.str))
 /** What runs: an unpacked slug by its sum, and what it was built from. */
 export const slugShape = is.obj({
   id: is.str,
-  /** Hex sha256 of the packed slug: its name in the object store. */
+  /** Hex sha256 of the packed slug: its name in the object store, unless `object` says another. */
   sha256: is.str,
+  object: is.opt(is.str),
+  /** Hex sha256 that was promised for it, when that is another: it cannot be run (R17). */
+  promised: is.opt(is.str),
   bytes: is.int,
   stack: is.str,
   commit: is.str,

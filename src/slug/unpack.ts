@@ -33,6 +33,10 @@ const unpackedBytesMaxDefault = 4 * 1024 ** 3
 const extract = '"$1" -dcq "$2" | head -c "$3" | tar -x --no-same-owner -C "$4"'
 const outputCharsMax = 4096
 
+/** Heroku's R17 says it so: the missing "not" is theirs. */
+export const wrongChecksum = (expected: string, actual: string): string =>
+  `Checksum does match expected value. Expected: SHA256:${expected} Actual: SHA256:${actual}`
+
 /**
  * Verifies and unpacks. Everything becomes writable by its owner, this process's user, and no more:
  * containers see it as their own by id-mapped mounts or private copies. The directory is a cache: after a
@@ -42,11 +46,7 @@ const outputCharsMax = 4096
 export async function unpack(options: UnpackOptions): Promise<void> {
   const actual = await checksum(options.file)
   if (actual !== options.sha256.toLowerCase())
-    throw new SlugError(
-      'SLUG_CHECKSUM',
-      // The missing "not" is Heroku's.
-      `Checksum does match expected value. Expected: SHA256:${options.sha256} Actual: SHA256:${actual}`,
-    )
+    throw new SlugError('SLUG_CHECKSUM', wrongChecksum(options.sha256, actual))
   await mkdir(dirname(options.into), { recursive: true })
   const scratch = await mkdtemp(`${options.into}.part-`)
   try {

@@ -132,3 +132,46 @@ await t.test('a build that is told to stop has stopped when that is answered', a
   t.match(said, / !     Build cancelled\n/)
   t.match(await call('DELETE', '/apps/shop/build-cache'), { status: 202, body: {} })
 })
+
+await t.test(
+  'a slug that was made elsewhere is uploaded, released and run; a wrong one is R17',
+  async (t) => {
+    const { body: app } = await call('POST', '/apps', { name: 'made' }, 'app')
+    t.ok(app['id'])
+    const slug = packed('made', { 'app/www/index.html': 'made elsewhere\n' }, ['./app'])
+    const process_types = { web: 'cd www && python3 -m http.server $PORT' }
+    const make = (more: object) =>
+      call('POST', '/apps/made/slugs', { process_types, commit: '60883d9e8947', ...more }, 'slug')
+    const made = await make({ checksum: sha256(slug) })
+    t.match(made, { status: 201, body: { blob: { method: 'put' }, size: null, checksum: sha256(slug) } })
+    const early = await call('POST', '/apps/made/releases', { slug: made.body['id'] })
+    t.match(early, { status: 422, body: { message: /has no content: PUT it/ } })
+    const put = (one: Json, bytes: Buffer) =>
+      fetch(String(one['blob'].url).replace('localhost', '127.0.0.1'), { method: 'PUT', body: bytes })
+    t.equal((await put(made.body, slug)).status, 200)
+    t.equal((await put(made.body, slug)).status, 409)
+    const release = await call('POST', '/apps/made/releases', { slug: made.body['id'] }, 'release')
+    t.match(release, { status: 201, body: { version: 3, description: 'Deploy 60883d9e', current: true } })
+    await served('made', 'made elsewhere')
+    const shown = await call('GET', `/apps/made/slugs/${made.body['id']}`, undefined, 'slug')
+    t.match(shown.body, { blob: { method: 'get' }, size: slug.length, process_types })
+    const got = await fetch(String(shown.body['blob'].url).replace('localhost', '127.0.0.1'))
+    t.same(Buffer.from(await got.arrayBuffer()), slug)
+    const again = await call('POST', '/apps/made/releases', {
+      slug: made.body['id'],
+      description: 'Once more',
+    })
+    t.match(again, { status: 201, body: { version: 4, description: 'Once more' } })
+
+    const wrong = await make({ checksum: `SHA256:${'0'.repeat(64)}` })
+    t.equal((await put(wrong.body, slug)).status, 200)
+    await call('POST', '/apps/made/releases', { slug: wrong.body['id'] }, 'release')
+    await until(
+      async () =>
+        (await platform.heroku(['logs', '-n', '200', '-a', 'made'])).stdout.includes(
+          'Error R17 (Checksum error)',
+        ),
+      { what: 'R17', timeoutMs: 60_000 },
+    )
+  },
+)

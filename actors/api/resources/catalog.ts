@@ -53,8 +53,19 @@ export const regionNamed = (wanted: unknown): string => {
   return name
 }
 
+/** Heroku's stacks whose apps are images. */
+const imageStacks = ['container', 'cnb'] as const
+
 export const stackNamed = (wanted: unknown, edge: Edge): string => {
   const name = chosen(stacksOf(edge), wanted)
+  const other = imageStacks.find(
+    (one) => one === wanted || one === (wanted as { name?: unknown } | null)?.name,
+  )
+  if (other !== undefined)
+    throw invalid(
+      `The ${other} stack is not available here: no images are built, neither of a Dockerfile nor as ` +
+        `heroku.yml says. Use buildpacks on one of: ${known.join(', ')}.`,
+    )
   if (name === undefined) throw invalid(`Invalid stack specified. Use one of: ${known.join(', ')}.`)
   return name
 }

@@ -17,6 +17,7 @@ import { nothing } from './nothing.ts'
 import { platform } from './platform.ts'
 import { releases } from './releases.ts'
 import { repository } from './repository.ts'
+import { slugs } from './slugs.ts'
 import { sniEndpoints } from './sni-endpoints.ts'
 import { usage } from './usage.ts'
 
@@ -28,6 +29,7 @@ const table: readonly Endpoint[] = [
   ...formation,
   ...dynos,
   ...releases,
+  ...slugs,
   ...builds,
   ...buildpacks,
   ...buildStart,

@@ -1,13 +1,12 @@
-/** Releases and slugs: what an app has run, and going back to it. */
+/** Releases: what an app has run, and going back to it. */
 import { is, ref } from '../../../src/runtime/index.ts'
 import { Releases } from '../../protocols/releases.ts'
-import type { Slug } from '../../protocols/shapes.ts'
-import type { Edge } from '../edge.ts'
-import { created, endpoint, ok, type Request } from '../endpoint.ts'
-import { invalid, notFound } from '../errors.ts'
+import { created, endpoint, ok } from '../endpoint.ts'
+import { invalid } from '../errors.ts'
 import { cut, list } from '../range.ts'
-import { releaseBody, slugBody } from '../shapes/release.ts'
+import { releaseBody } from '../shapes/release.ts'
 import { thisApp } from './app-of.ts'
+import { releasable } from './slug-of.ts'
 
 const commitDigits = 8
 
@@ -55,33 +54,11 @@ export const releases = [
         return created(releaseBody(made, app, made.status === 'succeeded', edge.settings))
       }
       if (slugId === undefined) throw invalid('Either slug or release is required.')
-      const slug = await slugOf(request, app.id, slugId)
-      const text = description ?? `Deploy ${slug.commit.slice(0, commitDigits)}`
+      const slug = await releasable(request, app.id, slugId, edge)
+      const text = description ?? `Deploy ${(slug.commit || slug.id).slice(0, commitDigits)}`
       const deploy = { type: 'deploy', slug, description: text, by: request.who, isNew: true } as const
       const made = await request.ask(ledger, deploy)
       return created(releaseBody(made, app, made.status === 'succeeded', edge.settings))
     },
   }),
-  endpoint({
-    name: 'slugs.info',
-    http: { method: 'GET', path: '/apps/:app/slugs/:slug' },
-    summary: 'One slug of a release',
-    run: async (request, edge) => ok(await slugAnswer(request, edge)),
-  }),
 ]
-
-const slugAnswer = async (
-  request: Request<{ readonly app: string; readonly slug: string }>,
-  edge: Edge,
-): Promise<object> => {
-  const app = await thisApp(request, edge)
-  return slugBody(await slugOf(request, app.id, request.params.slug), edge.settings)
-}
-
-/** Slugs are known by the releases that carry them. */
-const slugOf = async (request: Request, appId: string, slugId: string): Promise<Slug> => {
-  const ledger = await request.ask(ref(Releases, appId), { type: 'list' })
-  const carrier = ledger.releases.findLast((release) => release.slug?.id === slugId)
-  if (carrier?.slug == null) throw notFound('slug')
-  return carrier.slug
-}

@@ -1,5 +1,6 @@
 /** Releases, slugs and builds, as the Platform API shows them. */
 import type { BuildView } from '../../protocols/build.ts'
+import type { SlugRecord } from '../../protocols/slug-record.ts'
 import type { Release, Slug } from '../../protocols/shapes.ts'
 import type { ApiSettings } from '../edge.ts'
 import { gitUrl } from './app.ts'
@@ -28,12 +29,13 @@ export const releaseBody = (
   version: release.version,
 })
 
-export const slugBody = (slug: Slug, settings: ApiSettings): object => ({
-  blob: { method: 'get', url: `${settings.apiUrl}/slugs/${slug.sha256}.tgz` },
-  buildpack_provided_description: slug.buildpackDescription,
-  checksum: `SHA256:${slug.sha256}`,
-  commit: slug.commit,
-  commit_description: slug.description,
+/** @param url where its bytes are got */
+export const slugBody = (slug: Slug, url: string): object => ({
+  blob: { method: 'get', url },
+  buildpack_provided_description: slug.buildpackDescription || null,
+  checksum: `SHA256:${slug.promised ?? slug.sha256}`,
+  commit: slug.commit || null,
+  commit_description: slug.description || null,
   created_at: timeText(slug.createdAt),
   deleted_at: null,
   id: slug.id,
@@ -41,6 +43,14 @@ export const slugBody = (slug: Slug, settings: ApiSettings): object => ({
   size: slug.bytes,
   stack: { id: idFor('stack', slug.stack), name: slug.stack },
   updated_at: timeText(slug.createdAt),
+})
+
+/** One that was not uploaded yet. @param url where its bytes are to be put */
+export const emptySlugBody = (slug: SlugRecord, url: string): object => ({
+  ...slugBody({ ...slug, sha256: '', bytes: 0 }, url),
+  blob: { method: 'put', url },
+  checksum: slug.checksum === null ? null : `SHA256:${slug.checksum}`,
+  size: null,
 })
 
 export const buildBody = (build: BuildView, app: Named, settings: ApiSettings): object => ({

@@ -19,6 +19,7 @@ import * as texts from '../../../src/slug/texts.ts'
 import { buildIn } from '../../protocols/build-record.ts'
 import type { BuildArchive } from '../../protocols/build.ts'
 import type { Slug } from '../../protocols/shapes.ts'
+import { slugsPrefix } from '../../protocols/slug-record.ts'
 import type { Outcome } from '../builder.ts'
 import { checkoutArchive } from './build-archive.ts'
 import { cacheOf } from './build-cache.ts'
@@ -234,7 +235,8 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
     },
     'builder.drop': async ({ appId }: { appId: string }) => {
       try {
-        for (const entry of await store.list(`builds/${appId}/`)) await store.remove(entry.key)
+        for (const prefix of [`builds/${appId}/`, `${slugsPrefix}${appId}/`])
+          for (const entry of await store.list(prefix)) await store.remove(entry.key)
         for (const bundle of await objects.list(`repository/${appId}/`)) await objects.remove(bundle)
         await store.remove(`repository/${appId}`)
         await cache.drop(appId)

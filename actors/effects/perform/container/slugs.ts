@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises'
 import { EffectFailed } from '../../../../src/ports/effects.ts'
 import { ObjectCorrupt, type Objects } from '../../../../src/ports/store.ts'
 import { SlugError } from '../../../../src/slug/failure.ts'
-import { adopt, unpack } from '../../../../src/slug/unpack.ts'
+import { adopt, unpack, wrongChecksum } from '../../../../src/slug/unpack.ts'
 import type { Slug } from '../../../protocols/shapes.ts'
 import { slugObject } from '../builder.ts'
 import { asEffectFailure } from '../names.ts'
@@ -92,6 +92,7 @@ export const createSlugs = (deps: SlugsDeps): Slugs => {
 
   const fetchAndUnpack = async (slug: Slug): Promise<string> => {
     const into = folderOf(slug)
+    if (slug.promised !== undefined) throw new EffectFailed('R17', wrongChecksum(slug.promised, slug.sha256))
     try {
       await mkdir(folder, { recursive: true, mode: 0o711 })
       // Marked first: what is about to be used is not taken away.
@@ -100,7 +101,7 @@ export const createSlugs = (deps: SlugsDeps): Slugs => {
       if (existsSync(into)) return into
       if (
         !(await takeNear(slug, into)) &&
-        !(await take(slug, await objects.get(slugObject(slug.sha256)), into))
+        !(await take(slug, await objects.get(slug.object ?? slugObject(slug.sha256)), into))
       )
         throw new EffectFailed('slug_missing', `slug ${slug.sha256} is nowhere`)
       await unpacked.used(slug.sha256)
