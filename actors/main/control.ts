@@ -45,6 +45,7 @@ import { buildThrough, openGitFace } from './push.ts'
 import { keepPlatformCertificate } from './platform-certificate.ts'
 import { watchElsewhere } from './outputs.ts'
 import { localRequests } from './local-requests.ts'
+import { openUpkeep } from './upkeep.ts'
 import { serveEndpoints } from './serve-endpoints.ts'
 import { defaultStack } from './stacks.ts'
 import { openTunnel } from './tunnel.ts'
@@ -134,6 +135,14 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     log,
     leads: () => members.view().leader === cluster.name,
     revision: () => lastSequence(bus.connection, 'manifold'),
+  })
+  const upkeep = openUpkeep({
+    store,
+    objects: bus.objects,
+    hub: engine.hub,
+    clock,
+    log,
+    leads: () => members.view().leader === cluster.name,
   })
   const authority = authorityOf(cluster)
   const platformCertificate =
@@ -237,6 +246,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       await tunnel.close()
       await git.close()
       await backups.close()
+      await upkeep.close()
       platformCertificate?.close()
     },
   }

@@ -11,11 +11,11 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { nuid } from 'nats'
-import { ObjectCorrupt, StoreUnavailable, type Objects } from '../ports/store.ts'
+import { ObjectCorrupt, StoreUnavailable, type ObjectEntry, type Objects } from '../ports/store.ts'
 import type { Connection } from './connection.ts'
 import { ensureStream } from './ensure.ts'
 import { inPortWords, isConflict, portError } from './failures.ts'
-import { jetStream, mayPass, type JetStream } from './jetstream.ts'
+import { jetStream, mayPass, type JetStream, type StoredMessage } from './jetstream.ts'
 import { nearest } from './nearest.ts'
 import { pull } from './pull.ts'
 
@@ -63,6 +63,8 @@ const timeoutMs = 10_000
 const leaderMsMax = 300
 const chunkMsMax = 2_000
 const retryMs = 200
+/** How long it is known that one was removed. */
+const deletedTtl = '1h'
 /** Kept in the message's own time stamp, as NATS' tools do. */
 const noTime = '0001-01-01T00:00:00Z'
 
@@ -90,7 +92,9 @@ export const openObjects = async (connection: Connection, options: ObjectsOption
       return meta === undefined || meta.deleted === true ? undefined : read(place, meta)
     },
     remove: (name) => inPortWords(name, remove(place, name)),
-    list: (prefix) => inPortWords(prefix, list(place, prefix)),
+    list: async (prefix) => (await inPortWords(prefix, entries(place, prefix))).map(({ name }) => name),
+    entries: (prefix) => inPortWords(prefix, entries(place, prefix)),
+    removeOne: (entry) => inPortWords(entry.name, removeOne(place, entry)),
     sweep: (beforeMs) => inPortWords('sweep', sweep(place, beforeMs)),
   }
 }
@@ -147,16 +151,19 @@ const put = async (place: Place, name: string, source: AsyncIterable<Uint8Array>
   }
 }
 
+const metaHeaders = (sequence: number, ttl?: string): Record<string, string> => ({
+  'Nats-Rollup': 'sub',
+  'Nats-Expected-Last-Subject-Sequence': String(sequence),
+  ...(ttl === undefined ? {} : { 'Nats-TTL': ttl }),
+})
+
 /** Compare-and-set on the name, so that whoever replaces an object knows which chunks became nobody's. */
 const writeMeta = async (place: Place, meta: Meta, ttl?: string): Promise<void> => {
   for (let tries = 1; ; tries += 1) {
     const before = await metaOf(place, meta.name)
     try {
-      await place.js.append(metaSubject(place, meta.name), Buffer.from(JSON.stringify(meta)), {
-        'Nats-Rollup': 'sub',
-        'Nats-Expected-Last-Subject-Sequence': String(before?.sequence ?? 0),
-        ...(ttl === undefined ? {} : { 'Nats-TTL': ttl }),
-      })
+      const headers = metaHeaders(before?.sequence ?? 0, ttl)
+      await place.js.append(metaSubject(place, meta.name), Buffer.from(JSON.stringify(meta)), headers)
     } catch (error) {
       if (isConflict(error) && tries < triesMax) continue
       throw error
@@ -203,28 +210,45 @@ const chunkOf = async (place: Place, filter: string, fromSequence: number) => {
 const remove = async (place: Place, name: string): Promise<void> => {
   const found = await metaOf(place, name)
   if (found === undefined || found.meta.deleted === true) return
-  await writeMeta(
-    place,
-    { ...found.meta, nuid: nuid.next(), size: 0, chunks: 0, digest: '', deleted: true },
-    '1h',
-  )
+  await writeMeta(place, gone(found.meta), deletedTtl)
 }
 
-const list = async (place: Place, prefix: string): Promise<readonly string[]> =>
-  (await metas(place))
-    .filter(({ name, deleted }) => deleted !== true && name.startsWith(prefix))
-    .map(({ name }) => name)
-
-const metas = async (place: Place): Promise<readonly Meta[]> => {
-  const found = new Map<string, Meta>()
-  for await (const { subject, bytes } of pull(place.js, {
-    stream: place.stream,
-    filter: `${place.root}.M.>`,
-  })) {
-    found.set(subject, parse(bytes))
+const removeOne = async (place: Place, { name, revision }: ObjectEntry): Promise<void> => {
+  const found = await metaOf(place, name)
+  if (found === undefined || found.sequence !== revision || found.meta.deleted === true) return
+  try {
+    await place.js.append(
+      metaSubject(place, name),
+      Buffer.from(JSON.stringify(gone(found.meta))),
+      metaHeaders(revision, deletedTtl),
+    )
+  } catch (error) {
+    if (isConflict(error)) return
+    throw error
   }
-  return [...found.values()]
+  await purge(place, found.meta.nuid)
 }
+
+const gone = (meta: Meta): Meta => ({
+  ...meta,
+  nuid: nuid.next(),
+  size: 0,
+  chunks: 0,
+  digest: '',
+  deleted: true,
+})
+
+const entries = async (place: Place, prefix: string): Promise<readonly ObjectEntry[]> => {
+  const found = new Map<string, StoredMessage>()
+  for await (const message of metas(place)) found.set(message.subject, message)
+  return [...found.values()].flatMap(({ bytes, sequence: revision, timeMs: putAtMs }) => {
+    const { name, deleted } = parse(bytes)
+    return deleted !== true && name.startsWith(prefix) ? [{ name, putAtMs, revision }] : []
+  })
+}
+
+const metas = (place: Place): AsyncGenerator<StoredMessage, void, undefined> =>
+  pull(place.js, { stream: place.stream, filter: `${place.root}.M.>` })
 
 const sweep = async (place: Place, beforeMs: number): Promise<number> => {
   const filter = `${place.root}.C.>`
@@ -233,13 +257,15 @@ const sweep = async (place: Place, beforeMs: number): Promise<number> => {
     `STREAM.INFO.${place.stream}`,
     { subjects_filter: filter },
   )
-  const known = new Set((await metas(place)).map((meta) => meta.nuid))
+  const last = new Map<string, string>()
+  for await (const { subject, bytes } of metas(place)) last.set(subject, parse(bytes).nuid)
+  const known = new Set(last.values())
   let swept = 0
   for (const subject of Object.keys(state.subjects ?? {})) {
     const id = subject.slice(filter.length - 1)
     if (known.has(id)) continue
-    const last = await place.js.last(place.stream, subject)
-    if (last === undefined || last.timeMs >= beforeMs) continue
+    const chunk = await place.js.last(place.stream, subject)
+    if (chunk === undefined || chunk.timeMs >= beforeMs) continue
     await purge(place, id)
     swept += 1
   }

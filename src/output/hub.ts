@@ -15,6 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 export type OutputWatcher = {
@@ -33,6 +34,8 @@ export type OutputHub = {
    * there is nothing new yet.
    */
   read(id: string, fromByte: number, bounds: ReadBounds): Promise<OutputPart | undefined>
+  /** Removes what ended before then, and of the rest all but the newest so many. */
+  prune(beforeMs: number, countMax: number): Promise<void>
   /** Undefined when there is no such stream. `onText` may be called before this returns. */
   watch(id: string, watcher: OutputWatcher): { readonly close: () => void } | undefined
 }
@@ -100,6 +103,16 @@ export const createOutputHub = (folder: string, bytesMax: number): OutputHub => 
       await said(stream, waitMs)
       const bytes = part(fileOf(id), fromByte, bytesMax)
       return { bytes, ended: false }
+    },
+    prune: async (beforeMs, countMax) => {
+      const ended: { readonly path: string; readonly atMs: number }[] = []
+      for (const name of await readdir(folder)) {
+        const path = join(folder, name)
+        if (!open.has(name.replace(/\.log$/, ''))) ended.push({ path, atMs: (await stat(path)).mtimeMs })
+      }
+      const newest = ended.toSorted((a, b) => b.atMs - a.atMs)
+      const old = newest.filter(({ atMs }, at) => atMs < beforeMs || at >= countMax)
+      for (const { path } of old) await rm(path, { force: true })
     },
     watch: (id, watcher) => {
       if (!idPattern.test(id) || !existsSync(fileOf(id))) return undefined

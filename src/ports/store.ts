@@ -48,7 +48,12 @@ export type Objects = {
   get(name: string): Promise<AsyncIterable<Uint8Array> | undefined>
   remove(name: string): Promise<void>
   list(prefix: string): Promise<readonly string[]>
+  /** The same, with when each was put (wall clock) and what tells it from one of that name put later. */
+  entries(prefix: string): Promise<readonly ObjectEntry[]>
+  /** Removes that one; another that took its name meanwhile stays. */
+  removeOne(entry: ObjectEntry): Promise<void>
 }
+export type ObjectEntry = { readonly name: string; readonly putAtMs: number; readonly revision: number }
 export class ObjectCorrupt extends Error {
   override readonly name = 'ObjectCorrupt'
   readonly code = 'object_corrupt'

@@ -34,6 +34,23 @@ t.test('an output is read in parts, and a reader at its end waits for more', asy
   t.match(await read(4), { bytes: Buffer.from('t x'), ended: true })
 })
 
+t.test('old outputs go, and those under way stay', async (t) => {
+  const hub = await hubOf(t)
+  for (const id of ['one', 'two', 'going']) {
+    hub.open(id)
+    hub.write(id, id)
+    if (id !== 'going') hub.end(id)
+  }
+  const there = async (): Promise<unknown[]> =>
+    Promise.all(['one', 'two', 'going'].map((id) => hub.read(id, 0, { bytesMax: 1, waitMs: 0 })))
+  await hub.prune(0, 10)
+  t.notOk((await there()).includes(undefined))
+  await hub.prune(0, 1)
+  t.equal((await there()).filter((part) => part === undefined).length, 1, 'more than are kept')
+  await hub.prune(Date.now() + 60_000, 10)
+  t.match(await there(), [undefined, undefined, { bytes: Buffer.from('g') }])
+})
+
 /** A host's output as another sees it, over a link that may be down. */
 const elsewhere = async (t: Test, id = 'b1') => {
   const hub = await hubOf(t)

@@ -4,8 +4,10 @@ import type { Objects } from '../../src/ports/store.ts'
 
 export type MemoryObjects = Objects & { readonly held: ReadonlyMap<string, Buffer> }
 
-export const memoryObjects = (): MemoryObjects => {
+export const memoryObjects = (now = (): number => Date.now()): MemoryObjects => {
   const held = new Map<string, Buffer>()
+  const put = new Map<string, { readonly revision: number; readonly putAtMs: number }>()
+  let revision = 0
   return {
     held,
     async put(name, source) {
@@ -13,6 +15,8 @@ export const memoryObjects = (): MemoryObjects => {
       for await (const chunk of source) chunks.push(new Uint8Array(chunk))
       const bytes = Buffer.concat(chunks)
       held.set(name, bytes)
+      revision += 1
+      put.set(name, { revision, putAtMs: now() })
       return { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length }
     },
     async get(name) {
@@ -26,6 +30,13 @@ export const memoryObjects = (): MemoryObjects => {
     },
     async remove(name) {
       held.delete(name)
+    },
+    entries: async (prefix) =>
+      [...put]
+        .filter(([name]) => held.has(name) && name.startsWith(prefix))
+        .map(([name, at]) => ({ name, ...at })),
+    async removeOne(entry) {
+      if (put.get(entry.name)?.revision === entry.revision) held.delete(entry.name)
     },
     list: async (prefix) => [...held.keys()].filter((name) => name.startsWith(prefix)),
   }

@@ -39,12 +39,7 @@ export const openYard = async (folder: string, root: string): Promise<Yard> => {
   const nothing = (): Promise<never> => Promise.reject(new Error('the bench has no such thing'))
   const slugs = createSlugs({
     folder: join(folder, 'slugs'),
-    objects: {
-      get: (name) => Promise.resolve(createReadStream(packed.get(name) ?? '')),
-      put: nothing,
-      remove: nothing,
-      list: nothing,
-    },
+    objects: { get: (name) => Promise.resolve(createReadStream(packed.get(name) ?? '')) },
     now: () => Date.now(),
     inUse: () => slugsInUse(driver),
     onError: (cause) => {

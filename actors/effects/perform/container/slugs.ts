@@ -33,7 +33,7 @@ export type Slugs = {
 export type SlugsDeps = {
   /** Absolute; unpacked slugs lie in it by their sum, packed ones in a folder of it. */
   readonly folder: string
-  readonly objects: Objects
+  readonly objects: Pick<Objects, 'get'>
   readonly now: () => number
   /** The packed slug from another host's disk; undefined when nobody is known to have it. May reject. */
   readonly fetchSlug?: (sha256: string) => Promise<AsyncIterable<Uint8Array> | undefined>
