@@ -7,7 +7,7 @@
  * relative paths).
  */
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
@@ -129,8 +129,9 @@ export async function makeBench(options: BenchOptions): Promise<Bench> {
     async addPack(name, dir) {
       const source = join(dirs.packs, String(packs.length))
       await exec('cp', ['-a', dir, source])
-      // As Heroku does: some are kept without the bit.
-      for (const script of await readdir(join(source, 'bin'))) await chmod(join(source, 'bin', script), 0o755)
+      // As Heroku does: some are kept without the bit. Files alone: a stranger's links may lead anywhere.
+      const scripts = ['-maxdepth', '1', '-type', 'f', '-exec', 'chmod', '0755', '{}', '+']
+      await exec('find', ['-P', join(source, 'bin'), ...scripts])
       if (options.owner !== undefined)
         await exec('chown', ['-R', '-h', `${options.owner.uid}:${options.owner.gid}`, source])
       const pack = { name, source, target: `/tmp/buildpack_${token}_${packs.length}` }

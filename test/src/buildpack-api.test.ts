@@ -2,7 +2,7 @@
  * The classic buildpack API, as buildpacks see it: what they are called with, in which order, and what of
  * their doings outlives a build.
  */
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import * as texts from '../../src/slug/texts.ts'
@@ -58,7 +58,10 @@ cat data; ls "$3" | tr '\\n' ' '; od -c "$3/SECRET" | head -n 1`,
   await writeFile(join(pack, 'data'), 'beside bin\n')
   const made = await build(dir, { 'p.app': '' }, { builtins: { 'heroku/p': pack } })
   const said = made.output.split('app detected\n')[1] ?? ''
-  t.match(said, 'CURL_CONNECT_TIMEOUT CURL_TIMEOUT DYNO HOME LANG PATH REQUEST_ID SOURCE_VERSION STACK \n')
+  t.match(
+    said,
+    'CURL_CONNECT_TIMEOUT CURL_TIMEOUT DYNO HOME LANG PATH REQUEST_ID SOURCE_DATE_EPOCH SOURCE_VERSION STACK \n',
+  )
   t.match(said, /^run\.\d{4} r1\nbeside bin\nEMPTY SECRET 0000000 {3}s {3}e/m)
 })
 
@@ -108,6 +111,19 @@ t.test('bin/report is called after good and bad builds, and nobody sees what com
     t.equal(made.failure?.text, name === 'good' ? undefined : texts.compileFailed('bad'))
     t.equal(await readFile(join(dir, `report-${name}`), 'utf8'), 'told 3 app se cret\n')
   }
+})
+
+t.test('links in a buildpack change nothing outside of it', async (t) => {
+  const dir = await scratch(t)
+  const outside = await files(join(dir, 'outside'), { secret: 'x', 'detect*': shell('echo linked') })
+  await chmod(join(outside, 'secret'), 0o600)
+  const one = await files(join(dir, 'one'), { 'bin/detect': shell('echo One') })
+  await symlink(join(outside, 'secret'), join(one, 'bin/compile'))
+  const two = join(dir, 'two')
+  await mkdir(two)
+  await symlink(outside, join(two, 'bin'))
+  for (const pack of [one, two]) await build(dir, {}, { builtins: { 'heroku/linked': pack } })
+  t.equal((await stat(join(outside, 'secret'))).mode & 0o777, 0o600)
 })
 
 t.test('BUILDPACK_URL is the buildpack of an app that has none set', async (t) => {
