@@ -7,7 +7,7 @@
  * builds.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { BuildFailure } from './failure.ts'
 import { readInside } from './source.ts'
@@ -128,7 +128,9 @@ async function fetchOnce(
   if (timedOut) return { said: `not fetched within ${fetchTimeoutMs / 1000} seconds` }
   if (code !== 0) return { said }
   const id = (await readInside(part, 'id'))?.trim() ?? ''
-  return /^[0-9a-f]{40,64}$/.test(id) ? { id, said } : { said: 'there is no bin directory in it' }
+  // A link in its place would lead somewhere else on this host than in the sandbox.
+  const isFolder = (await lstat(join(part, 'pack')).catch(() => undefined))?.isDirectory() === true
+  return isFolder && /^[0-9a-f]{40,64}$/.test(id) ? { id, said } : { said: 'there is no bin directory in it' }
 }
 
 /** Moves what was fetched to its place by content; equal content that is there already is used instead. */

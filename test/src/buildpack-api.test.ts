@@ -2,6 +2,7 @@
  * The classic buildpack API, as buildpacks see it: what they are called with, in which order, and what of
  * their doings outlives a build.
  */
+import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -123,6 +124,12 @@ t.test('links in a buildpack change nothing outside of it', async (t) => {
   await mkdir(two)
   await symlink(outside, join(two, 'bin'))
   for (const pack of [one, two]) await build(dir, {}, { builtins: { 'heroku/linked': pack } })
+  const three = join(dir, 'three')
+  await files(three, { '.hidden/bin/detect*': shell('echo Three'), '.hidden/bin/compile*': shell('true') })
+  await symlink('all/.hidden', join(three, 'pack'))
+  execFileSync('tar', ['-czf', join(dir, 'three.tgz'), '-C', three, '.hidden', 'pack'])
+  const { failure } = await build(dir, {}, { buildpacks: [join(dir, 'three.tgz')] })
+  t.match(failure, { code: 'FETCH_FAILED', text: /there is no bin directory in it/ })
   t.equal((await stat(join(outside, 'secret'))).mode & 0o777, 0o600)
 })
 
