@@ -12,6 +12,7 @@ import { channel } from './logplex/channel.ts'
 import { placement } from './placement.ts'
 import { releases } from './releases.ts'
 import { shard } from './router/shard.ts'
+import { setup } from './setup.ts'
 
 /** Apps with dynos stay active, for their routes are announced again and again. */
 const formationsMax = 500_000
@@ -41,6 +42,8 @@ export const hostTree = ({ roles, buildsAtOnce = 1 }: HostRoles = everyRole): Tr
       keyed(releases),
       formations,
       keyed(app),
+      // Lost: it has failed.
+      keyed(setup),
     ]),
     ...(roles.includes('control') ? [buildTree(buildsAtOnce)] : []),
     ...(roles.includes('dyno') ? [dynoTree()] : []),

@@ -33,6 +33,7 @@ import { performHistory } from '../effects/perform/history.ts'
 import { performNames } from '../effects/perform/names.ts'
 import { performRecords } from '../effects/perform/records.ts'
 import { performRoutes } from '../effects/perform/routes.ts'
+import { performSetups } from '../effects/perform/setups.ts'
 import { performUsage } from '../effects/perform/usage.ts'
 import { containerSandbox } from '../effects/perform/sandbox.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
@@ -196,6 +197,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
         appDomain: settings.appDomain,
         memoryBytes: settings.dynoMemoryBytes,
       }),
+      ...performSetups({ ...deps, home: settings.home, sandboxOf, objects, platform }),
       ...performBuilder({
         ...deps,
         home: settings.home,

@@ -35,7 +35,7 @@ export type BuildView = Static<typeof buildShape>
 export const pendingMsMax = 80 * 60_000
 
 /** Source as a gzip tar that is fetched when the build's turn comes. */
-const archiveShape = is.obj({
+export const archiveShape = is.obj({
   /** As the caller gave it. */
   url: is.str,
   /** `SHA256:<hex>`; null: not to be checked. */

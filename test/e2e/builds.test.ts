@@ -175,3 +175,63 @@ await t.test(
     )
   },
 )
+
+await t.test('an app is set up from its app.json, and what it lacks is named', async (t) => {
+  const manifest = {
+    env: { GREETING: { required: true }, SECRET_TOKEN: { generator: 'secret' }, PLAIN: 'plain' },
+    formation: { web: { quantity: 2 } },
+    scripts: { postdeploy: 'echo seeded $GREETING' },
+    success_url: '/welcome',
+    addons: ['heroku-postgresql:mini'],
+  }
+  const files = { Procfile: web, 'www/index.html': 'set up\n', 'app.json': JSON.stringify(manifest) }
+  const url = await uploaded(packed('setup', files))
+  const setUp = async (body: object): Promise<Json> => {
+    const made = await call('POST', '/app-setups', { source_blob: { url }, ...body }, 'app-setup')
+    t.match(made, { status: 202, body: { status: 'pending', build: null } })
+    return until(
+      async () => {
+        const { body: view } = await call('GET', `/app-setups/${made.body['id']}`, undefined, 'app-setup')
+        return view['status'] !== 'pending' && view
+      },
+      { what: 'the end of the set-up', timeoutMs: 90_000 },
+    )
+  }
+  t.match(await setUp({ app: { name: 'lacking' } }), {
+    status: 'failed',
+    failure_message: 'app.json is not valid',
+    manifest_errors: ['config var GREETING is required'],
+  })
+  const done = await setUp({ app: { name: 'setup' }, overrides: { env: { GREETING: 'hej' } } })
+  t.match(done, {
+    app: { name: 'setup' },
+    status: 'succeeded',
+    failure_message: null,
+    build: { status: 'succeeded' },
+    postdeploy: { exit_code: 0, output: /seeded hej/ },
+    resolved_success_url: `http://setup.localhost:${platform.routerPort}/welcome`,
+  })
+  t.match(await output(done['build']), /Released v4\n/)
+  const { body: vars } = await call('GET', '/apps/setup/config-vars')
+  t.match(vars, { GREETING: 'hej', SECRET_TOKEN: /^[0-9a-f]{64}$/, PLAIN: 'plain' })
+  const { body: types } = await call('GET', '/apps/setup/formation', undefined, 'formation')
+  t.match(types, [{ type: 'web', quantity: 2 }])
+  await served('setup', 'set up')
+  const { stdout } = await platform.heroku(['logs', '-n', '200', '-a', 'setup'])
+  t.match(stdout, /Add-on heroku-postgresql:mini of app\.json is not attached/)
+})
+
+await t.test('a build that its host lost has failed, and the next one is taken', async (t) => {
+  const files = { 'package.json': JSON.stringify({ name: 'slow', scripts: { build: 'sleep 300' } }) }
+  const blob = { url: await uploaded(packed('lost', { ...files, Procfile: web })) }
+  const { body } = await call('POST', '/apps/shop/builds', { source_blob: blob }, 'build')
+  await platform.kill()
+  await platform.restart()
+  const at = `/apps/shop/builds/${body['id']}`
+  await until(async () => (await call('GET', at)).body['status'] === 'failed', { what: 'its end on record' })
+  const source = { url: await uploaded(packed('shop', { 'www/index.html': 'after the kill\n' })) }
+  const next = await call('POST', '/apps/shop/builds', { source_blob: source }, 'build')
+  t.equal(next.status, 201, JSON.stringify(next.body))
+  t.match(await output(next.body), /Released v\d+/)
+  await served('shop', 'after the kill')
+})

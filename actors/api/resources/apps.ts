@@ -26,15 +26,7 @@ export const apps = [
     summary: 'Create an app; without a name it gets one',
     body: is.obj({ name: is.opt(is.str), region: is.opt(is.json), stack: is.opt(is.json) }),
     async run(request, edge) {
-      const { name } = request.body
-      const region = regionNamed(request.body.region)
-      const stack = stackNamed(request.body.stack, edge)
-      const wanted = { region, stack, owner: request.who }
-      const app =
-        name === undefined
-          ? await createNameless(request, edge, wanted)
-          : await create(request, edge, name, wanted)
-      return created(appBody(app, edge.settings))
+      return created(appBody(await newApp(request, edge, request.body), edge.settings))
     },
   }),
   endpoint({
@@ -113,6 +105,17 @@ export const apps = [
     run: async (request, edge) => ok([ownerBody(await thisApp(request, edge))]),
   }),
 ]
+
+/** Throws Heroku's 422 for what cannot be had. */
+export const newApp = (
+  request: Request,
+  edge: Edge,
+  { name, ...wanted }: { readonly name?: string; readonly region?: unknown; readonly stack?: unknown },
+): Promise<AppView> => {
+  const [region, stack] = [regionNamed(wanted.region), stackNamed(wanted.stack, edge)]
+  const all = { region, stack, owner: request.who }
+  return name === undefined ? createNameless(request, edge, all) : create(request, edge, name, all)
+}
 
 type Wanted = Pick<AppView, 'region' | 'stack' | 'owner'>
 

@@ -20,7 +20,7 @@ const wordsCharsMax = 1_000
 /** A compilation that is told to stop has ended within this. */
 const stopMs = 5_000
 
-const blobShape = is.obj({
+export const blobShape = is.obj({
   url: is.str,
   version: is.opt(is.orNull(is.str)),
   checksum: is.opt(is.orNull(is.str)),

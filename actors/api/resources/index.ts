@@ -1,6 +1,7 @@
 /** The table of the API: every endpoint there is. `GET /schema` shows it. */
 import type { Endpoint } from '../endpoint.ts'
 import { account } from './account.ts'
+import { appSetups } from './app-setups.ts'
 import { apps } from './apps.ts'
 import { buildStart } from './build-start.ts'
 import { buildpacks } from './buildpacks.ts'
@@ -24,6 +25,7 @@ import { usage } from './usage.ts'
 const table: readonly Endpoint[] = [
   ...account,
   ...apps,
+  ...appSetups,
   ...configVars,
   ...features,
   ...formation,

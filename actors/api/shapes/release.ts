@@ -75,7 +75,7 @@ export const buildBody = (build: BuildView, app: Named, settings: ApiSettings): 
 })
 
 /** Any host knows by it where the build is. */
-export const buildStream = ({ id, host }: BuildView, { apiUrl }: ApiSettings): string =>
+export const buildStream = ({ id, host }: Pick<BuildView, 'id' | 'host'>, { apiUrl }: ApiSettings): string =>
   `${apiUrl}/streams/${id}${host === undefined ? '' : `?on=${encodeURIComponent(host)}`}`
 
 /** Short names get a `urn:` that the CLI strips again; addresses stand for themselves. */

@@ -112,7 +112,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         onOutput: (text) => hub.write(buildId, text),
         checkout: async (into) => {
           const from =
-            args.archive === undefined
+            args.archive === undefined || args.sourceDir !== ''
               ? args.sourceDir
               : await checkoutArchive(
                   { ...deps, sandbox, folder: join(workDir, 'source') },
