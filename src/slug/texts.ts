@@ -87,6 +87,9 @@ export const submodules = '-----> Git submodules detected, installing\n'
 export const submodulesFailed = ` !     Push rejected, submodule install failed.\n\n${pushFailed}`
 export const badRelease = (buildpack: string, why: string): string =>
   ` !     The release output of ${buildpack} is not valid: ${why}\n${pushFailed}`
+/** Ours: Heroku would build it. */
+export const noImages = (file: string): string =>
+  ` !     This app has a ${file}, and images are not built here: it needs a buildpack.\n`
 export const cancelled = ' !     Build cancelled\n'
 export const tooLarge = (bytes: number, bytesMax: number): string =>
   ` !     Compiled slug size: ${size(bytes)} is too large (max is ${size(bytesMax)}).\n` +

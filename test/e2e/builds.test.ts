@@ -104,6 +104,11 @@ await t.test('what is wrong with a source is said in its output, and nothing is 
   await refused({ url: await uploaded(sly) }, /a path in the source contains '\.\.'/)
   // The platform's own port is where no build can reach.
   await refused({ url: `http://127.0.0.1:${platform.port}/schema` }, /the source cannot be fetched/)
+  const boxed = packed('boxed', { Dockerfile: 'FROM debian\n', 'heroku.yml': 'build: {}\n' })
+  await refused(
+    { url: await uploaded(boxed) },
+    /This app has a heroku\.yml, and images are not built here[^]*No default language could be detected/,
+  )
   const unused = (await call('POST', '/sources')).body['source_blob'] as { get_url: string }
   await refused({ url: unused.get_url }, /the source was never uploaded/)
   t.equal((await call('GET', '/apps/shop/releases', undefined, 'release')).body['length'], 3)

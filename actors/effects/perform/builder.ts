@@ -15,6 +15,7 @@ import { BuildFailure } from '../../../src/slug/failure.ts'
 import type { Registry } from '../../../src/slug/registry.ts'
 import type { Mount, Sandbox } from '../../../src/slug/sandbox.ts'
 import type { Submodule } from '../../../src/slug/submodules.ts'
+import { readInside } from '../../../src/slug/source.ts'
 import * as texts from '../../../src/slug/texts.ts'
 import { buildIn } from '../../protocols/build-record.ts'
 import type { BuildArchive } from '../../protocols/build.ts'
@@ -129,6 +130,11 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         findNamed: async (name) => (await deps.buildpacks.find(name))?.source,
         buildpackStore: join(home, 'buildpacks'),
         signal: cancelled,
+      }).catch(async (error: unknown) => {
+        const isUnknown = error instanceof BuildFailure && error.code === 'NO_LANGUAGE'
+        const file = isUnknown ? await imageFile(join(workDir, 'app')) : undefined
+        if (file !== undefined) hub.write(buildId, texts.noImages(file))
+        throw error
       })
       // Both over before the folder is cleared away: a tree half cleared must not be moved into place.
       const [stored] = await Promise.allSettled([
@@ -256,6 +262,13 @@ const without = (wanted: Vars, there: Vars): Vars =>
 const moveSource = async (from: string, into: string): Promise<void> => {
   await rename(from, into)
   await chmod(into, 0o755)
+}
+
+/** What says that the app is to be an image, if anything does. */
+const imageFile = async (tree: string): Promise<string | undefined> => {
+  for (const name of ['heroku.yml', 'Dockerfile'])
+    if ((await readInside(tree, name)) !== undefined) return name
+  return undefined
 }
 
 /** The codes whose text the compiler has shown itself. */
