@@ -109,23 +109,36 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
       answer.write(busyText)
       return 1
     }
-    if (!(await isWhole(push.repository, verdict.commit, { env: push.quarantine, signal: answer.signal }))) {
-      answer.write(shallowText)
-      return 1
-    }
     building.add(session.app.id)
     try {
-      const tips = push.updates.map(({ to }) => to).filter((id) => !isZero(id))
-      const run = { env: push.quarantine }
-      // What cannot be stored now is stored when the push has been taken, or it is not acknowledged.
-      const preparing = repositories.prepare(session.app.id, tips, run).catch(() => undefined)
-      const succeeded = await buildPush(session, push, verdict, answer)
-      session.prepared = await preparing
-      if (succeeded) session.accepted = verdict.branch
-      session.taken = succeeded
-      return succeeded ? 0 : 1
+      if (
+        !(await isWhole(push.repository, verdict.commit, { env: push.quarantine, signal: answer.signal }))
+      ) {
+        answer.write(shallowText)
+        return 1
+      }
+      session.taken = await storeAndBuild(session, push, verdict, answer)
+      if (session.taken) session.accepted = verdict.branch
+      return session.taken ? 0 : 1
     } finally {
       building.delete(session.app.id)
+    }
+  }
+
+  /** What cannot be stored meanwhile is stored when the push has been taken, or it is not acknowledged. */
+  const storeAndBuild = async (
+    session: Going,
+    push: Push,
+    source: Parameters<typeof buildPush>[2],
+    answer: HookAnswer,
+  ): Promise<boolean> => {
+    const tips = push.updates.map(({ to }) => to).filter((id) => !isZero(id))
+    const run = { env: push.quarantine }
+    const preparing = repositories.prepare(session.app.id, tips, run).catch(() => undefined)
+    try {
+      return await buildPush(session, push, source, answer)
+    } finally {
+      session.prepared = await preparing
     }
   }
 
