@@ -21,6 +21,7 @@ import { outputMount, slugMount } from './face/output.ts'
 import { slugUploads } from './face/slug.ts'
 import { sourceMount } from './face/source.ts'
 import { tailMount, type Tails } from './face/tail.ts'
+import { uploadGate } from './face/upload.ts'
 import { createLogSessions } from './log-sessions.ts'
 import { patient } from './patience.ts'
 import { createRateLimits } from './rate-limits.ts'
@@ -66,6 +67,7 @@ export type Api = { readonly port: number; readonly close: () => Promise<void> }
 
 /** What is under way may finish within this; it needs the service, which closes after. */
 const closeGraceMs = 3_000
+const uploadsMax = 32
 const limits = { firstBytesMs: 30_000, firstLineBytesMax: 8192, connectionsMax: 4096 }
 
 export const startApi = async (parts: ApiParts): Promise<Api> => {
@@ -95,6 +97,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     repositories: parts.repositories,
     settings,
   }
+  const gate = uploadGate(uploadsMax)
   const service = await parts.serve(apiService(endpoints, edge))
   const logStreams = tailMount(edge.sessions, parts.tails, clock)
   const http = await createFace({
@@ -106,8 +109,8 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
       logStreams,
       outputMount(parts.streams),
       slugMount(parts.slugs),
-      sourceMount(signed, parts.objects),
-      slugUploads({ signed, store, objects: parts.objects, random }),
+      sourceMount(signed, parts.objects, gate),
+      slugUploads({ signed, store, objects: parts.objects, random, gate }),
       clusterMount(parts.cluster, parts.ownerToken),
     ],
     random,

@@ -92,7 +92,8 @@ export const sweep = async (
     const record = slugRecordIn(entry.value)
     if (record === undefined) continue
     if (record.uploaded !== null) named.objects.add(record.uploaded.object)
-    if (named.ids.has(record.id) || nowMs - record.createdAt < unreleasedMs) continue
+    const keptMs = named.ids.has(record.id) ? graceMs : unreleasedMs
+    if (nowMs - record.createdAt < keptMs) continue
     await store.remove(entry.key, entry.revision)
     swept.push(entry.key)
   }

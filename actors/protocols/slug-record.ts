@@ -44,10 +44,16 @@ export const slugOfRecord = (record: SlugRecord): Slug | undefined => {
 
 const pathPattern = /^\/slugs\/([0-9a-f-]{36})\/([0-9a-f-]{36})\.tgz$/
 
-/** Where its bytes are put and got. */
-export const slugPath = (appId: string, slugId: string): string => `/slugs/${appId}/${slugId}.tgz`
-/** The record of such a path; undefined: it is none. */
-export const slugKeyAt = (path: string): string | undefined => {
-  const [, appId, slugId] = pathPattern.exec(path) ?? []
-  return appId === undefined || slugId === undefined ? undefined : slugKey(appId, slugId)
+/** Where the bytes of a slug are put. */
+export const putPath = (appId: string, slugId: string): string => `/slugs/${appId}/${slugId}.tgz`
+/** Each upload of a slug is an object of its own. */
+export const uploadObject = (slugId: string, uploadId: string): string => `slug/${slugId}/${uploadId}`
+/** Where those of an upload are got. */
+export const getPath = (object: string): string => `/slugs/${object.slice('slug/'.length)}.tgz`
+
+/** What such a path names: the key of a record when putting, an object when getting. Undefined: nothing. */
+export const slugAt = (method: 'GET' | 'PUT', path: string): string | undefined => {
+  const [, first, second] = pathPattern.exec(path) ?? []
+  if (first === undefined || second === undefined) return undefined
+  return method === 'PUT' ? slugKey(first, second) : uploadObject(first, second)
 }

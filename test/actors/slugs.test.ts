@@ -2,6 +2,7 @@
  * Slugs that were made elsewhere: promised, uploaded once, released; what is wrong with one is said.
  */
 import t, { type Test } from 'tap'
+import { uploadGate } from '../../actors/api/face/upload.ts'
 import { slugOfRecord, slugRecordIn } from '../../actors/protocols/slug-record.ts'
 import { createHash } from 'node:crypto'
 import { openApi, type Json } from '../kit/api.ts'
@@ -23,7 +24,7 @@ const opened = async (test: Test) => {
 }
 
 t.test('a slug is uploaded once to the address that its promise gave, and then released', async (t) => {
-  const { http, world, objects, make, put } = await opened(t)
+  const { http, world, store, objects, make, put } = await opened(t)
   const made = await make({ commit: 'c0ffee1234', checksum: `SHA256:${sha256('packed').toUpperCase()}` })
   t.equal(made.status, 201, made.text)
   t.same(schemaFaults('slug', made.body), [])
@@ -58,6 +59,7 @@ t.test('a slug is uploaded once to the address that its promise gave, and then r
   })
   t.notMatch(deploy, { slug: { promised: String } })
   t.match(await http('GET', at), { body: { blob: { method: 'get' }, process_types } })
+  t.same(await store.list('slugs/'), [], 'the ledger has it now')
   t.equal((await http('GET', `/apps/made/slugs/${made.body['id'].replace(/.$/, 'x')}`)).status, 404)
 })
 
@@ -101,4 +103,14 @@ t.test('what can be no slug is refused, and says what is allowed', async (t) => 
     status: 422,
     body: { message: /Use buildpacks on one of: / },
   })
+})
+
+t.test('a bounded number of uploads is let in at once', async (t) => {
+  const gate = uploadGate(1)
+  const first = Promise.withResolvers<{ code: number; text: string }>()
+  const going = gate(() => first.promise)
+  t.match(await gate(async () => ({ code: 200, text: '' })), { code: 503, text: /^1 uploads are under way/ })
+  first.reject(new Error('gone'))
+  await t.rejects(going)
+  t.match(await gate(async () => ({ code: 200, text: '' })), { code: 200 })
 })

@@ -10,9 +10,13 @@ import { archiveLimits } from '../../../src/slug/source-archive.ts'
 import { sourceAt } from '../../protocols/source.ts'
 import type { SignedAddresses } from '../signed.ts'
 import { sayText, type Mount } from './mount.ts'
-import { bounded, TooLarge } from './upload.ts'
+import { bounded, TooLarge, type Status, type UploadGate } from './upload.ts'
 
-export const sourceMount = (signed: SignedAddresses, objects: Pick<Objects, 'put' | 'get'>): Mount => ({
+export const sourceMount = (
+  signed: SignedAddresses,
+  objects: Pick<Objects, 'put' | 'get'>,
+  gate: UploadGate,
+): Mount => ({
   at(method, path) {
     const object = sourceAt(path)
     if (object === undefined || (method !== 'PUT' && method !== 'GET')) return undefined
@@ -22,7 +26,7 @@ export const sourceMount = (signed: SignedAddresses, objects: Pick<Objects, 'put
         return
       }
       if (method === 'PUT') {
-        const status = await put(req, object, objects)
+        const status = await gate(() => put(req, object, objects))
         sayText(res, status.code, status.text, status.code === 200 ? {} : { connection: 'close' })
         return
       }
@@ -37,11 +41,7 @@ export const sourceMount = (signed: SignedAddresses, objects: Pick<Objects, 'put
   },
 })
 
-const put = async (
-  req: IncomingMessage,
-  object: string,
-  objects: Pick<Objects, 'put'>,
-): Promise<{ code: number; text: string }> => {
+const put = async (req: IncomingMessage, object: string, objects: Pick<Objects, 'put'>): Promise<Status> => {
   try {
     await objects.put(object, bounded(req, archiveLimits.archiveBytesMax))
     return { code: 200, text: '' }

@@ -1,6 +1,7 @@
 /** Releases: what an app has run, and going back to it. */
 import { is, ref } from '../../../src/runtime/index.ts'
 import { Releases } from '../../protocols/releases.ts'
+import { slugKey } from '../../protocols/slug-record.ts'
 import { created, endpoint, ok } from '../endpoint.ts'
 import { invalid } from '../errors.ts'
 import { cut, list } from '../range.ts'
@@ -58,6 +59,8 @@ export const releases = [
       const text = description ?? `Deploy ${(slug.commit || slug.id).slice(0, commitDigits)}`
       const deploy = { type: 'deploy', slug, description: text, by: request.who, isNew: true } as const
       const made = await request.ask(ledger, deploy)
+      // It is the ledger's now; what stays behind is swept.
+      await edge.store.remove(slugKey(app.id, slug.id)).catch(() => undefined)
       return created(releaseBody(made, app, made.status === 'succeeded', edge.settings))
     },
   }),

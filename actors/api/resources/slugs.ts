@@ -2,7 +2,7 @@
 import { heroku } from '../../../config/heroku.ts'
 import { is } from '../../../src/runtime/index.ts'
 import type { Slug } from '../../protocols/shapes.ts'
-import { slugKey, slugPath, slugsPrefix, type SlugRecord } from '../../protocols/slug-record.ts'
+import { getPath, putPath, slugKey, slugsPrefix, type SlugRecord } from '../../protocols/slug-record.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok } from '../endpoint.ts'
 import { invalid } from '../errors.ts'
@@ -49,7 +49,7 @@ export const slugs = [
       if ((await edge.store.list(`${slugsPrefix}${app.id}/`)).length >= heroku.slugsMax)
         throw invalid(`More than ${heroku.slugsMax} slugs of this app wait for a release.`)
       await edge.store.create(slugKey(app.id, record.id), Buffer.from(JSON.stringify(record)))
-      return created(emptySlugBody(record, address('PUT', app.id, record.id, edge)))
+      return created(emptySlugBody(record, putUrl(record, edge)))
     },
   }),
   endpoint({
@@ -61,19 +61,21 @@ export const slugs = [
       const known = await slugOf(request, app.id, request.params.slug, edge)
       return ok(
         'slug' in known
-          ? slugBody(known.slug, urlOf(known.slug, app.id, edge))
-          : emptySlugBody(known.record, address('PUT', app.id, known.record.id, edge)),
+          ? slugBody(known.slug, getUrl(known.slug, edge))
+          : emptySlugBody(known.record, putUrl(known.record, edge)),
       )
     },
   }),
 ]
 
-const address = (method: 'GET' | 'PUT', appId: string, slugId: string, edge: Edge): string =>
-  edge.signed.make(method, slugPath(appId, slugId), edge.now() + addressMs)
+const putUrl = ({ appId, id }: SlugRecord, edge: Edge): string =>
+  edge.signed.make('PUT', putPath(appId, id), edge.now() + addressMs)
 
 /** Those that were built lie under their sums, which only those know who may have them. */
-const urlOf = ({ id, sha256, object }: Slug, appId: string, edge: Edge): string =>
-  object === undefined ? `${edge.settings.apiUrl}/slugs/${sha256}.tgz` : address('GET', appId, id, edge)
+const getUrl = ({ sha256, object }: Slug, edge: Edge): string =>
+  object === undefined
+    ? `${edge.settings.apiUrl}/slugs/${sha256}.tgz`
+    : edge.signed.make('GET', getPath(object), edge.now() + addressMs)
 
 const typesOf = (types: Readonly<Record<string, string>>): Record<string, string> => {
   const entries = Object.entries(types)
