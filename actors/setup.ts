@@ -181,11 +181,18 @@ const refused = ({ reason }: AskFailure) => ({ type: 'failed', reason, errors: [
 const succeed = (s: State, ctx: Self): State => end(s, { status: 'succeeded' }, ctx)
 
 const fail = (s: State, failure: string, errors: readonly string[], ctx: Self): State => {
+  if (s.view?.status !== 'pending') return s
   ctx.log({ at: 'setup-failed', setup: ctx.self.key, reason: failure })
-  return end(s, { status: 'failed', failure, manifestErrors: [...errors] }, ctx)
+  const sourceDir = s.work?.sourceDir ?? ''
+  if (sourceDir !== '') ctx.run(Setups.drop({ sourceDir }))
+  const build = s.view.build && { ...s.view.build, status: ended(s.view.build.status) }
+  return end(s, { status: 'failed', failure, manifestErrors: [...errors], build }, ctx)
 }
 
 const end = (s: State, what: Partial<SetupView>, ctx: Self): State =>
   s.view === null || s.view.status !== 'pending'
     ? s
     : { view: { ...s.view, ...what, updatedAt: ctx.now }, work: null }
+
+/** Of a build that is not waited for any more. */
+const ended = (status: 'pending' | 'succeeded' | 'failed') => (status === 'pending' ? 'failed' : status)

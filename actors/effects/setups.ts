@@ -18,6 +18,8 @@ export const Setups = {
     },
     { sourceDir: string; planned: Planned }
   >('setups.fetch'),
+  /** Removes a source that no build will take over. */
+  drop: effect<{ sourceDir: string }, void>('setups.drop'),
   /** Waits for a process that attaches with that token, and gives what it said and how it ended. */
   listen: effect<{ token: string }, { output: string; exitCode: number }>('setups.listen'),
 }

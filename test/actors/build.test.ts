@@ -261,6 +261,23 @@ t.test(
   },
 )
 
+t.test('sources that a former life left, and no build had taken over, are cleared away', async (t) => {
+  const home = await scratch(t)
+  const effects = performBuildRecords({
+    home,
+    store: memoryStore(),
+    now: () => 1,
+    begun: noStream,
+    isGone: () => false,
+  })
+  for (const name of ['source-x', 'setup-y', 'b1'])
+    await mkdir(join(home, 'builds', name), { recursive: true })
+  await perform(effects, 'builder.bury', { before: 1 })
+  t.equal((await readdir(join(home, 'builds'))).length, 3, 'of this life')
+  await perform(effects, 'builder.bury', { before: Date.now() + 60_000 })
+  t.strictSame(await readdir(join(home, 'builds')), ['b1'])
+})
+
 t.test('a push is built by the host that took it, whoever owns the app', async (t) => {
   const lab = new Lab()
   const store = memoryStore()

@@ -146,6 +146,17 @@ t.test('a set-up ends with the first thing that fails', (t) => {
   const build = built()
   build.answered('finished', { status: 'failed' })
   t.match(info(build), { status: 'failed', failure: 'The build failed.', build: { status: 'failed' } })
+  const full = started()
+  full.done('setups.fetch', { sourceDir: '/b/source', planned })
+  full.answered('change', {})
+  full.answered('setConfig', {})
+  full.askFailed('start', {
+    kind: 'refused',
+    code: 'too_many',
+    reason: 'Too many builds are under way here.',
+  })
+  t.match(info(full), { failure: 'Too many builds are under way here.', build: { status: 'failed' } })
+  t.match(full.ran.at(-1), { name: 'setups.drop', args: { sourceDir: '/b/source' } })
   const lost = built()
   lost.askFailed('finished', { kind: 'nobody', reason: 'noproc' })
   t.match(info(lost), { status: 'failed', build: { status: 'failed' } })

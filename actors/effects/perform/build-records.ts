@@ -2,7 +2,7 @@
  * Records of builds: what became of each, for every host to read; and on the disk of the host that compiles,
  * a note of each that is under way, so that its next life knows which ones it lost.
  */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Effects } from '../../../src/ports/effects.ts'
 import { StoreConflict, type Store } from '../../../src/ports/store.ts'
@@ -28,6 +28,7 @@ type Held = { readonly appId: string; readonly buildId: string; readonly host: s
 
 /** Between taking an app and the first word on record. */
 const unkeptMsMax = 60_000
+const sourcePattern = /^(?:source|setup)-/
 const encoder = new TextEncoder()
 const noteSuffix = '.json'
 
@@ -71,6 +72,14 @@ export const performBuildRecords = ({ home, store, now, begun, isGone }: BuildRe
     await rm(noteOf(buildId), { force: true })
   }
 
+  /** Sources of a former life that no build had taken over. Their own times are those of their commits. */
+  const clear = async (before: number): Promise<void> => {
+    for (const name of (await readdir(folder)).filter((one) => sourcePattern.test(one))) {
+      const path = join(folder, name)
+      if ((await stat(path)).ctimeMs < before) await rm(path, { recursive: true, force: true })
+    }
+  }
+
   return {
     'builder.keep': async ({ view, sourceDir }: { view: BuildView; sourceDir: string }) => {
       try {
@@ -94,6 +103,7 @@ export const performBuildRecords = ({ home, store, now, begun, isGone }: BuildRe
         await mkdir(folder, { recursive: true, mode: 0o700 })
         const notes = (await readdir(folder)).filter((name) => name.endsWith(noteSuffix))
         for (const name of notes) await bury(name.slice(0, -noteSuffix.length), before)
+        await clear(before)
       } catch (error) {
         throw asEffectFailure(error)
       }

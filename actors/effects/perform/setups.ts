@@ -60,6 +60,7 @@ export const performSetups = (deps: SetupsDeps): Effects => ({
       await rm(folder, { recursive: true, force: true })
     }
   },
+  'setups.drop': ({ sourceDir }: { sourceDir: string }) => rm(sourceDir, { recursive: true, force: true }),
   'setups.listen': async ({ token }: { token: string }, signal: AbortSignal) => {
     const [process, client] = duplexPair()
     deps.rendezvous.reserve(token, heroku.attachTimeoutMs)
