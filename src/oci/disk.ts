@@ -26,10 +26,9 @@ const templateName = /^disk-\d+\.img(\.new)?$/
 export type Disks = {
   /** Why this machine cannot bound what a container writes; undefined where it can. Looked at once. */
   lack(): Promise<string | undefined>
-  /**
-   * The disk to make for the container in `dir`; undefined where this machine can make none. Rejects with
-   * `OCI_DISK` when the host has no room.
-   */
+  /** Rejects with `OCI_DISK` when the host has no room for one more. */
+  room(): Promise<void>
+  /** The disk to make for the container in `dir`; undefined where this machine can make none. */
   of(dir: string, bytes: number): Promise<Disk | undefined>
   teardown(): Promise<void>
 }
@@ -50,11 +49,13 @@ export const openDisks = (stateDir: string): Disks => {
 
   return {
     lack,
-    of: async (dir, bytes) => {
-      const { bavail, bsize } = await statfs(dir)
+    room: async () => {
+      const { bavail, bsize } = await statfs(stateDir)
       const freeMb = Math.floor((bavail * bsize) / mb)
       if (freeMb * mb < hostFreeBytesMin)
         throw new OciError('OCI_DISK', `${stateDir}: ${freeMb} MB left of at least ${hostFreeBytesMin / mb}`)
+    },
+    of: async (dir, bytes) => {
       if ((await lack()) !== undefined) return undefined
       const template = await templateOf(Math.ceil(bytes / blockBytes) * blockBytes)
       const target = join(dir, 'disk')

@@ -112,6 +112,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
   const wireOf = (dir: string, identity: Identity) => network.wire(join(dir, 'net'), identity, leases.range)
 
   const hullOf = async (dir: string, identity: Identity, diskBytes: number): Promise<Hull> => {
+    await disks.room()
     await furnish(dir)
     return { uid: identity.uid, disk: await disks.of(dir, diskBytes), wire: wireOf(dir, identity) }
   }
@@ -125,6 +126,7 @@ export const openOciDriver = async (options: OciOptions): Promise<Driver> => {
     pidOf: (result: T) => number,
   ): Promise<{ record: ContainerRecord; result: T }> => {
     checkSpec(spec)
+    await disks.room()
     const dir = await records.claim(spec.id)
     starting.add(spec.id)
     let box: Box | undefined
