@@ -50,6 +50,8 @@ export const sweepStacks = async ({ folder, driver, now }: SweepDeps): Promise<r
     for (const version of await foldersIn(join(folder, versionsFolder, stack))) {
       const path = join(folder, versionsFolder, stack, version)
       if (version.endsWith(unfinished) || wanted.has(await realpath(path))) continue
+      // Made since the names were read: its own may be about to lead to it.
+      if (now - (await lstat(path)).ctimeMs < graceMs) continue
       await exec('rm', ['-rf', '--one-file-system', path])
       gone.push(`${stack}/${version}`)
     }

@@ -7,6 +7,7 @@ import {
   chmod,
   cp,
   lstat,
+  lutimes,
   mkdir,
   readdir,
   readFile,
@@ -98,6 +99,12 @@ t.test(
     t.same((await readdir(join(folder, '.versions/debian-12'))).sort(), ['1', '3', '4.new'])
     t.same(await sweep(later, []), ['debian-12/1'])
     t.same(await sweep(later, []), [])
+
+    // Names that stood still for long, and beside them one that a maker is about to turn a name to.
+    await lutimes(join(folder, 'debian-12'), 0, 0)
+    await addVersion(folder, 'debian-12', '4')
+    t.same(await sweep(Date.now(), []), [])
+    t.same(await sweep(Date.now() + hourMs, []), ['debian-12/4'])
 
     const borrowed = join(await scratch(t), 'stacks')
     await symlink(folder, borrowed)
