@@ -37,6 +37,7 @@ export const diagnose = async (deps: DoctorDeps): Promise<readonly Finding[]> =>
     ['answers', async () => (await asked, [checkAnswers(told), ...checkClocks(told, deps.self)])],
     ['disk', async () => (await asked, checkDisks(told))],
     ['isolation', async () => (await asked, [checkIsolation(told)])],
+    ['stacks', async () => (await asked, checkStacks(told))],
     ['backups', async () => (await asked, [checkBackups(told, deps.clock.now())])],
     ['room', () => checkRoom(deps)],
     ['orphans', async () => (await asked, checkOrphans(deps, told))],
@@ -204,6 +205,22 @@ const checkIsolation = (told: Answers): Finding => {
   )
   if (gaps.length === 0) return ok('isolation', 'dynos are bounded in all that the engine bounds')
   return warn('isolation', gaps.join('; '), 'see what is missing there, or run only apps that you trust')
+}
+
+/** Dynos are placed without a look at stacks: where theirs is missing they fail to start, again and again. */
+const checkStacks = (told: Answers): readonly Finding[] => {
+  const had = answered(told).flatMap(([name, { facts }]) =>
+    facts.stacks === undefined ? [] : [{ name, stacks: new Set(facts.stacks) }],
+  )
+  if (had.length === 0) return []
+  const all = had.reduce((sum, { stacks }) => sum.union(stacks), new Set<string>())
+  const lacks = had.flatMap(({ name, stacks }) => {
+    const missing = [...all.difference(stacks)]
+    return missing.length === 0 ? [] : [`${name} has no ${missing.join(', ')}`]
+  })
+  if (lacks.length === 0) return [ok('stacks', `${[...all].join(', ')} on every host with dynos`)]
+  const todo = 'bin/manifold stacks:build NAME there; until then apps on that stack fail on that host'
+  return [warn('stacks', `${lacks.join('; ')}, which others have`, todo)]
 }
 
 const checkBackups = (told: Answers, nowMs: number): Finding => {

@@ -17,6 +17,8 @@ export const hostFactsShape = is.obj({
   dynos: is.arr(is.obj({ runId: is.str, appId: is.str, appName: is.str, dyno: is.str })),
   /** What its engine cannot keep dynos from (Driver.gaps); older hosts say nothing of it. */
   gaps: is.opt(is.arr(is.str)),
+  /** Names of the stacks that dynos here can be on; of a host that isolates, and has the role. */
+  stacks: is.opt(is.arr(is.str)),
   /** Of the record, taken by itself; ms since 1970, null when there is none. */
   newestBackupAt: is.orNull(is.num),
 })
@@ -28,6 +30,8 @@ export type FactsDeps = {
   readonly home: string
   readonly backups: string
   readonly driver: Pick<Driver, 'list' | 'gaps'>
+  /** Undefined: no dyno is on any. */
+  readonly stacks?: () => readonly string[]
   readonly now: () => number
 }
 
@@ -47,6 +51,7 @@ export const hostFacts = async (deps: FactsDeps): Promise<HostFacts> => {
       return [{ runId: id, appId, appName, dyno: name }]
     }),
     gaps: [...(await deps.driver.gaps())],
+    ...(deps.stacks && { stacks: [...deps.stacks()] }),
     newestBackupAt: await newestBackup(deps.backups),
     // Read last, so that what came before does not make the clock look slow.
     nowMs: deps.now(),

@@ -32,7 +32,7 @@ import { serveOutputs } from './outputs.ts'
 import { homePaths } from './paths.ts'
 import { renewAtStart } from './renew.ts'
 import { needRouterPorts, routerAddress, startRouterProcesses } from './router-processes.ts'
-import { keepSweeping } from './stacks.ts'
+import { keepSweeping, stacksIn } from './stacks.ts'
 import { tellActors } from './tell-actors.ts'
 import { version } from './version.ts'
 import { startWatchdog } from './watchdog.ts'
@@ -152,8 +152,18 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     },
     attachElsewhere: (host, token) => (host === name ? undefined : neighbours.peers.attach(host, token)),
   })
+  const { driver } = engine
+  const isOnStacks = does('dyno') && driver.kind === 'oci'
   const facts = (): Promise<HostFacts> =>
-    hostFacts({ name, version, home: settings.home, backups: paths.backups, driver: engine.driver, now })
+    hostFacts({
+      name,
+      version,
+      home: settings.home,
+      backups: paths.backups,
+      driver,
+      ...(isOnStacks && { stacks: () => stacksIn(paths.stacks) }),
+      now,
+    })
   const failed = Promise.withResolvers<string>()
   /** Says how the next host joins; known once the API is. */
   const invited: { say?: () => void } = {}

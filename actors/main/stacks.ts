@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { stackDefault, type StackName } from '../../config/stacks.ts'
+import { stackDefault, stacks, type StackName } from '../../config/stacks.ts'
 import type { Driver } from '../../src/oci/driver.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -29,6 +29,10 @@ export const defaultStack = (folder: string, driver: Driver['kind']): StackName 
   driver === 'process' || existsSync(join(folder, stackDefault.image))
     ? stackDefault.image
     : stackDefault.noImage
+
+/** What dynos and builds of this host can be on. */
+export const stacksIn = (folder: string): readonly StackName[] =>
+  stacks.filter((name) => existsSync(join(folder, name)))
 
 /** Takes away versions that nothing leads to or runs on. @returns what went, as `<stack>/<version>` */
 export const sweepStacks = async ({ folder, driver, now }: SweepDeps): Promise<readonly string[]> => {

@@ -336,6 +336,13 @@ t.test('doctor says what is wrong and what to do', async (t) => {
   said.facts.set('h2', { ...factsOf('h2'), gaps: ['no loop device'] })
   await expect('isolation', 'warn', /h2: no loop device/)
 
+  said.facts.set('h1', { ...factsOf('h1'), stacks: ['heroku-24', 'host'] })
+  said.facts.set('h2', { ...factsOf('h2'), stacks: ['host', 'heroku-24'] })
+  await expect('stacks', 'ok', /^heroku-24, host on every host/)
+  said.facts.set('h2', { ...factsOf('h2'), stacks: ['host'] })
+  await expect('stacks', 'warn', /^h2 has no heroku-24, which others have$/)
+  said.facts.set('h1', factsOf('h1'))
+
   const stranger = { runId: 'run-9', appId: 'a9', appName: 'ghost', dyno: 'web.1' }
   said.facts.set('h2', { ...factsOf('h2'), dynos: [stranger] })
   await expect('orphans', 'warn', /1 dynos run that no formation knows: ghost web.1 on h2/)
@@ -384,6 +391,8 @@ t.test('host says of itself what its machine is', async (t) => {
   t.match(facts, { name: 'h1', newestBackupAt: null, dynos: [{ runId: 'run-1', dyno: 'web.1' }] })
   t.equal(facts.dynos.length, 1)
   t.same(facts.gaps, ['the moon is not bounded'])
+  t.notOk('stacks' in facts, 'no dyno is on any')
+  t.same((await hostFacts({ ...deps, stacks: () => ['host'] })).stacks, ['host'])
   const clock = { ...systemClock, now: () => Date.UTC(2026, 10, 23, 1, 2, 3) }
   await writeBackup({ store, folder: backups, cluster: 'test', configKey, clock })
   t.equal((await hostFacts(deps)).newestBackupAt, clock.now())

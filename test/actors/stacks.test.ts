@@ -24,7 +24,7 @@ import type { Slugs } from '../../actors/effects/perform/container/slugs.ts'
 import { newestRoot, rootLabel } from '../../actors/effects/perform/container/stacks.ts'
 import { createVault } from '../../actors/effects/perform/vault.ts'
 import type { Shuttle } from '../../actors/logplex/shuttle.ts'
-import { defaultStack, keepSweeping, sweepStacks } from '../../actors/main/stacks.ts'
+import { defaultStack, keepSweeping, stacksIn, sweepStacks } from '../../actors/main/stacks.ts'
 import type { Run } from '../../actors/protocols/shapes.ts'
 import { stackRows, stacksTable } from '../../bin/stacks.ts'
 import { stacks as known } from '../../config/stacks.ts'
@@ -190,11 +190,13 @@ t.test('an app that names no stack gets what this host has', async (t) => {
 
   const folder = await scratch(t)
   t.equal(defaultStack(folder, 'oci'), 'host', 'no image was made')
+  t.same(stacksIn(folder), [])
   t.equal(defaultStack(folder, 'process'), 'heroku-24', 'all are the machine')
   await addVersion(folder, 'debian-12', '1')
   await point(folder, 'debian-12', '.versions/debian-12/1')
   await point(folder, 'heroku-24', 'debian-12')
   t.equal(defaultStack(folder, 'oci'), 'heroku-24')
+  t.same(stacksIn(folder), ['heroku-24', 'debian-12'])
 })
 
 t.test('every stack that users choose from has a recipe', async (t) => {
