@@ -4,15 +4,18 @@
  *
  * A tree comes from a stranger and may hold links to anywhere, so links are never followed out of it.
  */
+import { constants } from 'node:fs'
 import { open, readdir, realpath, rm } from 'node:fs/promises'
 import { join, sep } from 'node:path'
+import { BuildFailure } from './failure.ts'
 import { slugignored } from './slugignore.ts'
+import * as texts from './texts.ts'
 
 const fileBytesMax = 256 * 1024
 
 /**
  * Removes .git, .gitmodules, the contents of log and tmp, .DS_Store files, and what .slugignore names.
- * Gives how many paths .slugignore dropped; undefined when there is none.
+ * Gives how many paths .slugignore dropped; undefined when there is none. Throws a BuildFailure.
  */
 export async function cleanSource(dir: string): Promise<number | undefined> {
   for (const name of ['.git', '.gitmodules']) await rm(join(dir, name), { recursive: true, force: true })
@@ -22,10 +25,11 @@ export async function cleanSource(dir: string): Promise<number | undefined> {
   const text = await readInside(dir, '.slugignore')
   if (text === undefined) return undefined
   const gone = new Set(always)
-  const dropped = slugignored(
-    paths.filter((path) => !gone.has(path)),
-    text,
-  )
+  const left = paths.filter((path) => !gone.has(path))
+  const dropped = await slugignored(left, text).catch((cause: unknown) => {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new BuildFailure('CHECKOUT_FAILED', texts.checkoutFailed(`${cause.message}.`), { cause })
+  })
   for (const path of dropped) await rm(join(dir, path), { recursive: true, force: true })
   return dropped.length
 }
@@ -56,9 +60,13 @@ export async function readInside(dir: string, name: string): Promise<string | un
     const root = await realpath(dir)
     const path = await realpath(join(dir, name))
     if (!path.startsWith(root + sep)) return undefined
-    const file = await open(path, 'r')
+    // A pipe that a build leaves in a file's place would be waited for, for ever, by one of this process's
+    // few threads.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
-      const { size } = await file.stat()
+      const facts = await file.stat()
+      if (!facts.isFile()) return undefined
+      const { size } = facts
       const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, fileBytesMax)), {
         position: 0,
       })
@@ -68,7 +76,7 @@ export async function readInside(dir: string, name: string): Promise<string | un
     }
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? ''
-    if (['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'].includes(code)) return undefined
+    if (['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENXIO'].includes(code)) return undefined
     throw new Error(`cannot read ${name}`, { cause })
   }
 }

@@ -2,7 +2,7 @@
  * src/slug: the pure parts, and the compiler's flow with small buildpacks of shell.
  */
 import { execFile } from 'node:child_process'
-import { chmod, cp, lstat, readdir, readFile, symlink } from 'node:fs/promises'
+import { chmod, cp, lstat, mkdtemp, readdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -49,15 +49,50 @@ t.test(
       'doc',
       'doc/z.md',
     ]
-    const drop = (text: string): string[] => slugignored(paths, text)
-    t.same(drop('*.psd # art\n'), ['a.psd', 'img/b.psd'])
-    t.same(drop('test'), ['test', 'lib/test'])
-    t.same(drop('/test'), ['test'])
-    t.same(drop('lib/test doc/*.md'), ['lib/test', 'doc/z.md'])
-    t.same(drop('**/*.md'), ['doc/z.md'])
-    t.same(drop('doc/?.{md,txt} [ai]*'), ['a.psd', 'img', 'doc/z.md'])
-    t.same(drop('../x ! !test #test\n\n'), [], 'no escape, no negation')
-    t.same(drop('/'), [])
+    const drop = (text: string): Promise<string[]> => slugignored(paths, text)
+    t.same(await drop('*.psd # art\n'), ['a.psd', 'img/b.psd'])
+    t.same(await drop('test'), ['test', 'lib/test'])
+    t.same(await drop('/test'), ['test'])
+    t.same(await drop('lib/test doc/*.md'), ['lib/test', 'doc/z.md'])
+    t.same(await drop('**/*.md'), ['doc/z.md'])
+    t.same(await drop('doc/?.{md,txt} [ai]*'), ['a.psd', 'img', 'doc/z.md'])
+    t.same(await drop('../x ! !test #test\n\n'), [], 'no escape, no negation')
+    t.same(await drop('/'), [])
+    t.same(
+      await drop('{im{g,age},**/{y,z.md}} lib/{a,b'),
+      ['img', 'lib/test/y', 'doc/z.md'],
+      'braces in braces',
+    )
+    t.same(await drop('[!a-l]es[s-u] img/.*'), ['img/.c.psd', 'test', 'lib/test'], 'characters that are not')
+    t.same(await drop('**/test/*/ lib/**'), ['test/x', 'lib/test'])
+  },
+)
+
+t.test(
+  'no .slugignore, whatever is in it, holds up the process that reads it',
+  { timeout: 10_000 },
+  async (t) => {
+    const name = 'a'.repeat(250)
+    const deep = Array.from({ length: 1000 }, () => 'a').join('/')
+    t.same(await slugignored([name], `${'*a'.repeat(40)}*b`), [])
+    t.same(await slugignored([name], `${'*a'.repeat(40)}*`), [name])
+    t.same(await slugignored([deep], `${'**/a/'.repeat(40)}b`), [])
+    await t.rejects(slugignored([], '{a,b}'.repeat(30)), {
+      message: '.slugignore has more than 1000 patterns',
+    })
+    const dir = await scratch(t)
+    const { failure } = await build(dir, { '.slugignore': 'x '.repeat(1001) })
+    t.match(failure, {
+      code: 'CHECKOUT_FAILED',
+      text: ' !     Push rejected, .slugignore has more than 1000 patterns.\n\n !     Push failed\n',
+    })
+    // It takes some hundred milliseconds: a timer comes in between.
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
+    const paths = Array.from({ length: 64 }, (_, at) => `folder/file-${at}`)
+    await slugignored(paths, '*q* '.repeat(1000))
+    clearInterval(timer)
+    t.ok(turns > 1, 'others had their turns')
   },
 )
 
@@ -332,4 +367,15 @@ t.test('a source tree with links to elsewhere is neither read nor cleaned outsid
   t.same((await readdir(outside)).toSorted(), ['Procfile', 'keep'])
   t.ok((await lstat(join(made.dir, 'app/log'))).isSymbolicLink())
   t.equal(await readInside(outside, 'missing'), undefined)
+})
+
+t.test('a build that leaves a pipe, a socket or a folder where its Procfile is to be has none', async (t) => {
+  const dir = await scratch(t)
+  const listen = 'import socket; socket.socket(socket.AF_UNIX).bind("Procfile")'
+  for (const make of ['mkfifo Procfile', 'mkdir Procfile', `python3 -c '${listen}'`]) {
+    const odd = await files(await mkdtemp(join(dir, 'odd-')), simple('odd', `cd "$1" && ${make}`))
+    const made = await build(dir, { 'odd.app': '' }, { builtins: { 'heroku/odd': odd } })
+    t.equal(made.failure, undefined, made.output)
+    t.same(made.result?.processTypes, {})
+  }
 })
