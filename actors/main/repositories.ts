@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { addPack, packOf } from '../../src/git/packs.ts'
 import { createRepository, refsOf, setHead, setRefs, tidyRepository } from '../../src/git/repository.ts'
 import type { GitRun } from '../../src/git/run.ts'
@@ -150,7 +151,8 @@ export const openRepositories = async (deps: RepositoriesDeps): Promise<Reposito
     stands.set(appId, { record, revision: entry?.revision ?? 0 })
     const { sum, packs } = await marked(appId)
     const isThere = existsSync(join(directory, 'HEAD'))
-    if (isThere && sum === sumOf(record)) {
+    // Its refs too: a push that ended, with its host or its client, before it was on record moved them.
+    if (isThere && sum === sumOf(record) && (await standsAt(directory, record.refs))) {
       await createRepository(directory)
       return directory
     }
@@ -300,6 +302,9 @@ export const openRepositories = async (deps: RepositoriesDeps): Promise<Reposito
 /** Whether the record still has all that the pack may lean on. */
 const leans = ({ on }: Prepared, { packs }: RepositoryRecord): boolean =>
   on.every(({ name }, at) => packs[at]?.name === name)
+
+const standsAt = async (directory: string, refs: RepositoryRecord['refs']): Promise<boolean> =>
+  isDeepStrictEqual(await refsOf(directory).catch(never), refs)
 
 const always = (): boolean => true
 const never = (): boolean => false

@@ -183,6 +183,25 @@ t.test(
   },
 )
 
+t.test('what a host that died had not yet put on record counts for nothing when it is back', async (t) => {
+  const world = await shared(t)
+  const { promise: dead, resolve: end } = Promise.withResolvers<void>()
+  const unwritten = async (): Promise<never> => (await dead, Promise.reject(new Error('the host is dead')))
+  const a = await host(t, { ...world, store: { ...world.store, create: unwritten } }, 'a')
+  const work = await workTree(world)
+  const tip = (await git(work, 'rev-parse', 'HEAD')).out.trim()
+  const lost = git(work, 'push', a.url, 'main')
+  await until(async () => (await refs(a.copy).catch(() => '')) === `refs/heads/main ${tip}`, {
+    what: 'the ref on its disk',
+  })
+  const again = await host(t, world, 'a')
+  t.equal((await git('/', 'ls-remote', again.url)).out, '')
+  t.equal((await git(work, 'push', again.url, 'main')).code, 0)
+  t.match(await recorded(world), { refs: { 'refs/heads/main': tip } })
+  end()
+  t.not((await lost).code, 0, 'not acknowledged')
+})
+
 t.test('a second push while a build runs is refused, and one to another branch is taken', async (t) => {
   const world = await shared(t)
   const { url } = await host(t, world, 'a')
