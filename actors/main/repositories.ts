@@ -18,6 +18,7 @@ import { StoreConflict, type Objects, type Store } from '../../src/ports/store.t
 import {
   decodeRepository,
   encodeRepository,
+  idsOf,
   mergeFrom,
   noRepository,
   packPrefix,
@@ -85,7 +86,7 @@ export const openRepositories = async (deps: RepositoriesDeps): Promise<Reposito
   const opening = new Map<string, Promise<string>>()
   const users = new Map<string, number>()
   const turns = new Map<string, Promise<unknown>>()
-  const upkeep = new Set<Promise<void>>()
+  const upkeep = new Map<string, Promise<void>>()
 
   /** Changes of one app's record by this host, one after the other. */
   const inTurn = <T>(appId: string, work: () => Promise<T>): Promise<T> => {
@@ -224,26 +225,28 @@ export const openRepositories = async (deps: RepositoriesDeps): Promise<Reposito
 
   /** Few packs in the store, few in the copy, and none that no record names. */
   const tend = async (appId: string): Promise<void> => {
-    const { packs } = standOf(appId).record
-    const from = mergeFrom(packs)
+    const stand = standOf(appId)
+    const from = mergeFrom(stand.record.packs)
     if (from !== undefined) {
-      const { refs } = standOf(appId).record
-      const range = { want: [...new Set(Object.values(refs))], without: tipsOf(packs.slice(0, from)) }
-      const merged = await storePack(appId, range)
-      const old = packs.slice(from)
-      await inTurn(appId, async () => {
-        const { record } = standOf(appId)
-        // A pack that came meanwhile leans on what the merged one may not have any more.
-        if (record.packs !== packs) throw new StoreConflict('the repository changed meanwhile')
-        await write(appId, {
-          ...record,
-          packs: [...packs.slice(0, from), ...(merged === undefined ? [] : [merged])],
-        })
-      })
-      for (const { name } of old) await objects.remove(name)
+      await merge(appId, stand, from)
       await sweep(appId)
     }
     await tidyRepository(folderOf(appId))
+  }
+
+  const merge = async (appId: string, { record, revision }: Stand, from: number): Promise<void> => {
+    const [left, old] = [record.packs.slice(0, from), record.packs.slice(from)]
+    const merged = await storePack(appId, { want: idsOf(record), without: tipsOf(left) })
+    const merging = inTurn(appId, async () => {
+      // What was pushed meanwhile may lean on, or stand at, what the merged one does not have any more.
+      if (standOf(appId).revision !== revision) throw new StoreConflict('the repository changed meanwhile')
+      await write(appId, { ...record, packs: [...left, ...(merged === undefined ? [] : [merged])] })
+    })
+    await merging.catch(async (error: unknown) => {
+      if (error instanceof StoreConflict && merged !== undefined) await objects.remove(merged.name)
+      throw error
+    })
+    for (const { name } of old) await objects.remove(name)
   }
 
   const sweep = async (appId: string): Promise<void> => {
@@ -279,10 +282,13 @@ export const openRepositories = async (deps: RepositoriesDeps): Promise<Reposito
     countOf: (appId) => Object.keys(standOf(appId).record.refs).length,
     keep: async (appId, branch, prepared) => {
       await keep(appId, branch, prepared)
-      const tending: Promise<void> = tend(appId)
+      const tending: Promise<void> = (upkeep.get(appId) ?? Promise.resolve())
+        .then(() => tend(appId))
         .catch((cause: unknown) => deps.onError(appId, cause))
-        .finally(() => upkeep.delete(tending))
-      upkeep.add(tending)
+        .finally(() => {
+          if (upkeep.get(appId) === tending) upkeep.delete(appId)
+        })
+      upkeep.set(appId, tending)
     },
     reset: (appId) =>
       inTurn(appId, async () => {
@@ -294,7 +300,7 @@ export const openRepositories = async (deps: RepositoriesDeps): Promise<Reposito
         for (const { name } of decodeRepository(entry.value).packs) await objects.remove(name)
       }),
     close: async () => {
-      await Promise.all(upkeep)
+      await Promise.all(upkeep.values())
     },
   }
 }

@@ -49,10 +49,13 @@ export const decodeRepository = (value: Uint8Array): RepositoryRecord => {
 /** Every id whose objects its packs hold. */
 export const tipsOf = (packs: readonly PackRow[]): string[] => [...new Set(packs.flatMap(({ tips }) => tips))]
 
+/** Ids at which refs stand. */
+export const idsOf = ({ refs }: RepositoryRecord): string[] => [...new Set(Object.values(refs))]
+
 /** Ids at which refs stand that no pack is known to hold. */
-export const unpacked = ({ refs, packs }: RepositoryRecord): string[] => {
-  const held = new Set(tipsOf(packs))
-  return [...new Set(Object.values(refs))].filter((id) => !held.has(id))
+export const unpacked = (record: RepositoryRecord): string[] => {
+  const held = new Set(tipsOf(record.packs))
+  return idsOf(record).filter((id) => !held.has(id))
 }
 
 /**

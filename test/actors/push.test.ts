@@ -336,6 +336,57 @@ t.test('many pushes become few packs, and a new host has them all', async (t) =>
   t.strictSame(await readdir(join(b.home, 'git')), [`${app.id}.git`])
 })
 
+t.test('packs are made one while others read and push, and nothing is lost', async (t) => {
+  const world = await shared(t)
+  const work = await workTree(world)
+  const merges = [0, 1].map(() => ({
+    begun: Promise.withResolvers<void>(),
+    go: Promise.withResolvers<void>(),
+  }))
+  let puts = 0
+  const put: Objects['put'] = async (name, pack) => {
+    // After one of each push.
+    const merge = merges[(puts += 1) - packsMax - 2]
+    merge?.begun.resolve()
+    await merge?.go.promise
+    return world.objects.put(name, pack)
+  }
+  const repositories = await openRepositories({
+    ...world,
+    objects: { ...world.objects, put },
+    folder: join(world.dir, 'a'),
+    now: () => world.nowMs,
+    uuid: () => `id-${(ids += 1)}`,
+    onError: () => undefined,
+  })
+  const keepAt = async (directory: string, ref: string, id: string): Promise<void> => {
+    await git(directory, 'fetch', '-q', work)
+    await git(directory, 'update-ref', ref, id)
+    await repositories.keep(app.id, 'main', undefined)
+  }
+  const push = (id: string): Promise<void> =>
+    repositories.use(app.id, (directory) => keepAt(directory, 'refs/heads/main', id))
+  let dropped = ''
+  for (let at = 0; at < packsMax; at++)
+    await push((dropped = await commit(work, `file-${at}`, `${at}`, `push ${at}`)))
+  await git(work, 'reset', '-q', '--hard', 'HEAD~1')
+  const instead = await commit(work, 'other', 'other', 'instead')
+  await repositories.use(app.id, async (directory) => {
+    await push(instead)
+    await merges[0]?.begun.promise
+    // It brings nothing new: the merge that is under way does not know of it.
+    await keepAt(directory, 'refs/heads/back', dropped)
+    merges[0]?.go.resolve()
+    await merges[1]?.begun.promise
+  })
+  await repositories.use(app.id, async () => undefined)
+  merges[1]?.go.resolve()
+  await repositories.close()
+  t.match(await recorded(world), { refs: { 'refs/heads/back': dropped }, packs: { length: 1 } })
+  t.equal((await stored(world)).length, 1, 'what came to nothing is gone')
+  await isWhole(t, (await host(t, world, 'b')).url, join(world.dir, 'clone'))
+})
+
 t.test('small packs are made one, and a large one is left as it is', async (t) => {
   const packs = (sizes: readonly number[]) => sizes.map((bytes, at) => ({ name: `p${at}`, bytes, tips: [] }))
   const many = Array.from({ length: packsMax }, () => 10)
