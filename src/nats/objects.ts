@@ -142,11 +142,9 @@ const put = async (place: Place, name: string, source: AsyncIterable<Uint8Array>
     return { sha256: sum.toString('hex'), bytes: size }
   } catch (error) {
     await Promise.all(underWay)
-    // Unless the meta message may have been written, the chunks are nobody's. What cannot be removed now,
-    // `sweep` finds.
+    // Unless the meta message may have been written, the chunks are nobody's.
     const failed = portError(name, error)
-    if (!(failed instanceof StoreUnavailable) || failed.applied === 'no')
-      await purge(place, id).catch(() => undefined)
+    if (!(failed instanceof StoreUnavailable) || failed.applied === 'no') await discard(place, id)
     throw failed
   }
 }
@@ -168,7 +166,7 @@ const writeMeta = async (place: Place, meta: Meta, ttl?: string): Promise<void> 
       if (isConflict(error) && tries < triesMax) continue
       throw error
     }
-    if (before !== undefined && before.meta.nuid !== meta.nuid) await purge(place, before.meta.nuid)
+    if (before !== undefined && before.meta.nuid !== meta.nuid) await discard(place, before.meta.nuid)
     return
   }
 }
@@ -226,7 +224,7 @@ const removeOne = async (place: Place, { name, revision }: ObjectEntry): Promise
     if (isConflict(error)) return
     throw error
   }
-  await purge(place, found.meta.nuid)
+  await discard(place, found.meta.nuid)
 }
 
 const gone = (meta: Meta): Meta => ({
@@ -293,6 +291,9 @@ const metaOf = async (place: Place, name: string): Promise<{ meta: Meta; sequenc
 
 const purge = (place: Place, id: string): Promise<unknown> =>
   place.js.call(`STREAM.PURGE.${place.stream}`, { filter: `${place.root}.C.${id}` })
+
+/** Chunks that no meta message names. What cannot be removed now, `sweep` finds: what was written stays so. */
+const discard = (place: Place, id: string): Promise<unknown> => purge(place, id).catch(() => undefined)
 
 const parse = (bytes: Uint8Array): Meta => JSON.parse(Buffer.from(bytes).toString('utf8')) as Meta
 

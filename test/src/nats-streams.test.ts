@@ -117,6 +117,31 @@ t.test('an object that is damaged fails at its end, and one that was not finishe
   )
 })
 
+t.test(
+  'an object that was put in the place of another is whole, also when that one stays behind',
+  async (t) => {
+    const bus = await openBus(t)
+    const connection = await bus.join('h1')
+    let refusals = 1
+    const publish: typeof connection.client.publish = (subject, ...rest) => {
+      if (subject.startsWith('$JS.API.STREAM.PURGE') && refusals-- > 0) throw new Error('no connection')
+      connection.client.publish(subject, ...rest)
+    }
+    const client = new Proxy(connection.client, {
+      get: (whole, name) => {
+        const value: unknown = name === 'publish' ? publish : Reflect.get(whole, name)
+        return typeof value === 'function' ? value.bind(whole) : value
+      },
+    })
+    const objects = await openObjects({ ...connection, client }, { bucket: 'objects', replicas: 1 })
+    await objects.put('a', pieces(1_000, 1))
+    const made = await objects.put('a', pieces(2_000, 2))
+    t.equal(refusals, 0)
+    t.same(await sumOf((await objects.get('a'))!), made)
+    t.equal(await objects.sweep(Date.now() + 60_000), 1, 'the other')
+  },
+)
+
 t.test('an object is removed as it was seen, and not when another has taken its name since', async (t) => {
   const bus = await openBus(t)
   const objects = await openObjects(await bus.join('h1'), { bucket: 'objects', replicas: 1 })
