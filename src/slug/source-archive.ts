@@ -43,12 +43,12 @@ const outputCharsMax = 2_000
 /** How the script says what went wrong; what it printed says why. */
 const exits = { fetch: 81, size: 82, checksum: 83, unpack: 84 }
 
-// One byte more than is allowed tells too much from just enough. Both bounds end a stream early, so the ends
+// Brackets and braces in an address are no ranges of addresses. One byte more than is allowed tells too much from just enough. Both bounds end a stream early, so the ends
 // of all parts of a pipe are looked at.
 const script = `cd "$1" || exit 1
 set -o pipefail
 if [ -n "$2" ]; then
-  curl -fsSL --proto '=http,https' --connect-timeout 30 --max-time "$6" -- "$2" | head -c $(($4 + 1)) > ${archiveFile}
+  curl -gfsSL --proto '=http,https' --connect-timeout 30 --max-time "$6" -- "$2" | head -c $(($4 + 1)) > ${archiveFile}
   ends=("\${PIPESTATUS[@]}")
   [ $(stat -c %s ${archiveFile}) -le "$4" ] || exit ${exits.size}
   [ "\${ends[0]}" -eq 0 ] || exit ${exits.fetch}

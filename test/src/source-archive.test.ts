@@ -103,7 +103,8 @@ t.test('an address is fetched, followed and bounded; what it answers is said', a
   const dir = await scratch(t)
   const file = await archived(dir, await files(join(dir, 'in'), { Procfile: 'web: x\n' }))
   const server = createServer((req, res) => {
-    if (req.url === '/source.tgz') void readFile(file).then((bytes) => res.end(bytes))
+    if (/^\/source\.tgz(\?a\[\]=\{b,c\})?$/.test(req.url ?? ''))
+      void readFile(file).then((bytes) => res.end(bytes))
     else if (req.url === '/moved') res.writeHead(302, { location: '/source.tgz' }).end()
     else if (req.url === '/file') res.writeHead(302, { location: 'file:///etc/passwd' }).end()
     else if (req.url === '/endless')
@@ -116,6 +117,7 @@ t.test('an address is fetched, followed and bounded; what it answers is said', a
   t.teardown(() => server.close())
   const at = (path: string) => `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`
   t.same(await readdir(await fetched(t, undefined, { url: at('/moved') })), ['Procfile'])
+  t.same(await readdir(await fetched(t, undefined, { url: at('/source.tgz?a[]={b,c}') })), ['Procfile'])
   await t.rejects(fetched(t, undefined, { url: at('/none') }), { message: /cannot be fetched: .*404/ })
   await t.rejects(fetched(t, undefined, { url: at('/file') }), { message: /cannot be fetched/ })
   const bounds = { archiveBytesMax: 1024 ** 2 }
