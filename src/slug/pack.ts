@@ -9,7 +9,8 @@ import { createHash, type Hash } from 'node:crypto'
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { constants, zstdCompress } from 'node:zlib'
-import { SlugError } from './failure.ts'
+import { BuildFailure, SlugError } from './failure.ts'
+import * as texts from './texts.ts'
 
 export type Packed = { readonly sha256: string; readonly bytes: number }
 
@@ -18,8 +19,13 @@ export type PackOptions = {
   file: string
   /** Beyond this the rest is only counted, and no file is left. */
   bytesMax: number
+  /** Beyond this before it is compressed it is given up: a file of holes has no end. */
+  unpackedBytesMax?: number
   signal?: AbortSignal
 }
+
+/** What hosts unpack at most. */
+export const unpackedBytesMaxDefault = 4 * 1024 ** 3
 
 const compressBlock = promisify(zstdCompress)
 /** Of a binary of Node: 5 ms a MB and 37 % left; level 3 takes 8 and leaves 33; gzip's quickest 14 and 39. */
@@ -31,7 +37,7 @@ const stderrCharsMax = 4096
 /**
  * Packs the directory `app` of `parent` so that every path starts with `./app`, owned by root, readable by
  * all and without set-id bits (a build's user must not make a root program). Sorted by name: equal trees
- * make equal streams.
+ * make equal streams. Throws BuildFailure TOO_LARGE for what no host would unpack.
  */
 export async function pack(parent: string, options: PackOptions): Promise<Packed> {
   const argv = ['--create', '--file=-', '--format=gnu', '--sort=name', '--hard-dereference']
@@ -53,7 +59,7 @@ export async function pack(parent: string, options: PackOptions): Promise<Packed
   ended.catch(() => undefined)
   const sink: Sink = { out, hash: createHash('sha256'), bytes: 0, bytesMax: options.bytesMax }
   try {
-    await compress(tar.stdout, sink)
+    await compress(bounded(tar.stdout, options.unpackedBytesMax ?? unpackedBytesMaxDefault), sink)
     const code = await ended
     if (code !== 0) throw new SlugError('SLUG_NOT_PACKED', `tar ended with ${code}: ${stderr.trim()}`)
   } catch (cause) {
@@ -86,6 +92,15 @@ async function put(sink: Sink, frame: Promise<Buffer> | undefined): Promise<void
   sink.hash.update(bytes)
   sink.bytes += bytes.length
   if (sink.bytes <= sink.bytesMax) await sink.out.writeFile(bytes)
+}
+
+async function* bounded(input: AsyncIterable<Buffer>, bytesMax: number): AsyncGenerator<Buffer> {
+  let bytes = 0
+  for await (const chunk of input) {
+    bytes += chunk.length
+    if (bytes > bytesMax) throw new BuildFailure('TOO_LARGE', texts.tooLargeUnpacked(bytesMax))
+    yield chunk
+  }
 }
 
 async function* blocks(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

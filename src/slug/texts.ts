@@ -95,6 +95,11 @@ export const tooLarge = (bytes: number, bytesMax: number): string =>
   ` !     Compiled slug size: ${size(bytes)} is too large (max is ${size(bytesMax)}).\n` +
   ` !     See: http://devcenter.heroku.com/articles/slug-size\n${pushFailed}`
 
+/** Heroku bounds what is packed; here what hosts have to unpack as well. */
+export const tooLargeUnpacked = (bytesMax: number): string =>
+  ` !     Uncompressed slug size: more than ${size(bytesMax)} is too large.\n` +
+  ` !     See: http://devcenter.heroku.com/articles/slug-size\n${pushFailed}`
+
 /** Types the Procfile declares and those that only the buildpack gives, both in alphabetical order. */
 export function processTypes(procfile: readonly string[], defaults: readonly string[]): string {
   const list = (types: readonly string[]): string => types.toSorted().join(', ') || '(none)'

@@ -11,6 +11,7 @@ import { lstat, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { SlugError } from './failure.ts'
+import { unpackedBytesMaxDefault } from './pack.ts'
 import { isZstd, zstdMagicBytes } from './zstd.ts'
 
 export type UnpackOptions = {
@@ -28,7 +29,6 @@ export type UnpackOptions = {
 }
 
 const timeoutMs = 300_000
-const unpackedBytesMaxDefault = 4 * 1024 ** 3
 // head ends the stream early when there is too much, which tar reports as a damaged archive.
 const extract = '"$1" -dcq "$2" | head -c "$3" | tar -x --no-same-owner -C "$4"'
 const outputCharsMax = 4096

@@ -3,7 +3,7 @@
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmod, lstat, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, lstat, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -64,6 +64,15 @@ t.test('a slug packs under ./app, owned by root, and unpacks to the same tree', 
   t.equal((await exec('tar', ['-tvzf', tgz])).stdout, stdout, 'for tools that read gzip')
   t.same(await buffer(asGzip(createReadStream(tgz))), asTgz, 'what is gzip passes as it is')
   t.equal((await buffer(asGzip(Readable.from([])))).length, 0)
+
+  // A file of holes, which would keep a host busy for days and is next to nothing when it is packed.
+  await files(join(dir, 'holes/app'), { far: '' })
+  await truncate(join(dir, 'holes/app/far'), 2 ** 43)
+  await t.rejects(pack(join(dir, 'holes'), { file, bytesMax: 1e9, unpackedBytesMax: 1e7 }), {
+    code: 'TOO_LARGE',
+    text: /^ !     Uncompressed slug size: more than 9\.5M is too large\.\n/,
+  })
+  await t.rejects(stat(file), { code: 'ENOENT' })
 
   const large = await pack(join(dir, 'slugs').replace('slugs', 'one'), { file, bytesMax: 1 }).catch(
     (e: unknown) => e,
