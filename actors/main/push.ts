@@ -2,7 +2,7 @@
  * A push, from git's request to its last word: which app and repository, the build that its hook waits for,
  * and the durable copy of the repository that is made before git is told that its push was taken.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { changes, checkoutCommit, commitTime, isWhole } from '../../src/git/checkout.ts'
@@ -12,6 +12,7 @@ import { isZero, judge } from '../../src/git/updates.ts'
 import type { OutputHub } from '../../src/output/hub.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Objects, Store } from '../../src/ports/store.ts'
+import { removeTree } from '../../src/slug/remove-tree.ts'
 import type { Submodule } from '../../src/slug/submodules.ts'
 import * as texts from '../../src/slug/texts.ts'
 import { setTimes } from '../../src/slug/times.ts'
@@ -166,7 +167,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
       await setTimes(sourceDir, await commitTime(push.repository, commit, run))
     } catch (error) {
       answer.write(texts.checkoutFailed(error instanceof Error ? error.message : 'the commit cannot be read'))
-      await rm(sourceDir, { recursive: true, force: true })
+      await removeTree(sourceDir)
       return false
     }
     hub.open(buildId)
@@ -183,7 +184,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
       if (!(error instanceof AskFailed) || error.kind !== 'refused') throw error
       answer.write(error.code === 'busy' ? busyText : texts.checkoutFailed(error.reason))
       hub.end(buildId)
-      await rm(sourceDir, { recursive: true, force: true })
+      await removeTree(sourceDir)
       return false
     }
   }

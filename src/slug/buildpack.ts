@@ -7,10 +7,11 @@
  * builds.
  */
 import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, stat, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { BuildFailure } from './failure.ts'
 import { readInside } from './source.ts'
+import { removeTree } from './remove-tree.ts'
 import * as texts from './texts.ts'
 import type { Job, Mount, Sandbox } from './sandbox.ts'
 
@@ -96,7 +97,7 @@ export async function locateBuildpack(source: BuildpackSource, options: FetchOpt
       if (fetched.id !== undefined) return await keep(part, fetched.id, options.store)
       said = fetched.said
     } finally {
-      await rm(part, { recursive: true, force: true })
+      await removeTree(part)
     }
   }
   throw new BuildFailure('FETCH_FAILED', texts.fetchFailed(options.name, said))
@@ -154,5 +155,5 @@ async function prune(store: string): Promise<void> {
     names.map(async (name) => ({ name, usedMs: (await stat(join(store, name))).mtimeMs })),
   )
   const old = aged.toSorted((a, b) => b.usedMs - a.usedMs).slice(keptMax)
-  for (const { name } of old) await rm(join(store, name), { recursive: true, force: true })
+  for (const { name } of old) await removeTree(join(store, name))
 }

@@ -5,8 +5,9 @@
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { removeTree } from './remove-tree.ts'
 
 const exec = promisify(execFile)
 
@@ -21,7 +22,7 @@ export async function keepCache(copy: string, kept: string): Promise<void> {
   const old = `${kept}.old-${randomBytes(6).toString('hex')}`
   await rename(kept, old).catch(ifMissing)
   await rename(copy, kept)
-  await rm(old, { recursive: true, force: true })
+  await removeTree(old)
 }
 
 /** Another build of the app, or a purge, moved it away. */

@@ -43,8 +43,8 @@ const outputCharsMax = 2_000
 /** How the script says what went wrong; what it printed says why. */
 const exits = { fetch: 81, size: 82, checksum: 83, unpack: 84 }
 
-// Brackets and braces in an address are no ranges of addresses. One byte more than is allowed tells too much from just enough. Both bounds end a stream early, so the ends
-// of all parts of a pipe are looked at.
+// Brackets and braces in an address are its own (-g). One byte more than is allowed tells too much from just
+// enough. Both bounds end a stream early, so the ends of all parts of a pipe are looked at.
 const script = `cd "$1" || exit 1
 set -o pipefail
 if [ -n "$2" ]; then

@@ -7,11 +7,12 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { lstat, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { SlugError } from './failure.ts'
 import { unpackedBytesMaxDefault } from './pack.ts'
+import { removeTree } from './remove-tree.ts'
 import { isZstd, zstdMagicBytes } from './zstd.ts'
 
 export type UnpackOptions = {
@@ -58,7 +59,7 @@ export async function unpack(options: UnpackOptions): Promise<void> {
     if (!(await isDirectory(app))) throw new SlugError('SLUG_DAMAGED', 'there is no ./app in the slug')
     await settle(app, options.into, options.signal)
   } finally {
-    await rm(scratch, { recursive: true, force: true })
+    await removeTree(scratch)
   }
 }
 

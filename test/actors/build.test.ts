@@ -2,6 +2,8 @@
  * Builds: one is compiled where it was pushed to, on record for every host, and not pending for ever when its
  * host dies.
  */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { access, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -272,6 +274,9 @@ t.test('sources that a former life left, and no build had taken over, are cleare
   })
   for (const name of ['source-x', 'setup-y', 'b1'])
     await mkdir(join(home, 'builds', name), { recursive: true })
+  // Longer than the path of a file can be, one step at a time.
+  const deeper = 'for n in {1..30}; do mkdir "$0" && cd -P "./$0" || exit 1; done'
+  await promisify(execFile)('bash', ['-c', deeper, 'x'.repeat(200)], { cwd: join(home, 'builds/setup-y') })
   await perform(effects, 'builder.bury', { before: 1 })
   t.equal((await readdir(join(home, 'builds'))).length, 3, 'of this life')
   await perform(effects, 'builder.bury', { before: Date.now() + 60_000 })

@@ -5,6 +5,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Store } from '../../../src/ports/store.ts'
+import { removeTree } from '../../../src/slug/remove-tree.ts'
 import { purgeKey } from '../../protocols/build-record.ts'
 
 export type BuildCache = {
@@ -29,7 +30,7 @@ export const cacheOf = ({
       const mark = entry === undefined ? '' : Buffer.from(entry.value).toString('utf8')
       const ours = await readFile(markOf(appId), 'utf8').catch(() => '')
       if (mark !== ours) {
-        await rm(dirOf(appId), { recursive: true, force: true })
+        await removeTree(dirOf(appId))
         await mkdir(folder, { recursive: true })
         await writeFile(markOf(appId), mark)
       }
@@ -37,7 +38,7 @@ export const cacheOf = ({
     },
     drop: async (appId) => {
       await store.remove(purgeKey(appId))
-      await rm(dirOf(appId), { recursive: true, force: true })
+      await removeTree(dirOf(appId))
       await rm(markOf(appId), { force: true })
     },
   }

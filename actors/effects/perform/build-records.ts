@@ -5,6 +5,7 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Effects } from '../../../src/ports/effects.ts'
+import { removeTree } from '../../../src/slug/remove-tree.ts'
 import { StoreConflict, type Store } from '../../../src/ports/store.ts'
 import { buildIn, buildKey, parseJson } from '../../protocols/build-record.ts'
 import type { BuildView } from '../../protocols/build.ts'
@@ -68,7 +69,7 @@ export const performBuildRecords = ({ home, store, now, begun, isGone }: BuildRe
     const build = entry && buildIn(entry.value, now())
     if (build?.status === 'pending') await put({ ...build, status: 'failed', updatedAt: now() })
     const left = [join(folder, buildId), ...(note?.sourceDir ? [note.sourceDir] : [])]
-    await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })))
+    await Promise.all(left.map(removeTree))
     await rm(noteOf(buildId), { force: true })
   }
 
@@ -76,7 +77,7 @@ export const performBuildRecords = ({ home, store, now, begun, isGone }: BuildRe
   const clear = async (before: number): Promise<void> => {
     for (const name of (await readdir(folder)).filter((one) => sourcePattern.test(one))) {
       const path = join(folder, name)
-      if ((await stat(path)).ctimeMs < before) await rm(path, { recursive: true, force: true })
+      if ((await stat(path)).ctimeMs < before) await removeTree(path)
     }
   }
 

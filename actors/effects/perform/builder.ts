@@ -16,6 +16,7 @@ import type { Registry } from '../../../src/slug/registry.ts'
 import type { Mount, Sandbox } from '../../../src/slug/sandbox.ts'
 import type { Submodule } from '../../../src/slug/submodules.ts'
 import { readInside } from '../../../src/slug/source.ts'
+import { removeTree } from '../../../src/slug/remove-tree.ts'
 import * as texts from '../../../src/slug/texts.ts'
 import { buildIn } from '../../protocols/build-record.ts'
 import type { BuildArchive } from '../../protocols/build.ts'
@@ -166,8 +167,8 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         },
       }
     } finally {
-      await rm(workDir, { recursive: true, force: true })
-      if (args.sourceDir !== '') await rm(args.sourceDir, { recursive: true, force: true })
+      await removeTree(workDir)
+      if (args.sourceDir !== '') await removeTree(args.sourceDir)
     }
   }
 

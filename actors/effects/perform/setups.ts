@@ -1,6 +1,6 @@
 /** Performs Setups: the source fetched in the sandbox, app.json read, and the end of a one-off awaited. */
 import { randomBytes } from 'node:crypto'
-import { rename, rm } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { duplexPair } from 'node:stream'
 import { stacks } from '../../../config/stacks.ts'
@@ -9,6 +9,7 @@ import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import type { Objects } from '../../../src/ports/store.ts'
 import type { Rendezvous } from '../../../src/rendezvous/rendezvous.ts'
 import { parseAppJson, type EnvWish, type Manifest } from '../../../src/slug/app-json.ts'
+import { removeTree } from '../../../src/slug/remove-tree.ts'
 import type { Mount, Sandbox } from '../../../src/slug/sandbox.ts'
 import { readInside } from '../../../src/slug/source.ts'
 import type { BuildArchive } from '../../protocols/build.ts'
@@ -57,10 +58,10 @@ export const performSetups = (deps: SetupsDeps): Effects => ({
     } catch (error) {
       throw error instanceof EffectFailed ? error : asEffectFailure(error)
     } finally {
-      await rm(folder, { recursive: true, force: true })
+      await removeTree(folder)
     }
   },
-  'setups.drop': ({ sourceDir }: { sourceDir: string }) => rm(sourceDir, { recursive: true, force: true }),
+  'setups.drop': ({ sourceDir }: { sourceDir: string }) => removeTree(sourceDir),
   'setups.listen': async ({ token }: { token: string }, signal: AbortSignal) => {
     const [process, client] = duplexPair()
     deps.rendezvous.reserve(token, heroku.attachTimeoutMs)

@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { removeTree } from '../../../../src/slug/remove-tree.ts'
 
 export type Unpacked = {
   /** It is wanted now. */
@@ -78,10 +79,10 @@ export const createUnpacked = ({ folder, bytesMax, now, inUse }: UnpackedDeps): 
   /** Out of the way in one step, so that nobody finds half of it. */
   const remove = async (sha256: string): Promise<void> => {
     const gone = join(folder, `${sha256}.gone`)
-    await rm(gone, { recursive: true, force: true })
+    await removeTree(gone)
     await rename(join(folder, sha256), gone)
     await rm(markOf(sha256), { force: true })
-    await rm(gone, { recursive: true, force: true })
+    await removeTree(gone)
   }
 
   const pruneNow = async (): Promise<void> => {
@@ -106,7 +107,7 @@ export const createUnpacked = ({ folder, bytesMax, now, inUse }: UnpackedDeps): 
       const [, sha256 = '', kind = ''] = /^([0-9a-f]{64})\.(part|gone|used)/.exec(name) ?? []
       if (kind === '' || (kind === 'used' && names.includes(sha256))) continue
       const { ctimeMs } = await stat(join(folder, name)).catch(() => ({ ctimeMs: now() }))
-      if (now() - ctimeMs > graceMs) await rm(join(folder, name), { recursive: true, force: true })
+      if (now() - ctimeMs > graceMs) await removeTree(join(folder, name))
     }
   }
 
