@@ -68,6 +68,14 @@ export const logReader = (from: LogCursor, pace: Pace): LogReader => {
     return made
   }
 
+  /** Whether the pace lets nothing pass until the last of these records was printed. */
+  const isShutFor = (data: Buffer): boolean => {
+    const end = data.lastIndexOf(newline)
+    const start = end > 0 ? data.lastIndexOf(newline, end - 1) + 1 : 0
+    const head = end > 0 ? headOf(data, start, end) : undefined
+    return head !== undefined && pace.isShut(head.atMs)
+  }
+
   const push = (chunk: Buffer, file: number, drops = false): LogRun[] => {
     const runs: LogRun[] = []
     const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
@@ -88,11 +96,24 @@ export const logReader = (from: LogCursor, pace: Pace): LogReader => {
       if (open) pending.set(stream, { at, bytes: Buffer.from(open) })
       else pending.delete(stream)
     }
+    /** Counts what none of will pass, up to the first record that is no line by itself. */
+    const passOver = (start: number): number => {
+      const { count, end } = plainLines(data, start)
+      if (count === 0) return start
+      if (lines.length > 0) runs.push(run(file))
+      dropped = { count: (dropped?.count ?? 0) + count, since: dropped?.since ?? timeAt(data, start) }
+      offset += end - start
+      return end
+    }
+    const nonePasses = drops || isShutFor(data)
     let start = 0
-    for (let end = data.indexOf(newline); end >= 0; end = data.indexOf(newline, start)) {
+    for (;;) {
+      if (nonePasses && pending.size === 0) start = passOver(start)
+      const end = data.indexOf(newline, start)
+      if (end < 0) break
       const head = headOf(data, start, end)
       const from = start + textAt
-      // Nearly all lines are one record, and of a flood nearly all are dropped: those cost no object.
+      // Nearly all lines are one record, which costs no object until it passes.
       if (head && (head.isPartial || end - from > lineBytesMax || pending.has(head.stream)))
         join(head, data.subarray(from, end), start)
       else if (head && passes(1, end - from, head.atMs, start))
@@ -150,6 +171,27 @@ const partialOf = (pending: ReadonlyMap<LogStream, Pending>): Pick<LogCursor, 'p
           [...pending].map(([stream, { at, bytes }]) => [stream, { at, base64: bytes.toString('base64') }]),
         ),
       }
+
+/**
+ * How many records from `start` on are each a whole line of usual length, and where the last of them ends.
+ * Of a flood nearly everything is only counted, and this is most of what reading it costs.
+ */
+const plainLines = (data: Buffer, start: number): { count: number; end: number } => {
+  let count = 0
+  let end = start
+  while (
+    data[end + timeBytes] === space &&
+    data[end + tagAt - 1] === space &&
+    data[end + tagAt] === full &&
+    data[end + tagAt + 1] === space
+  ) {
+    const at = data.indexOf(newline, end + textAt)
+    if (at < 0 || at - end - textAt > lineBytesMax) break
+    count++
+    end = at + 1
+  }
+  return { count, end }
+}
 
 type Head = { atMs: number; stream: LogStream; isPartial: boolean }
 

@@ -17,6 +17,8 @@ export type PaceLimits = {
 export type Pace = {
   /** Whether `lines` lines of `bytes` together, printed at `atMs`, pass. */
   admits(lines: number, bytes: number, atMs: number): boolean
+  /** Whether nothing passes that was printed before or at `atMs`, if that is not before what was asked last. */
+  isShut(atMs: number): boolean
 }
 
 /** A pace that begins rested. */
@@ -25,10 +27,11 @@ export const makePace = ({ linesPerSecond, bytesPerSecond, burstSeconds }: PaceL
   let byteRoom = bytesPerSecond * burstSeconds
   let lastMs: number | undefined
   let isOpen = true
+  // A clock that was set back gives nothing.
+  const restedUntil = (atMs: number): number => Math.max(0, atMs - (lastMs ?? atMs)) / 1_000
   return {
     admits: (lines, bytes, atMs) => {
-      // A clock that was set back gives nothing.
-      const restedSeconds = Math.max(0, atMs - (lastMs ?? atMs)) / 1_000
+      const restedSeconds = restedUntil(atMs)
       lastMs = atMs
       lineRoom = Math.min(linesPerSecond * burstSeconds, lineRoom + restedSeconds * linesPerSecond)
       byteRoom = Math.min(bytesPerSecond * burstSeconds, byteRoom + restedSeconds * bytesPerSecond)
@@ -39,6 +42,13 @@ export const makePace = ({ linesPerSecond, bytesPerSecond, burstSeconds }: PaceL
       lineRoom -= lines
       byteRoom -= bytes
       return true
+    },
+    isShut: (atMs) => {
+      const restedSeconds = restedUntil(atMs)
+      const hasRoom =
+        lineRoom + restedSeconds * linesPerSecond >= linesPerSecond &&
+        byteRoom + restedSeconds * bytesPerSecond >= bytesPerSecond
+      return !isOpen && !hasRoom
     },
   }
 }

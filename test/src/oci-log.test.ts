@@ -22,7 +22,7 @@ const skip = noContainers() ?? false
 const at = '2026-11-23T03:24:09.607366857+00:00'
 const record = (text: string, stream = 'stdout', tag = 'F'): string => `${at} ${stream} ${tag} ${text}\n`
 /** Lets everything pass. */
-const free: Pace = { admits: () => true }
+const free: Pace = { admits: () => true, isShut: () => false }
 const file = 1
 const linesOf = (reader: LogReader, text: string | Buffer): LogLine[] =>
   reader.push(Buffer.from(text), file).flatMap(({ lines }) => lines)
@@ -133,6 +133,28 @@ t.test('what passes and what is told as dropped are all lines, wherever a reader
     }),
     { numRuns: 100 },
   )
+})
+
+t.test('which lines pass does not depend on how much is read at once', async (t) => {
+  const odd = [record('half ', 'stdout', 'P'), record('line'), record('e', 'stderr'), 'damage\n', record('')]
+  const most = record('most of a flood').repeat(7)
+  const times = Array.from({ length: 60 }, (_, n) => String(n * 40).padStart(4, '0'))
+  const timed = times.map((ms) => (odd.join('') + most).replaceAll('09.607', `1${ms[0]}.${ms.slice(1)}`))
+  const text = Buffer.from(timed.join(''))
+  const passed = (chunkBytes: number): { dropped: number; lines: string[] } => {
+    const pace = makePace({ linesPerSecond: 30, bytesPerSecond: 10_000, burstSeconds: 1.5 })
+    const reader = logReader(logStart, pace)
+    const runs: LogRun[] = []
+    for (let at = 0; at < text.length; at += chunkBytes)
+      runs.push(...reader.push(text.subarray(at, at + chunkBytes), file))
+    const all = [...runs, reader.flush(file)]
+    const dropped = all.reduce((sum, run) => sum + (run.dropped?.count ?? 0), 0)
+    return { dropped, lines: all.flatMap(({ lines }) => lines.map((line) => `${line.at} ${show(line)}`)) }
+  }
+  const oneByOne = passed(20)
+  for (const chunkBytes of [500, 2_000, 9_000, 20_000]) t.same(passed(chunkBytes), oneByOne)
+  t.equal(oneByOne.dropped + oneByOne.lines.length, 10 * times.length)
+  t.ok(oneByOne.dropped > 400 && oneByOne.lines.length > 100)
 })
 
 t.test('a loss is told with the next line, after a silence, or at the end', async (t) => {
