@@ -22,6 +22,7 @@ import { drive } from '../kit/drive.ts'
 import { files, scratch } from '../kit/files.ts'
 import { Lab } from '../kit/lab.ts'
 import { memoryStore } from '../kit/memory-store.ts'
+import { perform } from '../kit/perform.ts'
 import { slugOf } from '../kit/runs.ts'
 
 const by = { id: 'u1', email: 'me@example.com' }
@@ -180,8 +181,6 @@ t.test('a pusher that goes away ends the compilation, also before it began', asy
 })
 
 const noStream = (): void => undefined
-const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
-  (effects[name] as (args: object) => Promise<R>)(args)
 const view = (change: Partial<BuildView> = {}): BuildView => ({
   id: 'b1',
   appId: 'a1',

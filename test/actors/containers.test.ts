@@ -13,15 +13,13 @@ import type { Run } from '../../actors/protocols/shapes.ts'
 import type { ContainerSpec, Driver, ExecSpec, Exit, Found } from '../../src/oci/driver.ts'
 import { containersMemoryBytes } from '../../src/oci/machine.ts'
 import { OciError } from '../../src/oci/errors.ts'
-import type { Effects } from '../../src/ports/effects.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { memoryStore } from '../kit/memory-store.ts'
+import { perform } from '../kit/perform.ts'
 import { runOf } from '../kit/runs.ts'
 import { until } from '../kit/until.ts'
 
-const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
-  (effects[name] as (args: object) => Promise<R>)(args)
 const key = Buffer.alloc(32, 7)
 
 /** The performer of containers over a driver that notes what it was given. */

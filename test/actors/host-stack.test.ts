@@ -5,23 +5,17 @@
 import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { performContainer } from '../../actors/effects/perform/container.ts'
-import type { Slugs } from '../../actors/effects/perform/container/slugs.ts'
 import { newestRoot, type StackRoot } from '../../actors/effects/perform/container/stacks.ts'
 import { containerSandbox } from '../../actors/effects/perform/sandbox.ts'
-import { createVault } from '../../actors/effects/perform/vault.ts'
-import type { Shuttle } from '../../actors/logplex/shuttle.ts'
 import { defaultStack } from '../../actors/main/stacks.ts'
 import { builtinFolders } from '../../config/buildpacks.ts'
-import type { Effects } from '../../src/ports/effects.ts'
-import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { compile } from '../../src/slug/compile.ts'
 import { adopt } from '../../src/slug/unpack.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { named } from '../kit/builds.ts'
 import { makeBench } from '../kit/containers.ts'
 import { files, scratch } from '../kit/files.ts'
-import { memoryStore } from '../kit/memory-store.ts'
+import { perform, performOneSlug } from '../kit/perform.ts'
 import { machineEnv, run } from '../kit/run.ts'
 import { runOf } from '../kit/runs.ts'
 
@@ -29,9 +23,6 @@ const project = process.cwd()
 /** Containers take their time on a busy machine. */
 t.setTimeout(120_000)
 const skip = process.getuid?.() === 0 ? false : 'runc needs root'
-
-const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
-  (effects[name] as (args: object) => Promise<R>)(args)
 
 /** Made by its recipe, in a home of the test's own. */
 const makeHostStack = async (t: Test): Promise<StackRoot> => {
@@ -147,17 +138,7 @@ t.test('an app is built on the stack host by a buildpack, and serves from it', {
   const app = join(dir, 'slug')
   await adopt(built.appDir, app)
 
-  const effects = performContainer({
-    driver,
-    slugs: { folderOf: () => app } as unknown as Slugs,
-    shuttle: { forget: async () => undefined } as unknown as Shuttle,
-    vault: { ...createVault(memoryStore(), Buffer.alloc(32, 7)), open: async () => ({}) },
-    rendezvous: {} as Rendezvous,
-    random: systemRandom,
-    now: () => Date.now(),
-    appDomain: 'apps.test',
-    rootOf: () => on,
-  })
+  const effects = performOneSlug({ driver, slug: app, rootOf: () => on })
   const web = { ...runOf('web.1'), id: systemRandom.uuid(), type: 'web', command: 'perl web.pl' }
   const at = await perform<{ address: string; port: number }>(effects, 'container.start', { run: web })
   await (effects['container.bound'] as (at: object, cancelled: AbortSignal) => Promise<void>)(

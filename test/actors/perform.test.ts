@@ -16,18 +16,16 @@ import { holderOf, performNames } from '../../actors/effects/perform/names.ts'
 import { createVault } from '../../actors/effects/perform/vault.ts'
 import type { Attached, Exit } from '../../src/oci/driver.ts'
 import { createOutputHub } from '../../src/output/hub.ts'
-import type { Effects } from '../../src/ports/effects.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import { files, scratch } from '../kit/files.ts'
 import { memoryStore } from '../kit/memory-store.ts'
+import { perform } from '../kit/perform.ts'
 import { machineEnv } from '../kit/run.ts'
 import { runOf } from '../kit/runs.ts'
 import type { Pages } from '../../actors/protocols/shapes.ts'
 import { until } from '../kit/until.ts'
 
 const exec = promisify(execFile)
-const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
-  (effects[name] as (args: object) => Promise<R>)(args)
 const key = Buffer.alloc(32, 7)
 
 type Sealed = { configId: string; changed: boolean; set: string[]; removed: string[]; pages: Pages }

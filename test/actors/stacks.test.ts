@@ -19,26 +19,19 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { performContainer } from '../../actors/effects/perform/container.ts'
-import type { Slugs } from '../../actors/effects/perform/container/slugs.ts'
 import { newestRoot, rootLabel } from '../../actors/effects/perform/container/stacks.ts'
-import { createVault } from '../../actors/effects/perform/vault.ts'
-import type { Shuttle } from '../../actors/logplex/shuttle.ts'
 import { defaultStack, keepSweeping, stacksIn, sweepStacks } from '../../actors/main/stacks.ts'
 import type { Run } from '../../actors/protocols/shapes.ts'
 import { stackRows, stacksTable } from '../../bin/stacks.ts'
 import { stacks as known } from '../../config/stacks.ts'
 import type { Driver, Found } from '../../src/oci/driver.ts'
-import type { Effects } from '../../src/ports/effects.ts'
-import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
-import { systemRandom } from '../../src/system/random.ts'
 import { deployed, openApi, type Json } from '../kit/api.ts'
 import { openCli } from '../kit/cli.ts'
 import { makeBench, noContainers } from '../kit/containers.ts'
 import { files, scratch } from '../kit/files.ts'
 import { placed, record, settleAll, tellsTo } from '../kit/formations.ts'
-import { memoryStore } from '../kit/memory-store.ts'
+import { perform, performOneSlug } from '../kit/perform.ts'
 import { machineEnv, run } from '../kit/run.ts'
 import { tinyRoot } from '../kit/tiny-root.ts'
 import { until } from '../kit/until.ts'
@@ -47,8 +40,6 @@ import { until } from '../kit/until.ts'
 t.setTimeout(180_000)
 
 const project = process.cwd()
-const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
-  (effects[name] as (args: object) => Promise<R>)(args)
 const hourMs = 3_600_000
 
 /** As scripts/stack does it. */
@@ -270,17 +261,7 @@ t.test(
     }
     await alias('heroku-24', 'debian-12')
     const old = await rebuild('old')
-    const effects = performContainer({
-      driver,
-      slugs: { folderOf: () => slug } as unknown as Slugs,
-      shuttle: { forget: async () => undefined } as unknown as Shuttle,
-      vault: { ...createVault(memoryStore(), Buffer.alloc(32, 7)), open: async () => ({}) },
-      rendezvous: {} as Rendezvous,
-      random: systemRandom,
-      now: () => Date.now(),
-      appDomain: 'apps.test',
-      rootOf: (stack) => newestRoot(folder, stack),
-    })
+    const effects = performOneSlug({ driver, slug, rootOf: (stack) => newestRoot(folder, stack) })
     /** What the container of that run reads in the file that changes. */
     const reads = async (id: string): Promise<string> => {
       const argv = ['/bin/cat', '/etc/issue']

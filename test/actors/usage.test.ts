@@ -16,7 +16,6 @@ import { dayOf, monthOf } from '../../actors/usage/days.ts'
 import { decodeUsage, usageKey } from '../../actors/usage/record.ts'
 import { monthOfAll, usageReports } from '../../actors/usage/report.ts'
 import { plus } from '../../actors/usage/spent.ts'
-import type { Effects } from '../../src/ports/effects.ts'
 import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../../src/ports/store.ts'
 import { openStore } from '../../src/nats/store.ts'
 import { noReminders, recordKey } from '../../src/runtime/record.ts'
@@ -24,12 +23,11 @@ import { openBus } from '../kit/bus.ts'
 import { drive } from '../kit/drive.ts'
 import { by, releaseOf, slug } from '../kit/formations.ts'
 import { memoryStore } from '../kit/memory-store.ts'
+import { perform } from '../kit/perform.ts'
 
 const hourMs = 3_600_000
 const at = (text: string): number => Date.parse(`${text}Z`)
 const appId = 'app-1'
-const perform = <R>(effects: Effects, name: string, args: object): Promise<R> =>
-  (effects[name] as (args: object) => Promise<R>)(args)
 
 const slotOf = (name: string, size = 'Basic', more: Partial<Slot> = {}): Slot => ({
   ...freshSlot(name, 0),
