@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { builtinFolders } from '../config/buildpacks.ts'
+import { killAll } from '../src/oci/signal.ts'
 import type { CompileOptions } from '../src/slug/compile.ts'
 import { named, shell } from './kit/builds.ts'
 import { files } from './kit/files.ts'
@@ -192,7 +193,7 @@ const ask = async (t: Test, tree: string, command: string, answers: App['answers
   const port = await freePort()
   const dyno = startDyno(tree, command, { PORT: String(port), DYNO: 'web.1' })
   dyno.stdout?.resume()
-  t.teardown(() => process.kill(-(dyno.pid ?? 0), 'SIGKILL'))
+  t.teardown(() => killAll([-(dyno.pid ?? 0)], 'SIGKILL'))
   for (const [path, answer] of Object.entries(answers)) {
     const url = `http://127.0.0.1:${port}${path}`
     const what = `${command} to answer ${path}`

@@ -71,7 +71,9 @@ const trees = async (version: 1 | 2): Promise<string[]> =>
   version === 2 ? [groupRoot] : (await directories(groupRoot)).map((name) => join(groupRoot, name))
 
 const pidsBelow = async (path: string): Promise<number[]> => {
-  const own = text(join(path, 'cgroup.procs')).split('\n').filter(Boolean).map(Number)
+  const all = text(join(path, 'cgroup.procs')).split('\n').filter(Boolean).map(Number)
+  // cgroups(7): 0 is one that cannot be seen from this pid namespace.
+  const own = all.filter((pid) => pid > 0)
   const below = await Promise.all((await directories(path)).map((name) => pidsBelow(join(path, name))))
   return [...own, ...below.flat()]
 }

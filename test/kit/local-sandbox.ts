@@ -5,6 +5,7 @@
  * Starts children through `env -i`, so that nothing of the test runner's environment gets into them.
  */
 import { spawn } from 'node:child_process'
+import { killAll } from '../../src/oci/signal.ts'
 import { placer, type Sandbox } from '../../src/slug/sandbox.ts'
 
 export const localSandbox: Sandbox = (job) =>
@@ -18,7 +19,7 @@ export const localSandbox: Sandbox = (job) =>
     })
     let timedOut = false
     const kill = (): void => {
-      if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL')
+      if (child.pid !== undefined) killAll([-child.pid], 'SIGKILL')
     }
     const deadline = setTimeout(() => {
       timedOut = true

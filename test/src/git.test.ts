@@ -18,6 +18,7 @@ import { addPack, packOf } from '../../src/git/packs.ts'
 import { createRepository, refsOf, setHead, setRefs } from '../../src/git/repository.ts'
 import { serveGit, type ServeOptions } from '../../src/git/serve.ts'
 import { judge, type RefUpdate } from '../../src/git/updates.ts'
+import { killAll } from '../../src/oci/signal.ts'
 import { commit, git, refs } from '../kit/git.ts'
 import { until } from '../kit/until.ts'
 
@@ -197,7 +198,7 @@ t.test('a pusher who goes away aborts the build and leaves no process behind', a
     detached: true,
   })
   await until(() => signal, { timeoutMs: 10_000, what: 'the hook to ask' })
-  process.kill(-(client.pid ?? 0), 'SIGKILL')
+  killAll([-(client.pid ?? 0)], 'SIGKILL')
   await until(() => signal?.aborted, { timeoutMs: 5_000, what: 'the abort' })
   await until(async () => !(await commandLines()).some((line) => line.includes(w.dir)), {
     timeoutMs: 5_000,

@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import t from 'tap'
 
 import { openOciDriver } from '../../src/oci/oci.ts'
+import { killAll } from '../../src/oci/signal.ts'
 import { defaults, makeBench, noContainers } from '../kit/containers.ts'
 import { until } from '../kit/until.ts'
 
@@ -61,7 +62,7 @@ t.test('no device is left, however a container ends', { skip }, async (t) => {
   t.equal(attachedBelow(stateDir).length, ids.length, 'each has its own, also when they start at once')
   await run('ended', 'true')
   for (const { id, pid } of started.slice(0, 3)) {
-    process.kill(Number(readFileSync(join(stateDir, id, 'conmon.pid'), 'utf8')), 'SIGKILL')
+    killAll([Number(readFileSync(join(stateDir, id, 'conmon.pid'), 'utf8'))], 'SIGKILL')
     process.kill(pid, 'SIGKILL')
   }
   await until(() => attachedBelow(stateDir).length === 3, { what: 'the kernel to take away what died' })

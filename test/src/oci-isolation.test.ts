@@ -18,6 +18,7 @@ import t, { type Test } from 'tap'
 
 import { bridgeName, homeHash, vethPrefix } from '../../src/oci/addresses.ts'
 import { logStart } from '../../src/oci/driver.ts'
+import { killAll } from '../../src/oci/signal.ts'
 import { makeBench, noContainers, type Bench } from '../kit/containers.ts'
 import { leftovers } from '../kit/leftovers.ts'
 import { until } from '../kit/until.ts'
@@ -234,7 +235,7 @@ t.test('what dies with its keeper is found lost, removed, and swept', { skip }, 
   ]
   const waited = driver.wait('one')
   for (const { id, pid } of [one, two]) {
-    process.kill(Number(readFileSync(join(stateDir, id, 'conmon.pid'), 'utf8')), 'SIGKILL')
+    killAll([Number(readFileSync(join(stateDir, id, 'conmon.pid'), 'utf8'))], 'SIGKILL')
     t.equal(
       (await driver.list()).find((each) => each.id === id)?.state,
       'running',

@@ -14,6 +14,7 @@ import t from 'tap'
 import { openPorts } from '../../src/oci/ports.ts'
 import { openRotation } from '../../src/oci/rotation.ts'
 import { familyIn, stampIn, usageIn } from '../../src/oci/session.ts'
+import { killAll } from '../../src/oci/signal.ts'
 import { defaults, makeBench } from '../kit/containers.ts'
 import { whyNoNobody, nobody } from '../kit/nobody.ts'
 
@@ -97,6 +98,12 @@ t.test('a plain process has bounds on its files, and none that others would pay 
     `exec perl -e 'open F, ">big"; seek F, ${diskBytes}, 0; syswrite F, "x" or die'`,
   )
   t.equal(large.signal, 'SIGXFSZ')
+})
+
+t.test('what is no process is never signalled: 0 is the own group, and -1 is everybody', async (t) => {
+  // Of all signals the one that would do nothing here.
+  for (const pid of [0, -0, -1, Number.NaN])
+    t.throws(() => killAll([pid], 'SIGCONT'), { message: `${pid} is no process` })
 })
 
 t.test('processes are found in what the ps of macOS and of Linux print', async (t) => {
