@@ -292,7 +292,7 @@ const metaOf = async (place: Place, name: string): Promise<{ meta: Meta; sequenc
 const purge = (place: Place, id: string): Promise<unknown> =>
   place.js.call(`STREAM.PURGE.${place.stream}`, { filter: `${place.root}.C.${id}` })
 
-/** Chunks that no meta message names. What cannot be removed now, `sweep` finds: what was written stays so. */
+/** Chunks that no meta message names. What cannot be removed now, `sweep` finds: what was written stays. */
 const discard = (place: Place, id: string): Promise<unknown> => purge(place, id).catch(() => undefined)
 
 const parse = (bytes: Uint8Array): Meta => JSON.parse(Buffer.from(bytes).toString('utf8')) as Meta

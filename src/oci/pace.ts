@@ -17,7 +17,7 @@ export type PaceLimits = {
 export type Pace = {
   /** Whether `lines` lines of `bytes` together, printed at `atMs`, pass. */
   admits(lines: number, bytes: number, atMs: number): boolean
-  /** Whether nothing passes that was printed before or at `atMs`, if that is not before what was asked last. */
+  /** Whether nothing passes that was printed until `atMs`, which is not before what was asked last. */
   isShut(atMs: number): boolean
 }
 

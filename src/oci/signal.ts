@@ -6,8 +6,8 @@ import { isErrno } from './errors.ts'
 
 /**
  * Sends `signal` to each pid (a negative one is a process group). 0 and -1 are the group of who asks and
- * everybody: what stands for no process elsewhere (cgroups(7) writes a process that cannot be seen as 0) never
- * gets this far.
+ * everybody: what stands for no process elsewhere (cgroups(7) writes one that cannot be seen as 0) never gets
+ * this far.
  */
 export const killAll = (pids: readonly number[], signal: NodeJS.Signals): void => {
   for (const pid of pids) {

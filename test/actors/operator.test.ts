@@ -321,15 +321,12 @@ t.test('doctor says what is wrong and what to do', async (t) => {
   await expect('clocks', 'warn', /h2 is [67]\d{3} ms/)
 
   const gb = 1024 ** 3
-  said.facts.set('h2', {
-    ...factsOf('h2'),
-    disks: [{ what: 'home', freeBytes: 3 * gb, totalBytes: 100 * gb }],
-  })
+  const has = (freeBytes: number): void => {
+    said.facts.set('h2', { ...factsOf('h2'), disks: [{ what: 'home', freeBytes, totalBytes: 100 * gb }] })
+  }
+  has(3 * gb)
   await expect('disk', 'warn', /h2 has 3.0 GB free \(3 %\)/)
-  said.facts.set('h2', {
-    ...factsOf('h2'),
-    disks: [{ what: 'home', freeBytes: gb / 4, totalBytes: 100 * gb }],
-  })
+  has(gb / 4)
   await expect('disk', 'fail', /h2 has 0.3 GB/)
 
   await expect('isolation', 'ok', /dynos are bounded/)
