@@ -19,7 +19,7 @@ import { until } from './kit/until.ts'
 // Packages come from the registry.
 t.setTimeout(300_000)
 
-const compiler = await openCompiler(t)
+const compiler = await openCompiler(t, { lightNode: true })
 
 type App = {
   readonly folder: string
@@ -211,7 +211,8 @@ for (const { folder, needs = '/', prepare, options, says, types, answers } of ap
     const source = join(compiler.dir, 'sources', folder)
     cpSync(join(import.meta.dirname, 'apps', folder), source, { recursive: true })
     prepare?.(source)
-    const made = await compiler.build(folder, source, { findNamed, ...options })
+    const cacheDir = join(compiler.dir, 'cache', folder)
+    const made = await compiler.build(folder, source, { findNamed, cacheDir, ...options })
     if (made.result === undefined) throw new Error(made.output)
     for (const line of says) t.match(made.output, line)
     t.same(made.result.processTypes, types)

@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
-import { cp, mkdir, readFile, readdir, stat } from 'node:fs/promises'
+import { cp, readFile, readdir, stat } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -162,9 +162,9 @@ t.test(
 )
 
 t.test('mistakes in a Node.js app are told in one clear line', async (t) => {
-  await mkdir(join(dir, 'cache'), { recursive: true })
+  const light = await openCompiler(t, { lightNode: true })
   const said = async (name: string, source: Record<string, string>): Promise<string> => {
-    const { output, failure } = await build(name, source)
+    const { output, failure } = await light.build(name, source)
     t.equal(failure?.code, 'COMPILE_FAILED', name)
     return output
   }

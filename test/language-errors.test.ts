@@ -11,7 +11,7 @@ import { localSandbox } from './kit/local-sandbox.ts'
 
 t.setTimeout(180_000)
 
-const { build, dir } = await openCompiler(t)
+const { build, dir } = await openCompiler(t, { lightNode: true })
 
 /** What a failing build says after "app detected", without the lines of every failure. */
 const said = async (name: string, source: Record<string, string>, sandbox: Sandbox = localSandbox) => {

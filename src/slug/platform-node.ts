@@ -4,11 +4,14 @@
  * A build stack has no Node.js; the Node.js buildpack uses this one to read package.json and to fetch the
  * app's version.
  */
-import { copyFile, cp, link, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
+import { copyFile, link, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import type { Mount } from './sandbox.ts'
 
+const exec = promisify(execFile)
 const target = '/opt/manifold/node'
 
 /**
@@ -33,9 +36,12 @@ export async function platformNode(
     const node = join(part, 'bin/node')
     // A link when both are on one file system, else a copy.
     await link(from.node, node).catch(() => copyFile(from.node, node, constants.COPYFILE_FICLONE))
+    // Two thousand files: Node's own way takes four times as long.
+    const npm = join(part, 'lib/node_modules/npm')
+    await exec('cp', ['-RL', '--', from.npm, npm])
     // Every app gets a copy of npm: its manuals would be one file in seven.
-    const filter = (path: string): boolean => !/^\/(docs|man)$|\.md$/.test(path.slice(from.npm.length))
-    await cp(from.npm, join(part, 'lib/node_modules/npm'), { recursive: true, dereference: true, filter })
+    for (const name of ['docs', 'man']) await rm(join(npm, name), { recursive: true, force: true })
+    await exec('find', [npm, '-type', 'f', '-name', '*.md', '-delete'])
     await writeFile(join(part, 'stamp'), stamp)
     await rm(dir, { recursive: true, force: true })
     await rename(part, dir)

@@ -3,7 +3,7 @@
  * test, so that caches and the platform's Node.js are filled once; and what was built, run as a dyno runs it.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { cp } from 'node:fs/promises'
+import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { builtinFolders, fallbackNames, helpers } from '../../config/buildpacks.ts'
@@ -30,11 +30,17 @@ export type Compiler = {
   ) => Promise<Built>
 }
 
-export const openCompiler = async (t: Test): Promise<Compiler> => {
+/**
+ * `lightNode`: the platform's Node.js is a command that leads to it, so that builds which bring no other of
+ * their own carry a line along, and not a program of 150 MB.
+ */
+export const openCompiler = async (t: Test, { lightNode = false } = {}): Promise<Compiler> => {
   const dir = await scratch(t)
   const npm = await findNpm(process.env['PATH'] ?? '')
+  const node = lightNode ? join(dir, 'light-node') : process.execPath
+  if (lightNode) await writeFile(node, `#!/bin/sh\nexec ${process.execPath} "$@"\n`, { mode: 0o755 })
   const options = async (build: string): Promise<Compiling> => {
-    const platform = await platformNode(join(dir, 'node'), { node: process.execPath, npm })
+    const platform = await platformNode(join(dir, 'node'), { node, npm })
     return {
       sandbox: localSandbox,
       workDir: join(dir, build),

@@ -71,8 +71,20 @@ install_pip() {
       || fail 'There is no pip on this stack, and none could be fetched:' '' "$wheel" \
         'Put its wheel into vendor/wheels, or set PIP_INDEX_URL to an index that can be reached.'
   fi
-  "$home_python/bin/python" "$wheel/pip" install --quiet --no-index --no-cache-dir "$wheel" 2>&1 | indent \
-    || fail "pip could not be installed from $wheel."
+  unpack_pip "$wheel" 2>&1 | indent || fail "pip could not be installed from $wheel."
+}
+
+# A wheel is an archive of what belongs into site-packages; pip takes seconds to put itself there from one.
+unpack_pip() {
+  local packages name
+  packages=$("$home_python/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+    && "$home_python/bin/python" -m zipfile -e "$1" "$packages" \
+    && "$home_python/bin/python" -m compileall -q "$packages" || return 1
+  for name in pip pip3 "pip${python#python}"; do
+    printf '#!%s\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n' \
+      "$home_python/bin/python" > "$home_python/bin/$name"
+    chmod 0755 "$home_python/bin/$name"
+  done
 }
 
 run_pip() {
