@@ -27,6 +27,8 @@ export const writeEnvFile = async (path: string, env: EnvFile): Promise<void> =>
 }
 
 const tokenLength = 40
+/** Longer than a host needs for what it does without a word between a build and the end of its push. */
+const gitSilentSecondsMax = 120
 
 /** The owner's API token: made once, kept in a file with mode 0600. */
 export const keepToken = async (path: string, random: Random): Promise<string> => {
@@ -79,18 +81,23 @@ case "\${NODE_EXTRA_CA_CERTS:-}" in
     ;;
 esac
 export NODE_EXTRA_CA_CERTS
-# git trusts it and logs in for this address alone; GIT_SSL_CAINFO would override the first.
+# git trusts it and logs in for this address alone, and gives up when it is silent: a push to a machine that
+# lost power would wait for hours. GIT_SSL_CAINFO would override the first.
 unset GIT_SSL_CAINFO
 manifold_git=${quote(`https://${env.secureHost}`)}
 manifold_helper=${quote(credentialHelper)}
 if [ "\${MANIFOLD_GIT:-}" != "$manifold_git" ]; then
-  manifold_n=\${GIT_CONFIG_COUNT:-0}
-  manifold_m=$((manifold_n + 1))
-  export "GIT_CONFIG_KEY_$manifold_n=http.$manifold_git/.sslCAInfo"
-  export "GIT_CONFIG_VALUE_$manifold_n=$manifold_ca"
-  export "GIT_CONFIG_KEY_$manifold_m=credential.$manifold_git.helper"
-  export "GIT_CONFIG_VALUE_$manifold_m=$manifold_helper"
-  export GIT_CONFIG_COUNT=$((manifold_n + 2)) MANIFOLD_GIT=$manifold_git
+  GIT_CONFIG_COUNT=\${GIT_CONFIG_COUNT:-0}
+  manifold_config() {
+    export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=$1" "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=$2"
+    GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
+  }
+  manifold_config "http.$manifold_git/.sslCAInfo" "$manifold_ca"
+  manifold_config "credential.$manifold_git.helper" "$manifold_helper"
+  manifold_config "http.$manifold_git/.lowSpeedLimit" 1
+  manifold_config "http.$manifold_git/.lowSpeedTime" ${gitSilentSecondsMax}
+  unset -f manifold_config
+  export GIT_CONFIG_COUNT MANIFOLD_GIT=$manifold_git
 fi
 # A proxy must not see what goes to this machine.
 case ",\${NO_PROXY:-}," in
@@ -101,7 +108,7 @@ case ",\${no_proxy:-}," in
   *,localhost,*) ;;
   *) export no_proxy="\${no_proxy:+$no_proxy,}localhost,127.0.0.1" ;;
 esac
-unset manifold_ca manifold_bundle manifold_git manifold_helper manifold_n manifold_m
+unset manifold_ca manifold_bundle manifold_git manifold_helper
 `
 }
 

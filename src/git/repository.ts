@@ -36,11 +36,14 @@ export async function createRepository(dir: string, options: RepositoryOptions =
     '\tfsync = committed,reference',
     '[http]\n\treceivepack = true\n\tuploadpack = true\n\tgetanyfile = true',
     // Objects are checked on arrival; the three warnings below are common in old but sound histories.
-    '[receive]\n\tfsckObjects = true\n\tautogc = false\n\tadvertiseAtomic = true\n\tkeepAlive = 5',
+    '[receive]\n\tfsckObjects = true\n\tautogc = false\n\tadvertiseAtomic = true',
+    // While a build is silent a byte a second still says that the host lives; clients may hold it to that.
+    '\tkeepAlive = 1',
     '\tadvertisePushOptions = true',
     `\tmaxInputSize = ${options.packBytesMax ?? 2 * 1024 ** 3}`,
     '[receive "fsck"]\n\tzeroPaddedFilemode = ignore\n\tbadTimezone = ignore',
     '\tmissingSpaceBeforeDate = ignore',
+    '[uploadpack]\n\tkeepAlive = 1',
     '[transfer]\n\tunpackLimit = 100',
     '[gc]\n\tauto = 0',
   ]

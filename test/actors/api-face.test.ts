@@ -274,7 +274,9 @@ t.test('the file to source sets what the CLI needs and keeps what the user had',
   )
   const git =
     'git config --get http.https://localhost:5000/.sslCAInfo; echo ${GIT_SSL_CAINFO-unset} $GIT_CONFIG_COUNT'
-  t.equal(source('export GIT_SSL_CAINFO=/x HOME=/nowhere', git), `${ca}\nunset 2`)
+  t.equal(source('export GIT_SSL_CAINFO=/x HOME=/nowhere', git), `${ca}\nunset 4`)
+  const silence = 'git config --get-urlmatch http.lowSpeedTime https://localhost:5000/shop.git'
+  t.equal(source('export HOME=/nowhere', silence), '120', 'a push to a host without power ends')
   const fill =
     'printf "protocol=https\\nhost=localhost:5000\\n\\n" | GIT_TERMINAL_PROMPT=0 git credential fill'
   t.match(source('export HOME=/nowhere', fill), new RegExp(`username=heroku\npassword=${secret}$`))

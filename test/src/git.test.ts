@@ -217,6 +217,21 @@ async function commandLines(): Promise<string[]> {
   return Promise.all(pids.map(read))
 }
 
+t.test('a client that gives up on a silent server waits for a silent build', async (t) => {
+  const bearsSeconds = 3
+  const w = await world(t, async () => {
+    const since = performance.now()
+    // Too short for the beats that git has by default.
+    const isBorne = (): boolean => performance.now() - since > 1_500 * bearsSeconds
+    await until(isBorne, { what: 'the client to have had enough' })
+    return 0
+  })
+  const patience = ['-c', 'http.lowSpeedLimit=1', '-c', `http.lowSpeedTime=${bearsSeconds}`]
+  await git(w.work, ...patience, 'push', '-q', 'heroku', 'main')
+  t.match(await refs(w.repository), /refs\/heads\/main/)
+  t.same(w.errors, [])
+})
+
 t.test('a push whose record could not be kept ends as an error for the pusher', async (t) => {
   let fail = true
   const beforeEnd = async (): Promise<void> => {
