@@ -21,6 +21,8 @@ type State = {
   readonly onRecord: boolean
   /** What was compiled. */
   readonly slug: Slug | null
+  /** The buildpack that the app is to keep. */
+  readonly detected: string | undefined
   /** What its buildpack wants set before its release: on an app's first deploy. */
   readonly configVars: Readonly<Record<string, string>>
   /** Its release waits for its command. */
@@ -59,6 +61,7 @@ const callersMax = 16
 const fresh = {
   onRecord: false,
   slug: null,
+  detected: undefined,
   configVars: {},
   phase: null,
   tries: 0,
@@ -158,7 +161,10 @@ export const build = actor(Build, {
     released(s, { releaseId, version, status }, ctx) {
       if (s.view.status !== 'pending') return s
       const made = { releaseId, releaseVersion: version }
-      return status === 'pending' ? waitForPhase(s, made, ctx) : succeed(s, made, 'none', ctx)
+      tellApp(s, ctx)
+      if (status === 'pending') return waitForPhase(s, made, ctx)
+      // Asked again, when its command was over.
+      return succeed(s, made, status === 'failed' ? 'failed' : 'none', ctx)
     },
     shown: (s, _, ctx) => (s.phase === null ? s : endPhase(s, { ...s.phase, isShown: true }, ctx)),
     askPhase(s, _, ctx) {
@@ -247,7 +253,7 @@ const unanswered = (whom: Whom, failure: AskFailure) => {
   if (kind === 'refused' && failure.code === 'conflict') return { type: 'releaseBusy' } as const
   if (kind === 'refused' && failure.code === 'superseded')
     return { type: 'failed', code: 'superseded', reason } as const
-  return kind === 'refused' || (whom === 'deploy' && kind !== 'nobody')
+  return kind === 'refused'
     ? ({ type: 'failed', code: 'platform', reason: `no answer from ${whom}: ${reason}` } as const)
     : ({ type: 'unheard', whom, reason } as const)
 }
@@ -273,14 +279,19 @@ type Made = {
 
 const compiled = (s: State, { slug, buildpacks, detected, configVars = {} }: Made, ctx: Self): State => {
   const view = { ...s.view, slugId: slug.id, buildpacks: [...(buildpacks ?? s.view.buildpacks)] }
-  const next = { ...s, slug, configVars, tries: 0, view }
+  const next = { ...s, slug, detected, configVars, tries: 0, view }
   yieldTurn(next, ctx)
   if (hasVars(next)) askConfig(next, ctx)
   else askDeploy(next, ctx)
+  return next
+}
+
+/** Once it is released: a build that may not release says nothing of the app. */
+const tellApp = ({ view, slug, detected }: State, ctx: Self): void => {
+  if (slug === null) return
   const { buildpackDescription, bytes, stack } = slug
   const facts = { buildpackDescription, slugBytes: bytes, stack, ...(detected ? { detected } : {}) }
   ctx.tell(ref(App, view.appId), { type: 'built', ...facts })
-  return next
 }
 
 const yieldTurn = ({ view }: State, ctx: Self): void =>
@@ -292,7 +303,7 @@ const hasVars = ({ configVars }: State): boolean => Object.keys(configVars).leng
 const askConfig = ({ view, configVars }: State, ctx: Self): void =>
   ctx.ask(
     ref(Releases, view.appId),
-    { type: 'setConfig', patch: { ...configVars }, by: view.by },
+    { type: 'setConfig', patch: { ...configVars }, by: view.by, build: view.id },
     askTimeoutMs,
     () => ({ type: 'configSet' }),
     (f) => unanswered('config', f),

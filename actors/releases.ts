@@ -15,11 +15,13 @@ import { Releases } from './protocols/releases.ts'
 import type { Pages, Release, Slug, Who } from './protocols/shapes.ts'
 import {
   append,
+  builtBy,
   configText,
   currentOf,
   emptyLedger,
   findRelease,
   ledgerSchema,
+  madeBy,
   madeOf,
   newestOf,
   pendingOf,
@@ -35,6 +37,8 @@ type ConfigChange = {
   readonly caller: Caller
   readonly patch: Readonly<Record<string, string | null>>
   readonly by: Who
+  /** Of a build that may release it. */
+  readonly build: string | undefined
   readonly baseId: string
 }
 type Owed = { readonly caller: Caller; readonly value: unknown }
@@ -75,14 +79,18 @@ export const releases = actor(Releases, {
       return made(s, release(first, 'Enable Logplex', noConfig, null, by, ctx), ctx)
     },
     renamed: (s, { appName }) => (s.ledger === null ? s : { ...s, ledger: { ...s.ledger, appName } }),
-    setConfig(s, { patch, by }, ctx) {
+    setConfig(s, { patch, by, build }, ctx) {
       if (s.ledger === null) return gone(s, ctx)
+      if (isOver(s.ledger, build)) {
+        ctx.refuseCaller('superseded', overText)
+        return s
+      }
       if (pendingOf(s.ledger) !== undefined) return busy(s, s.ledger, ctx)
       if (s.changes.length >= changesMax) {
         ctx.refuseCaller('conflict', 'Too many config var changes at once. Please try again.')
         return s
       }
-      const change = { op: '', caller: ctx.caller, patch, by, baseId: '' }
+      const change = { op: '', caller: ctx.caller, patch, by, build, baseId: '' }
       const queued = { ...s, changes: [...s.changes, change] }
       return s.changes.length === 0 ? sealNext(queued, ctx) : queued
     },
@@ -98,22 +106,30 @@ export const releases = actor(Releases, {
     },
     endBuild: (s, { buildId }) =>
       s.ledger?.building?.buildId === buildId ? { ...s, ledger: withoutBuild(s.ledger) } : s,
+    giveUpBuild(s, { buildId }, ctx) {
+      if (s.ledger === null) return gone(s, ctx)
+      const made = madeBy(s.ledger, buildId)
+      ctx.reply({
+        released: made ? { id: made.id, version: made.version, slugId: made.slug?.id ?? null } : null,
+      })
+      return s.ledger.building?.buildId === buildId ? { ...s, ledger: withoutBuild(s.ledger) } : s
+    },
     deploy(s, { slug, description, by, build, isNew }, ctx) {
       if (s.ledger === null) return gone(s, ctx)
       // Asked again after an unknown outcome: it is made already.
-      const again = isNew === true ? undefined : madeOf(s.ledger, slug.id, description)
+      const asBefore = isNew === true ? undefined : madeOf(s.ledger, slug.id, description)
+      const again = build === undefined ? asBefore : madeBy(s.ledger, build)
       if (again !== undefined) {
         ctx.reply(again)
         return s
       }
       if (newestOf(s.ledger).status === 'pending') return busy(s, s.ledger, ctx)
-      if (build !== undefined && s.ledger.building?.buildId !== build) {
-        ctx.refuseCaller('superseded', 'Another build of this app has taken the place of this one.')
+      if (isOver(s.ledger, build)) {
+        ctx.refuseCaller('superseded', overText)
         return s
       }
-      const free = build === undefined ? s.ledger : withoutBuild(s.ledger)
-      const moved = onStackOf(free, slug, by, ctx)
-      const ledger = release(moved, description, currentOf(moved), slug, by, ctx)
+      const moved = onStackOf(s.ledger, slug, by, ctx)
+      const ledger = builtBy(release(moved, description, currentOf(moved), slug, by, ctx), build)
       return made(owe(s, ctx.caller, newestOf(ledger)), ledger, ctx)
     },
     rollback(s, { to, by }, ctx) {
@@ -192,6 +208,11 @@ const busy = (s: State, ledger: Ledger, ctx: Refusing): State => {
 const busyText = (ledger: Ledger): string =>
   `Release v${newestOf(ledger).version} is running its release command. ` +
   'Please try again when it has finished.'
+
+/** It was given up as lost, or another took its place when it was. */
+const isOver = (ledger: Ledger, build: string | undefined): boolean =>
+  build !== undefined && ledger.building?.buildId !== build
+const overText = 'This build was taken for lost, and may release nothing any more.'
 
 const whyNot: Partial<Record<Release['status'], string>> = {
   expired: 'its slug is no longer kept',
@@ -329,6 +350,10 @@ const sealed = (s: State, { op, configId, changed, set, removed, pages }: Sealed
   // One that waited behind another change finds the command of that one's release running.
   if (pendingOf(s.ledger) !== undefined) {
     ctx.refuse(change.caller, 'conflict', busyText(s.ledger))
+    return sealNext(rest, ctx)
+  }
+  if (isOver(s.ledger, change.build)) {
+    ctx.refuse(change.caller, 'superseded', overText)
     return sealNext(rest, ctx)
   }
   if (!changed) {

@@ -10,6 +10,7 @@ import type { Store } from '../../src/ports/store.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Registry } from '../../src/slug/registry.ts'
 import type { UsageReports } from '../protocols/usage.ts'
+import type { LostBuilds } from '../lost-builds.ts'
 import type { Accounts } from './accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { LogSessions } from './log-sessions.ts'
@@ -21,8 +22,8 @@ export type AskOptions = { readonly timeoutMs: number; readonly traceparent?: st
 export type Edge = {
   /** This host: what is asked here is built here. */
   readonly host: string
-  /** Whether that host, and what it had under way, is lost. */
-  readonly isGone: (host: string) => boolean
+  /** Builds as they stand, also when their host is gone. */
+  readonly lostBuilds: Pick<LostBuilds, 'view'>
   /** Addresses of single objects, good for a while and for whoever has them. */
   readonly signed: SignedAddresses
   /** Rejects with an `AskFailure` (`kind`, `reason`, `code`). */
@@ -65,12 +66,12 @@ type Watching = { readonly close: () => void } | undefined
 export type OutputStreams = {
   /**
    * Undefined: no such stream (yet). `onText` may be called before this returns.
-   * @param host where it may be, when the address says so
+   * @param where it may be, and of which app's builds, as far as the address says so
    */
   readonly watch: (
     id: string,
     watcher: { readonly onText: (text: string) => void; readonly onEnd: () => void },
-    host?: string,
+    where: { readonly host: string | undefined; readonly appId: string | undefined },
   ) => Watching | Promise<Watching>
 }
 

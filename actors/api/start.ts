@@ -31,7 +31,7 @@ import { signedAddresses } from './signed.ts'
 
 export type ApiParts = {
   readonly host: string
-  readonly isGone: Edge['isGone']
+  readonly lostBuilds: Edge['lostBuilds']
   /** Secret bytes that every control host has. */
   readonly signingKey: Uint8Array
   readonly objects: Objects
@@ -76,7 +76,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
   const signed = signedAddresses(parts.signingKey, settings.apiUrl, now)
   const edge: Edge = {
     host: parts.host,
-    isGone: parts.isGone,
+    lostBuilds: parts.lostBuilds,
     signed,
     ask: patient(clock, (to, message, options) => node.ask(to, message, options)),
     tell: (to, message, options) => node.tell(to, message, options),

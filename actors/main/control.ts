@@ -37,6 +37,7 @@ import { openClusterOperator } from './cluster-operator.ts'
 import type { Engine } from './engine.ts'
 import { factsPath, readFacts, type HostFacts } from './host-facts.ts'
 import { insideOf } from './inside.ts'
+import type { LostBuilds } from '../lost-builds.ts'
 import { createInvite } from './invite.ts'
 import { authorityOf, type Cluster } from './members-file.ts'
 import type { Neighbours } from './neighbours.ts'
@@ -63,6 +64,7 @@ export type ControlDeps = {
   readonly certificates: Certificates
   readonly rendezvous: Rendezvous
   readonly node: Node
+  readonly lostBuilds: LostBuilds
   readonly random: Random
   readonly clock: Clock
   readonly log: Log
@@ -173,13 +175,16 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     clock,
     log,
   })
+  const isGone = (host: string): boolean => neighbours.isGone(host)
+  const wordsOf = (appId: string | undefined) => async (buildId: string) =>
+    appId === undefined ? undefined : deps.lostBuilds.lastWords(appId, buildId)
   const requests = localRequests(clock)
   const owner = { email: ownerEmail, token: deps.token }
   const reads = patientReads(clock, store)
   const accounts = await untilAvailable(() => openAccounts(reads, random, () => clock.now(), owner))
   const api = await startApi({
     host: cluster.name,
-    isGone: (host) => neighbours.isGone(host),
+    lostBuilds: deps.lostBuilds,
     signingKey: signingKeyOf(cluster),
     objects: bus.objects,
     node,
@@ -194,11 +199,11 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     streams: {
       // Builds of this host or of the one that is named; what is none of them may be the output of a release,
       // which every host has.
-      watch: (id, watcher, host) =>
+      watch: (id, watcher, { host, appId }) =>
         engine.hub.watch(id, watcher) ??
         (host === undefined || host === cluster.name
           ? readOutput(bus.history, id, watcher)
-          : watchElsewhere({ peers, clock, isGone: (name) => neighbours.isGone(name) }, host, id, watcher)),
+          : watchElsewhere({ peers, clock, isGone, lastWords: wordsOf(appId) }, host, id, watcher)),
     },
     slugs: {
       get: async (sha256) => {

@@ -22,7 +22,9 @@ import type { Sandbox } from '../../src/slug/sandbox.ts'
 import { findNpm, platformNode } from '../../src/slug/platform-node.ts'
 import { openMirror, type MirrorOptions } from '../../src/slug/mirror.ts'
 import { openRegistry, type Registry } from '../../src/slug/registry.ts'
+import { buildsUnderWay } from '../effects/perform/build-records.ts'
 import { performBuilder } from '../effects/perform/builder.ts'
+import type { LostBuilds } from '../lost-builds.ts'
 import { performCensus } from '../effects/perform/census.ts'
 import { dynosReady, limitsOf, performContainer, slugsInUse } from '../effects/perform/container.ts'
 import { openInside, type Inside } from '../effects/perform/container/inside.ts'
@@ -35,7 +37,7 @@ import { performRecords } from '../effects/perform/records.ts'
 import { performRoutes } from '../effects/perform/routes.ts'
 import { performSetups } from '../effects/perform/setups.ts'
 import { performUsage } from '../effects/perform/usage.ts'
-import { containerSandbox } from '../effects/perform/sandbox.ts'
+import { containerSandbox, endSandboxes } from '../effects/perform/sandbox.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
 import type { Vault } from '../effects/perform/vault.ts'
 import { readOutput } from '../logplex/output.ts'
@@ -67,6 +69,7 @@ export type EngineDeps = {
   readonly log: Log
   readonly appUrl: (appName: string) => string
   readonly isGone: (host: string) => boolean
+  readonly lost: Pick<LostBuilds, 'settle'>
   /** Addresses that no dyno reaches from the first on. */
   readonly denied: readonly string[]
   /** Brings lines to an app's channel until they are stored. */
@@ -137,12 +140,15 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
         })
       : await openProcessDriver({ stateDir, now, portsKept: portsOf(settings) })
   await driver.sweep()
+  await endSandboxes(driver)
   // Dynos' own users walk through these folders; they can list none of them.
   for (const folder of [settings.home, paths.slugs]) {
     await mkdir(folder, { recursive: true })
     await chmod(folder, 0o711)
   }
   const hub = createOutputHub(paths.output, outputBytesMax)
+  // Their readers wait for the word on what became of them, which the next life of Builds says.
+  for (const buildId of buildsUnderWay(settings.home)) hub.resume(buildId)
   const shuttle = createShuttle(paths.shipping, driver, deps.deliver, random.uuid())
   const rootOf = (stack: string): StackRoot =>
     driver.kind === 'process' ? wholeMachine : newestRoot(paths.stacks, stack)

@@ -13,6 +13,7 @@ import { systemRandom as random } from '../../src/system/random.ts'
 import { createCertificates } from '../effects/perform/certificates.ts'
 import { sealKeyBytes } from '../effects/perform/seal.ts'
 import { createVault } from '../effects/perform/vault.ts'
+import { lostBuilds } from '../lost-builds.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { hostTree } from '../tree.ts'
 import { openBus, untilAvailable } from './bus.ts'
@@ -127,6 +128,13 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const vault = createVault(bus.store, vaultKey)
   const certificates = createCertificates(bus.store, certificateKey)
   const rendezvous = createRendezvous({ tokensMax })
+  const isGone = (host: string): boolean => neighbours.isGone(host)
+  const lost = lostBuilds({
+    store: bus.store,
+    ask: (to, message, options) => node.ask(to, message, options),
+    isGone,
+    now,
+  })
   progress('opening the container engine')
   const engine = await openEngine({
     settings,
@@ -139,7 +147,8 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     now,
     log,
     appUrl,
-    isGone: (host) => neighbours.isGone(host),
+    isGone,
+    lost,
     denied: busAddresses?.now() ?? [],
     deliver: deliverThrough(() => node, clock),
     fetchSlug: (sha256) => {
@@ -262,6 +271,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         certificates,
         rendezvous,
         node,
+        lostBuilds: lost,
         random,
         clock,
         log,

@@ -15,7 +15,7 @@ const bounds = { bytesMax: 256 * 1024, waitMs: 5_000 }
 const againMs = 1_000
 /** So long a host may be silent that is not known to be gone. */
 const silentMsMax = 120_000
-const lost = ' !     The host of this build went down: the build has failed.\n'
+const unknown = ' !     The host of this build does not answer.\n'
 
 const bodyShape = is.obj({ id: is.text(64), from: is.int })
 /** `bytes` in base64: a piece may end within a character. */
@@ -39,11 +39,13 @@ export type ElsewhereDeps = {
   readonly peers: Pick<Peers, 'call'>
   readonly clock: Clock
   readonly isGone: (host: string) => boolean
+  /** Of that build, when it is over; its host cannot say it any more. */
+  readonly lastWords: (id: string) => Promise<string | undefined>
 }
 
 /** As OutputHub.watch does. Undefined: that host is there and has no such output. */
 export const watchElsewhere = async (
-  { peers, clock, isGone }: ElsewhereDeps,
+  { peers, clock, isGone, lastWords }: ElsewhereDeps,
   host: string,
   id: string,
   watcher: OutputWatcher,
@@ -64,8 +66,11 @@ export const watchElsewhere = async (
     if (part instanceof PeerFailed) {
       const isRefused = part.code === 'peer_refused'
       if (isRefused && part.reason === 'not_found' && from === 0) return 'none'
-      if (isRefused || isGone(host) || clock.now() - heardAt > silentMsMax) return end(lost)
-      return 'later'
+      const isSilent = isRefused || clock.now() - heardAt > silentMsMax
+      if (!isSilent && !isGone(host)) return 'later'
+      const words = await lastWords(id).catch(() => undefined)
+      if (closed) return 'over'
+      return words === undefined && !isSilent ? 'later' : end(words ?? unknown)
     }
     heardAt = clock.now()
     from += part.bytes.length

@@ -13,7 +13,7 @@ import type { Log } from '../../src/ports/log.ts'
 import type { Entry, ObjectEntry, Objects, Store } from '../../src/ports/store.ts'
 import { decode } from '../../src/runtime/codec.ts'
 import { slugObject } from '../effects/perform/builder.ts'
-import { buildIn } from '../protocols/build-record.ts'
+import { buildIn, isLost } from '../protocols/build-record.ts'
 import { slugRecordIn, slugsPrefix } from '../protocols/slug-record.ts'
 import { isOldSource, sourcePrefix } from '../protocols/source.ts'
 
@@ -140,8 +140,9 @@ const collect = (value: unknown, named: Named): void => {
 const oldBuilds = (entries: readonly Entry[], nowMs: number): readonly Entry[] => {
   const byApp = new Map<string, { entry: Entry; createdAt: number }[]>()
   for (const entry of entries) {
-    const build = buildIn(entry.value, nowMs)
-    if (build === undefined || build.status === 'pending') continue
+    const build = buildIn(entry.value)
+    if (build === undefined) continue
+    if (build.status === 'pending' && !isLost(build, nowMs, () => false)) continue
     const own = byApp.get(build.appId) ?? []
     byApp.set(build.appId, [...own, { entry, createdAt: build.createdAt }])
   }

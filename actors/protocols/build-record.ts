@@ -10,22 +10,18 @@ export const purgeKey = (appId: string): string => `build-cache/${appId}`
 
 export const buildKey = (appId: string, buildId: string): string => `builds/${appId}/${buildId}`
 
-/**
- * One as it is on record; undefined when that is none (any more). One that is pending for too long, or on a
- * host that is gone, was lost.
- */
-export const buildIn = (
-  value: Uint8Array,
-  now: number,
-  isGone: (host: string) => boolean = () => false,
-): BuildView | undefined => {
+/** One as it is on record; undefined when that is none (any more). */
+export const buildIn = (value: Uint8Array): BuildView | undefined => {
   const view = parseJson(decoder.decode(value))
-  if (check(view) !== undefined) return undefined
-  const build = view as BuildView
-  const { status, createdAt, host } = build
-  const isLate = now - createdAt > pendingMsMax || (host !== undefined && isGone(host))
-  return status === 'pending' && isLate ? { ...build, status: 'failed' } : build
+  return check(view) === undefined ? (view as BuildView) : undefined
 }
+
+/** Pending for too long, or on a host that is gone. */
+export const isLost = (
+  { status, createdAt, host }: BuildView,
+  now: number,
+  isGone: (host: string) => boolean,
+): boolean => status === 'pending' && (now - createdAt > pendingMsMax || (host !== undefined && isGone(host)))
 
 /** Undefined for what is no JSON: half a file after a power cut, or an older form. */
 export const parseJson = (text: string): unknown => {

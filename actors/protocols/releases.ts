@@ -16,10 +16,10 @@ export const Releases = protocol('releases', 1, {
   renamed: tell({ appName: is.str }),
   /**
    * null removes a var. No change makes no release. Answers the version that holds and the sealed config's
-   * id.
+   * id. Of a `build`: refused as `superseded`, as `deploy` is.
    */
   setConfig: ask(
-    { patch: is.map(is.orNull(is.str)), by: actorShape },
+    { patch: is.map(is.orNull(is.str)), by: actorShape, build: is.opt(is.str) },
     is.obj({ version: is.int, configId: is.str, changed: is.bool }),
   ),
   /**
@@ -31,8 +31,16 @@ export const Releases = protocol('releases', 1, {
     is.obj({ held: is.orNull(buildingShape) }),
   ),
   endBuild: tell({ buildId: is.str }),
+  /** Of a build that is taken for lost: its release; null: it will have none. */
+  giveUpBuild: ask(
+    { buildId: is.str },
+    is.obj({
+      released: is.orNull(is.obj({ id: is.str, version: is.int, slugId: is.orNull(is.str) })),
+    }),
+  ),
   /**
-   * Of a `build`: refused as `superseded` when another has taken its place; it is over with that.
+   * Of a `build`: refused as `superseded` when it was given up, or another has taken its place; it is over
+   * with that. Asked again, it answers what was made.
    * @param isNew a release more, also of what the newest runs; else asking again makes none
    */
   deploy: ask(

@@ -23,6 +23,8 @@ const entrySchema = is.obj({
   endedAt: is.opt(is.int),
   /** Null: no code yet. A slug that is not kept any more makes the release `expired`. */
   slugId: is.orNull(is.str),
+  /** The build that made it. */
+  build: is.opt(is.str),
   createdAt: is.int,
 })
 type Entry = Static<typeof entrySchema>
@@ -81,6 +83,20 @@ export const append = (ledger: Ledger, draft: Draft): Ledger => {
   return { ...ledger, entries, slugs: slugs.slice(-heroku.slugsMax) }
 }
 
+/** The newest is of that build, which is over with it. */
+export const builtBy = (ledger: Ledger, build: string | undefined): Ledger => {
+  if (build === undefined) return ledger
+  const last = ledger.entries.length - 1
+  const entries = ledger.entries.with(last, { ...ledger.entries[last]!, build })
+  return withoutBuild({ ...ledger, entries })
+}
+
+/** What that build released, whatever came of it. */
+export const madeBy = (ledger: Ledger, build: string): Release | undefined => {
+  const made = ledger.entries.find((one) => one.build === build)
+  return made && releaseOf(ledger, made)
+}
+
 /** None is under way any more. */
 export const withoutBuild = (ledger: Ledger): Ledger => {
   const { building, ...rest } = ledger
@@ -90,7 +106,7 @@ export const withoutBuild = (ledger: Ledger): Ledger => {
 const holds = ({ phase }: Entry): boolean => phase === undefined || phase === 'succeeded'
 
 const releaseOf = (ledger: Ledger, entry: Entry): Release => {
-  const { slugId, createdAt, phase, endedAt, ...rest } = entry
+  const { slugId, createdAt, phase, endedAt, build: _, ...rest } = entry
   const slug = ledger.slugs.find((kept) => kept.id === slugId) ?? null
   const isExpired = slugId !== null && slug === null
   const status = isExpired ? 'expired' : (phase ?? 'succeeded')

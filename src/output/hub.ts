@@ -25,6 +25,8 @@ export type OutputWatcher = {
 export type OutputHub = {
   /** Starts it; an id names one stream for ever. */
   open(id: string): void
+  /** Goes on with one of a former life that was never ended; ignored when there is none. */
+  resume(id: string): void
   /** Ignored when the stream is not open. */
   write(id: string, text: string): void
   end(id: string): void
@@ -71,6 +73,10 @@ export const createOutputHub = (folder: string, bytesMax: number): OutputHub => 
       if (open.has(id)) return
       writeFileSync(fileOf(id), '', { mode: 0o600 })
       open.set(id, { bytes: 0, droppedBytes: 0, watchers: new Set() })
+    },
+    resume: (id) => {
+      if (!idPattern.test(id) || open.has(id) || !existsSync(fileOf(id))) return
+      open.set(id, { bytes: statSync(fileOf(id)).size, droppedBytes: 0, watchers: new Set() })
     },
     write: (id, text) => {
       const stream = open.get(id)

@@ -80,7 +80,7 @@ t.test('a build is asked for by the address of its source, and answered once it 
   t.equal(own.status, 201, own.text)
   t.same(schemaFaults('build', own.body), [])
   t.match(own.body, { status: 'pending', source_blob: { url: uploaded.get_url, version: 'v7' } })
-  t.match(own.body['output_stream_url'], `/streams/${own.body['id']}`)
+  t.match(own.body['output_stream_url'], `/streams/${own.body['id']}?on=here&of=`)
   const started = () => world.asked.findLast(({ type }) => type === 'start')?.['job']
   t.match(started(), { archive: { object: /^source\/\d{13}\/[0-9a-f-]{36}$/ }, sourceDir: '' })
 

@@ -9,15 +9,16 @@ import { join } from 'node:path'
 import t from 'tap'
 import { build } from '../../actors/build.ts'
 import { builds } from '../../actors/builds.ts'
-import { performBuildRecords } from '../../actors/effects/perform/build-records.ts'
+import { buildsUnderWay, performBuildRecords } from '../../actors/effects/perform/build-records.ts'
 import { buildThrough } from '../../actors/main/push.ts'
 import { buildIn, buildKey } from '../../actors/protocols/build-record.ts'
 import { Releases } from '../../actors/protocols/releases.ts'
 import { releases } from '../../actors/releases.ts'
-import { Build, pendingMsMax, type BuildView } from '../../actors/protocols/build.ts'
+import { Build, type BuildView } from '../../actors/protocols/build.ts'
 import type { Effects } from '../../src/ports/effects.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import { child, dynamic, keyed, ref, refAt, supervise } from '../../src/runtime/index.ts'
+import { AskFailed } from '../../src/runtime/errors.ts'
 import { drive } from '../kit/drive.ts'
 import { files, scratch } from '../kit/files.ts'
 import { Lab } from '../kit/lab.ts'
@@ -126,9 +127,8 @@ t.test("an app's first deploy sets the config vars of its buildpack before its r
     detected: 'heroku/ruby',
     configVars: { RACK_ENV: 'production' },
   })
-  const set = { message: { type: 'setConfig', patch: { RACK_ENV: 'production' } } }
+  const set = { message: { type: 'setConfig', patch: { RACK_ENV: 'production' }, build: 'b1' } }
   t.match(b.asked, [set])
-  t.match(b.told.at(-1), { message: { type: 'built', detected: 'heroku/ruby' } }, 'the app keeps to it')
   b.askFailed('setConfig', { kind: 'unknown', reason: 'timeout' })
   b.fire('askAgain')
   b.askFailed('setConfig', { kind: 'refused', code: 'conflict', reason: 'busy' })
@@ -139,7 +139,10 @@ t.test("an app's first deploy sets the config vars of its buildpack before its r
   b.askFailed('deploy', { kind: 'refused', code: 'conflict', reason: 'busy' })
   b.fire('askAgain')
   t.match(b.asked, [{ message: { type: 'deploy' } }], 'they are not set twice')
+  const facts = () => b.told.filter(({ message }) => message.type === 'built')
+  t.strictSame(facts(), [], 'nothing is said of the app before its release')
   b.answered('deploy', { id: 'r4', version: 4, status: 'succeeded' })
+  t.match(facts(), [{ message: { type: 'built', detected: 'heroku/ruby' } }], 'the app keeps to it')
   t.match(b.ran.at(-1), { args: { view: { status: 'succeeded', buildpacks: ['heroku/ruby'] } } })
 })
 
@@ -202,11 +205,31 @@ t.test(
   async (t) => {
     const home = await scratch(t)
     const store = memoryStore()
-    let now = 2_000
-    const effects = performBuildRecords({ home, store, now: () => now, begun: noStream, isGone: () => false })
+    const now = 2_000
+    const ended: string[] = []
+    const lost = {
+      settle: async (_: string, id: string) => {
+        const entry = await store.get(buildKey('a1', id))
+        const build = entry && buildIn(entry.value)
+        if (entry && build?.status === 'pending') {
+          const value = Buffer.from(JSON.stringify({ ...build, status: 'failed' }))
+          await store.update(entry.key, value, entry.revision)
+        }
+        return entry && buildIn((await store.get(entry.key))!.value)
+      },
+    }
+    const rest = {
+      home,
+      now: () => now,
+      begun: noStream,
+      ended: (id: string, words: string) => void ended.push(`${id}${words}`),
+      isGone: () => false,
+      lost,
+    }
+    const effects = performBuildRecords({ ...rest, store })
     const read = async (id: string): Promise<BuildView | undefined> => {
       const entry = await store.get(buildKey('a1', id))
-      return entry && buildIn(entry.value, now)
+      return entry && buildIn(entry.value)
     }
     const keep = (one: BuildView, sourceDir = '/none'): Promise<void> =>
       perform(effects, 'builder.keep', { view: one, sourceDir })
@@ -222,15 +245,18 @@ t.test(
     await keep(view({ id: 'b2' }), sourceDir)
     await keep(view({ id: 'b3', createdAt: 4_000 }))
     await writeFile(join(home, 'builds/torn.json'), '{"app')
+    t.strictSame(buildsUnderWay(home).toSorted(), ['b2', 'b3', 'torn'])
     await perform(effects, 'builder.bury', { before: 4_000 })
-    t.match(await read('b2'), { status: 'failed', updatedAt: 2_000 })
+    t.match(await read('b2'), { status: 'failed' })
+    const words = ' !     The host of this build went down: the build has failed.\n'
+    t.strictSame(ended.toSorted(), [`b2${words}`, 'torn'], 'who reads its output is told')
     t.match(await read('b3'), { status: 'pending' }, 'of this life')
     t.match(await read('b1'), { status: 'succeeded' })
     t.strictSame(await readdir(join(home, 'builds')), ['b3.json'])
     await t.rejects(access(sourceDir))
 
-    now = 4_000 + pendingMsMax + 1
-    t.match(await read('b3'), { status: 'failed' }, 'its host never came back')
+    await keep(view({ id: 'b2' }))
+    t.match(await read('b2'), { status: 'failed' }, 'a late first word makes it no build under way again')
     await store.create(buildKey('a1', 'old'), Buffer.from('{"at":1}'))
     t.equal(await read('old'), undefined, 'of an older form')
 
@@ -239,26 +265,17 @@ t.test(
       ...store,
       get: async (key) => (conflicts++ === 0 ? undefined : store.get(key)),
     }
-    await perform(
-      performBuildRecords({ home, store: racing, now: () => now, begun: noStream, isGone: () => false }),
-      'builder.keep',
-      {
-        view: view({ status: 'failed' }),
-        sourceDir: '/none',
-      },
-    )
+    await perform(performBuildRecords({ ...rest, store: racing }), 'builder.keep', {
+      view: view({ status: 'failed' }),
+      sourceDir: '/none',
+    })
     t.match(await read('b1'), { status: 'failed' }, 'written in spite of a lost race')
     const away = { ...store, get: () => Promise.reject(new StoreUnavailable('no answer', 'unknown')) }
-    const dark = performBuildRecords({
-      home,
-      store: away,
-      now: () => now,
-      begun: noStream,
-      isGone: () => false,
-    })
+    const nobody = () => Promise.reject(new AskFailed({ kind: 'nobody', reason: 'unreachable' }, 'releases'))
+    const dark = performBuildRecords({ ...rest, store: away, lost: { settle: nobody } })
     const refused = { code: 'store_unavailable' }
     await t.rejects(perform(dark, 'builder.keep', { view: view({ id: 'b4' }), sourceDir: '/none' }), refused)
-    await t.rejects(perform(dark, 'builder.bury', { before: 1e12 }), refused)
+    await t.rejects(perform(dark, 'builder.bury', { before: 1e12 }), 'and is asked for again')
   },
 )
 
@@ -269,7 +286,9 @@ t.test('sources that a former life left, and no build had taken over, are cleare
     store: memoryStore(),
     now: () => 1,
     begun: noStream,
+    ended: noStream,
     isGone: () => false,
+    lost: { settle: () => Promise.resolve(undefined) },
   })
   for (const name of ['source-x', 'setup-y', 'b1'])
     await mkdir(join(home, 'builds', name), { recursive: true })
@@ -293,7 +312,9 @@ t.test('a push is built by the host that took it, whoever owns the app', async (
       store,
       now: () => lab.clock.now(),
       begun: noStream,
+      ended: noStream,
       isGone: () => false,
+      lost: { settle: () => Promise.resolve(undefined) },
     })
     const records: Effects = Object.fromEntries(
       Object.entries(performs).map(([effect, perform]): [string, Effects[string]] => [

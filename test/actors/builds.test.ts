@@ -158,3 +158,101 @@ t.test('the release of a build whose place another took is not made', async (t) 
   }
   t.same([again(), again()], [5, 6])
 })
+
+const opened = () => {
+  const r = drive(releases, { key: 'a1', args: undefined })
+  r.send({ type: 'open', appName: 'shop', by })
+  const version = (): number => r.state.ledger?.entries.at(-1)?.version ?? 0
+  const last = (type: string) => r.replies.findLast((reply) => reply.type === type)
+  const begin = (buildId: string): void => void r.send({ type: 'beginBuild', buildId, host: 'h1' })
+  const deploy = (build: string, more: object = {}) => {
+    const slug = { ...slugOf(build), id: build, ...more }
+    r.send({ type: 'deploy', slug, description: 'Deploy c0ffee12', by, build })
+    r.send({ type: 'received', version: version() })
+    return last('deploy')
+  }
+  const giveUp = (buildId: string) => r.send({ type: 'giveUpBuild', buildId })?.value
+  return { r, version, last, begin, deploy, giveUp }
+}
+
+t.test('a build that was given up releases nothing any more, and the app takes the next', (t) => {
+  const { r, version, begin, deploy, giveUp } = opened()
+  begin('b1')
+  t.same(giveUp('b0'), { released: null })
+  t.same(giveUp('b1'), { released: null })
+  t.match(deploy('b1'), { refused: { code: 'superseded', reason: /taken for lost/ } })
+  t.equal(version(), 2)
+  t.equal(r.saved()?.building, undefined, 'on record')
+  t.match(r.send({ type: 'beginBuild', buildId: 'b2', host: 'h2' })?.value, { held: null })
+  t.same(giveUp('b1'), { released: null }, 'again; it is not the one now')
+  t.match(deploy('b2'), { value: { version: 3 } })
+  t.end()
+})
+
+t.test('what a lost build had released stands, however it is asked for', (t) => {
+  const { r, last, begin, deploy, giveUp } = opened()
+  begin('b1')
+  t.match(deploy('b1'), { value: { version: 3 } })
+  const made = r.state.ledger!.entries.at(-1)!.id
+  t.same(giveUp('b1'), { released: { id: made, version: 3, slugId: 'b1' } })
+  t.match(deploy('b1'), { value: { id: made, version: 3 } }, 'asked again after an unknown outcome')
+  begin('b2')
+  deploy('b2', { processTypes: { release: 'false' } })
+  const failed = r.state.ledger!.entries.at(-1)!.id
+  r.send({ type: 'phaseEnded', releaseId: failed, ok: false })
+  t.match(
+    deploy('b2'),
+    { value: { id: failed, version: 4, status: 'failed' } },
+    'also when its command failed',
+  )
+  t.match(giveUp('b2'), { released: { version: 4 } })
+  const next = drive(releases, { key: 'a1', args: undefined, saved: r.saved()! })
+  t.match(next.send({ type: 'giveUpBuild', buildId: 'b1' })?.value, { released: { version: 3 } })
+  t.notMatch(last('deploy')?.value, { build: 'b2' }, 'no part of a release')
+  const none = drive(releases, { key: 'a2', args: undefined })
+  t.match(none.send({ type: 'giveUpBuild', buildId: 'b1' }), { refused: { code: 'not_found' } })
+  t.end()
+})
+
+t.test('config vars of a build that was given up are not set, nor when that was as they were sealed', (t) => {
+  const { r, version, last, begin, giveUp } = opened()
+  const set = () => r.send({ type: 'setConfig', patch: { A: '1' }, by, build: 'b1' })
+  const seal = () =>
+    r.done('vault.seal', {
+      configId: 'c1',
+      changed: true,
+      set: ['A'],
+      removed: [],
+      pages: { error: '', maintenance: '' },
+    })
+  t.match(set(), { refused: { code: 'superseded' } })
+  begin('b1')
+  set()
+  giveUp('b1')
+  seal()
+  t.match(last('setConfig'), { refused: { code: 'superseded' } })
+  t.equal(version(), 2, 'no release of them')
+  begin('b1')
+  set()
+  seal()
+  t.equal(version(), 3)
+  t.end()
+})
+
+t.test('a build asks for its release until it hears of it, and ends as that did', (t) => {
+  const b = begun()
+  b.done('builder.keep')
+  b.answered('info', { buildpacks: [], buildStack: 'heroku-24' })
+  b.answered('turn', { ahead: 0 })
+  b.answered('current', { release: { configId: 'cfg', slug: slugOf('1') } })
+  b.done('builder.compile', { slug: { ...slugOf('5'), id: 's1' } })
+  b.askFailed('deploy', { kind: 'unknown', reason: 'its host was lost' })
+  b.fire('askAgain')
+  t.match(b.asked, [{ message: { type: 'deploy', build: 'b1' } }])
+  b.answered('deploy', { id: 'r7', version: 7, status: 'failed' })
+  t.match(b.ran, [
+    { args: { outcome: { version: 7, phase: 'failed' } } },
+    { args: { view: { status: 'succeeded', releaseId: 'r7' } } },
+  ])
+  t.end()
+})

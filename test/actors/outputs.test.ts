@@ -34,6 +34,24 @@ t.test('an output is read in parts, and a reader at its end waits for more', asy
   t.match(await read(4), { bytes: Buffer.from('t x'), ended: true })
 })
 
+t.test('an output that a former life left unended is read on until the next one ends it', async (t) => {
+  const folder = join(await scratch(t), 'output')
+  const former = createOutputHub(folder, 20)
+  former.open('b1')
+  former.write('b1', 'compiling\n')
+  const hub = createOutputHub(folder, 20)
+  hub.resume('b1')
+  hub.resume('none')
+  t.equal(hub.isOpen('none'), false)
+  const heard = { text: '', ended: 0 }
+  hub.watch('b1', { onText: (text) => (heard.text += text), onEnd: () => (heard.ended += 1) })
+  t.same(heard, { text: 'compiling\n', ended: 0 })
+  hub.write('b1', 'its end\n')
+  hub.write('b1', 'too much of it')
+  hub.end('b1')
+  t.match(heard, { text: /^compiling\nits end\n\n !     14 bytes of output left out\n$/, ended: 1 })
+})
+
 t.test('old outputs go, and those under way stay', async (t) => {
   const hub = await hubOf(t)
   for (const id of ['one', 'two', 'going']) {
@@ -55,7 +73,7 @@ t.test('old outputs go, and those under way stay', async (t) => {
 const elsewhere = async (t: Test, id = 'b1') => {
   const hub = await hubOf(t)
   const clock = virtualClock()
-  const link = { isDown: false, isGone: false, calls: 0 }
+  const link = { isDown: false, isGone: false, calls: 0, words: undefined as string | undefined }
   const serve = serveOutputs(hub)['/output']!
   const peers = {
     call: async (_host: string, _path: string, body: unknown) => {
@@ -68,8 +86,9 @@ const elsewhere = async (t: Test, id = 'b1') => {
     },
   }
   const heard = { text: '', ended: 0 }
+  const lastWords = async (): Promise<string | undefined> => link.words
   const watch = () =>
-    watchElsewhere({ peers, clock, isGone: () => link.isGone }, 'h2', id, {
+    watchElsewhere({ peers, clock, isGone: () => link.isGone, lastWords }, 'h2', id, {
       onText: (text) => (heard.text += text),
       onEnd: () => (heard.ended += 1),
     })
@@ -109,7 +128,9 @@ t.test('what a build says is heard on another host as it says it, once and to it
   watching?.close()
 })
 
-t.test('an output ends with a word on its host when that is gone', async (t) => {
+const words = ' !     The host of this build went down: the build has failed.\n'
+
+t.test('an output ends with what became of the build when its host is gone', async (t) => {
   const { hub, clock, link, heard, watch } = await elsewhere(t)
   hub.open('b1')
   hub.write('b1', 'compiling\n')
@@ -117,6 +138,16 @@ t.test('an output ends with a word on its host when that is gone', async (t) => 
   await until(() => heard.text !== '', { what: 'the first line' })
   Object.assign(link, { isDown: true, isGone: true })
   hub.write('b1', 'never heard\n')
+  const { calls } = link
+  await until(
+    () => {
+      clock.step(clock.now() + 1_000)
+      return link.calls > calls + 2
+    },
+    { what: 'tries' },
+  )
+  t.equal(heard.ended, 0, 'not before it is known')
+  link.words = words
   await until(
     () => {
       clock.step(clock.now() + 1_000)
@@ -124,12 +155,21 @@ t.test('an output ends with a word on its host when that is gone', async (t) => 
     },
     { what: 'the end' },
   )
-  t.match(heard.text, / !     The host of this build went down: the build has failed\.\n$/)
+  t.ok(heard.text.startsWith('compiling\n') && heard.text.endsWith(words))
 
   const late = await elsewhere(t)
-  Object.assign(late.link, { isDown: true, isGone: true })
+  Object.assign(late.link, { isDown: true, isGone: true, words })
   t.ok(await late.watch(), 'asked for afterwards')
-  t.match(late.heard, { text: / !     The host of this build went down/, ended: 1 })
+  t.match(late.heard, { text: words, ended: 1 })
+
+  const silent = await elsewhere(t)
+  Object.assign(silent.link, { isDown: true })
+  t.ok(await silent.watch())
+  for (let second = 0; second < 130; second++) {
+    silent.clock.step(silent.clock.now() + 1_000)
+    await new Promise((resolve) => void setImmediate(resolve))
+  }
+  t.equal(silent.heard.text, ' !     The host of this build does not answer.\n')
 
   const left = await elsewhere(t)
   left.hub.open('b1')
@@ -137,7 +177,7 @@ t.test('an output ends with a word on its host when that is gone', async (t) => 
   const watching = await left.watch()
   watching?.close()
   left.hub.end('b1')
-  const { calls } = left.link
-  await until(() => left.link.calls <= calls + 1, { what: 'no more calls' })
+  const before = left.link.calls
+  await until(() => left.link.calls <= before + 1, { what: 'no more calls' })
   t.equal(left.heard.ended, 0)
 })

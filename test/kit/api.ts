@@ -16,6 +16,7 @@ import { startApi, type ApiParts } from '../../actors/api/start.ts'
 import { usageReports } from '../../actors/usage/report.ts'
 import type { StackName } from '../../config/stacks.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
+import { lostBuilds } from '../../actors/lost-builds.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { builtinFolders } from '../../config/buildpacks.ts'
@@ -86,7 +87,12 @@ export const openApi = async (
   const objects = memoryObjects()
   const api = await startApi({
     host: 'here',
-    isGone: (host) => gone.has(host),
+    lostBuilds: lostBuilds({
+      store,
+      ask: world.node.ask,
+      isGone: (host) => gone.has(host),
+      now: () => systemClock.now(),
+    }),
     signingKey: Buffer.alloc(32, 7),
     objects,
     node: world.node,

@@ -186,6 +186,7 @@ export const control = (store: Store): Control => {
       kept.dynos = [dyno(kept, 'web.1', 'node web.js')]
       return release(kept, m['by'] as Who, { description: m['description'] as string, slug: built })
     },
+    'releases.giveUpBuild': (key) => (ofApp(key), { released: null }),
     'releases.rollback'(key, m) {
       const kept = ofApp(key)
       const to = kept.releases.find(({ id, version }) => id === m['to'] || String(version) === m['to'])

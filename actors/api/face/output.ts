@@ -1,10 +1,11 @@
 /**
- * Output: `GET /streams/<id>[?on=<host>]`, what a build or a release command says, from its start until its
- * end; and `GET /slugs/<sha256>.tgz`, a packed slug.
+ * Output: `GET /streams/<id>[?on=<host>&of=<app>]`, what a build or a release command says, from its start
+ * until its end; and `GET /slugs/<sha256>.tgz`, a packed slug.
  */
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { OutputStreams } from '../edge.ts'
+import { uuid } from '../name-index.ts'
 import { sayText, type Mount } from './mount.ts'
 
 const streamPath = /^\/streams\/([a-z0-9-]{16,64})$/
@@ -16,7 +17,10 @@ export const outputMount = (streams: OutputStreams): Mount => ({
     const id = streamPath.exec(pathname)?.[1]
     if (id === undefined || method !== 'GET') return undefined
     return async (req, res) => {
-      const host = new URL(req.url ?? '', 'http://localhost').searchParams.get('on') ?? undefined
+      const { searchParams } = new URL(req.url ?? '', 'http://localhost')
+      const of = searchParams.get('of') ?? ''
+      const appId = uuid.test(of) ? of : undefined
+      const where = { host: searchParams.get('on') ?? undefined, appId }
       const head = (): void => {
         if (!res.headersSent)
           res.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' })
@@ -29,7 +33,7 @@ export const outputMount = (streams: OutputStreams): Mount => ({
         head()
         res.end()
       }
-      const watching = await streams.watch(id, { onText, onEnd }, host)
+      const watching = await streams.watch(id, { onText, onEnd }, where)
       if (watching === undefined) sayText(res, 404, 'No such stream.\n')
       else if (res.destroyed) watching.close()
       else {

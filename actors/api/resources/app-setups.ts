@@ -1,5 +1,6 @@
 /** App set-ups: an app from a source archive and its app.json, in one call. */
 import { is, ref } from '../../../src/runtime/index.ts'
+import { buildKey } from '../../protocols/build-record.ts'
 import { Setup, type SetupView } from '../../protocols/setup.ts'
 import type { Edge } from '../edge.ts'
 import { endpoint, ok } from '../endpoint.ts'
@@ -60,16 +61,23 @@ export const appSetups = [
       if (!uuid.test(id)) throw notFound('app_setup')
       const view = await request.ask(ref(Setup, id), { type: 'info' }, { resource: 'app_setup' })
       if (view.by.id !== request.who.id) throw new ApiError('forbidden', 'You do not have access to it.')
-      return ok(setupBody(view, edge))
+      return ok(setupBody(await withBuild(view, edge), edge))
     },
   }),
 ]
+
+/** Its build as that stands, which a set-up that was interrupted does not know. */
+const withBuild = async (view: SetupView, { store, lostBuilds }: Edge): Promise<SetupView> => {
+  const entry = view.build && (await store.get(buildKey(view.appId, view.build.id)))
+  const build = entry && (await lostBuilds.view(entry))
+  return view.build && build ? { ...view, build: { ...view.build, status: build.status } } : view
+}
 
 const setupBody = (view: SetupView, { settings }: Edge): object => ({
   app: { id: view.appId, name: view.appName },
   build: view.build && {
     id: view.build.id,
-    output_stream_url: buildStream(view.build, settings),
+    output_stream_url: buildStream({ ...view.build, appId: view.appId }, settings),
     status: view.build.status,
   },
   created_at: timeText(view.createdAt),

@@ -74,9 +74,12 @@ export const buildBody = (build: BuildView, app: Named, settings: ApiSettings): 
   user: { email: build.by.email, id: build.by.id },
 })
 
-/** Any host knows by it where the build is. */
-export const buildStream = ({ id, host }: Pick<BuildView, 'id' | 'host'>, { apiUrl }: ApiSettings): string =>
-  `${apiUrl}/streams/${id}${host === undefined ? '' : `?on=${encodeURIComponent(host)}`}`
+/** Any host knows by it where the build is, and when that host is gone what became of it. */
+export const buildStream = (
+  { id, host, appId }: Pick<BuildView, 'id' | 'host' | 'appId'>,
+  { apiUrl }: ApiSettings,
+): string =>
+  `${apiUrl}/streams/${id}${host === undefined ? '' : `?on=${encodeURIComponent(host)}&of=${appId}`}`
 
 /** Short names get a `urn:` that the CLI strips again; addresses stand for themselves. */
 export const buildpackUrl = (name: string): string =>

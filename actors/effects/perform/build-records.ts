@@ -2,13 +2,15 @@
  * Records of builds: what became of each, for every host to read; and on the disk of the host that compiles,
  * a note of each that is under way, so that its next life knows which ones it lost.
  */
+import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Effects } from '../../../src/ports/effects.ts'
 import { removeTree } from '../../../src/slug/remove-tree.ts'
 import { StoreConflict, type Store } from '../../../src/ports/store.ts'
-import { buildIn, buildKey, parseJson } from '../../protocols/build-record.ts'
+import { buildIn, buildKey, isLost, parseJson } from '../../protocols/build-record.ts'
 import type { BuildView } from '../../protocols/build.ts'
+import { lastWordsOf, type LostBuilds } from '../../lost-builds.ts'
 import { asEffectFailure } from './names.ts'
 
 export type BuildRecordDeps = {
@@ -18,8 +20,11 @@ export type BuildRecordDeps = {
   readonly now: () => number
   /** It is on record, or will be in a moment: whoever asks for its output finds it. */
   readonly begun: (buildId: string) => void
+  /** It is over: that is the last its output says. */
+  readonly ended: (buildId: string, words: string) => void
   /** Its lease is over, or it left: what it did not finish it never will. */
   readonly isGone: (host: string) => boolean
+  readonly lost: Pick<LostBuilds, 'settle'>
 }
 
 /** What is noted of a build that is under way. */
@@ -32,15 +37,26 @@ const unkeptMsMax = 60_000
 const sourcePattern = /^(?:source|setup)-/
 const encoder = new TextEncoder()
 const noteSuffix = '.json'
+const folderOf = (home: string): string => join(home, 'builds')
 
-export const performBuildRecords = ({ home, store, now, begun, isGone }: BuildRecordDeps): Effects => {
-  const folder = join(home, 'builds')
+const noted = (names: readonly string[]): readonly string[] =>
+  names.filter((name) => name.endsWith(noteSuffix)).map((name) => name.slice(0, -noteSuffix.length))
+
+/** Ids of the builds that are under way here, or were in a former life. */
+export const buildsUnderWay = (home: string): readonly string[] =>
+  existsSync(folderOf(home)) ? noted(readdirSync(folderOf(home))) : []
+
+export const performBuildRecords = (deps: BuildRecordDeps): Effects => {
+  const { home, store, now, begun, ended, isGone, lost } = deps
+  const folder = folderOf(home)
   const noteOf = (buildId: string): string => join(folder, buildId + noteSuffix)
 
   const put = async (view: BuildView): Promise<void> => {
     const key = buildKey(view.appId, view.id)
     const value = encoder.encode(JSON.stringify(view))
     const entry = await store.get(key)
+    // It was taken for lost before its first word arrived: it will not release.
+    if (view.status === 'pending' && entry && buildIn(entry.value)?.status !== 'pending') return
     try {
       await (entry === undefined ? store.create(key, value) : store.update(key, value, entry.revision))
     } catch (error) {
@@ -65,9 +81,8 @@ export const performBuildRecords = ({ home, store, now, begun, isGone }: BuildRe
   const bury = async (buildId: string, before: number): Promise<void> => {
     const note = parseJson(await readFile(noteOf(buildId), 'utf8')) as Partial<Note> | undefined
     if ((note?.createdAt ?? 0) >= before) return
-    const entry = note?.appId === undefined ? undefined : await store.get(buildKey(note.appId, buildId))
-    const build = entry && buildIn(entry.value, now())
-    if (build?.status === 'pending') await put({ ...build, status: 'failed', updatedAt: now() })
+    const build = note?.appId === undefined ? undefined : await lost.settle(note.appId, buildId)
+    ended(buildId, build === undefined ? '' : lastWordsOf(build))
     const left = [join(folder, buildId), ...(note?.sourceDir ? [note.sourceDir] : [])]
     await Promise.all(left.map(removeTree))
     await rm(noteOf(buildId), { force: true })
@@ -92,8 +107,8 @@ export const performBuildRecords = ({ home, store, now, begun, isGone }: BuildRe
     'builder.look': async ({ appId, buildId, host, at }: Held) => {
       try {
         const entry = await store.get(buildKey(appId, buildId))
-        const build = entry && buildIn(entry.value, now(), isGone)
-        if (build !== undefined) return { isOver: build.status !== 'pending' }
+        const build = entry && buildIn(entry.value)
+        if (build !== undefined) return { isOver: build.status !== 'pending' || isLost(build, now(), isGone) }
         return { isOver: isGone(host) || now() - at > unkeptMsMax }
       } catch (error) {
         throw asEffectFailure(error)
@@ -102,8 +117,7 @@ export const performBuildRecords = ({ home, store, now, begun, isGone }: BuildRe
     'builder.bury': async ({ before }: { before: number }) => {
       try {
         await mkdir(folder, { recursive: true, mode: 0o700 })
-        const notes = (await readdir(folder)).filter((name) => name.endsWith(noteSuffix))
-        for (const name of notes) await bury(name.slice(0, -noteSuffix.length), before)
+        for (const buildId of noted(await readdir(folder))) await bury(buildId, before)
         await clear(before)
       } catch (error) {
         throw asEffectFailure(error)

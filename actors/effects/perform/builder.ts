@@ -20,6 +20,7 @@ import { removeTree } from '../../../src/slug/remove-tree.ts'
 import * as texts from '../../../src/slug/texts.ts'
 import { buildIn } from '../../protocols/build-record.ts'
 import type { BuildArchive } from '../../protocols/build.ts'
+import type { LostBuilds } from '../../lost-builds.ts'
 import type { Slug } from '../../protocols/shapes.ts'
 import { slugsPrefix } from '../../protocols/slug-record.ts'
 import type { Outcome } from '../builder.ts'
@@ -52,6 +53,7 @@ export type BuilderDeps = {
   ) => Promise<{ readonly close: () => void } | undefined>
   readonly appUrl: (appName: string) => string
   readonly isGone: (host: string) => boolean
+  readonly lost: Pick<LostBuilds, 'settle'>
   readonly now: () => number
   readonly uuid: () => string
 }
@@ -175,11 +177,18 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
   const wasBuilt = async ({ buildId, appId, sourceVersion }: ConcludeArgs): Promise<boolean> =>
     sourceVersion !== '' &&
     (await store.list(`builds/${appId}/`))
-      .map(({ value }) => buildIn(value, deps.now()))
+      .map(({ value }) => buildIn(value))
       .some((build) => build !== undefined && build.id !== buildId && build.version === sourceVersion)
 
   return {
-    ...performBuildRecords({ ...deps, begun: (buildId) => hub.open(buildId) }),
+    ...performBuildRecords({
+      ...deps,
+      begun: (buildId) => hub.open(buildId),
+      ended: (buildId, words) => {
+        hub.write(buildId, words)
+        hub.end(buildId)
+      },
+    }),
     'builder.compile': async (args: CompileArgs, cancelled: AbortSignal) => {
       const own = new AbortController()
       running.set(args.buildId, own)

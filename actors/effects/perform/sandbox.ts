@@ -25,6 +25,14 @@ const placeOnHost = (job: Job): Placed => {
   return { argv: job.argv.map(place), cwd: place(job.cwd), env }
 }
 
+const kind = 'build'
+
+/** Those of a former life, which nobody reads any more: they would compile on. */
+export const endSandboxes = async (driver: Pick<Driver, 'list' | 'remove'>): Promise<void> => {
+  const former = (await driver.list()).filter(({ labels }) => labels['kind'] === kind)
+  await Promise.all(former.map(({ id }) => driver.remove(id)))
+}
+
 export const containerSandbox =
   ({ driver, on, limits, newId }: SandboxDeps): Sandbox =>
   async (job) => {
@@ -39,7 +47,7 @@ export const containerSandbox =
       layers,
       limits,
       hostname: 'build',
-      labels: { kind: 'build', [rootLabel]: on.root },
+      labels: { kind, [rootLabel]: on.root },
       network: 'own' as const,
       ...(job.hosts === undefined ? {} : { hosts: job.hosts }),
     }
