@@ -3,7 +3,8 @@
  * its formation, and the postdeploy command at the end.
  *
  * Only what became of it is durable. The work is this activation's alone: an activation that finds it pending
- * follows another that was lost in the middle, and nobody knows how far that came, so it has failed.
+ * follows another that was lost in the middle, and nobody knows how far that came, so it has failed. Each
+ * step is on record before it is taken, so that one which was only away for a while takes none after that.
  */
 import { actor, ref, refAt, type AskFailure, type Ctx } from '../src/runtime/index.ts'
 import { Setups } from './effects/setups.ts'
@@ -27,6 +28,8 @@ type Self = Ctx<typeof Setup>
 const askTimeoutMs = 20_000
 const watchTimeoutMs = 60_000
 const keptMs = 7 * 24 * 3_600_000
+const interrupted =
+  'It was interrupted: its host went down, or another took over. Please destroy the app and set it up again.'
 const nothing: Planned = {
   env: {},
   updates: [],
@@ -46,8 +49,12 @@ export const setup = actor(Setup, {
     load: (view): State => ({ view, work: null }),
   },
   init: (): State => ({ view: null, work: null }),
-  awake: (s, ctx) =>
-    s.view?.status === 'pending' ? fail(s, 'It was interrupted. Please set the app up again.', [], ctx) : s,
+  awake(s, ctx) {
+    if (s.view?.status !== 'pending') return s
+    const { build } = s.view
+    if (build?.status === 'pending') ctx.tell(refAt(Build, build.id, build.host), { type: 'cancel' })
+    return fail(s, interrupted, [], ctx)
+  },
   receive: {
     start(s, { appId, appName, archive, version, stack, env, buildpacks, by }, ctx) {
       if (s.view !== null) {
@@ -89,7 +96,8 @@ export const setup = actor(Setup, {
       const change = { ...(buildpacks.length > 0 && { buildpacks }), ...(stack && { buildStack: stack }) }
       const described = () => ({ type: 'described' }) as const
       ctx.ask(ref(App, s.view.appId), { type: 'change', ...change }, askTimeoutMs, described, refused)
-      return { view: { ...s.view, successUrl: planned.successUrl }, work: { ...s.work, sourceDir, planned } }
+      const view = { ...s.view, successUrl: planned.successUrl, updatedAt: ctx.now }
+      return { view, work: { ...s.work, sourceDir, planned } }
     },
     described(s, _, ctx) {
       if (s.view === null || s.work === null) return s
@@ -97,7 +105,7 @@ export const setup = actor(Setup, {
       const configured = () => ({ type: 'configured' }) as const
       const patch = s.work.planned.env
       ctx.ask(ref(Releases, appId), { type: 'setConfig', patch, by }, askTimeoutMs, configured, refused)
-      return s
+      return { ...s, view: { ...s.view, updatedAt: ctx.now } }
     },
     configured(s, _, ctx) {
       if (s.view === null || s.work === null) return s
@@ -114,13 +122,13 @@ export const setup = actor(Setup, {
         refused,
       )
       const build = { id: buildId, host: ctx.host, status: 'pending' } as const
-      return { ...s, view: { ...s.view, build } }
+      return { ...s, view: { ...s.view, build, updatedAt: ctx.now } }
     },
     building: watch,
     watch,
     built(s, { status }, ctx) {
       if (s.view === null || s.work === null || s.view.build === null) return s
-      const next = { ...s, view: { ...s.view, build: { ...s.view.build, status } } }
+      const next = { ...s, view: { ...s.view, build: { ...s.view.build, status }, updatedAt: ctx.now } }
       if (status !== 'succeeded') return fail(next, 'The build failed.', [], ctx)
       const { updates } = s.work.planned
       const scaled = () => ({ type: 'scaled' }) as const
@@ -148,7 +156,7 @@ export const setup = actor(Setup, {
         by: s.view.by,
       } as const
       ctx.ask(ref(Formation, s.view.appId), run, askTimeoutMs, () => ({ type: 'watch' }), refused)
-      return s
+      return { ...s, view: { ...s.view, updatedAt: ctx.now } }
     },
     ran(s, { output, exitCode }, ctx) {
       if (s.view === null || s.work === null) return s

@@ -176,8 +176,38 @@ t.test('a set-up ends with the first thing that fails', (t) => {
   script.send({ type: 'failed', reason: 'late', errors: [] })
   t.match(info(script), { failure: /exit code 3/ })
 
+  t.end()
+})
+
+t.test('a set-up that lost its host has failed, and what it began is stopped', (t) => {
+  const early = drive(setup, { key: 'set-1', args: undefined, saved: started().saved()! })
+  t.match(info(early), { status: 'failed', failure: /^It was interrupted: its host went down/, build: null })
+  t.same(early.told, [])
   const next = drive(setup, { key: 'set-1', args: undefined, saved: built().saved()! })
-  t.match(info(next), { status: 'failed', failure: /^It was interrupted/ }, 'nobody knows how far it came')
+  t.match(info(next), { status: 'failed', failure: /^It was interrupted/, build: { host: 'host-1' } })
+  const { build } = next.state.view!
+  t.match(next.told, [{ to: { to: 'build', key: build!.id }, message: { type: 'cancel' } }])
+  t.match(next.saved(), { status: 'failed' }, 'on record')
+  next.send({ type: 'built', status: 'succeeded' })
+  t.same(next.asked, [], 'late news begin nothing')
+  t.end()
+})
+
+t.test('no step of a set-up is taken by one whose record is not its own any more', (t) => {
+  const s = started()
+  const steps: (() => void)[] = [
+    () => s.done('setups.fetch', { sourceDir: '/b/source', planned }),
+    () => s.answered('change', {}),
+    () => s.answered('setConfig', {}),
+    () => (s.answered('start', {}), s.answered('finished', { status: 'succeeded' })),
+    () => s.answered('scale', { types: [] }),
+  ]
+  for (const [at, step] of steps.entries()) {
+    const before = JSON.stringify(s.saved())
+    s.nowMs += 1
+    step()
+    t.not(JSON.stringify(s.saved()), before, `step ${at} is written before it is taken`)
+  }
   t.end()
 })
 
