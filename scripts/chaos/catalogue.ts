@@ -1,6 +1,7 @@
 /** Every scenario of the language, by name, in the order of the table. */
 import type { Verdict } from './check.ts'
 import type { Scenario, WorldName } from './language.ts'
+import { buildHostFreeze, buildHostKill, buildProcessKill, setupHostKill } from './scenarios/build-host.ts'
 import { natsFollowerKill, natsTwoOfThree } from './scenarios/bus-servers.ts'
 import { coldStart, coldStartOneMissing } from './scenarios/cold-start.ts'
 import { drainUnderLoad } from './scenarios/drain-under-load.ts'
@@ -42,6 +43,10 @@ export const catalogue: readonly Scenario[] = [
   drainUnderLoad,
   rollingUpgrade,
   returnOfTheDead,
+  buildHostKill,
+  buildProcessKill,
+  buildHostFreeze,
+  setupHostKill,
 ]
 
 /** A scenario that is no timeline over hosts: it brings its own world and its own checks. */

@@ -2,6 +2,7 @@
  * The history checker: reads what clients and observers saw, and says which promises were broken. Pure; knows
  * neither world nor runner.
  */
+import { checkBuilds } from './check/builds.ts'
 import { checkLines } from './check/lines.ts'
 import { checkLives } from './check/lives.ts'
 import { checkRequests } from './check/requests.ts'
@@ -35,6 +36,7 @@ export const check = (history: History, bounds: Bounds): Verdict => {
       ...checkLives(history, bounds),
       ...requests.violations,
       ...lines.violations,
+      ...checkBuilds(history),
     ],
     recoverMs: recoverMs(history),
     requests: requests.requests,

@@ -5,7 +5,7 @@
  * An operation is noted when it is invoked and again when it returned; one that never returned may have
  * happened or not, at any time after its call.
  */
-import type { Fault } from './language.ts'
+import type { BuildStep, Fault } from './language.ts'
 
 /** Who answered a request: said by the process that answered. */
 export type Answered = {
@@ -45,7 +45,19 @@ export type ConfigOp = OpBase & {
   version?: number
 }
 export type ScaleOp = OpBase & { readonly kind: 'scale'; readonly type: string; readonly quantity: number }
-export type Op = RequestOp | ConfigOp | ScaleOp
+/** What the error of a build begins with of which nothing says why it failed. */
+export const noWord = 'no_word'
+
+/** Source sent in, until its sender was told its end: `refused` when that was that it failed. */
+export type BuildOp = OpBase & {
+  readonly kind: 'build'
+  readonly by: BuildStep['by']
+  /** That compiles it. */
+  readonly host: string
+  /** What it is known by on record. */
+  readonly version: string
+}
+export type Op = RequestOp | ConfigOp | ScaleOp | BuildOp
 
 /** A process of an app that surely existed from `fromAt` to `toAt` (null: to the end). */
 export type Life = {
@@ -94,6 +106,14 @@ export type FinalApp = {
   }[]
 }
 
+/** A build on record when all is over, and whether there is a release of it. */
+export type FinalBuild = {
+  readonly app: string
+  readonly version: string
+  readonly status: string
+  readonly isReleased: boolean
+}
+
 /** A condition that was waited for: when it was asked, and when it held (null: not in time). */
 export type Waited = { readonly condition: string; readonly fromAt: number; readonly heldAt: number | null }
 
@@ -106,4 +126,6 @@ export type History = {
   readonly said: readonly Said[]
   /** Null when the API did not answer at the end. */
   readonly final: readonly FinalApp[] | null
+  /** Of the apps that source was sent in for. */
+  readonly builds: readonly FinalBuild[]
 }

@@ -53,13 +53,14 @@ export type Load = {
  * - `store-leader`: the host of the bus server that leads the record.
  * - `busiest`: most dynos.
  * - `bystander`: the last host (by name) that leads neither and runs dynos.
+ * - `builder`: the host that compiles the source that came last.
  * - `half-and-more`: the last hosts, the fewest that are more than half.
  * - `minority`: the store's leader, and the last hosts besides it that make just fewer than half.
  * - `all`; `same`: whom the fault before it hit; `rest`: all but those.
  */
 export type Target =
   | string
-  | { readonly the: 'placement-leader' | 'store-leader' | 'busiest' | 'bystander' }
+  | { readonly the: 'placement-leader' | 'store-leader' | 'busiest' | 'bystander' | 'builder' }
   | { readonly the: 'half-and-more' | 'minority' | 'all' | 'rest' | 'same' }
 
 export type Fault =
@@ -105,15 +106,29 @@ export type Fault =
   | { readonly do: 'upgrade'; readonly on: Target }
 
 /**
+ * Source comes in at that host's API or git, and takes its compilation so long. Over when it is being
+ * compiled; who sent it waits for its end, as `until: 'built'` does for the ends of all.
+ */
+export type BuildStep = {
+  readonly build: string
+  /** `setup`: the app is made from it. */
+  readonly by: 'api' | 'push' | 'setup'
+  readonly via: string
+  readonly seconds: number
+}
+
+/**
  * `serving`: every wanted dyno has a process that is up on a reachable machine, and each web app answers a
  * request. `settled`: that, the API says the same of the same runs, of the newest release, and nothing else
  * runs anywhere. `emptied`: no dyno on the hosts the last fault hit. `suspected`, `dead`:
- * the leader's view says so of the hosts that the last fault hit. `braked`: the view is.
+ * the leader's view says so of the hosts that the last fault hit. `braked`: the view is. `built`: whoever
+ * sent source has been told what became of it.
  */
-export type Condition = 'serving' | 'settled' | 'emptied' | 'suspected' | 'dead' | 'braked'
+export type Condition = 'serving' | 'settled' | 'emptied' | 'suspected' | 'dead' | 'braked' | 'built'
 
 export type Step =
   | Fault
+  | BuildStep
   /** `simulated`: how long instead where time costs nothing. */
   | { readonly wait: number; readonly simulated?: number }
   | { readonly until: Condition; readonly withinMs: number }

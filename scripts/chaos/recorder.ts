@@ -1,5 +1,6 @@
 /** Writes the history while a scenario runs: operations with their times, faults, waits. */
-import type { ConfigOp, History, Op, RequestOp, ScaleOp, Struck, Waited } from './history.ts'
+import type { BuildOp, ConfigOp, History, Op, RequestOp, ScaleOp, Struck, Waited } from './history.ts'
+import type { BuildStep } from './language.ts'
 import { OpFailed, type World } from './world.ts'
 
 export type Recorder = {
@@ -7,11 +8,15 @@ export type Recorder = {
   setConfig(app: string, key: string, value: string): Promise<void>
   /** @returns whether it was acknowledged */
   scale(app: string, type: string, quantity: number): Promise<boolean>
+  /** Resolves when it is being compiled. @returns the host that does */
+  build(step: BuildStep): Promise<string>
+  /** Builds whose senders wait. */
+  building(): number
   struck(fault: Struck): void
   waited(wait: Waited): void
   /** When the last fault struck that was noted; 0 before the first. */
   readonly faults: readonly Struck[]
-  history(rest: Pick<History, 'lives' | 'log' | 'said' | 'final'>): History
+  history(rest: Omit<History, 'ops' | 'faults' | 'waits'>): History
 }
 
 export const createRecorder = (world: World): Recorder => {
@@ -51,6 +56,21 @@ export const createRecorder = (world: World): Recorder => {
       )
       return noted.outcome === 'ok'
     },
+    build: async (step) => {
+      if (world.builders === undefined) throw new RangeError(`nothing is compiled in ${world.name}`)
+      const { build: app, by } = step
+      const asked = base(app)
+      const { version, host, ended } = await world.builders.begin(step)
+      const op: BuildOp = { kind: 'build', ...asked, by, host, version }
+      const noted = note(
+        op,
+        ended.then(() => ({})),
+      )
+      // Its fault is the run's, which waits for it or ends with another.
+      noted.catch(() => undefined)
+      return host
+    },
+    building: () => ops.filter((op) => op.kind === 'build' && op.returnedAt === null).length,
     struck: (fault) => void faults.push(fault),
     waited: (wait) => void waits.push(wait),
     faults,

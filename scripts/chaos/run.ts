@@ -4,7 +4,7 @@
  */
 import { check, type Verdict } from './check.ts'
 import { infoOf, isServing, unsettled, unsettledApp, wantedOf, type Wanted } from './conditions.ts'
-import type { FinalApp, History } from './history.ts'
+import type { FinalApp, FinalBuild, History } from './history.ts'
 import type { Condition, Scenario, Step } from './language.ts'
 import { startLoad, type Running } from './load.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
@@ -32,7 +32,8 @@ export const runScenario = async (scenario: Scenario, boot: Boot, options: World
     await load.stop()
     // Asked first: observing ends the tickers.
     const final = await finalAtRest(scene, scenario)
-    const history = recorder.history({ ...(await world.observed()), final })
+    const builds = await finalBuilds(scene, scenario)
+    const history = recorder.history({ ...(await world.observed()), final, builds })
     return { history, verdict: check(history, scenario.bounds) }
   } finally {
     load?.abandon()
@@ -69,6 +70,11 @@ const take = async (scene: Scene, step: Step): Promise<void> => {
     await until(scene, step.until, step.withinMs)
     return
   }
+  if ('build' in step) {
+    const host = await recorder.build(step)
+    scene.log(`${Math.round(world.now())} ms: ${step.build} is being built on ${host}`)
+    return
+  }
   const at = world.now()
   const hosts = await world.fault(step)
   recorder.struck({ at, fault: step, hosts })
@@ -81,6 +87,7 @@ const until = async (scene: Scene, condition: Condition, withinMs: number): Prom
   let why: string | undefined
   const holds = async (): Promise<boolean> => {
     if (condition === 'serving') return isServing(world, scene.wanted)
+    if (condition === 'built') return recorder.building() === 0
     if (condition !== 'settled') return world.holds(condition, recorder.faults.at(-1)?.hosts ?? [])
     why = await unsettled(world, scene.wanted)
     return why === undefined
@@ -131,4 +138,12 @@ const finalOf = async (scene: Scene, scenario: Scenario): Promise<readonly Final
     apps.push(info)
   }
   return apps
+}
+
+/** @throws OpFailed when the API does not say, which it just did */
+const finalBuilds = async ({ world }: Scene, scenario: Scenario): Promise<readonly FinalBuild[]> => {
+  const apps = new Set(scenario.timeline.flatMap((step) => ('build' in step ? [step.build] : [])))
+  const { builders } = world
+  if (builders === undefined) return []
+  return (await Promise.all([...apps].map(builders.builds))).flat()
 }

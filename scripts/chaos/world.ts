@@ -5,8 +5,8 @@
  * The runner (run.ts) drives load and timeline and writes the history; a world only does and tells. Nothing
  * of it may outlive `close`, however a scenario ended.
  */
-import type { Answered, FinalApp, Life, LogEvent, Said } from './history.ts'
-import type { Condition, Fault, Scenario, WorldName } from './language.ts'
+import type { Answered, FinalApp, FinalBuild, Life, LogEvent, Said } from './history.ts'
+import type { BuildStep, Condition, Fault, Scenario, WorldName } from './language.ts'
 
 /** An operation of a client that was not acknowledged. */
 export class OpFailed extends Error {
@@ -49,6 +49,23 @@ export type Clients = {
   readonly info: (app: string) => Promise<FinalApp>
 }
 
+/** Who sends source in. */
+export type Builders = {
+  /**
+   * Resolves when it is being compiled. `ended`: when its sender has been told that it is released, by
+   * whatever way was left to ask; rejects with `OpFailed`, `refused` when told that it failed.
+   */
+  readonly begin: (step: BuildStep) => Promise<{
+    readonly version: string
+    readonly host: string
+    readonly ended: Promise<void>
+  }>
+  /** The host that compiles what was begun last. */
+  readonly last: () => string | undefined
+  /** What the API says of an app's builds now; rejects with `OpFailed`. */
+  readonly builds: (app: string) => Promise<readonly FinalBuild[]>
+}
+
 /** A process that runs now, as the machines tell: not as the record does. */
 export type LiveProcess = {
   readonly app: string
@@ -67,6 +84,8 @@ export type World = {
   now(): number
   sleep(ms: number): Promise<void>
   readonly clients: Clients
+  /** Left out where nothing is compiled. */
+  readonly builders?: Builders
   /** Does it, on whom the target means now. @returns the names of the hosts it hit */
   fault(fault: Fault): Promise<readonly string[]>
   /** Repairs everything that is still hurt: links, clocks, disks, servers, frozen and dead hosts. */

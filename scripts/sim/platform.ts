@@ -128,7 +128,7 @@ const singletons = (site: Site, struck: readonly Struck[]): string[] => {
       toAt: toMs ?? null,
     })),
   )
-  const history = { ops: [], faults: struck, waits: [], lives, log: [], said: [], final: null }
+  const history = { ops: [], faults: struck, waits: [], lives, log: [], said: [], final: null, builds: [] }
   return doubles(history).map(({ text }) => text)
 }
 

@@ -5,7 +5,16 @@
 import t from 'tap'
 import { check, type Rule } from '../../scripts/chaos/check.ts'
 import { readCommand, UsageError } from '../../scripts/chaos/cli.ts'
-import type { ConfigOp, FinalApp, History, Life, RequestOp, ScaleOp } from '../../scripts/chaos/history.ts'
+import type {
+  BuildOp,
+  ConfigOp,
+  FinalApp,
+  FinalBuild,
+  History,
+  Life,
+  RequestOp,
+  ScaleOp,
+} from '../../scripts/chaos/history.ts'
 import type { Bounds } from '../../scripts/chaos/language.ts'
 import { rowOf, skipped, tableText } from '../../scripts/chaos/table.ts'
 
@@ -81,6 +90,7 @@ const good: History = {
   log: [0, 1, 2].map((n) => ({ app: 'a', at: n, life: 'r1', n })),
   said: [{ app: 'a', life: 'r1', host: 'h1', lines: 3 }],
   final: [final],
+  builds: [],
 }
 const found = (history: Partial<History>, more: Partial<Bounds> = {}): readonly Rule[] => [
   ...new Set(check({ ...good, ...history }, { ...bounds, ...more }).violations.map(({ rule }) => rule)),
@@ -184,6 +194,9 @@ await t.test('a failed request needs a fault that touched it at that time', asyn
   const lives = [life('r1', 0, null), life('r2', 0, 1_100, { dyno: 'web.2', host: 'h2' })]
   const of = (op: RequestOp, more: Partial<Bounds> = {}) => found({ lives, ops: [op] }, more)
   t.same(of(broken(1_500, 'h1')), [], 'a dyno of the app was on the host')
+  const seen = (goneAt: number) => [life('r1', 0, null), life('r2', 0, 980, { host: 'h2', goneAt })]
+  t.same(found({ lives: seen(1_010), ops: [broken(1_500, 'h1')] }), [], 'until then, for all one knows')
+  t.same(found({ lives: seen(990), ops: [broken(1_500, 'h1')] }), ['requests'], 'it had ended before')
   t.same(found({ ops: [broken(1_500, 'h1')] }), ['requests'], 'none was')
   t.same(found({ ops: [broken(1_500, 'h2')] }), [], 'its router was')
   t.same(of(broken(900, 'h1')), ['requests'], 'before')
@@ -203,6 +216,39 @@ await t.test('lines are delivered, counted, or were in the pipe of a machine tha
   t.same(found({ log: [...good.log, ...good.log] }), [], 'twice is no loss')
   t.equal(check({ ...good, said: said(7, 'h2') }, bounds).linesLost, 4)
 })
+
+await t.test(
+  'builds end as their senders are told, and none that was told as failed is released',
+  async (t) => {
+    const op = (more: Partial<BuildOp> = {}): BuildOp => ({
+      kind: 'build',
+      app: 'a',
+      by: 'api',
+      host: 'h2',
+      version: 'v',
+      invokedAt: 500,
+      returnedAt: 2_000,
+      outcome: 'refused',
+      ...more,
+    })
+    const failed: FinalBuild = { app: 'a', version: 'v', status: 'failed', isReleased: false }
+    const released: FinalBuild = { ...failed, status: 'succeeded', isReleased: true }
+    const of = (one: BuildOp, ...builds: FinalBuild[]) => found({ ops: [...good.ops, one], builds })
+    t.same(of(op(), failed), [], 'its host was hit')
+    t.same(of(op({ outcome: 'ok' }), released), [])
+    t.same(of(op({ outcome: 'failed' }), released), [], 'nobody told')
+    t.same(of(op(), released), ['builds'], 'released all the same')
+    t.same(of(op({ outcome: 'ok' }), failed), ['builds'], 'told as released')
+    t.same(of(op({ outcome: null, returnedAt: null }), failed), ['builds'], 'told nothing')
+    t.same(of(op(), { ...failed, status: 'pending' }), ['builds'], 'pending for ever')
+    t.same(of(op(), { ...failed, isReleased: true }), ['builds'], 'the record and the ledger differ')
+    t.same(of(op()), ['builds'], 'not on record')
+    t.same(of(op({ host: 'h1' }), failed), ['builds'], 'on a host that nothing hit')
+    t.same(of(op({ returnedAt: 900 }), failed), ['builds'], 'before it was hit')
+    t.same(of(op({ error: 'no_word: compiling' }), failed), ['builds'], 'without a word')
+    t.same(of(op({ app: 'new' }), { ...failed, app: 'new' }), [], 'of an app that was to be made')
+  },
+)
 
 await t.test('runs of a scenario become one row, and rows a table', async (t) => {
   const verdict = check(good, bounds)

@@ -57,7 +57,8 @@ const furnish = async (lab: Lab, log: (line: string) => void): Promise<Site> => 
       const folder = join(host(name).home, 'containers')
       return machine === undefined ? [] : dynosIn(name, `/proc/${machine.init}/root`, folder)
     })
-  const targets = targetsOf(lab, cluster, well, (name) => dynos().filter((dyno) => dyno.host === name).length)
+  const dynosOn = (name: string): number => dynos().filter((dyno) => dyno.host === name).length
+  const targets = targetsOf(lab, cluster, well, dynosOn, () => undefined)
   const faults = faultsOf(lab, cluster, hurt, targets, () => performance.now())
   const get = (name: string, of: string) =>
     lab.exchange(host(name).router, {

@@ -17,6 +17,8 @@ export const rules = [
   'requests',
   /** A line was neither delivered nor counted. */
   'lines',
+  /** A build's sender was told other than what became of it, or nobody ever ends it. */
+  'builds',
   /** More was started than the faults asked for. */
   'needless',
 ] as const

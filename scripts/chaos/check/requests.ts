@@ -46,7 +46,7 @@ const explains = (history: History, bounds: Bounds, struck: Struck, op: RequestO
       life.app === op.app &&
       struck.hosts.includes(life.host) &&
       life.fromAt <= hurtUntil + bounds.detectionMs &&
-      (life.toAt ?? Infinity) >= struck.at,
+      (life.goneAt ?? life.toAt ?? Infinity) >= struck.at,
   )
 }
 

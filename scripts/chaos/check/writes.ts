@@ -24,7 +24,9 @@ export const checkWrites = (history: History): WriteFindings => {
     }
   })
   const known = new Set(history.final.map((final) => final.app))
-  const missing = [...new Set(history.ops.map((op) => op.app))].filter((app) => !known.has(app))
+  // An app may be made of source that is sent in.
+  const used = history.ops.filter((op) => op.kind !== 'build')
+  const missing = [...new Set(used.map((op) => op.app))].filter((app) => !known.has(app))
   return {
     violations: [
       ...parts.flatMap((part) => part.violations),

@@ -80,6 +80,8 @@ export const faultsOf = (site: Site): Faults => {
         const leaders = [await viewLeader(), await storeLeader()]
         return [names.find((name) => !leaders.includes(name) && dynosOn(name) > 0) ?? names.at(-1)!]
       }
+      case 'builder':
+        throw new RangeError('nothing is compiled in this world')
       case 'half-and-more':
         return names.slice(-(Math.floor(names.length / 2) + 1))
       case 'minority': {

@@ -11,7 +11,7 @@ export type Call = {
   readonly method?: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | Uint8Array
   /** From the call until the whole answer is there. */
   readonly timeoutMs: number
 }

@@ -12,6 +12,7 @@ import { dynosIn, type Dyno } from '../dynos.ts'
 import { watchLives } from '../lives.ts'
 import { openLogSink } from '../log-sink.ts'
 import { linesOf, stopTickers, tickingApps } from '../tickers.ts'
+import { buildersOf } from './builds.ts'
 import { namesOf, startCluster, within, type Cluster } from './cluster.ts'
 import { deploy } from './deploy.ts'
 import { faultsOf, unhurt } from './faults.ts'
@@ -51,7 +52,10 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
       return machine === undefined ? [] : dynosIn(name, `/proc/${machine.init}/root`, folder)
     })
   const dynosOn = (name: string): number => dynos().filter((dyno) => dyno.host === name).length
-  const targets = targetsOf(lab, cluster, reachable, dynosOn)
+  const apis = (): readonly string[] =>
+    reachable().filter((name) => cluster.control.includes(name) && host(name).isUp())
+  const builders = buildersOf({ lab, cluster, apis, log })
+  const targets = targetsOf(lab, cluster, reachable, dynosOn, builders.last)
   const faults = faultsOf(lab, cluster, hurt, targets, now)
   const call = async (name: string, method: string, path: string, body?: unknown): Promise<Answer> =>
     host(name).api({ method, path, ...(body === undefined ? {} : { body }) })
@@ -61,8 +65,6 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
       headers: { host: `${app}.localhost`, connection: 'close' },
       timeoutMs: requestMs,
     })
-  const apis = (): readonly string[] =>
-    reachable().filter((name) => cluster.control.includes(name) && host(name).isUp())
   const clients = {
     ...clientsOf({ api: call, get, dynos, reachable: apis }),
     request: clientsOf({ api: call, get, dynos, reachable }).request,
@@ -85,6 +87,7 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
     now,
     sleep: (ms) => pause(ms),
     clients,
+    builders,
     fault: (fault) => {
       if (fault.do === 'rollback') clearInterval(keeping)
       return faults.strike(fault)
@@ -110,6 +113,7 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
     },
     close: async () => {
       clearInterval(keeping)
+      builders.close()
       watching.close()
       sink.close()
       for (const name of names) for (const line of host(name).output().split('\n')) log(`${name} ${line}`)

@@ -31,6 +31,8 @@ export type Lab = {
   readonly powerOn: (name: string) => Promise<void>
   /** Of a lab whose machines have disks of their own. */
   readonly disk: (name: string) => Disk
+  /** Words that run a command where the clients are. */
+  readonly inside: Machine['inside']
   readonly exchange: Exchange
   readonly listen: Listen
   readonly close: () => Promise<void>
@@ -117,6 +119,7 @@ const furnish = async (
       if (disk === undefined) throw new Error(`${name} has no disk of its own`)
       return disk
     },
+    inside: hub.inside,
     exchange,
     listen,
     close: async () => {

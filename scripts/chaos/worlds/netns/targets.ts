@@ -10,12 +10,13 @@ export type Targets = {
   readonly named: (target: Target, last: readonly string[]) => Promise<readonly string[]>
 }
 
-/** @param dynosOn how many dynos run on a host now */
+/** @param dynosOn how many dynos run on a host now; `builder` the host of the last build, if any */
 export const targetsOf = (
   lab: Lab,
   cluster: Cluster,
   reachable: () => readonly string[],
   dynosOn: (host: string) => number,
+  builder: () => string | undefined,
 ): Targets => {
   const { names } = cluster
   const asked = (): readonly string[] =>
@@ -56,6 +57,8 @@ export const targetsOf = (
         const others = names.filter((name) => !leaders.includes(name))
         return [others.find((name) => dynosOn(name) > 0) ?? others.at(-1) ?? names.at(-1)!]
       }
+      case 'builder':
+        return [builder() ?? names.at(-1)!]
       case 'half-and-more':
         return names.slice(-(Math.floor(names.length / 2) + 1))
       case 'minority': {

@@ -134,6 +134,7 @@ const holds = (
       return are('dead', 'left')
     case 'emptied':
       return !processes.some((process) => hosts.includes(process.host))
+    case 'built':
     case 'serving':
     case 'settled':
       return false

@@ -43,6 +43,8 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
         const found = bystanders()
         return [found.findLast((name) => dynosOn(name) > 0) ?? found.at(-1) ?? names.at(-1)!]
       }
+      case 'builder':
+        throw new RangeError('nothing is compiled in this world')
       case 'half-and-more':
         return names.slice(-(Math.floor(names.length / 2) + 1))
       case 'minority': {
