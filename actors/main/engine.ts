@@ -50,6 +50,8 @@ export type Engine = {
   readonly hub: OutputHub
   readonly shuttle: Shuttle
   readonly effects: Effects
+  /** What it cannot do on this machine, for the operator to know. */
+  readonly gaps: () => Promise<readonly string[]>
   /** Sessions in dynos of this host. */
   readonly inside: Inside
   /** The packed slug on this disk, for other hosts. Undefined: not here. */
@@ -86,6 +88,8 @@ const mirrorDays = 3650
 const buildSize = 'Performance-M'
 
 const buildsAtOnceMax = 16
+const mirrorUnused =
+  'MANIFOLD_BUILD_MIRROR is not used here: only builds in containers can be led to it (driver=process)'
 
 /** A processor and its memory for each. */
 export const buildsAtOnce = (cores = availableParallelism(), memoryBytes = totalmem()): number => {
@@ -179,6 +183,10 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const { store, objects, transport } = bus
   return {
     driver,
+    gaps: async () => [
+      ...(await driver.gaps()),
+      ...(settings.buildMirror === undefined || mirror !== undefined ? [] : [mirrorUnused]),
+    ],
     hub,
     shuttle,
     inside: openInside(driver),

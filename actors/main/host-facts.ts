@@ -15,7 +15,7 @@ export const hostFactsShape = is.obj({
   disks: is.arr(is.obj({ what: is.str, freeBytes: is.num, totalBytes: is.num })),
   /** Dynos that run in its engine. */
   dynos: is.arr(is.obj({ runId: is.str, appId: is.str, appName: is.str, dyno: is.str })),
-  /** What its engine cannot keep dynos from (Driver.gaps); older hosts say nothing of it. */
+  /** What its engine cannot do there, as keep dynos from something; older hosts say nothing of it. */
   gaps: is.opt(is.arr(is.str)),
   /** Names of the stacks that dynos here can be on; of a host that isolates, and has the role. */
   stacks: is.opt(is.arr(is.str)),

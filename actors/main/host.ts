@@ -43,7 +43,7 @@ export type Host = {
   /** Undefined: it has no control role. */
   readonly apiUrl: string | undefined
   readonly token: string
-  /** What dynos are not kept from on this machine, for the operator to know. */
+  /** What its engine cannot do on this machine, for the operator to know. */
   readonly gaps: readonly string[]
   /** A join URL for the next host, on a control host that is the only host there is. */
   readonly joinUrl: string | undefined
@@ -169,7 +169,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       version,
       home: settings.home,
       backups: paths.backups,
-      driver,
+      driver: { list: () => driver.list(), gaps: engine.gaps },
       ...(isOnStacks && { stacks: () => stacksIn(paths.stacks) }),
       now,
     })
@@ -296,7 +296,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     name,
     apiUrl: control && apiUrl,
     token,
-    gaps: does('dyno') ? await engine.driver.gaps() : [],
+    gaps: does('dyno') ? await engine.gaps() : [],
     joinUrl,
     isFirst,
     failed: failed.promise,

@@ -1,6 +1,6 @@
 /**
  * A whole platform of a user without any right: it says that nothing is isolated, at its start and in
- * `heroku ps`, and does the rest as ever.
+ * `heroku ps`, and which setting it cannot follow, and does the rest as ever.
  */
 import { join } from 'node:path'
 import t from 'tap'
@@ -22,9 +22,12 @@ while (my $client = $server->accept) {
 `
 
 t.test('a platform without root deploys, serves and restarts an app', { skip: whyNoNobody() }, async (t) => {
-  const platform = await startPlatform({}, nobody)
+  const platform = await startPlatform({ MANIFOLD_BUILD_MIRROR: '/srv/mirror' }, nobody)
   t.teardown(() => platform.dispose())
   t.match(platform.output(), /driver=process: apps run WITHOUT ISOLATION/)
+  t.match(platform.output(), /MANIFOLD_BUILD_MIRROR is not used here: only builds in containers/)
+  const { stdout: found } = await platform.sourced(`${process.cwd()}/bin/manifold doctor`)
+  t.match(found, /isolation .*MANIFOLD_BUILD_MIRROR is not used here/)
   const folder = join(platform.user, 'plain')
   writeApp(folder, { ...procfileApp('exec perl web.pl'), 'web.pl': server })
   await commitApp(platform, folder, 'first')
