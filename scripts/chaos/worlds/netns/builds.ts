@@ -9,6 +9,7 @@ import type { BuildStep } from '../../language.ts'
 import { OpFailed, type Builders } from '../../world.ts'
 import { filesOf } from '../app.ts'
 import { sendArchive } from './archives.ts'
+import { within } from './cluster.ts'
 import { sendPush } from './pushes.ts'
 import { mark, slowPack, type Read, type Site } from './sources.ts'
 
@@ -20,6 +21,7 @@ const packFiles = {
 }
 const programMode = 0o755
 const callMs = 10_000
+const upMsMax = 60_000
 const commitDigits = 8
 
 /** `close` ends the pushes that still go. */
@@ -52,6 +54,8 @@ export const buildersOf = (site: Site): Builders & { readonly close: () => void 
   return {
     begin: async (step) => {
       for (const name of cluster.names) offerPack(lab.seen(cluster.host(name).home))
+      // It may be on its way up again.
+      await within(upMsMax, `${step.via} to be up`, () => Promise.resolve(apis().includes(step.via)))
       const folder = sourceOf(step)
       const begun =
         step.by === 'push'
