@@ -11,7 +11,13 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { nuid } from 'nats'
-import { ObjectCorrupt, StoreUnavailable, type ObjectEntry, type Objects } from '../ports/store.ts'
+import {
+  ObjectCorrupt,
+  StoreUnavailable,
+  type ObjectEntry,
+  type ObjectName,
+  type Objects,
+} from '../ports/store.ts'
 import type { Connection } from './connection.ts'
 import { ensureStream } from './ensure.ts'
 import { inPortWords, isConflict, portError } from './failures.ts'
@@ -86,7 +92,7 @@ export const openObjects = async (connection: Connection, options: ObjectsOption
   }
   if (ensure) await inPortWords('open', ensureStream(place.js, config))
   return {
-    put: (name, source) => inPortWords(name, put(place, name, source)),
+    put: (name, source) => inPortWords(nameOf(name, ''), put(place, name, source)),
     async get(name) {
       const meta = await inPortWords(name, nearMetaOf(place, name))
       return meta === undefined || meta.deleted === true ? undefined : read(place, meta)
@@ -99,8 +105,10 @@ export const openObjects = async (connection: Connection, options: ObjectsOption
   }
 }
 
-const put = async (place: Place, name: string, source: AsyncIterable<Uint8Array>) => {
-  metaSubject(place, name)
+const nameOf = (name: ObjectName, sha256: string): string => (typeof name === 'string' ? name : name(sha256))
+
+const put = async (place: Place, name: ObjectName, source: AsyncIterable<Uint8Array>) => {
+  metaSubject(place, nameOf(name, ''))
   const id = nuid.next()
   const subject = `${place.root}.C.${id}`
   const hash = createHash('sha256')
@@ -129,8 +137,9 @@ const put = async (place: Place, name: string, source: AsyncIterable<Uint8Array>
     const sum = hash.digest()
     const digest = `SHA-256=${padded(sum)}`
     const options = { max_chunk_size: chunkBytes }
+    const sha256 = sum.toString('hex')
     await writeMeta(place, {
-      name,
+      name: nameOf(name, sha256),
       bucket: place.bucket,
       nuid: id,
       size,
@@ -139,11 +148,11 @@ const put = async (place: Place, name: string, source: AsyncIterable<Uint8Array>
       mtime: noTime,
       options,
     })
-    return { sha256: sum.toString('hex'), bytes: size }
+    return { sha256, bytes: size }
   } catch (error) {
     await Promise.all(underWay)
     // Unless the meta message may have been written, the chunks are nobody's.
-    const failed = portError(name, error)
+    const failed = portError(nameOf(name, ''), error)
     if (!(failed instanceof StoreUnavailable) || failed.applied === 'no') await discard(place, id)
     throw failed
   }
@@ -309,22 +318,20 @@ const padded = (bytes: Buffer): string => {
 }
 const unpadded = (text: string): string => text.replace(/=+$/, '')
 
+/** A copy, made once: the source may use its buffer again while a chunk is on its way. */
 async function* rechunk(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  let pieces: Uint8Array[] = []
+  let chunk = Buffer.allocUnsafeSlow(chunkBytes)
   let held = 0
-  for await (const piece of source) {
-    let rest = piece
-    while (held + rest.length >= chunkBytes) {
-      const cut = chunkBytes - held
-      yield Buffer.concat([...pieces, rest.subarray(0, cut)])
-      rest = rest.subarray(cut)
-      pieces = []
+  for await (const piece of source)
+    for (let at = 0; at < piece.length;) {
+      const part = piece.subarray(at, at + chunkBytes - held)
+      chunk.set(part, held)
+      at += part.length
+      held += part.length
+      if (held < chunkBytes) continue
+      yield chunk
+      chunk = Buffer.allocUnsafeSlow(chunkBytes)
       held = 0
     }
-    if (rest.length === 0) continue
-    // A copy: the source may use its buffer again while this one waits.
-    pieces.push(new Uint8Array(rest))
-    held += rest.length
-  }
-  if (held > 0) yield Buffer.concat(pieces)
+  if (held > 0) yield chunk.subarray(0, held)
 }

@@ -37,11 +37,14 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** What is named by its sum (sha256, hex) gets its name when all of it has passed. */
+export type ObjectName = string | ((sha256: string) => string)
+
 /** Large immutable things by name, verified by sha256 on reading. */
 export type Objects = {
   /** @returns sha256 in hex and size in bytes of what was stored */
   put(
-    name: string,
+    name: ObjectName,
     source: AsyncIterable<Uint8Array>,
   ): Promise<{ readonly sha256: string; readonly bytes: number }>
   /** Undefined when there is none. Throws `ObjectCorrupt` at the end of a stream whose sum is wrong. */

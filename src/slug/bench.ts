@@ -7,7 +7,7 @@
  * relative paths).
  */
 import { execFile } from 'node:child_process'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
@@ -127,15 +127,17 @@ export async function makeBench(options: BenchOptions): Promise<Bench> {
     handOver,
     say: (text) => emit(lineOpen ? `\n${text}` : text),
     async addPack(name, dir) {
+      // Its number is that of the call: several may be copied at once.
       const source = join(dirs.packs, String(packs.length))
-      await exec('cp', ['-a', dir, source])
-      // As Heroku does: some are kept without the bit. Files alone: a stranger's links may lead anywhere.
-      const scripts = ['-maxdepth', '1', '-type', 'f', '-exec', 'chmod', '0755', '{}', '+']
-      await exec('find', ['-P', join(source, 'bin'), ...scripts])
-      if (options.owner !== undefined)
-        await exec('chown', ['-R', '-h', `${options.owner.uid}:${options.owner.gid}`, source])
       const pack = { name, source, target: `/tmp/buildpack_${token}_${packs.length}` }
       packs.push(pack)
+      await exec('cp', ['-a', dir, source])
+      // As Heroku does: some are kept without the bit. Files alone: a stranger's links may lead anywhere.
+      const bin = join(source, 'bin')
+      const entries = (await lstat(bin)).isDirectory() ? await readdir(bin, { withFileTypes: true }) : []
+      for (const entry of entries) if (entry.isFile()) await chmod(join(bin, entry.name), 0o755)
+      if (options.owner !== undefined)
+        await exec('chown', ['-R', '-h', `${options.owner.uid}:${options.owner.gid}`, source])
       return pack
     },
     keepCache: () => keepCache(dirs.cache, options.cacheDir),

@@ -23,6 +23,8 @@ export type CompileOptions = Omit<BenchOptions, 'deadlineMs'> & {
   submodules?: readonly Submodule[]
   /** The file to write the slug to. */
   slugFile: string
+  /** Is given the slug piece by piece while it is packed; packing waits for it, and fails when it fails. */
+  onSlug?: (piece: Uint8Array) => Promise<void>
   /** As the app has them set; none: the default ones are asked in their order. */
   buildpacks: readonly string[]
   /** Names of the buildpacks that are asked when none is set. */
@@ -106,6 +108,7 @@ async function build(options: CompileOptions & BenchOptions): Promise<Compiled> 
   const packed = await pack(options.workDir, {
     file: options.slugFile,
     bytesMax,
+    ...(options.onSlug === undefined ? {} : { onFrame: options.onSlug }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   if (packed.bytes > bytesMax) throw new BuildFailure('TOO_LARGE', texts.tooLarge(packed.bytes, bytesMax))
@@ -138,8 +141,13 @@ const isFallback = (name: string, { fallbacks = [] }: CompileOptions): boolean =
 
 /** No buildpack is set: the first default one that fits builds. */
 async function buildDetected(bench: Bench, options: CompileOptions & BenchOptions): Promise<Pack[]> {
-  const packs: Pack[] = []
-  for (const name of options.defaults) packs.push(await fetchPack(bench, name, options))
+  const dirs: { readonly name: string; readonly dir: string }[] = []
+  for (const text of options.defaults) dirs.push(await fetchPack(text, bench, options))
+  const copies = await Promise.allSettled(dirs.map(({ name, dir }) => bench.addPack(name, dir)))
+  const failed = copies.find((each) => each.status === 'rejected')
+  // All are over by now: nothing more is written into what a failed build clears away.
+  if (failed !== undefined) throw failed.reason
+  const packs = copies.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
   const fits = await detectAll(bench, packs)
   const sure = fits.filter(({ pack }) => !isFallback(pack.name, options))
   const chosen = sure[0] ?? fits[0]
@@ -157,7 +165,8 @@ async function buildSet(
 ): Promise<Pack[]> {
   const packs: Pack[] = []
   for (const text of buildpacks) {
-    const pack = await fetchPack(bench, text, options)
+    const { name, dir } = await fetchPack(text, bench, options)
+    const pack = await bench.addPack(name, dir)
     const { fits, said } = await detect(bench, pack)
     if (!fits) throw new BuildFailure('NOT_COMPATIBLE', texts.notCompatible(text, said))
     await compileWith(bench, pack, packs, said)
@@ -166,7 +175,11 @@ async function buildSet(
   return packs
 }
 
-async function fetchPack(bench: Bench, text: string, options: CompileOptions & BenchOptions): Promise<Pack> {
+async function fetchPack(
+  text: string,
+  bench: Bench,
+  options: CompileOptions & BenchOptions,
+): Promise<{ readonly name: string; readonly dir: string }> {
   const name = buildpackName(text)
   const source = await parseBuildpack(text, options.findNamed)
   if (source === undefined) throw new BuildFailure('UNKNOWN_BUILDPACK', texts.unknownBuildpack(name))
@@ -178,5 +191,5 @@ async function fetchPack(bench: Bench, text: string, options: CompileOptions & B
     handOver: bench.handOver,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
-  return bench.addPack(name, dir)
+  return { name, dir }
 }

@@ -14,10 +14,12 @@ export const memoryObjects = (now = (): number => Date.now()): MemoryObjects => 
       const chunks: Uint8Array[] = []
       for await (const chunk of source) chunks.push(new Uint8Array(chunk))
       const bytes = Buffer.concat(chunks)
-      held.set(name, bytes)
+      const sha256 = createHash('sha256').update(bytes).digest('hex')
+      const full = typeof name === 'string' ? name : name(sha256)
+      held.set(full, bytes)
       revision += 1
-      put.set(name, { revision, putAtMs: now() })
-      return { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length }
+      put.set(full, { revision, putAtMs: now() })
+      return { sha256, bytes: bytes.length }
     },
     async get(name) {
       const bytes = held.get(name)

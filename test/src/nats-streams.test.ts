@@ -68,6 +68,9 @@ t.test('an object comes back as it was put, in memory that its size does not cha
   t.ok(count > 20 && peak < 40 * 1024 * 1024, `reading held ${(peak / 1e6).toFixed(1)} MB more at most`)
 
   t.equal(await objects.get('none'), undefined)
+  const byName = await objects.put((sha256) => `sum/${sha256}`, pieces(1_500_000, 9))
+  t.strictSame(await sumOf((await objects.get(`sum/${byName.sha256}`))!), byName, 'named by its sum')
+  await objects.remove(`sum/${byName.sha256}`)
   await objects.put('a/small', pieces(1, 2))
   await objects.put('a/empty', pieces(0, 3))
   t.strictSame(await sumOf((await objects.get('a/empty'))!), await sumOf(pieces(0, 3)))

@@ -2,7 +2,6 @@
  * Performs Builder: compiles in the sandbox, keeps the slug in the object store by its sum, and says
  * everything to the build's output stream in Heroku's words.
  */
-import { createReadStream } from 'node:fs'
 import { chmod, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -28,6 +27,7 @@ import { checkoutArchive } from './build-archive.ts'
 import { cacheOf } from './build-cache.ts'
 import { performBuildRecords } from './build-records.ts'
 import { asEffectFailure } from './names.ts'
+import { openSlugStore } from './slug-store.ts'
 import type { Vars, Vault } from './vault.ts'
 
 export type BuilderDeps = {
@@ -101,6 +101,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
     const workDir = join(home, 'builds', buildId)
     const slugFile = join(workDir, 'slug.tar.zst')
     const sandbox = deps.sandboxOf(stack)
+    const kept = openSlugStore(objects, slugObject)
     try {
       const config = await deps.vault.open(appId, args.configId)
       const compiled = await compile({
@@ -127,6 +128,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         },
         submodules: args.submodules,
         slugFile,
+        onSlug: kept.write,
         buildpacks: args.buildpacks,
         defaults: builtinNames,
         fallbacks: fallbackNames,
@@ -141,12 +143,11 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
       })
       // Both over before the folder is cleared away: a tree half cleared must not be moved into place.
       const [stored] = await Promise.allSettled([
-        objects.put(slugObject(compiled.sha256), createReadStream(slugFile)),
+        kept.end(),
         deps.seed(compiled.sha256, compiled.appDir, slugFile),
       ])
       if (stored.status === 'rejected') throw asEffectFailure(stored.reason)
-      const kept = stored.value
-      if (kept.sha256 !== compiled.sha256)
+      if (stored.value !== compiled.sha256)
         throw new EffectFailed('slug_changed', 'the slug changed while it was stored')
       if (compiled.bytes > compileLimits.slugBytesSoft)
         hub.write(buildId, texts.largeSlug(compiled.bytes, compileLimits.slugBytesSoft))
@@ -169,6 +170,7 @@ export const performBuilder = (deps: BuilderDeps): Effects => {
         },
       }
     } finally {
+      kept.drop()
       await removeTree(workDir)
       if (args.sourceDir !== '') await removeTree(args.sourceDir)
     }
