@@ -45,16 +45,18 @@ export async function parseBuildpack(text: string, find: FindNamed): Promise<Bui
 
 /** A git URL, which may name a branch, tag or commit after `#`, or a tgz. */
 export function parseAddress(text: string): BuildpackSource | undefined {
-  const [url = '', ref = ''] = text.split('#')
+  // Names of branches may hold it too.
+  const [url = '', ref = ''] = text.split(/#(.*)/s)
   if (!/^(https?|git|ssh|file):\/\/./.test(url) && !url.startsWith('/')) return undefined
   if (ref.startsWith('-')) return undefined
   return /\.(tgz|tar\.gz)(\?.*)?$/.test(url) ? { kind: 'tgz', url } : { kind: 'git', url, ref }
 }
 
+// A commit is no branch to clone by, and a repository of plain files (on a build mirror) has no shallow ones.
 const fetchGit = `set -e; cd "$1"
-if [ -z "$3" ]; then git clone -q --depth 1 -- "$2" pack
-elif ! git clone -q --depth 1 --branch "$3" -- "$2" pack 2>/dev/null; then
-  rm -rf pack; git clone -q -- "$2" pack; git -C pack checkout -q "$3"
+branch=(); [ -z "$3" ] || branch=(--branch "$3")
+if ! git clone -q --depth 1 "\${branch[@]}" -- "$2" pack 2>/dev/null; then
+  rm -rf pack; git clone -q -- "$2" pack; [ -z "$3" ] || git -C pack checkout -q "$3"
 fi
 git -C pack rev-parse HEAD > id
 rm -rf pack/.git; chmod 0755 pack/bin/*`
@@ -77,6 +79,8 @@ export type FetchOptions = {
   /** Directory of fetched buildpacks, shared by all builds. */
   store: string
   env: Readonly<Record<string, string>>
+  /** What the variables name, beside the buildpack's own. */
+  mounts: readonly Mount[]
   /** Makes a directory writable for the sandbox's user. */
   handOver: (dir: string) => Promise<void>
   signal?: AbortSignal
@@ -118,7 +122,7 @@ async function fetchOnce(
     argv: ['bash', '-c', script, 'fetch', target, url, source.kind === 'git' ? source.ref : ''],
     cwd: '/',
     env: { ...options.env, HOME: target, GIT_TERMINAL_PROMPT: '0' },
-    mounts: [{ source: part, target, mode: 'rw' }, ...beside],
+    mounts: [{ source: part, target, mode: 'rw' }, ...beside, ...options.mounts],
     onOutput: (bytes) => {
       said = (said + bytes.toString('utf8')).slice(-2000)
     },

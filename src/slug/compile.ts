@@ -188,6 +188,7 @@ async function fetchPack(
     name,
     store: options.buildpackStore,
     env: scriptEnvironment(options),
+    mounts: options.platform.mounts,
     handOver: bench.handOver,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })

@@ -7,7 +7,7 @@
  */
 import { chmod, lstat, mkdir, readdir, readlink, realpath } from 'node:fs/promises'
 import { dirname, join, normalize, sep } from 'node:path'
-import type { Sandbox } from './sandbox.ts'
+import type { Mount, Sandbox } from './sandbox.ts'
 
 export type SourceArchive = {
   /** Where to fetch it; undefined: it lies in `folder` as `source.tgz` already. */
@@ -21,6 +21,8 @@ export type FetchSourceOptions = {
   /** Scratch folder of this fetch alone, on the same file system as what is built; the caller removes it. */
   folder: string
   env: Readonly<Record<string, string>>
+  /** What the variables name, beside the folder. */
+  mounts: readonly Mount[]
   signal?: AbortSignal
   limits?: { archiveBytesMax?: number; unpackedBytesMax?: number; timeoutMs?: number }
 }
@@ -78,7 +80,7 @@ export async function fetchSource(archive: SourceArchive, options: FetchSourceOp
     argv: ['bash', '-c', script, 'source', ...words],
     cwd: '/',
     env: { ...options.env, HOME: target },
-    mounts: [{ source: folder, target, mode: 'rw' }],
+    mounts: [{ source: folder, target, mode: 'rw' }, ...options.mounts],
     onOutput: (bytes) => {
       said = (said + bytes.toString('utf8')).slice(-outputCharsMax)
     },

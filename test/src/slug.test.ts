@@ -161,6 +161,7 @@ t.test('a buildpack is known by name, registry form, git URL with a ref, or tgz'
     t.same(await parse(text), folder)
   t.equal(buildpackName(registry), 'heroku/nodejs')
   t.same(await parse('https://h/u/r#v1'), { kind: 'git', url: 'https://h/u/r', ref: 'v1' })
+  t.same(await parse('https://h/r.git#fix#9'), { kind: 'git', url: 'https://h/r.git', ref: 'fix#9' })
   t.same(await parse('https://h/x.tar.gz?a=b'), { kind: 'tgz', url: 'https://h/x.tar.gz?a=b' })
   t.same(await parse('/srv/x.tgz'), { kind: 'tgz', url: '/srv/x.tgz' })
   for (const bad of ['heroku/nope', '', 'ext::sh', 'https://h/r#--upload-pack=x', '-x'])

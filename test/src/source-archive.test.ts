@@ -32,7 +32,7 @@ const fetched = async (
   const folder = join(await scratch(t), 'source')
   await mkdir(folder)
   if (file !== undefined) await cp(file, join(folder, archiveFile))
-  return fetchSource(archive, { sandbox: localSandbox, folder, env, limits })
+  return fetchSource(archive, { sandbox: localSandbox, folder, env, mounts: [], limits })
 }
 
 t.test('a source is what its archive holds, without a folder around everything', async (t) => {
@@ -127,7 +127,7 @@ t.test('an address is fetched, followed and bounded; what it answers is said', a
   await t.rejects(
     fetchSource(
       { url: at('/endless') },
-      { sandbox: localSandbox, folder, env, signal: stop, limits: bounds },
+      { sandbox: localSandbox, folder, env, mounts: [], signal: stop, limits: bounds },
     ),
     { message: 'stopped' },
   )

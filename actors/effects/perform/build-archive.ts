@@ -33,5 +33,5 @@ export const checkoutArchive = async (
   const sha256 = checksum === null ? {} : { sha256: checksum.replace(/^SHA256:/i, '').toLowerCase() }
   const from = { ...(object === null ? { url } : {}), ...sha256 }
   const env = { LANG: 'C.UTF-8', ...platform.env, PATH: searchPath }
-  return fetchSource(from, { sandbox, folder, env, signal })
+  return fetchSource(from, { sandbox, folder, env, mounts: platform.mounts, signal })
 }
