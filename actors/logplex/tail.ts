@@ -6,7 +6,7 @@
  * history and live without gap or double; filters and counts are applied here.
  */
 import type { Stream } from '../../src/ports/stream.ts'
-import { historyLinesMax, unpackLines } from '../effects/perform/history.ts'
+import { historyLinesMax, unpackBatch } from '../effects/perform/history.ts'
 import type { Line } from '../protocols/channel.ts'
 import { lineMatches, type LineFilter } from './line.ts'
 
@@ -34,7 +34,7 @@ const linesPerBatch = 1_024
 type Numbered = { readonly id: number; readonly line: Line }
 
 const numbered = (sequence: number, bytes: Uint8Array): readonly Numbered[] =>
-  unpackLines(bytes).map((line, index) => ({ id: sequence * linesPerBatch + index, line }))
+  unpackBatch(bytes).lines.map((line, index) => ({ id: sequence * linesPerBatch + index, line }))
 
 export const openTail = (stream: Stream, options: TailOptions, reader: TailReader): Tail => {
   let isOpen = true

@@ -39,6 +39,11 @@ export const refusal = {
  */
 const unwritten = new Set([10_002, 10_008, 10_009, 10_023, 10_035, 10_039, 10_054, 10_076])
 
+/** A write that is refused unless this sequence is the last under its subject; 0: unless there is none. */
+export const onlyAfter = (sequence: number): Headers => ({
+  'Nats-Expected-Last-Subject-Sequence': String(sequence),
+})
+
 /** Whether a failed call certainly changed nothing. */
 export const isUndone = (error: unknown): boolean =>
   error instanceof RequestFailed

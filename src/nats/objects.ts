@@ -21,7 +21,7 @@ import {
 import type { Connection } from './connection.ts'
 import { ensureStream } from './ensure.ts'
 import { inPortWords, isConflict, portError } from './failures.ts'
-import { jetStream, mayPass, type JetStream, type StoredMessage } from './jetstream.ts'
+import { jetStream, mayPass, onlyAfter, type JetStream, type StoredMessage } from './jetstream.ts'
 import { nearest } from './nearest.ts'
 import { pull } from './pull.ts'
 
@@ -160,7 +160,7 @@ const put = async (place: Place, name: ObjectName, source: AsyncIterable<Uint8Ar
 
 const metaHeaders = (sequence: number, ttl?: string): Record<string, string> => ({
   'Nats-Rollup': 'sub',
-  'Nats-Expected-Last-Subject-Sequence': String(sequence),
+  ...onlyAfter(sequence),
   ...(ttl === undefined ? {} : { 'Nats-TTL': ttl }),
 })
 

@@ -10,7 +10,7 @@ import { StoreUnavailable, type Entry, type Store } from '../ports/store.ts'
 import type { Connection } from './connection.ts'
 import { ensureStream } from './ensure.ts'
 import { inPortWords, isConflict } from './failures.ts'
-import { jetStream, JetStreamRefused, type JetStream, type StoredMessage } from './jetstream.ts'
+import { jetStream, JetStreamRefused, onlyAfter, type JetStream, type StoredMessage } from './jetstream.ts'
 import { filterOf, keyOf, subjectOf } from './keys.ts'
 import { nearest } from './nearest.ts'
 import { pull } from './pull.ts'
@@ -33,7 +33,6 @@ const valueBytesMaxDefault = 1024 * 1024
 const timeoutMsDefault = 5_000
 const peekMsMax = 300
 const markerHeaders: Headers = { 'KV-Operation': 'DEL', 'Nats-TTL': '1h' }
-const expectedHeader = 'Nats-Expected-Last-Subject-Sequence'
 const nothing = new Uint8Array(0)
 
 /** Opens the bucket; makes it when there is none. @throws StoreUnavailable */
@@ -46,7 +45,7 @@ export const openStore = async (connection: Connection, options: StoreOptions): 
     await inPortWords('open', ensureStream(js, streamConfig(stream, root, replicas, valueBytesMax)))
   const write = async (key: string, value: Uint8Array, expected: number): Promise<number> => {
     assert(value.length <= valueBytesMax, `${key}: ${value.length} bytes are more than ${valueBytesMax}`)
-    return js.append(subjectOf(root, key), value, { [expectedHeader]: String(expected) })
+    return js.append(subjectOf(root, key), value, onlyAfter(expected))
   }
   return {
     async get(key) {
@@ -66,7 +65,7 @@ export const openStore = async (connection: Connection, options: StoreOptions): 
     },
     update: (key, value, revision) => inPortWords(key, write(key, value, revision)),
     async remove(key, revision) {
-      const expected = revision === undefined ? {} : { [expectedHeader]: String(revision) }
+      const expected = revision === undefined ? {} : onlyAfter(revision)
       await inPortWords(key, js.append(subjectOf(root, key), nothing, { ...markerHeaders, ...expected }))
     },
     list: (prefix) => inPortWords(prefix, listAll(js, stream, root, prefix)),

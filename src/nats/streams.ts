@@ -12,7 +12,7 @@ import type { Following, Recorded, Stream } from '../ports/stream.ts'
 import { guarded, type Connection } from './connection.ts'
 import { ensureStream } from './ensure.ts'
 import { inPortWords } from './failures.ts'
-import { jetStream, JetStreamRefused, type JetStream } from './jetstream.ts'
+import { jetStream, JetStreamRefused, onlyAfter, type JetStream } from './jetstream.ts'
 import { shardOf } from './keys.ts'
 import { toToken } from './names.ts'
 import { pull } from './pull.ts'
@@ -58,8 +58,10 @@ export const openStream = async (connection: Connection, options: StreamOptions)
   if (options.ensure !== false) await inPortWords(name, ensureStream(js, config))
   const subjectOf = (key: string): string => `${name}.${shardOf(key)}.${toToken(key)}`
   return {
-    append: (key, bytes) => inPortWords(key, js.append(subjectOf(key), bytes)),
-    read: (key, fromSequence) => inPortWords(key, readAll(js, name, subjectOf(key), fromSequence)),
+    append: (key, bytes, after) =>
+      inPortWords(key, js.append(subjectOf(key), bytes, after === undefined ? {} : onlyAfter(after))),
+    read: (key, fromSequence, bytesMax) =>
+      inPortWords(key, readAll(js, name, subjectOf(key), fromSequence, bytesMax)),
     follow: (key, onMessage, fromSequence) => follow(js, name, subjectOf(key), onMessage, fromSequence),
     async trim(key, belowSequence) {
       await inPortWords(key, js.call(`STREAM.PURGE.${name}`, { filter: subjectOf(key), seq: belowSequence }))
@@ -70,10 +72,19 @@ export const openStream = async (connection: Connection, options: StreamOptions)
   }
 }
 
-const readAll = async (js: JetStream, stream: string, subject: string, fromSequence = 1) => {
+const readAll = async (
+  js: JetStream,
+  stream: string,
+  filter: string,
+  fromSequence = 1,
+  bytesMax = Number.POSITIVE_INFINITY,
+) => {
   const messages: Recorded[] = []
-  for await (const { sequence, bytes } of pull(js, { stream, filter: subject, fromSequence })) {
+  let total = 0
+  for await (const { sequence, bytes } of pull(js, { stream, filter, fromSequence })) {
     messages.push({ sequence, bytes })
+    total += bytes.length
+    if (total >= bytesMax) break
   }
   return messages
 }

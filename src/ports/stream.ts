@@ -5,10 +5,16 @@
 export type Recorded = { readonly sequence: number; readonly bytes: Uint8Array }
 export type Following = { readonly close: () => void }
 export type Stream = {
-  /** @returns its sequence, once it is stored. @throws StoreUnavailable */
-  readonly append: (key: string, bytes: Uint8Array) => Promise<number>
-  /** What is kept under a key from a sequence on (the first there is when left out), oldest first. */
-  readonly read: (key: string, fromSequence?: number) => Promise<readonly Recorded[]>
+  /**
+   * @param after the sequence that is the last one under the key (0: there is none); left out: any
+   * @returns its sequence, once it is stored. @throws StoreConflict, StoreUnavailable
+   */
+  readonly append: (key: string, bytes: Uint8Array, after?: number) => Promise<number>
+  /**
+   * What is kept under a key from a sequence on (the first there is when left out), oldest first.
+   * @param bytesMax no more is read once there is as much
+   */
+  readonly read: (key: string, fromSequence?: number, bytesMax?: number) => Promise<readonly Recorded[]>
   /**
    * Calls back with each message from `fromSequence` on (left out: those still to come), in order and once
    * each, until closed. What was trimmed before it could be read is skipped: sequences of a key need not be

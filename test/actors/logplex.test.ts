@@ -6,17 +6,21 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { performHistory, packLines } from '../../actors/effects/perform/history.ts'
+import { packBatch, performHistory, unpackBatch } from '../../actors/effects/perform/history.ts'
 import { channel } from '../../actors/logplex/channel.ts'
 import { formatLine, formatTime, lineMatches } from '../../actors/logplex/line.ts'
 import { createShuttle, microseconds } from '../../actors/logplex/shuttle.ts'
 import { openTail, type TailOptions } from '../../actors/logplex/tail.ts'
+import type { StoredBatch } from '../../actors/effects/history.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import { openStream } from '../../src/nats/streams.ts'
+import type { Effects } from '../../src/ports/effects.ts'
+import { StoreUnavailable } from '../../src/ports/store.ts'
 import { logStart, type Driver, type LogBatch, type LogCursor } from '../../src/oci/driver.ts'
 import { openBus } from '../kit/bus.ts'
 import { drive } from '../kit/drive.ts'
 import { scratch } from '../kit/files.ts'
+import { perform } from '../kit/perform.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(120_000)
@@ -242,11 +246,11 @@ t.test('a tail gives the past and then what comes, each line once, and resumes b
   const write = async (batches: number): Promise<void> => {
     for (let at = 0; at < batches; at++) {
       const lines = Array.from({ length: 1 + (at % 3) }, () => line(String(next++)))
-      await stream.append('a1', packLines(lines))
+      await stream.append('a1', packBatch({ first: 0, lines }))
     }
   }
   await write(30)
-  await stream.append('other', packLines([line('of another app')]))
+  await stream.append('other', packBatch({ first: 0, lines: [line('of another app')] }))
   const past = collect(stream, {})
   await until(() => past.state.ended, { what: 'the end of the past' })
   t.strictSame(
@@ -278,9 +282,12 @@ t.test('a tail gives the past and then what comes, each line once, and resumes b
   const filtered = collect(stream, { tail: true, lines: 2, filter: { source: 'heroku', process: 'web' } })
   await stream.append(
     'a1',
-    packLines([line('app'), line('site', { source: 'heroku', process: 'website.1' })]),
+    packBatch({
+      first: 0,
+      lines: [line('app'), line('site', { source: 'heroku', process: 'website.1' })],
+    }),
   )
-  await stream.append('a1', packLines([line('wanted', { source: 'heroku' })]))
+  await stream.append('a1', packBatch({ first: 0, lines: [line('wanted', { source: 'heroku' })] }))
   await until(() => filtered.got.length > 0, { what: 'the line that fits' })
   t.strictSame(filtered.got, ['wanted'])
   live.tail.close()
@@ -314,6 +321,54 @@ t.test('the kept history is cut to its last lines, seldom, and goes with its app
   await (again['history.drop'] as (args: object) => Promise<void>)({ appId: 'a1' })
   t.strictSame(await stream.read('a1'), [])
   t.equal((await stream.read('other')).length, 1)
+})
+
+t.test('lines have their numbers for good, whoever stores them and whatever answers are lost', async (t) => {
+  const stream = await historyOf(t)
+  const faults: Error[] = []
+  const faulty: typeof stream = {
+    ...stream,
+    append: async (...args) => {
+      const sequence = await stream.append(...args)
+      const fault = faults.shift()
+      if (fault !== undefined) throw fault
+      return sequence
+    },
+  }
+  const [one, other] = [performHistory(faulty), performHistory(stream)]
+  const append = (effects: Effects, ...texts: string[]) =>
+    perform<StoredBatch>(effects, 'history.append', { appId: 'a1', lines: texts.map((text) => line(text)) })
+  t.match(await append(one, '0', '1'), { first: 0, count: 2, after: 0 })
+  const second = await append(other, '2')
+  t.match(second, { first: 2, count: 1 })
+  const third = await append(one, '3', '4')
+  t.match(third, { first: 3, count: 2, after: second.sequence }, 'it did not know of the second')
+  faults.push(new StoreUnavailable('no answer', 'unknown'))
+  await t.rejects(append(one, '5'), { code: 'store_unavailable' })
+  const again = await append(one, '5')
+  t.match(again, { first: 5, count: 1, after: third.sequence })
+  faults.push(new StoreUnavailable('no answer', 'unknown'))
+  await t.rejects(append(one, '6'), { code: 'store_unavailable' })
+  await append(other, '7')
+  t.match(await append(one, '8'), { first: 8, count: 1 })
+  t.same(await perform(other, 'history.end', { appId: 'a1' }), { sequence: again.sequence + 3, line: 9 })
+  const { batches } = await perform<{ batches: StoredBatch[] }>(other, 'history.read', {
+    appId: 'a1',
+    after: second.sequence,
+    bytesMax: 1_000_000,
+  })
+  t.same(
+    batches.flatMap(({ bytes }) => unpackBatch(bytes).lines.map(textOf)),
+    ['3', '4', '5', '6', '7', '8'],
+  )
+  t.same(
+    batches.map(({ first }) => first),
+    [3, 5, 6, 7, 8],
+  )
+  t.match(batches[0], { ...third })
+  const few = { appId: 'a1', after: 0, bytesMax: 1 }
+  t.match(await perform(other, 'history.read', few), { batches: { length: 1 } })
+  t.same(await perform(other, 'history.end', { appId: 'a2' }), { sequence: 0, line: 0 })
 })
 
 t.test('a history that cannot be read is said once, and not to who has gone', async (t) => {

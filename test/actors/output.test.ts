@@ -3,7 +3,7 @@
  * any host shows from its first line to its end; over a real nats-server.
  */
 import t, { type Test } from 'tap'
-import { packLines } from '../../actors/effects/perform/history.ts'
+import { packBatch } from '../../actors/effects/perform/history.ts'
 import { readOutput } from '../../actors/logplex/output.ts'
 import { createShuttle, shipmentOf, type Deliver } from '../../actors/logplex/shuttle.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
@@ -45,7 +45,7 @@ const stored = async (t: Test) => {
   const keys: string[] = []
   const deliver: Deliver = async (key, _source, _seq, lines) => {
     keys.push(key)
-    await stream.append(key, packLines(lines))
+    await stream.append(key, packBatch({ first: 0, lines }))
   }
   return { stream, deliver, keys }
 }
