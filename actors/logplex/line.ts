@@ -2,25 +2,12 @@
  * One log line as people and the stock CLI read it: `2026-11-23T02:53:10.425123+00:00 app[web.1]: text`.
  * Pure.
  */
+import { formatTime } from '../../src/syslog/time.ts'
 import type { Line } from '../protocols/channel.ts'
 
+export { formatTime } from '../../src/syslog/time.ts'
+
 const decoder = new TextDecoder('utf-8', { fatal: false })
-
-let cachedMs = -1
-let cachedText = ''
-
-/**
- * `2026-11-23T02:53:10.425123+00:00`: exact microseconds. The millisecond's text is kept: lines come in
- * bursts.
- */
-export const formatTime = (atUs: number): string => {
-  const ms = Math.floor(atUs / 1000)
-  if (ms !== cachedMs) {
-    cachedMs = ms
-    cachedText = new Date(ms).toISOString().slice(0, 23)
-  }
-  return `${cachedText}${String(atUs - ms * 1000).padStart(3, '0')}+00:00`
-}
 
 /** Bytes that are no UTF-8 become U+FFFD: only in this view, never in what is kept. */
 export const formatLine = (line: Line): string =>
