@@ -6,8 +6,8 @@
  * - logplex, in HTTP bodies: `LEN <PRI>1 TIME host SOURCE PROC - TEXT\n`: without STRUCTURED-DATA, not even
  *   its nil, as every receiver of it expects.
  *
- * A frame ends in one LF, which is counted: receivers of HTTP bodies split them by lines. All other bytes of a
- * text are carried as they are.
+ * A frame ends in one LF, which is counted: receivers of HTTP bodies split them by lines. All other bytes of
+ * a text are carried as they are.
  */
 import assert from 'node:assert/strict'
 import type { LogMessage } from './message.ts'

@@ -179,8 +179,8 @@ const textStart = (frame: Buffer, from: number, end: number): number => {
 const registeredIds = new Set(['timeQuality', 'origin', 'meta'])
 
 /**
- * Behind the SD-ELEMENT that begins at `from`; NaN when it is none. An id that no RFC knows, without parameters,
- * is none: `[INFO] ready` is what many write where STRUCTURED-DATA was left out.
+ * Behind the SD-ELEMENT that begins at `from`; NaN when it is none. An id that no RFC knows, without
+ * parameters, is none: `[INFO] ready` is what many write where STRUCTURED-DATA was left out.
  */
 const elementEnd = (frame: Buffer, from: number, end: number): number => {
   let at = nameEnd(frame, from + 1, end)
