@@ -23,7 +23,7 @@ const doors: arrow.Doors = {
   node: 'not imported',
   ssh2: /^src\/ssh\/server\.ts$/,
   typebox: /^src\/runtime\/schema\.ts$/,
-  undici: /^src\/peers\/client\.ts$/,
+  undici: /^src\/(?:peers\/client|syslog\/http-link)\.ts$/,
   yaml: /^src\/slug\/release-yaml\.ts$/,
   '@types/node': 'not imported',
   'fast-check': /^test\//,

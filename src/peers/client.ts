@@ -1,5 +1,5 @@
 /**
- * What this host asks of others over HTTPS (contract.ts). The only door to undici.
+ * What this host asks of others over HTTPS (contract.ts). A door to undici.
  *
  * A peer is known by its name: whatever address it has at the moment, its certificate must be of our
  * authority and bear that name. Every wait has a bound, and every failure is a `PeerFailed`.
