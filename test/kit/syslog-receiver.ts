@@ -7,32 +7,43 @@ import type { Identity } from './drains.ts'
 export type SyslogReceiver = {
   readonly port: number
   /** Open and closed, in their order. */
-  readonly connections: readonly { readonly socket: Socket; readonly bytes: () => Buffer }[]
+  readonly connections: readonly Connection[]
+}
+
+type Connection = {
+  readonly socket: Socket
+  readonly bytes: () => Buffer
+  /** Without a farewell, of TLS neither. */
+  readonly reset: () => void
 }
 
 type Options = {
   readonly identity?: Identity
   /** What it does with a connection, before reading from it. */
-  readonly onConnection?: (socket: Socket) => void
+  readonly onConnection?: (connection: Connection) => void
 }
 
 export const startSyslogReceiver = async (
   t: Test,
   { identity, onConnection }: Options = {},
 ): Promise<SyslogReceiver> => {
-  const connections: { socket: Socket; bytes: () => Buffer }[] = []
+  const connections: Connection[] = []
+  const below = new Map<number | undefined, Socket>()
   const take = (socket: Socket): void => {
     const chunks: Buffer[] = []
-    connections.push({ socket, bytes: () => Buffer.concat(chunks) })
+    const reset = (): void => void (below.get(socket.remotePort) ?? socket).resetAndDestroy()
+    const connection = { socket, bytes: () => Buffer.concat(chunks), reset }
+    connections.push(connection)
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-    onConnection?.(socket)
+    onConnection?.(connection)
   }
   const server =
     identity === undefined
-      ? createServer({ allowHalfOpen: true }, take)
-      : createTlsServer({ cert: identity.certificate, key: identity.key, allowHalfOpen: true }, take)
+      ? createServer(take)
+      : createTlsServer({ cert: identity.certificate, key: identity.key }, take)
   server.on('tlsClientError', () => {})
+  server.on('connection', (socket: Socket) => below.set(socket.remotePort, socket))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     for (const { socket } of connections) socket.destroy()
