@@ -6,7 +6,7 @@
  * Lost with the activation: who waits for an answer. What they wait for is finished all the same.
  */
 import { heroku } from '../config/heroku.ts'
-import { actor, type AskCtx, type Caller } from '../src/runtime/index.ts'
+import { actor, ref, type AskCtx, type Caller } from '../src/runtime/index.ts'
 import {
   appRecordSchema,
   nameFrom,
@@ -19,23 +19,16 @@ import {
   type AppRecord,
   type Name,
 } from './app/record.ts'
+import * as drains from './app/drains.ts'
 import * as endpoints from './app/endpoints.ts'
 import * as saga from './app/saga.ts'
+import { settle, wait, type State } from './app/waiting.ts'
 import { Certificates } from './effects/certificates.ts'
 import { App } from './protocols/app.ts'
+import { Channel } from './protocols/channel.ts'
 
-/**
- * `a` null: no such app. Waiting callers by what they wait for: `create`, `destroy`, or the name being
- * claimed.
- */
-type State = {
-  readonly a: AppRecord | null
-  readonly waiting: ReadonlyMap<string, readonly Caller[]>
-}
 type Self = saga.Self
 type Refusing = Pick<AskCtx<typeof App, unknown>, 'refuseCaller'>
-
-const callersMax = 16
 
 export const app = actor(App, {
   mailbox: { capacity: 1_000, overflow: 'reject' },
@@ -162,11 +155,47 @@ export const app = actor(App, {
       ctx.reply(domain)
       return become(s, a, ctx)
     },
+    addDrain(s, { url }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      const made = drains.add(s.a, url, { id: ctx.uuid(), token: `d.${ctx.uuid()}`, now: ctx.now })
+      if ('reason' in made) {
+        ctx.refuseCaller('invalid_params', made.reason)
+        return s
+      }
+      saga.openDrain(made.a, made.drain.id, ctx)
+      return become({ ...s, waiting: wait(s, made.drain.id, ctx.caller) }, made.a, ctx)
+    },
+    removeDrain(s, { drain }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      const found = drains.drainIn(s.a.app, drain)
+      if (found === undefined) {
+        ctx.refuseCaller('not_found', "Couldn't find that log drain.")
+        return s
+      }
+      saga.closeDrain(found.id, ctx)
+      ctx.tell(ref(Channel, ctx.self.key), { type: 'drainsChanged' })
+      ctx.reply(found)
+      return become(s, drains.remove(s.a, found, ctx.now), ctx)
+    },
+    drains(s, _, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      ctx.reply({ ids: drains.drainsOf(s.a.app).map(({ id }) => id) })
+      return s
+    },
+    drainOpened(s, { id }, ctx) {
+      const found = s.a && drains.drainIn(s.a.app, id)
+      if (s.a?.phase !== 'live' || found == null) return s
+      ctx.tell(ref(Channel, ctx.self.key), { type: 'drainsChanged' })
+      const answered = settle(s, id, (caller) => ctx.answer(caller, found))
+      return become(answered, drains.opened(s.a, id), ctx)
+    },
+    drainClosed: (s, { id }, ctx) => (s.a?.phase === 'live' ? become(s, drains.closed(s.a, id), ctx) : s),
     destroy(s, _, ctx) {
       if (s.a === null || s.a.phase === 'creating') return gone(s, ctx)
       const waiting = wait(s, 'destroy', ctx.caller)
       if (s.a.phase === 'destroying') return { ...s, waiting }
-      const a: AppRecord = { ...s.a, phase: 'destroying' }
+      const closing = [...(s.a.closing ?? []), ...drains.drainsOf(s.a.app).map(({ id }) => id)]
+      const a: AppRecord = { ...s.a, phase: 'destroying', opening: [], closing }
       saga.destroyStep(a, saga.destroySteps[0], ctx)
       return become({ ...s, waiting }, a, ctx)
     },
@@ -234,17 +263,6 @@ const kept = <T>(
   if (outcome.former !== null) ctx.run(Certificates.remove({ appId: ctx.self.key, pairId: outcome.former }))
   ctx.reply(outcome.answer)
   return become(s, a, ctx)
-}
-
-const wait = (s: State, what: string, caller: Caller): State['waiting'] =>
-  new Map(s.waiting).set(what, [...(s.waiting.get(what) ?? []), caller].slice(-callersMax))
-
-/** Takes the waiting callers of one thing out, each to be answered. */
-const settle = (s: State, what: string, tell: (caller: Caller) => void): State => {
-  s.waiting.get(what)?.forEach(tell)
-  const waiting = new Map(s.waiting)
-  waiting.delete(what)
-  return { ...s, waiting }
 }
 
 const become = (s: State, a: AppRecord | null, ctx: Self): State => {
@@ -338,6 +356,12 @@ const stepped = (s: State, step: string, ctx: Self): State => {
   if (s.a === null) return s
   if (s.a.phase === 'creating') return created(s, s.a, step, ctx)
   if (s.a.phase !== 'destroying' || s.a.releasing.length > 0) return s
+  const left = (s.a.closing ?? []).slice(1)
+  if (step === 'drains' && left.length > 0) {
+    const a = { ...s.a, closing: left }
+    saga.destroyStep(a, 'drains', ctx)
+    return become(s, a, ctx)
+  }
   const next = saga.destroySteps[saga.destroySteps.findIndex((one) => one === step) + 1]
   if (next !== undefined) {
     saga.destroyStep(s.a, next, ctx)

@@ -9,6 +9,7 @@ import { dyno } from './dyno.ts'
 import { formation } from './formation.ts'
 import { host } from './host.ts'
 import { channel } from './logplex/channel.ts'
+import { drain } from './logplex/drain.ts'
 import { placement } from './placement.ts'
 import { releases } from './releases.ts'
 import { shard } from './router/shard.ts'
@@ -39,6 +40,8 @@ export const hostTree = ({ roles, buildsAtOnce = 1 }: HostRoles = everyRole): Tr
       ...(roles.includes('control') ? [child('placement', placement, null)] : []),
       // Lost: lines that were not in the history yet.
       keyed(channel, { role: 'logplex' }),
+      // Lost: nothing; the frame under way may be sent twice.
+      keyed(drain, { role: 'logplex' }),
       keyed(releases),
       formations,
       keyed(app),

@@ -78,6 +78,8 @@ export const heroku = {
   descriptionCharsMax: 500,
   commandCharsMax: 4_096,
   domainsMax: 1_000,
+  /** Of an app (devcenter "Limits"). */
+  drainsMax: 5,
   /** Each with the names of its certificate: what one record holds with ease. */
   sniEndpointsMax: 25,
   buildpacksMax: 20,

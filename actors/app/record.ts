@@ -13,6 +13,9 @@ export const appRecordSchema = is.obj({
   claiming: is.arr(nameSchema),
   /** Given up, not yet known to be free. */
   releasing: is.arr(nameSchema),
+  /** Drains that are not surely open yet, and those that are not surely closed, by id. */
+  opening: is.opt(is.arr(is.str)),
+  closing: is.opt(is.arr(is.str)),
   /** When what the route shows changed last, and up to when the formation knows it. */
   changedAt: is.int,
   shownAt: is.int,
@@ -30,7 +33,12 @@ export const without = (names: readonly Name[], gone: Name): Name[] =>
 
 /** Something must happen yet, whoever waits for it. */
 export const unfinished = (a: AppRecord): boolean =>
-  a.phase !== 'live' || a.claiming.length > 0 || a.releasing.length > 0 || a.shownAt < a.changedAt
+  a.phase !== 'live' ||
+  a.claiming.length > 0 ||
+  a.releasing.length > 0 ||
+  (a.opening ?? []).length > 0 ||
+  (a.closing ?? []).length > 0 ||
+  a.shownAt < a.changedAt
 
 /** The record with its route-relevant part changed: the formation must hear of it. */
 export const shown = (a: AppRecord, change: Partial<AppView>, now: number): AppRecord => {

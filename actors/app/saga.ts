@@ -12,6 +12,7 @@ import { Names } from '../effects/names.ts'
 import { Vault } from '../effects/vault.ts'
 import type { App } from '../protocols/app.ts'
 import { Channel } from '../protocols/channel.ts'
+import { Drain } from '../protocols/drain.ts'
 import { Formation } from '../protocols/formation.ts'
 import { Releases } from '../protocols/releases.ts'
 import { certificatesOf } from './endpoints.ts'
@@ -23,7 +24,15 @@ export const createSteps = ['releases', 'formation'] as const
 /**
  * Dynos first: nothing may run without a record. The names go last, when nobody else could meet what is left.
  */
-export const destroySteps = ['formation', 'releases', 'builder', 'vault', 'certificates', 'history'] as const
+export const destroySteps = [
+  'formation',
+  'releases',
+  'builder',
+  'vault',
+  'certificates',
+  'drains',
+  'history',
+] as const
 
 const stepTimeoutMs = 10_000
 /** Dynos have 30 s to end. */
@@ -36,6 +45,10 @@ const remindMs = 30_000
 export const resume = (a: AppRecord, ctx: Self): void => {
   for (const name of a.claiming) claim(a, name, ctx)
   for (const name of a.releasing) release(name, ctx)
+  if (a.phase === 'live') {
+    for (const id of a.opening ?? []) openDrain(a, id, ctx)
+    for (const id of a.closing ?? []) closeDrain(id, ctx)
+  }
   if (a.phase === 'creating' && a.claiming.length === 0) createStep(a, createSteps[0], ctx)
   if (a.phase === 'destroying' && a.releasing.length === 0) destroyStep(a, destroySteps[0], ctx)
   if (a.phase === 'live' && a.shownAt < a.changedAt) show(a, ctx)
@@ -81,6 +94,23 @@ export const show = (a: AppRecord, ctx: Self): void => {
   )
 }
 
+export const openDrain = (a: AppRecord, id: string, ctx: Self): void => {
+  const found = a.app.drains?.find((one) => one.id === id)
+  if (found === undefined) return
+  const { url, token } = found
+  const open = { type: 'open', appId: ctx.self.key, url, token } as const
+  ctx.ask(ref(Drain, id), open, stepTimeoutMs, () => ({ type: 'drainOpened', id }), failed('drain'))
+}
+
+export const closeDrain = (id: string, ctx: Self): void =>
+  ctx.ask(
+    ref(Drain, id),
+    { type: 'close' },
+    stepTimeoutMs,
+    () => ({ type: 'drainClosed', id }),
+    failed('drain'),
+  )
+
 export const createStep = (a: AppRecord, step: (typeof createSteps)[number], ctx: Self): void => {
   const done = () => ({ type: 'stepped', step }) as const
   const { name: appName, owner } = a.app
@@ -94,7 +124,7 @@ export const createStep = (a: AppRecord, step: (typeof createSteps)[number], ctx
   }
 }
 
-export const destroyStep = (_: AppRecord, step: (typeof destroySteps)[number], ctx: Self): void => {
+export const destroyStep = (a: AppRecord, step: (typeof destroySteps)[number], ctx: Self): void => {
   const done = () => ({ type: 'stepped', step }) as const
   const id = ctx.self.key
   switch (step) {
@@ -113,6 +143,13 @@ export const destroyStep = (_: AppRecord, step: (typeof destroySteps)[number], c
     case 'certificates':
       ctx.run(Certificates.drop({ appId: id }), done, failed(step))
       return
+    case 'drains': {
+      // One after the other: the step is done again for each.
+      const [drain] = a.closing ?? []
+      if (drain === undefined) ctx.tell(ctx.self, { type: 'stepped', step })
+      else ctx.ask(ref(Drain, drain), { type: 'close' }, stepTimeoutMs, done, failed(step))
+      return
+    }
     case 'history':
       ctx.tell(ref(Channel, id), { type: 'drop' })
       ctx.run(History.drop({ appId: id }), done, failed(step))

@@ -1,19 +1,7 @@
 /** The kept lines of an app: a stream of batches, and what follows it live. */
-import { effect, is, type Static } from '../../src/runtime/index.ts'
+import { effect } from '../../src/runtime/index.ts'
 import type { Line } from '../protocols/channel.ts'
-
-/** A batch as it is kept. Numbers of lines are an app's own and grow by one a line, as long as any is kept. */
-export const storedBatchShape = is.obj({
-  sequence: is.int,
-  /** The sequence of the batch before it; 0: there was none. */
-  after: is.int,
-  /** The number of its first line. */
-  first: is.int,
-  count: is.int,
-  /** Its lines, packed. */
-  bytes: is.bytes,
-})
-export type StoredBatch = Static<typeof storedBatchShape>
+import type { StoredBatch } from '../protocols/log-batch.ts'
 
 export const History = {
   /** Durable when it resolves. */

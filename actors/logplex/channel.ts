@@ -8,8 +8,10 @@
  */
 import { actor, ref, type Ctx } from '../../src/runtime/index.ts'
 import { History } from '../effects/history.ts'
+import { App } from '../protocols/app.ts'
 import { Channel, type Line } from '../protocols/channel.ts'
-import { formatTime } from './line.ts'
+import { Drain } from '../protocols/drain.ts'
+import { overflowLine } from './codes.ts'
 import { countIn, isRepeat, noReceipts, receive, receiveAgain, settle, type Receipts } from './receipts.ts'
 
 type State = {
@@ -26,6 +28,9 @@ type State = {
   readonly leaving: number
   /** Of the lines here, those that nobody says again. */
   readonly loose: ReadonlySet<Line>
+  /** Ids of the app's drains; undefined: not known yet, or being asked for anew. */
+  readonly drains: readonly string[] | undefined
+  readonly isAsking: boolean
 }
 type Self = Ctx<typeof Channel>
 
@@ -37,8 +42,8 @@ const batchLinesMax = 500
 const batchBytesMax = 256 * 1024
 const retryMsMin = 100
 const retryMsMax = 5_000
-
-const encoder = new TextEncoder()
+const askTimeoutMs = 5_000
+const askAgainMs = 1_000
 
 export const channel = actor(Channel, {
   mailbox: { capacity: 1_000, overflow: 'drop-oldest' },
@@ -53,6 +58,8 @@ export const channel = actor(Channel, {
     receipts: noReceipts,
     leaving: 0,
     loose: new Set(),
+    drains: undefined,
+    isAsking: false,
   }),
   receive: {
     write(s, { lines }, ctx) {
@@ -79,8 +86,9 @@ export const channel = actor(Channel, {
         ? forgotten
         : answerSettled({ ...forgotten, leaving: 0 }, forgotten.leaving, ctx)
     },
-    appended(s, { batch }, ctx) {
+    appended(s, { batch, stored: kept }, ctx) {
       if (batch !== s.batch) return s
+      for (const id of s.drains ?? []) ctx.tell(ref(Drain, id), { type: 'stored', batch: kept })
       const loose = s.loose.size === 0 ? s.loose : new Set(s.buffer.filter((line) => s.loose.has(line)))
       const stored = { ...s, inFlight: [], failures: 0, leaving: 0, loose }
       return append(answerSettled(stored, s.leaving, ctx), ctx)
@@ -93,11 +101,23 @@ export const channel = actor(Channel, {
       ctx.after('retry', waitMs, { type: 'retry', batch })
       return { ...s, failures }
     },
+    drainsChanged: (s, _, ctx) => askForDrains({ ...s, drains: undefined, isAsking: false }, ctx),
+    drains(s, { ids }, ctx) {
+      // What was stored meanwhile they find by themselves.
+      for (const id of ids) ctx.tell(ref(Drain, id), { type: 'look' })
+      return { ...s, drains: ids, isAsking: false }
+    },
+    drainsUnknown(s, { isGone }, ctx) {
+      if (isGone) return { ...s, drains: [], isAsking: false }
+      ctx.after('ask', askAgainMs, { type: 'ask' })
+      return s
+    },
+    ask: (s, _, ctx) => (s.drains === undefined ? askForDrains({ ...s, isAsking: false }, ctx) : s),
     retry: (s, { batch }, ctx) => (batch === s.batch && s.inFlight.length > 0 ? send(s, s.inFlight, ctx) : s),
   },
   moved(s, ctx) {
     let lines = [...s.inFlight, ...s.buffer].filter((line) => s.loose.has(line))
-    if (s.dropped > 0) lines.push(overflowLine(s, ctx.now * 1000))
+    if (s.dropped > 0) lines.push(overflow(s, ctx))
     while (lines.length > 0) {
       const { taken } = batchOf(lines)
       ctx.tell(ref(Channel, ctx.self.key), { type: 'write', lines: lines.slice(0, taken) })
@@ -135,7 +155,7 @@ const countDrop = (s: State, count: number, sinceUs: number): State => ({
 /** Starts the next append when none is under way: what was lost is said first, where it was lost. */
 const append = (s: State, ctx: Self): State => {
   if (s.inFlight.length > 0 || (s.buffer.length === 0 && s.dropped === 0)) return s
-  const losses = s.dropped > 0 ? [overflowLine(s, ctx.now * 1000)] : []
+  const losses = s.dropped > 0 ? [overflow(s, ctx)] : []
   const { taken, bytes } = batchOf(s.buffer)
   const lines = [...losses, ...s.buffer.slice(0, taken)]
   const rest = { buffer: s.buffer.slice(taken), bufferBytes: s.bufferBytes - bytes }
@@ -160,18 +180,27 @@ const send = (s: State, lines: readonly Line[], ctx: Self): State => {
   const { batch } = s
   ctx.run(
     History.append({ appId: ctx.self.key, lines }),
-    () => ({ type: 'appended', batch }),
+    (stored) => ({ type: 'appended', batch, stored }),
     (error) => ({ type: 'appendFailed', batch, reason: error.message }),
   )
-  return s
+  return askForDrains(s, ctx)
 }
 
-/** Production's text of L10 with the channel in the drain's place. */
-const overflowLine = (s: State, atUs: number): Line => ({
-  atUs,
-  source: 'heroku',
-  process: 'logplex',
-  text: encoder.encode(
-    `Error L10 (output buffer overflow): ${s.dropped} messages dropped since ${formatTime(s.droppedSinceUs)}.`,
-  ),
-})
+/** Nothing waits for it: drains read what they were not told. */
+const askForDrains = (s: State, ctx: Self): State => {
+  if (s.drains !== undefined || s.isAsking) return s
+  ctx.ask(
+    ref(App, ctx.self.key),
+    { type: 'drains' },
+    askTimeoutMs,
+    ({ ids }) => ({ type: 'drains', ids: [...ids] }),
+    (failure) => ({
+      type: 'drainsUnknown',
+      isGone: failure.kind === 'refused' && failure.code === 'not_found',
+    }),
+  )
+  return { ...s, isAsking: true }
+}
+
+const overflow = ({ dropped, droppedSinceUs }: State, ctx: Self): Line =>
+  overflowLine({ count: dropped, sinceUs: droppedSinceUs }, ctx.now * 1000)

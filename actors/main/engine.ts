@@ -14,6 +14,7 @@ import { createOutputHub, type OutputHub } from '../../src/output/hub.ts'
 import type { Driver } from '../../src/oci/driver.ts'
 import { openOciDriver } from '../../src/oci/oci.ts'
 import { openProcessDriver } from '../../src/oci/process.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { Effects } from '../../src/ports/effects.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
@@ -23,6 +24,7 @@ import { findNpm, platformNode } from '../../src/slug/platform-node.ts'
 import { openMirror, type MirrorOptions } from '../../src/slug/mirror.ts'
 import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { buildsUnderWay } from '../effects/perform/build-records.ts'
+import { openSink } from '../../src/syslog/sink.ts'
 import { performBuilder } from '../effects/perform/builder.ts'
 import type { LostBuilds } from '../lost-builds.ts'
 import { performCensus } from '../effects/perform/census.ts'
@@ -30,6 +32,7 @@ import { dynosReady, limitsOf, performContainer, slugsInUse } from '../effects/p
 import { openInside, type Inside } from '../effects/perform/container/inside.ts'
 import { createSlugs } from '../effects/perform/container/slugs.ts'
 import { newestRoot, wholeMachine, type StackRoot } from '../effects/perform/container/stacks.ts'
+import { performDrains } from '../effects/perform/drains.ts'
 import { performFleet } from '../effects/perform/fleet.ts'
 import { performHistory } from '../effects/perform/history.ts'
 import { performNames } from '../effects/perform/names.ts'
@@ -67,6 +70,7 @@ export type EngineDeps = {
   readonly certificates: Certificates
   readonly rendezvous: Rendezvous
   readonly random: Random
+  readonly clock: Clock
   readonly now: () => number
   readonly log: Log
   readonly appUrl: (appName: string) => string
@@ -202,6 +206,10 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
       ...performRoutes(transport),
       ...performUsage(store, now),
       ...performHistory(bus.history),
+      ...performDrains({
+        openSink: (address) => openSink(address, { clock: deps.clock, random: () => random.next() }),
+        now,
+      }),
       ...performContainer({
         ...deps,
         driver,

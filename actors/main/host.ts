@@ -144,6 +144,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     certificates,
     rendezvous,
     random,
+    clock,
     now,
     log,
     appUrl,

@@ -35,6 +35,17 @@ export const endpointShape = is.obj({
 })
 export type EndpointView = Static<typeof endpointShape>
 
+/** Where the log is sent on to. */
+export const drainShape = is.obj({
+  id: is.str,
+  /** `d.<uuid>`: how its receiver knows it. */
+  token: is.str,
+  url: is.str,
+  createdAt: is.int,
+  updatedAt: is.int,
+})
+export type DrainView = Static<typeof drainShape>
+
 export const appShape = is.obj({
   id: is.str,
   name: is.str,
@@ -50,6 +61,8 @@ export const appShape = is.obj({
   domains: is.arr(domainShape),
   /** Absent in records of before there were certificates. */
   endpoints: is.opt(is.arr(endpointShape)),
+  /** Absent in records of before there were drains. */
+  drains: is.opt(is.arr(drainShape)),
   /** Names of config/features.ts, sorted. */
   features: is.arr(is.str),
   repoBytes: is.orNull(is.int),
@@ -87,6 +100,12 @@ export const App = protocol('app', 1, {
   /** Another certificate under the same name; connections that are open keep theirs. */
   changeEndpoint: ask({ endpoint: is.str, pair: pairShape }, endpointShape),
   removeEndpoint: ask({ endpoint: is.str }, endpointShape),
+  /** Answered once lines go there. `invalid_params`: it has that one, or as many as there may be. */
+  addDrain: ask({ url: is.str }, drainShape),
+  /** `drain`: its id, token or URL. Answered once it is on record that nothing goes there any more. */
+  removeDrain: ask({ drain: is.str }, drainShape),
+  /** From Channel. */
+  drains: ask({}, is.obj({ ids: is.arr(is.str) })),
   /** Stops everything, gives the names back, removes every record; answered when done. */
   destroy: ask({}, appShape),
   /** From Build: what the last build found. */
@@ -105,6 +124,8 @@ export const App = protocol('app', 1, {
   claimed: tell({ name: is.str }),
   claimFailed: tell({ name: is.str, code: is.str, reason: is.str }),
   releasedName: tell({ name: is.str }),
+  drainOpened: tell({ id: is.str }),
+  drainClosed: tell({ id: is.str }),
   shown: tell({ at: is.int }),
   stepped: tell({ step: is.str }),
   stepFailed: tell({ step: is.str, reason: is.str }),

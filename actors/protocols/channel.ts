@@ -1,5 +1,6 @@
 /** Channel: the log stream of one app. Keyed by app id. */
 import { ask, is, protocol, tell, type Static } from '../../src/runtime/index.ts'
+import { storedBatchShape } from './log-batch.ts'
 
 /**
  * One line without its LF. `at` is microseconds since 1970 (as text keeps them); bytes as the source wrote
@@ -25,8 +26,13 @@ export const Channel = protocol('channel', 1, {
   deliver: ask({ source: is.str, seq: is.int, lines: is.arr(lineShape) }, is.obj({})),
   /** The app is gone: forget its history. */
   drop: tell({}),
+  /** From App: it has other drains now. */
+  drainsChanged: tell({}),
   /** Own results. */
-  appended: tell({ batch: is.int }),
+  drains: tell({ ids: is.arr(is.str) }),
+  drainsUnknown: tell({ isGone: is.bool }),
+  appended: tell({ batch: is.int, stored: storedBatchShape }),
   appendFailed: tell({ batch: is.int, reason: is.str }),
   retry: tell({ batch: is.int }),
+  ask: tell({}),
 })

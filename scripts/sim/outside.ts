@@ -75,7 +75,8 @@ export const simOutside = (random: SeededRandom): Outside => {
           await soon()
           const said = batch.map((line) => `${line.source}[${line.process}]: ${decoder.decode(line.text)}`)
           lines.set(appId, [...(lines.get(appId) ?? []), ...said].slice(-linesMax))
-          return { seq: ++seq }
+          const sequence = ++seq
+          return { sequence, after: sequence - 1, first: 0, count: batch.length, bytes: new Uint8Array() }
         },
         'routes.announce': async ({ route }: { route: Route }, cancelled: AbortSignal) => {
           await soon()

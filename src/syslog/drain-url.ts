@@ -1,7 +1,7 @@
 /**
  * A drain's address out of its URL, with all that a sink needs of it: `syslog://host[:601]`,
- * `syslog+tls://host[:6514]`, `http://…`, `https://…`. The fragment `#insecure` takes a receiver's certificate
- * as it is. Pure.
+ * `syslog+tls://host[:6514]`, `http://…`, `https://…`. The fragment `#insecure` takes a receiver's
+ * certificate as it is. Pure.
  */
 
 export type DrainScheme = keyof typeof portsByDefault

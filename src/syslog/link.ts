@@ -1,6 +1,6 @@
 /**
- * What a sink and its connections agree on: a connection to a receiver, of whatever protocol, and what comes of
- * a batch.
+ * What a sink and its connections agree on: a connection to a receiver, of whatever protocol, and what comes
+ * of a batch.
  */
 import type { DrainAddress } from './drain-url.ts'
 import type { SinkLimits } from './limits.ts'

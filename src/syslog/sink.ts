@@ -1,6 +1,7 @@
 /**
- * Where a drain's messages leave: one connection, opened by the first batch and kept while it serves, one batch
- * in flight. It tries each batch once: what comes of it, and whether it is tried again, is for whoever sends.
+ * Where a drain's messages leave: one connection, opened by the first batch and kept while it serves, one
+ * batch in flight. It tries each batch once: what comes of it, and whether it is tried again, is for whoever
+ * sends.
  */
 import assert from 'node:assert/strict'
 import type { DrainAddress } from './drain-url.ts'

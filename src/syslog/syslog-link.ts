@@ -1,6 +1,6 @@
 /**
- * A connection to a syslog receiver, over TCP or TLS. Nothing there is acknowledged: the most that can be known
- * of a batch is that the kernel has taken it while the receiver had not closed.
+ * A connection to a syslog receiver, over TCP or TLS. Nothing there is acknowledged: the most that can be
+ * known of a batch is that the kernel has taken it while the receiver had not closed.
  */
 import type { Socket } from 'node:net'
 import { dial } from './dial.ts'

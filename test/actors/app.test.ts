@@ -169,6 +169,8 @@ t.test('an app is destroyed step by step, its names last', (t) => {
   next.done('builder.drop')
   next.done('vault.drop')
   next.done('certificates.drop')
+  t.match(next.told.at(-1), { message: { type: 'stepped', step: 'drains' } })
+  next.send({ type: 'stepped', step: 'drains' })
   next.done('history.drop')
   t.same(
     next.ran.map((ran) => ran.name),

@@ -6,21 +6,18 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { packBatch, performHistory, unpackBatch } from '../../actors/effects/perform/history.ts'
+import { packBatch } from '../../actors/effects/perform/history.ts'
 import { channel } from '../../actors/logplex/channel.ts'
 import { formatLine, formatTime, lineMatches } from '../../actors/logplex/line.ts'
 import { createShuttle, microseconds } from '../../actors/logplex/shuttle.ts'
 import { openTail, type TailOptions } from '../../actors/logplex/tail.ts'
-import type { StoredBatch } from '../../actors/effects/history.ts'
+import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import { openStream } from '../../src/nats/streams.ts'
-import type { Effects } from '../../src/ports/effects.ts'
-import { StoreUnavailable } from '../../src/ports/store.ts'
 import { logStart, type Driver, type LogBatch, type LogCursor } from '../../src/oci/driver.ts'
 import { openBus } from '../kit/bus.ts'
 import { drive } from '../kit/drive.ts'
 import { scratch } from '../kit/files.ts'
-import { perform } from '../kit/perform.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(120_000)
@@ -57,6 +54,14 @@ t.test('a filter takes a type or one process, never a name that only begins alik
   t.notOk(lineMatches(line('x', { process: 'website.1' }), { process: 'web' }))
 })
 
+const bytes = new Uint8Array()
+const stored = (sequence: number): StoredBatch => ({
+  sequence,
+  after: sequence - 1,
+  first: 0,
+  count: 1,
+  bytes,
+})
 type Appended = { readonly args: { readonly lines: readonly Line[] } }
 
 t.test('a channel appends one batch at a time, in order, and tries again until it is kept', async (t) => {
@@ -84,10 +89,10 @@ t.test('a channel appends one batch at a time, in order, and tries again until i
   t.equal(waits.at(-1), 5_000, 'back-off has an end')
   t.equal(driven.logs.length, 1, 'said once an outage')
   driven.fire('retry')
-  driven.done('history.append', { seq: 1 })
+  driven.done('history.append', stored(1))
   t.strictSame(open(), [['2', '3', '4', '5']])
   driven.send({ type: 'retry', batch: 1 })
-  driven.send({ type: 'appended', batch: 1 })
+  driven.send({ type: 'appended', batch: 1, stored: stored(1) })
   t.equal(open().length, 1, 'late words on an earlier batch change nothing')
   driven.send({ type: 'drop' })
   t.match(driven.ran.at(-1), { name: 'history.drop', args: { appId: 'a1' } })
@@ -109,10 +114,10 @@ t.test(
     driven.failed('history.append', 'store_unavailable')
     driven.fire('retry')
     t.strictSame(driven.replies, [])
-    driven.done('history.append', { seq: 1 })
+    driven.done('history.append', stored(1))
     t.equal(driven.replies.length, 1, 'the first')
     t.strictSame((driven.ran[0] as unknown as Appended).args.lines.map(textOf), ['between', 'b', 'c', 'd'])
-    driven.done('history.append', { seq: 2 })
+    driven.done('history.append', stored(2))
     t.equal(driven.replies.length, 4, 'the others, and the repeat')
     deliver(10, 'a')
     t.equal(driven.replies.length, 5, 'stored long ago: answered at once')
@@ -124,7 +129,7 @@ t.test(
     deliver(50, ...Array.from({ length: 5_100 }, () => 'x'))
     deliver(60, 'f')
     for (let tries = 0; driven.ran.length > 0 && tries < 100; tries++)
-      driven.done('history.append', { seq: 3 + tries })
+      driven.done('history.append', stored(3 + tries))
     t.equal(driven.replies.length, 9, 'what was dropped and said is settled too')
   },
 )
@@ -147,7 +152,7 @@ t.test('a channel accounts for every line: kept, said to be dropped, or still he
       for (const text of ran?.args.lines.map(textOf) ?? [])
         if (lossOf(text) > 0) reported += lossOf(text)
         else kept.push(Number(text))
-      if (ran !== undefined) driven.done('history.append', { seq: 1 })
+      if (ran !== undefined) driven.done('history.append', stored(1))
     }
     const fail = (): void => {
       if (driven.ran.length === 0) return
@@ -194,8 +199,8 @@ t.test('a channel that moves hands over what no source says again, and what it k
   t.equal(lossOf(handed()[3] ?? ''), 3)
   driven.clear()
   driven.fire('retry')
-  driven.done('history.append', { seq: 1 })
-  driven.done('history.append', { seq: 2 })
+  driven.done('history.append', stored(1))
+  driven.done('history.append', stored(2))
   driven.moved()
   t.same(handed(), [], 'all is kept')
   t.end()
@@ -206,7 +211,7 @@ t.test('a buffer full of bytes drops its oldest lines and says so where they wer
   const big = (name: string): Line => line(name + 'x'.repeat(1024 * 1024))
   driven.send({ type: 'write', lines: [line('first')] })
   for (const name of ['a', 'b', 'c', 'd', 'e']) driven.send({ type: 'write', lines: [big(name)] })
-  driven.done('history.append', { seq: 1 })
+  driven.done('history.append', stored(1))
   const { lines } = (driven.ran[0] as unknown as Appended).args
   t.equal(lossOf(textOf(lines[0]!)), 2)
   t.match(lines[0], { source: 'heroku', process: 'logplex' })
@@ -296,79 +301,6 @@ t.test('a tail gives the past and then what comes, each line once, and resumes b
   await until(() => resumed.got.at(-1) === String(next - 1), { what: 'the other to go on' })
   t.equal(live.got.length, had, 'a closed tail is silent')
   for (const { tail } of [resumed, filtered]) tail.close()
-})
-
-t.test('the kept history is cut to its last lines, seldom, and goes with its app', async (t) => {
-  const stream = await historyOf(t)
-  const append = performHistory(stream)['history.append'] as (
-    args: object,
-    signal?: AbortSignal,
-  ) => Promise<{ seq: number }>
-  let next = 0
-  const batch = (): readonly Line[] => Array.from({ length: 400 }, () => line(String(next++)))
-  await append({ appId: 'other', lines: [line('x')] })
-  for (let at = 0; at < 7; at++) await append({ appId: 'a1', lines: batch() })
-  t.equal((await stream.read('a1')).length, 7, 'not yet twice as many as are kept')
-  const again = performHistory(stream)
-  await (again['history.append'] as typeof append)({ appId: 'a1', lines: batch() })
-  const kept = collect(stream, {})
-  await until(() => kept.state.ended, { what: 'the past' })
-  t.equal((await stream.read('a1')).length, 4, 'a new performer counts what it finds')
-  t.strictSame(
-    kept.got,
-    Array.from({ length: 1_500 }, (_, at) => String(next - 1_500 + at)),
-  )
-  await (again['history.drop'] as (args: object) => Promise<void>)({ appId: 'a1' })
-  t.strictSame(await stream.read('a1'), [])
-  t.equal((await stream.read('other')).length, 1)
-})
-
-t.test('lines have their numbers for good, whoever stores them and whatever answers are lost', async (t) => {
-  const stream = await historyOf(t)
-  const faults: Error[] = []
-  const faulty: typeof stream = {
-    ...stream,
-    append: async (...args) => {
-      const sequence = await stream.append(...args)
-      const fault = faults.shift()
-      if (fault !== undefined) throw fault
-      return sequence
-    },
-  }
-  const [one, other] = [performHistory(faulty), performHistory(stream)]
-  const append = (effects: Effects, ...texts: string[]) =>
-    perform<StoredBatch>(effects, 'history.append', { appId: 'a1', lines: texts.map((text) => line(text)) })
-  t.match(await append(one, '0', '1'), { first: 0, count: 2, after: 0 })
-  const second = await append(other, '2')
-  t.match(second, { first: 2, count: 1 })
-  const third = await append(one, '3', '4')
-  t.match(third, { first: 3, count: 2, after: second.sequence }, 'it did not know of the second')
-  faults.push(new StoreUnavailable('no answer', 'unknown'))
-  await t.rejects(append(one, '5'), { code: 'store_unavailable' })
-  const again = await append(one, '5')
-  t.match(again, { first: 5, count: 1, after: third.sequence })
-  faults.push(new StoreUnavailable('no answer', 'unknown'))
-  await t.rejects(append(one, '6'), { code: 'store_unavailable' })
-  await append(other, '7')
-  t.match(await append(one, '8'), { first: 8, count: 1 })
-  t.same(await perform(other, 'history.end', { appId: 'a1' }), { sequence: again.sequence + 3, line: 9 })
-  const { batches } = await perform<{ batches: StoredBatch[] }>(other, 'history.read', {
-    appId: 'a1',
-    after: second.sequence,
-    bytesMax: 1_000_000,
-  })
-  t.same(
-    batches.flatMap(({ bytes }) => unpackBatch(bytes).lines.map(textOf)),
-    ['3', '4', '5', '6', '7', '8'],
-  )
-  t.same(
-    batches.map(({ first }) => first),
-    [3, 5, 6, 7, 8],
-  )
-  t.match(batches[0], { ...third })
-  const few = { appId: 'a1', after: 0, bytesMax: 1 }
-  t.match(await perform(other, 'history.read', few), { batches: { length: 1 } })
-  t.same(await perform(other, 'history.end', { appId: 'a2' }), { sequence: 0, line: 0 })
 })
 
 t.test('a history that cannot be read is said once, and not to who has gone', async (t) => {

@@ -13,7 +13,7 @@ import {
   syslogFrames,
 } from '../../src/syslog/frame.ts'
 import type { LogMessage } from '../../src/syslog/message.ts'
-import { FrameParser, parseMessage } from '../../src/syslog/parse.ts'
+import { FrameParser, parseMessage } from '../kit/syslog-parse.ts'
 
 const atUs = 1_700_000_000_123_456
 const token = 'd.8ec095b4-8960-39fa-b948-e9e21f27f5de'

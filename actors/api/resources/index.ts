@@ -9,6 +9,7 @@ import { builds } from './builds.ts'
 import { catalog } from './catalog.ts'
 import { configVars } from './config-vars.ts'
 import { domains } from './domains.ts'
+import { drains } from './drains.ts'
 import { dynos } from './dynos.ts'
 import { features } from './features.ts'
 import { formation } from './formation.ts'
@@ -39,6 +40,7 @@ const table: readonly Endpoint[] = [
   ...domains,
   ...sniEndpoints,
   ...logs,
+  ...drains,
   ...catalog,
   ...hosts,
   ...usage,

@@ -1,9 +1,6 @@
-/**
- * Log sessions: an address at which the log can be read. Drains come with their own issue: there are
- * none.
- */
+/** Log sessions: an address at which the log can be read. */
 import { is } from '../../../src/runtime/index.ts'
-import { created, endpoint, ok } from '../endpoint.ts'
+import { created, endpoint } from '../endpoint.ts'
 import { timeText } from '../shapes/common.ts'
 import { thisApp } from './app-of.ts'
 
@@ -43,11 +40,5 @@ export const logs = [
       const address = `${edge.settings.apiUrl}/logs/${session.token}?srv=${second}`
       return created({ created_at: at, id: session.id, logplex_url: address, updated_at: at })
     },
-  }),
-  endpoint({
-    name: 'log-drains.list',
-    http: { method: 'GET', path: '/apps/:app/log-drains' },
-    summary: 'Log drains of an app: there are none',
-    run: async (request, edge) => ok((await thisApp(request, edge)) && []),
   }),
 ]

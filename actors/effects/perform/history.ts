@@ -15,7 +15,7 @@ import { StoreConflict, StoreUnavailable } from '../../../src/ports/store.ts'
 import type { Stream } from '../../../src/ports/stream.ts'
 import { decode, encode } from '../../../src/runtime/codec.ts'
 import type { Line } from '../../protocols/channel.ts'
-import type { StoredBatch } from '../history.ts'
+import type { StoredBatch } from '../../protocols/log-batch.ts'
 import { asEffectFailure } from './names.ts'
 
 /** Heroku keeps 1,500 lines an app for a week (devcenter "Logging"). */

@@ -1,0 +1,77 @@
+/** Log drains: where an app's log is sent on to. */
+import { DrainUrlInvalid, parseDrainUrl } from '../../../src/syslog/drain-url.ts'
+import { is, ref } from '../../../src/runtime/index.ts'
+import { App, type AppView, type DrainView } from '../../protocols/app.ts'
+import { Drain } from '../../protocols/drain.ts'
+import { created, endpoint, ok, type Request } from '../endpoint.ts'
+import { invalid, notFound } from '../errors.ts'
+import { cut, list } from '../range.ts'
+import { drainBody, type DrainState } from '../shapes/drain.ts'
+import { thisApp } from './app-of.ts'
+
+const resource = 'log_drain'
+/** Whose state is not known by then is shown without. */
+const stateTimeoutMs = 2_000
+
+export const drains = [
+  endpoint({
+    name: 'log-drains.list',
+    http: { method: 'GET', path: '/apps/:app/log-drains' },
+    summary: 'Log drains of an app, and how it is with each',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const page = cut(app.drains ?? [], request.range, { url: ({ url }) => url, id: ({ id }) => id })
+      return list(page, await Promise.all(page.items.map((one) => shown(request, app, one))))
+    },
+  }),
+  endpoint({
+    name: 'log-drains.info',
+    http: { method: 'GET', path: '/apps/:app/log-drains/:drain' },
+    summary: 'One log drain, by URL, token or id',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      return ok(await shown(request, app, pick(app, request.params.drain)))
+    },
+  }),
+  endpoint({
+    name: 'log-drains.create',
+    http: { method: 'POST', path: '/apps/:app/log-drains' },
+    summary: 'Send the log on to a URL',
+    body: is.obj({ url: is.str }),
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const url = request.body.url.trim()
+      try {
+        parseDrainUrl(url)
+      } catch (error) {
+        throw error instanceof DrainUrlInvalid ? invalid(error.message) : error
+      }
+      const made = await request.ask(ref(App, app.id), { type: 'addDrain', url }, { resource })
+      return created(drainBody(made, app, null))
+    },
+  }),
+  endpoint({
+    name: 'log-drains.delete',
+    http: { method: 'DELETE', path: '/apps/:app/log-drains/:drain' },
+    summary: 'Send the log there no more',
+    async run(request, edge) {
+      const app = await thisApp(request, edge)
+      const found = pick(app, request.params.drain)
+      await request.ask(ref(App, app.id), { type: 'removeDrain', drain: found.id }, { resource })
+      return ok(drainBody(found, app, null))
+    },
+  }),
+]
+
+const pick = (app: AppView, which: string): DrainView => {
+  const found = app.drains?.find(({ id, token, url }) => [id, token, url].includes(which))
+  if (found === undefined) throw notFound(resource)
+  return found
+}
+
+const shown = async (request: Request, app: AppView, drain: DrainView): Promise<object> => {
+  const state: DrainState | null = await request
+    .ask(ref(Drain, drain.id), { type: 'state' }, { resource, timeoutMs: stateTimeoutMs })
+    .catch(() => null)
+  return drainBody(drain, app, state)
+}

@@ -1,0 +1,28 @@
+/** A log drain as the Platform API shows it, with how it is: which Heroku does not show. */
+import type { AppView, DrainView } from '../../protocols/app.ts'
+import type { DrainState } from '../../protocols/drain.ts'
+import { named, timeText } from './common.ts'
+
+export type { DrainState }
+
+/** @param state null: not known now */
+export const drainBody = (drain: DrainView, app: AppView, state: DrainState | null): object => ({
+  addon: null,
+  app: named(app),
+  created_at: timeText(drain.createdAt),
+  id: drain.id,
+  token: drain.token,
+  updated_at: timeText(drain.updatedAt),
+  url: drain.url,
+  ...(state === null
+    ? {}
+    : {
+        delivery: {
+          state: state.state,
+          lag: state.lag,
+          dropped: state.dropped,
+          reason: state.reason,
+          delivered_at: state.deliveredAt === null ? null : timeText(state.deliveredAt),
+        },
+      }),
+})

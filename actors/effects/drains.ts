@@ -1,0 +1,42 @@
+/** Sending an app's lines to where one of its drains leads. */
+import { effect } from '../../src/runtime/index.ts'
+import type { StoredBatch } from '../protocols/log-batch.ts'
+
+export type Shipment = {
+  /** The drain's id: its connection is kept under it. */
+  readonly id: string
+  readonly url: string
+  readonly token: string
+  /** Oldest first. */
+  readonly batches: readonly StoredBatch[]
+  /** So many lines of the first batch are there already. */
+  readonly skip: number
+  /** Exactly so many lines: a frame that is sent again is the same. Null: as many as a frame takes. */
+  readonly count: number | null
+  /** Said before them: lines that are lost. */
+  readonly loss: { readonly count: number; readonly sinceUs: number } | null
+}
+
+/** The first `count` lines, when the first and when the last of them was written. */
+type Part = { readonly count: number; readonly sinceUs: number; readonly untilUs: number }
+
+/** What became of them. */
+export type Shipped =
+  | (Part & { readonly kind: 'delivered' })
+  /** The receiver does not want them, now or ever. */
+  | (Part & { readonly kind: 'refused'; readonly status: number })
+  /** They may be wanted later. */
+  | {
+      readonly kind: 'failed'
+      readonly count: number
+      readonly reason: string
+      /** Where it leads, fit to be shown, when the receiver is not who it says it is. */
+      readonly certificate: string | null
+      readonly retryAfterMs: number | null
+    }
+
+export const Drains = {
+  send: effect<Shipment, Shipped>('drains.send'),
+  /** Ends its connection. */
+  close: effect<{ id: string }, void>('drains.close'),
+}

@@ -1,0 +1,92 @@
+/** The log drains of an app: open before they are answered, closed for sure, and gone with the app. */
+import t from 'tap'
+import { app } from '../../actors/app.ts'
+import { drive } from '../kit/drive.ts'
+
+const by = { id: 'u1', email: 'me@example.com' }
+const url = 'syslog://logs.example.com:601'
+
+const live = () => {
+  const a = drive(app, { key: 'app-1', args: undefined })
+  a.send({ type: 'create', name: 'demo', owner: by, region: 'here', stack: 'heroku-24' })
+  a.done('names.claim')
+  a.answered('open', {})
+  a.answered('open', {})
+  return a.clear()
+}
+const again = (a: ReturnType<typeof live>) => drive(app, { key: 'app-1', args: undefined, saved: a.saved()! })
+const added = (a: ReturnType<typeof live>, which = url): string => {
+  a.send({ type: 'addDrain', url: which })
+  a.answered('open', {})
+  return (a.replies.at(-1) as { value: { id: string } }).value.id
+}
+
+t.test('a drain is answered once lines go there, and is opened by whoever comes after a crash', (t) => {
+  const a = live()
+  a.send({ type: 'addDrain', url })
+  t.equal(a.replies.length, 0)
+  t.match(a.asked, [{ to: { to: 'drain' }, message: { type: 'open', appId: 'app-1', url, token: /^d\./ } }])
+  a.askFailed('open', { kind: 'nobody', reason: 'no host' })
+  a.fire('resume')
+  t.ok(a.reminders.has('resume'))
+  const next = again(a)
+  t.match(next.asked, [{ message: { type: 'open', url } }])
+  next.answered('open', {})
+  t.notOk(next.reminders.has('resume'))
+  a.answered('open', {})
+  const { value } = a.replies.at(-1) ?? {}
+  t.match(value, { url, token: /^d\.[0-9a-f-]+$/ })
+  t.match(a.told.at(-1), { to: { to: 'channel', key: 'app-1' }, message: { type: 'drainsChanged' } })
+  t.match(a.send({ type: 'drains' }), { value: { ids: [(value as { id: string }).id] } })
+  t.match(a.send({ type: 'info' }), { value: { drains: [value] } })
+  t.end()
+})
+
+t.test('a drain is added once, and not more of them than Heroku takes', (t) => {
+  const a = live()
+  added(a)
+  t.match(a.send({ type: 'addDrain', url }), {
+    refused: { code: 'invalid_params', reason: 'Url has already been taken' },
+  })
+  for (const port of [1, 2, 3, 4]) added(a, `syslog://logs.example.com:${port}`)
+  t.match(a.send({ type: 'addDrain', url: 'syslog://logs.example.com:5' }), {
+    refused: { reason: 'You have already added the maximum number of drains allowed' },
+  })
+  t.end()
+})
+
+t.test('a drain is removed by id, token or URL, and closed even when that has to be said again', (t) => {
+  const a = live()
+  const id = added(a)
+  t.match(a.send({ type: 'removeDrain', drain: 'other' }), { refused: { code: 'not_found' } })
+  t.match(a.send({ type: 'removeDrain', drain: url }), { value: { id } })
+  t.match(a.told.at(-1), { to: { to: 'channel' }, message: { type: 'drainsChanged' } })
+  t.match(a.send({ type: 'drains' }), { value: { ids: [] } })
+  a.askFailed('close', { kind: 'unknown', reason: 'timeout' })
+  const next = again(a)
+  t.match(next.asked, [{ to: { to: 'drain', key: id }, message: { type: 'close' } }])
+  next.answered('close', {})
+  t.match(next.saved(), { closing: [], app: { drains: [] } })
+  t.end()
+})
+
+t.test('an app that goes closes its drains, one after the other, before its log goes', (t) => {
+  const a = live()
+  const ids = [added(a), added(a, 'https://logs.example.com/')]
+  a.clear().send({ type: 'destroy' })
+  for (const _ of ['formation', 'releases']) a.answered('destroy', {})
+  for (const name of ['builder.drop', 'vault.drop', 'certificates.drop']) a.done(name)
+  t.match(a.asked, [{ to: { to: 'drain', key: ids[0] }, message: { type: 'close' } }])
+  a.answered('close', {})
+  t.match(a.asked, [{ to: { key: ids[1] } }])
+  a.askFailed('close', { kind: 'unknown', reason: 'timeout' })
+  t.match(a.saved(), { phase: 'destroying', closing: [ids[1]] })
+  const next = again(a)
+  for (const _ of ['formation', 'releases']) next.answered('destroy', {})
+  for (const name of ['builder.drop', 'vault.drop', 'certificates.drop']) next.done(name)
+  next.answered('close', {})
+  next.done('history.drop')
+  next.done('names.release')
+  t.equal(next.saved(), undefined)
+  t.end()
+})

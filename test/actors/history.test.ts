@@ -1,0 +1,97 @@
+/** The kept history: lines have numbers for good, whoever stores them. */
+import t, { type Test } from 'tap'
+import { performHistory, unpackBatch } from '../../actors/effects/perform/history.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
+import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
+import { openStream } from '../../src/nats/streams.ts'
+import type { Effects } from '../../src/ports/effects.ts'
+import { StoreUnavailable } from '../../src/ports/store.ts'
+import { openBus } from '../kit/bus.ts'
+import { perform } from '../kit/perform.ts'
+
+t.setTimeout(60_000)
+const line = (text: string): Line => ({
+  atUs: 1_700_000_000_123_456,
+  source: 'app',
+  process: 'web.1',
+  text: Buffer.from(text),
+})
+const textOf = ({ text }: Line): string => Buffer.from(text).toString()
+
+const historyOf = async (t: Test, name = 'history') => {
+  const bus = await openBus(t)
+  const bounds = { replicas: 1, maxMessagesPerKey: 3_000, maxAgeMs: 0, maxBytes: 64 * 1024 * 1024 }
+  return openStream(await bus.join('h1'), { ...bounds, name })
+}
+
+t.test('lines have their numbers for good, whoever stores them and whatever answers are lost', async (t) => {
+  const stream = await historyOf(t)
+  const faults: Error[] = []
+  const faulty: typeof stream = {
+    ...stream,
+    append: async (...args) => {
+      const sequence = await stream.append(...args)
+      const fault = faults.shift()
+      if (fault !== undefined) throw fault
+      return sequence
+    },
+  }
+  const [one, other] = [performHistory(faulty), performHistory(stream)]
+  const append = (effects: Effects, ...texts: string[]) =>
+    perform<StoredBatch>(effects, 'history.append', { appId: 'a1', lines: texts.map((text) => line(text)) })
+  t.match(await append(one, '0', '1'), { first: 0, count: 2, after: 0 })
+  const second = await append(other, '2')
+  t.match(second, { first: 2, count: 1 })
+  const third = await append(one, '3', '4')
+  t.match(third, { first: 3, count: 2, after: second.sequence }, 'it did not know of the second')
+  faults.push(new StoreUnavailable('no answer', 'unknown'))
+  await t.rejects(append(one, '5'), { code: 'store_unavailable' })
+  const again = await append(one, '5')
+  t.match(again, { first: 5, count: 1, after: third.sequence })
+  faults.push(new StoreUnavailable('no answer', 'unknown'))
+  await t.rejects(append(one, '6'), { code: 'store_unavailable' })
+  await append(other, '7')
+  t.match(await append(one, '8'), { first: 8, count: 1 })
+  t.same(await perform(other, 'history.end', { appId: 'a1' }), { sequence: again.sequence + 3, line: 9 })
+  const { batches } = await perform<{ batches: StoredBatch[] }>(other, 'history.read', {
+    appId: 'a1',
+    after: second.sequence,
+    bytesMax: 1_000_000,
+  })
+  t.same(
+    batches.flatMap(({ bytes }) => unpackBatch(bytes).lines.map(textOf)),
+    ['3', '4', '5', '6', '7', '8'],
+  )
+  t.same(
+    batches.map(({ first }) => first),
+    [3, 5, 6, 7, 8],
+  )
+  t.match(batches[0], { ...third })
+  const few = { appId: 'a1', after: 0, bytesMax: 1 }
+  t.match(await perform(other, 'history.read', few), { batches: { length: 1 } })
+  t.same(await perform(other, 'history.end', { appId: 'a2' }), { sequence: 0, line: 0 })
+})
+
+t.test('the kept history is cut to its last lines, seldom, and goes with its app', async (t) => {
+  const stream = await historyOf(t)
+  const append = performHistory(stream)['history.append'] as (
+    args: object,
+    signal?: AbortSignal,
+  ) => Promise<StoredBatch>
+  let next = 0
+  const batch = (): readonly Line[] => Array.from({ length: 400 }, () => line(String(next++)))
+  await append({ appId: 'other', lines: [line('x')] })
+  for (let at = 0; at < 7; at++) await append({ appId: 'a1', lines: batch() })
+  t.equal((await stream.read('a1')).length, 7, 'not yet twice as many as are kept')
+  const again = performHistory(stream)
+  await (again['history.append'] as typeof append)({ appId: 'a1', lines: batch() })
+  const kept = await stream.read('a1')
+  t.equal(kept.length, 4, 'a new performer counts what it finds')
+  t.strictSame(
+    kept.flatMap(({ bytes }) => unpackBatch(bytes).lines.map(textOf)),
+    Array.from({ length: 1_600 }, (_, at) => String(next - 1_600 + at)),
+  )
+  await (again['history.drop'] as (args: object) => Promise<void>)({ appId: 'a1' })
+  t.strictSame(await stream.read('a1'), [])
+  t.equal((await stream.read('other')).length, 1)
+})

@@ -1,0 +1,116 @@
+/**
+ * Drains, with the stock CLI and a real dyno: every line comes, over HTTP and over syslog, also while a
+ * receiver is away and while the host process is killed.
+ */
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { commitApp, procfileApp, writeApp } from '../kit/apps.ts'
+import { noContainers } from '../kit/containers.ts'
+import { startLogplexReceiver } from '../kit/logplex-receiver.ts'
+import { startPlatform } from '../kit/platform.ts'
+import { FrameParser, parseMessage } from '../kit/syslog-parse.ts'
+import { until } from '../kit/until.ts'
+
+t.setTimeout(240_000)
+
+const command = `bash -c 'n=0; while :; do echo "count $n"; n=$((n+1)); sleep 0.02; done'`
+
+/** Texts of the messages that come over TCP. */
+const startSyslogReceiver = async (t: Test) => {
+  const texts: string[] = []
+  const hosts = new Set<string>()
+  const server = createServer((socket) => {
+    const parser = new FrameParser()
+    socket.on('error', () => undefined)
+    socket.on('data', (chunk) => {
+      for (const frame of parser.feed(Buffer.from(chunk))) {
+        const message = parseMessage(frame)
+        if (message === undefined) throw new Error(frame.toString())
+        hosts.add(message.host)
+        texts.push(Buffer.from(message.text).toString())
+      }
+    })
+    t.teardown(() => socket.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  return { texts, hosts, port: (server.address() as AddressInfo).port }
+}
+
+const countsIn = (texts: readonly string[]): number[] =>
+  texts.flatMap((text) => {
+    const count = /^count (\d+)$/.exec(text.trim())?.[1]
+    return count === undefined ? [] : [Number(count)]
+  })
+/** From the first on, without one left out. */
+const isDense = (counts: readonly number[]): boolean => {
+  const sorted = [...new Set(counts)].toSorted((a, b) => a - b)
+  return sorted.every((count, at) => count === (sorted[0] ?? 0) + at)
+}
+
+t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? false }, async (t) => {
+  const platform = await startPlatform()
+  t.teardown(() => platform.dispose())
+  const folder = join(platform.user, 'counter')
+  writeApp(folder, procfileApp(command, 'worker'))
+  await commitApp(platform, folder, 'first')
+  const heroku = (...args: string[]) => platform.heroku(args, { cwd: folder })
+  await heroku('create', 'counter')
+  t.match(await platform.git(['push', 'heroku', 'HEAD:main'], { cwd: folder }), { code: 0 })
+
+  // Away for a while, between the third request and the seventh.
+  const http = await startLogplexReceiver(t, { answers: [200, 200, 503, 503, 503, 503] })
+  const syslog = await startSyslogReceiver(t)
+  const [url, syslogUrl] = [`http://127.0.0.1:${http.port}/in?key=1`, `syslog://127.0.0.1:${syslog.port}`]
+  t.match(await heroku('drains:add', url), { code: 0, stdout: `Successfully added drain ${url}\n` })
+  t.match(await heroku('drains:add', syslogUrl), { code: 0 })
+  t.match(await heroku('drains:add', url), { stderr: /Url has already been taken/ })
+  t.match(await heroku('drains:add', 'ftp://x/'), {
+    stderr: /Invalid drain URL: its scheme is ftp \(allowed: /,
+  })
+  const listed = (await heroku('drains')).stdout
+  const token = /\(key=1\)? ?\((d\.[0-9a-f-]{36})\)|in\?key=1 \((d\.[0-9a-f-]{36})\)/
+    .exec(listed)
+    ?.slice(1)
+    .find(Boolean)
+  t.ok(token, listed)
+  t.match(await heroku('ps:scale', 'worker=1'), { code: 0 })
+
+  const overHttp = (): number[] =>
+    countsIn(http.received.filter((_, at) => at < 2 || at > 5).flatMap(({ texts }) => texts))
+  const overSyslog = (): number[] => countsIn(syslog.texts)
+  await until(() => Math.min(overHttp().length, overSyslog().length) > 150, {
+    timeoutMs: 60_000,
+    what: 'lines of both drains',
+  })
+  t.equal(overHttp().length, new Set(overHttp()).size, 'each once')
+  const before = Math.max(...overHttp())
+  await platform.kill()
+  await platform.restart()
+  await until(() => Math.max(...overHttp()) > before + 300 && Math.max(...overSyslog()) > before + 300, {
+    timeoutMs: 60_000,
+    what: 'lines of after the host process was killed',
+  })
+  t.ok(isDense(overHttp()) && Math.min(...overHttp()) === 0, 'none is missing over HTTP')
+  t.ok(isDense(overSyslog()) && Math.min(...overSyslog()) === 0, 'nor over syslog')
+  t.same([...new Set(http.problems)], ['token'], 'as strict as can be: the kit knows another token')
+  t.equal(syslog.hosts.size, 1)
+
+  const shown = JSON.parse((await heroku('drains', '--json')).stdout) as { url: string; token: string }[]
+  t.match(
+    shown.find((one) => one.url === url),
+    { token, delivery: { state: 'up', dropped: 0 } },
+  )
+  t.match(await heroku('drains:remove', url), { code: 0 })
+  t.notMatch((await heroku('drains')).stdout, /http:/)
+  // What was under way when it was removed may still have come.
+  const { length } = http.received
+  const reached = Math.max(...overSyslog())
+  await until(() => Math.max(...overSyslog()) > reached + 100, {
+    timeoutMs: 30_000,
+    what: 'the other to go on',
+  })
+  t.ok(http.received.length <= length + 1)
+  t.match(await heroku('apps:destroy', 'counter', '--confirm', 'counter'), { code: 0 })
+})
