@@ -59,7 +59,10 @@ const refusalOf = (socket: TLSSocket | null): string | undefined =>
 
 let machine: SecureContext | undefined
 
-/** Node's own authorities and this machine's. Made once: there are hundreds, which takes 0.1 s. */
+/**
+ * Node's own authorities and those that this machine was given. Made once: there are hundreds, which takes
+ * 0.1 s.
+ */
 const trustingMachine = (): SecureContext =>
   (machine ??= createSecureContext({
     ca: [...new Set([...getCACertificates('default'), ...getCACertificates('system')])],

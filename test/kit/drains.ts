@@ -24,7 +24,7 @@ export const logMessage = (text: string | Uint8Array, change: Partial<LogMessage
   ...change,
 })
 
-type SinkOptions = { readonly ca?: string; readonly limits?: Partial<SinkLimits>; readonly ageMs?: number }
+type SinkOptions = { readonly ca?: string; readonly limits?: Partial<SinkLimits> }
 
 /** A sink that is closed with the test. */
 export const sinkTo = (t: Test, url: string, { ca, limits = {} }: SinkOptions = {}): Sink => {

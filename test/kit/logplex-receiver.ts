@@ -1,7 +1,7 @@
 /**
- * A receiver of HTTP drains that takes nothing which could be understood in two ways: exact headers in their
- * order, bytes as counted, frames to the last byte. It shares no line with the product. A second opinion
- * reads the body by lines, as receivers do that trust the dialect.
+ * A receiver of HTTP drains that takes nothing which could be understood in two ways: exact headers in
+ * their order, bytes as counted, frames to the last byte. It shares no line with the product. The body is
+ * also read by lines, as receivers do that trust the dialect.
  */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -114,10 +114,7 @@ const readRequest = (request: IncomingMessage, body: string) => {
     want(found !== null, `message ${JSON.stringify(message)}`)
     return found?.[1] ?? ''
   })
-  want(
-    messages.length === Number(headers['logplex-msg-count']),
-    `count ${String(headers['logplex-msg-count'])}`,
-  )
+  want(messages.length === Number(headers['logplex-msg-count']), `count of ${messages.length}`)
   // By lines only where no text has an LF of its own.
   if (!texts.some((text) => text.includes('\n'))) {
     const lines = body.split('\n').slice(0, -1)
