@@ -6,6 +6,7 @@ import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
 import { openStream } from '../../src/nats/streams.ts'
 import type { Effects } from '../../src/ports/effects.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
+import { encode } from '../../src/runtime/codec.ts'
 import { openBus } from '../kit/bus.ts'
 import { perform } from '../kit/perform.ts'
 
@@ -94,4 +95,19 @@ t.test('the kept history is cut to its last lines, seldom, and goes with its app
   await (again['history.drop'] as (args: object) => Promise<void>)({ appId: 'a1' })
   t.strictSame(await stream.read('a1'), [])
   t.equal((await stream.read('other')).length, 1)
+})
+
+t.test('a history of before lines had numbers is read, and goes on', async (t) => {
+  const stream = await historyOf(t)
+  for (const texts of [['0', '1'], ['2']]) await stream.append('a1', encode(texts.map(line)))
+  t.same(unpackBatch(encode([line('x')])), { first: 0, lines: [line('x')] })
+  const effects = performHistory(stream)
+  await perform(effects, 'history.append', { appId: 'a1', lines: [line('3')] })
+  const all = await stream.read('a1')
+  t.same(
+    all.flatMap(({ bytes }) => unpackBatch(bytes).lines.map(textOf)),
+    ['0', '1', '2', '3'],
+  )
+  const again = await perform<StoredBatch>(effects, 'history.append', { appId: 'a1', lines: [line('4')] })
+  t.equal(again.first, unpackBatch(all.at(-1)!.bytes).first + 1)
 })

@@ -33,9 +33,12 @@ const triesMax = 5
 
 export const packBatch = ({ first, lines }: Batch): Uint8Array => encode([first, lines])
 export const unpackBatch = (bytes: Uint8Array): Batch => {
-  const [first, lines] = decode(bytes) as [number, readonly Line[]]
-  return { first, lines }
+  const packed = decode(bytes) as readonly [number, readonly Line[]] | readonly Line[]
+  // Batches of before lines had numbers are lines alone; they go within a week.
+  return isNumbered(packed) ? { first: packed[0], lines: packed[1] } : { first: 0, lines: packed }
 }
+const isNumbered = (packed: readonly unknown[]): packed is readonly [number, readonly Line[]] =>
+  typeof packed[0] === 'number'
 
 export const performHistory = (stream: Stream): Effects => {
   /** The batches of an app, oldest first. */
