@@ -100,10 +100,3 @@ export const passed = (
     backlog: { ...backlog, batches: backlog.batches.slice(gone), bytes: backlog.bytes - bytes },
   }
 }
-
-/** Lines that wait here. */
-export const waiting = (cursor: Cursor, { batches }: Backlog): number => {
-  const [first] = batches
-  if (first === undefined) return 0
-  return batches.reduce((sum, { count }) => sum + count, 0) - meets(cursor, first).skip
-}

@@ -17,17 +17,28 @@ const lineOf = (atUs: number, text: string): Line => ({
 export const overflowLine = ({ count, sinceUs }: Loss, atUs: number): Line =>
   lineOf(atUs, `Error L10 (output buffer overflow): ${count} messages dropped since ${formatTime(sinceUs)}.`)
 
+const overflowed = "Error L10 (output buffer overflow): drain '"
+const unverified = 'Error L14 (certificate validation): '
+
 /** In the app's own log: what one of its drains did not get. */
 export const overflowOfDrain = (token: string, { count, sinceUs }: Loss, atUs: number): Line =>
-  lineOf(
-    atUs,
-    `Error L10 (output buffer overflow): drain '${token}' dropped ${count} messages since ${formatTime(sinceUs)}.`,
-  )
+  lineOf(atUs, `${overflowed}${token}' dropped ${count} messages since ${formatTime(sinceUs)}.`)
 
-/** Whether a line is the one above: the drain itself has been told in its own words. */
-export const isOverflowOf = (token: string, { source, process, text }: Line): boolean =>
-  source === 'heroku' && process === 'logplex' && Buffer.from(text).includes(`drain '${token}' dropped`)
-
-/** @param uri without user name and password */
+/**
+ * In the app's own log: a drain's receiver is not who it says it is.
+ *
+ * @param uri without user name and password
+ */
 export const certificateLine = (reason: string, uri: string, atUs: number): Line =>
-  lineOf(atUs, `Error L14 (certificate validation): error="${reason}" uri="${uri}"`)
+  lineOf(atUs, `${unverified}error="${reason}" uri="${uri}"`)
+
+const marks = [overflowed, unverified].map((text) => Buffer.from(text))
+
+/**
+ * Whether a line is one of those, which go to no drain (spec/logplex.md §1.12): the drain itself is told in
+ * its own words, and two that lose lines would tell of each other for ever.
+ */
+export const isOfDrains = ({ source, process, text }: Line): boolean =>
+  source === 'heroku' &&
+  process === 'logplex' &&
+  marks.some((mark) => mark.equals(text.subarray(0, mark.length)))

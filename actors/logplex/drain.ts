@@ -13,6 +13,7 @@ import { Drains } from '../effects/drains.ts'
 import { History } from '../effects/history.ts'
 import { Channel, type Line } from '../protocols/channel.ts'
 import { Drain } from '../protocols/drain.ts'
+import type { StoredBatch } from '../protocols/log-batch.ts'
 import {
   backlogBytesMax,
   heard,
@@ -21,7 +22,6 @@ import {
   passed,
   readOn,
   unbroken,
-  waiting,
   type Backlog,
 } from './backlog.ts'
 import { certificateLine, overflowOfDrain, type Loss } from './codes.ts'
@@ -46,6 +46,8 @@ type State = {
   /** Null: not opened, or closed. */
   readonly d: Record | null
   readonly backlog: Backlog
+  /** The newest batch that is known of, and the number behind its last line. */
+  readonly newest: { readonly sequence: number; readonly line: number }
   readonly doing: 'nothing' | 'reading' | 'sending' | 'waiting' | 'gathering'
   /** Lines of the frame that failed: it is sent again as it was. */
   readonly again: number | null
@@ -75,6 +77,7 @@ const sayEveryMs = 60_000
 const fresh: State = {
   d: null,
   backlog: noBacklog,
+  newest: { sequence: 0, line: 0 },
   doing: 'nothing',
   again: null,
   failures: 0,
@@ -140,7 +143,7 @@ export const drain = actor(Drain, {
       }
       ctx.reply({
         state: s.failures === 0 ? 'up' : 'failing',
-        lag: waiting(s.d.cursor, s.backlog),
+        lag: Math.max(0, s.newest.line - s.d.cursor.line),
         reason: s.reason,
         deliveredAt: s.deliveredAt,
         dropped: s.d.dropped,
@@ -149,13 +152,13 @@ export const drain = actor(Drain, {
     },
     stored(s, { batch }, ctx) {
       if (s.d === null) return s
-      return next({ ...s, backlog: heard(s.d.cursor, s.backlog, batch) }, ctx)
+      return next({ ...know(s, batch), backlog: heard(s.d.cursor, s.backlog, batch) }, ctx)
     },
     look: (s, _, ctx) => (s.d === null ? s : next({ ...s, backlog: { ...s.backlog, hasMore: true } }, ctx)),
     read(s, { batches }, ctx) {
       if (s.d === null || s.doing !== 'reading') return s
       const backlog = readOn(s.d.cursor, s.backlog, batches)
-      return next({ ...s, backlog, doing: 'nothing' }, ctx)
+      return next({ ...know(s, batches.at(-1)), backlog, doing: 'nothing' }, ctx)
     },
     readFailed(s, { reason }, ctx) {
       if (s.doing !== 'reading') return s
@@ -189,6 +192,11 @@ export const drain = actor(Drain, {
   lost: (s) => ({ ...s, backlog: { ...s.backlog, hasMore: true } }),
 })
 
+const know = (s: State, batch: StoredBatch | undefined): State =>
+  batch === undefined || batch.sequence <= s.newest.sequence
+    ? s
+    : { ...s, newest: { sequence: batch.sequence, line: batch.first + batch.count } }
+
 const well = (s: State): State => ({ ...s, doing: 'nothing', again: null, failures: 0, reason: null })
 
 /** What is to be done now, if anything is. */
@@ -196,7 +204,7 @@ const next = (before: State, ctx: Self): State => {
   const s = said(before, ctx)
   if (s.d === null || s.doing !== 'nothing') return s
   const [first] = s.backlog.batches
-  if (first !== undefined) return s.again === null ? gather(guarded(s, ctx), ctx) : send(guarded(s, ctx), ctx)
+  if (first !== undefined) return s.again === null ? gather(guarded(s, ctx), ctx) : send(s, ctx)
   if (!s.backlog.hasMore) return s
   ctx.run(
     History.read({ appId: s.d.appId, after: s.d.cursor.sequence, bytesMax: backlogBytesMax }),

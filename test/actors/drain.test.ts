@@ -190,6 +190,69 @@ t.test(
   },
 )
 
+t.test('from the first line on, somebody looks after it should this host die, minute by minute', (t) => {
+  const { log, driven } = opened()
+  driven.send({ type: 'stored', batch: log.append(2) })
+  const first = driven.reminders.get('look')?.atMs ?? 0
+  t.equal(first, driven.nowMs + 60_000)
+  driven.fire('send')
+  driven.nowMs = first - 51
+  driven.done('drains.send', delivered(1))
+  t.equal(driven.reminders.get('look')?.atMs, first, 'not with each frame')
+  driven.fire('send')
+  driven.nowMs = first
+  driven.done('drains.send', failed(1))
+  t.equal(driven.reminders.get('look')?.atMs, driven.nowMs + 60_000)
+  driven.send({ type: 'close' })
+  t.notOk(driven.reminders.has('look'))
+  t.end()
+})
+
+t.test('what the history had no more before anything was sent is lost since the drain was opened', (t) => {
+  const { log, driven } = opened()
+  const openedUs = driven.nowMs * 1000
+  driven.nowMs += 5_000
+  log.append(4)
+  driven.send({ type: 'stored', batch: log.append(2) })
+  driven.done('history.read', { batches: log.after(13) })
+  t.match(driven.send({ type: 'state' }), { value: { lag: 6, dropped: 0 } }, 'lines that it has to do with')
+  driven.fire('send')
+  t.match(shipmentOf(driven.ran[0]), { skip: 0, loss: { count: 4, sinceUs: openedUs } })
+  driven.done('drains.send', delivered(2))
+  t.match(driven.send({ type: 'state' }), { value: { lag: 0, dropped: 4 } })
+  t.end()
+})
+
+t.test('an answer that comes late is no answer to what is done now', (t) => {
+  const { log, driven } = opened()
+  driven.send({ type: 'stored', batch: log.append(2) })
+  const answer = { count: 1, sinceUs: startUs, untilUs: startUs }
+  driven.send({ type: 'failed', count: 1, reason: 'late', certificate: null, retryAfterMs: null })
+  driven.send({ type: 'sent', ...answer })
+  driven.send({ type: 'refused', ...answer, status: 404 })
+  driven.send({ type: 'readFailed', reason: 'late' })
+  t.match(driven.send({ type: 'state' }), { value: { state: 'up', lag: 2, dropped: 0 } })
+  driven.fire('send')
+  t.match(shipmentOf(driven.ran[0]), { skip: 0, count: null })
+  t.end()
+})
+
+t.test('what waits is known as soon as it is heard of, and all of it, whatever is in memory', (t) => {
+  const { log, driven } = opened()
+  const big = { ...log.append(500), bytes: new Uint8Array(900_000) }
+  driven.send({ type: 'stored', batch: big })
+  driven.send({ type: 'stored', batch: { ...log.append(700), bytes: new Uint8Array(900_000) } })
+  driven.send({ type: 'stored', batch: log.append(1) })
+  t.match(driven.send({ type: 'state' }), { value: { lag: 1_201 } })
+  driven.send({ type: 'stored', batch: big })
+  t.match(driven.send({ type: 'state' }), { value: { lag: 1_201 } }, 'though one is heard of late')
+  const again = drive(drain, { key: 'drain-1', args: null, saved: driven.saved()! })
+  t.match(again.send({ type: 'state' }), { value: { lag: 0 } }, 'until it has read')
+  again.done('history.read', { batches: log.after(10) })
+  t.match(again.send({ type: 'state' }), { value: { lag: 1_201 } })
+  t.end()
+})
+
 t.test('after a crash it goes on from its record, and reads what it did not hear', async (t) => {
   const { log, driven } = opened()
   driven.send({ type: 'stored', batch: log.append(4) })

@@ -9,7 +9,7 @@ import type { Effects } from '../../../src/ports/effects.ts'
 import { parseDrainUrl, type DrainAddress } from '../../../src/syslog/drain-url.ts'
 import { frameBytes, logplexDialect, syslogDialect, type Dialect } from '../../../src/syslog/frame.ts'
 import type { Sink } from '../../../src/syslog/sink.ts'
-import { isOverflowOf, overflowLine } from '../../logplex/codes.ts'
+import { isOfDrains, overflowLine } from '../../logplex/codes.ts'
 import { messageOf } from '../../logplex/message.ts'
 import type { Line } from '../../protocols/channel.ts'
 import type { Shipment, Shipped } from '../drains.ts'
@@ -65,7 +65,7 @@ export const performDrains = ({ openSink, now }: DrainsDeps): Effects => {
       const lines = frameOf(shipment, dialect)
       const count = lines.length
       const part = { count, sinceUs: lines[0]?.atUs ?? 0, untilUs: lines.at(-1)?.atUs ?? 0 }
-      const messages = lines.filter((line) => !isOverflowOf(shipment.token, line)).map(messageOf)
+      const messages = lines.filter((line) => !isOfDrains(line)).map(messageOf)
       if (shipment.loss !== null) messages.unshift(messageOf(overflowLine(shipment.loss, now() * 1000)))
       if (messages.length === 0) return { kind: 'delivered', ...part }
       const outcome = await sink.send(messages, { id: frameId(shipment, count), token: shipment.token })

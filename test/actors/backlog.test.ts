@@ -1,0 +1,90 @@
+/** What waits in a drain's memory: bounded in bytes, without a hole, and what frames may be made of it. */
+import t from 'tap'
+import {
+  backlogBytesMax,
+  heard,
+  noBacklog,
+  passed,
+  readOn,
+  unbroken,
+  type Backlog,
+  type Cursor,
+} from '../../actors/logplex/backlog.ts'
+import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
+
+const start: Cursor = { sequence: 10, line: 100, within: 0 }
+const large = backlogBytesMax / 2 + 1
+
+const batchOf = (sequence: number, bytes: number, change: Partial<StoredBatch> = {}): StoredBatch => ({
+  sequence,
+  after: sequence - 1,
+  first: 100 + 5 * (sequence - 11),
+  count: 5,
+  bytes: new Uint8Array(bytes),
+  ...change,
+})
+const sequences = ({ batches }: Backlog): number[] => batches.map(({ sequence }) => sequence)
+const hear = (...batches: StoredBatch[]): Backlog =>
+  batches.reduce((all, batch) => heard(start, all, batch), noBacklog)
+
+t.test('what does not fit into memory is left to the history, and so is all behind it', (t) => {
+  const full = hear(batchOf(11, large), batchOf(12, large), batchOf(13, 1))
+  t.same(sequences(full), [11])
+  t.match(full, { hasMore: true, bytes: large })
+  const exactly = hear(batchOf(11, backlogBytesMax - 1), batchOf(12, 1))
+  t.match(exactly, { hasMore: false, bytes: backlogBytesMax })
+  const huge = hear(batchOf(11, 2 * backlogBytesMax))
+  t.same(sequences(huge), [11], 'one is taken however large it is')
+  t.match(heard(start, huge, batchOf(12, 1)), { hasMore: true, bytes: 2 * backlogBytesMax })
+  t.end()
+})
+
+t.test('a batch is not taken twice, nor behind one that was not heard', (t) => {
+  t.same(sequences(hear(batchOf(10, 1), batchOf(11, 1), batchOf(11, 1))), [11])
+  const holed = hear(batchOf(11, 1), batchOf(13, 1))
+  t.same(sequences(holed), [11])
+  t.equal(holed.hasMore, true)
+  t.end()
+})
+
+t.test('there may be more in the history when as much was read as is read at once', (t) => {
+  const all = { ...noBacklog, hasMore: false }
+  t.equal(readOn(start, all, [batchOf(11, 10), batchOf(12, 10)]).hasMore, false)
+  t.equal(readOn(start, all, [batchOf(11, large), batchOf(12, large)]).hasMore, true)
+  const heardMeanwhile = { ...noBacklog, hasMore: true }
+  t.equal(readOn(start, heardMeanwhile, [batchOf(11, 10)]).hasMore, true)
+  const known = readOn(start, hear(batchOf(11, 10)), [batchOf(11, 10), batchOf(12, 10)])
+  t.same(sequences(known), [11, 12])
+  t.equal(known.bytes, 20)
+  t.end()
+})
+
+t.test('a frame holds no lines from both sides of a gap', (t) => {
+  const gap = batchOf(13, 1, { first: 117 })
+  const backlog = readOn(start, noBacklog, [
+    batchOf(11, 1),
+    batchOf(12, 1),
+    gap,
+    batchOf(14, 1, { first: 122 }),
+  ])
+  t.same(
+    unbroken(backlog).map(({ sequence }) => sequence),
+    [11, 12],
+  )
+  const { cursor, backlog: rest } = passed(start, backlog, 10)
+  t.same(cursor, { sequence: 12, line: 110, within: 0 })
+  t.same(
+    unbroken(rest).map(({ sequence }) => sequence),
+    [13, 14],
+  )
+  t.end()
+})
+
+t.test('memory is free again for what has been sent', (t) => {
+  const backlog = hear(batchOf(11, 30), batchOf(12, 50))
+  const part = passed(start, backlog, 7)
+  t.match(part, { cursor: { sequence: 11, line: 107, within: 12 }, backlog: { bytes: 50 } })
+  const none = passed(part.cursor, part.backlog, 3)
+  t.match(none, { cursor: { sequence: 12, line: 110, within: 0 }, backlog: { bytes: 0, batches: [] } })
+  t.end()
+})
