@@ -33,6 +33,8 @@ export type Shipped =
       /** Where it leads, fit to be shown, when the receiver is not who it says it is. */
       readonly certificate: string | null
       readonly retryAfterMs: number | null
+      /** Bytes that this drain may keep in memory until it is tried again. */
+      readonly room: number
     }
 
 export const Drains = {

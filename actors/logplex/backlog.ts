@@ -25,26 +25,33 @@ export type Backlog = {
 
 /** Heroku's buffer holds 1,024 messages of at most 10 KB; this is in bytes. */
 export const backlogBytesMax = 1024 * 1024
+/** More than a frame: what is read for a try, though there is no room to keep it afterwards. */
+export const readBytesMin = 128 * 1024
 
 export const noBacklog: Backlog = { batches: [], bytes: 0, hasMore: false }
 
 const lastOf = (cursor: Cursor, { batches }: Backlog): number => batches.at(-1)?.sequence ?? cursor.sequence
 
 /** A batch that has just been stored. */
-export const heard = (cursor: Cursor, backlog: Backlog, batch: StoredBatch): Backlog => {
+export const heard = (cursor: Cursor, backlog: Backlog, batch: StoredBatch, bytesMax: number): Backlog => {
   const last = lastOf(cursor, backlog)
   if (batch.sequence <= last || backlog.hasMore) return backlog
   const isNext = batch.after <= last
-  const fits = backlog.bytes === 0 || backlog.bytes + batch.bytes.length <= backlogBytesMax
+  const fits = backlog.bytes === 0 || backlog.bytes + batch.bytes.length <= bytesMax
   return isNext && fits ? added(backlog, batch) : { ...backlog, hasMore: true }
 }
 
-/** What the history had behind the last one, read up to `backlogBytesMax`. */
-export const readOn = (cursor: Cursor, backlog: Backlog, batches: readonly StoredBatch[]): Backlog => {
+/** What the history had behind the last one, read up to so many bytes. */
+export const readOn = (
+  cursor: Cursor,
+  backlog: Backlog,
+  batches: readonly StoredBatch[],
+  bytesMax: number,
+): Backlog => {
   const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length, 0)
   return batches.reduce((all, batch) => (batch.sequence <= lastOf(cursor, all) ? all : added(all, batch)), {
     ...backlog,
-    hasMore: backlog.hasMore || bytes >= backlogBytesMax,
+    hasMore: backlog.hasMore || bytes >= bytesMax,
   })
 }
 
@@ -53,6 +60,15 @@ const added = ({ batches, bytes, hasMore }: Backlog, batch: StoredBatch): Backlo
   bytes: bytes + batch.bytes.length,
   hasMore,
 })
+
+/** The first of them, as far as there is room: the rest is read again. */
+export const within = (backlog: Backlog, bytesMax: number): Backlog => {
+  if (backlog.bytes <= bytesMax) return backlog
+  let bytes = 0
+  const end = backlog.batches.findIndex((batch) => (bytes += batch.bytes.length) > bytesMax)
+  const batches = backlog.batches.slice(0, end)
+  return { batches, bytes: batches.reduce((sum, batch) => sum + batch.bytes.length, 0), hasMore: true }
+}
 
 /** How the first of the batches meets the cursor: lines of it that were sent, and lines missing before it. */
 export const meets = (

@@ -20,8 +20,10 @@ import {
   meets,
   noBacklog,
   passed,
+  readBytesMin,
   readOn,
   unbroken,
+  within,
   type Backlog,
 } from './backlog.ts'
 import { certificateLine, overflowOfDrain, type Loss } from './codes.ts'
@@ -46,6 +48,8 @@ type State = {
   /** Null: not opened, or closed. */
   readonly d: Record | null
   readonly backlog: Backlog
+  /** Bytes that it may keep while it waits: a receiver that many drains share may be away for all of them. */
+  readonly room: number
   /** The newest batch that is known of, and the number behind its last line. */
   readonly newest: { readonly sequence: number; readonly line: number }
   readonly doing: 'nothing' | 'reading' | 'sending' | 'waiting' | 'gathering'
@@ -77,6 +81,7 @@ const sayEveryMs = 60_000
 const fresh: State = {
   d: null,
   backlog: noBacklog,
+  room: backlogBytesMax,
   newest: { sequence: 0, line: 0 },
   doing: 'nothing',
   again: null,
@@ -152,13 +157,17 @@ export const drain = actor(Drain, {
     },
     stored(s, { batch }, ctx) {
       if (s.d === null) return s
-      return next({ ...know(s, batch), backlog: heard(s.d.cursor, s.backlog, batch) }, ctx)
+      return next({ ...know(s, batch), backlog: heard(s.d.cursor, s.backlog, batch, s.room) }, ctx)
     },
     look: (s, _, ctx) => (s.d === null ? s : next({ ...s, backlog: { ...s.backlog, hasMore: true } }, ctx)),
     read(s, { batches }, ctx) {
       if (s.d === null || s.doing !== 'reading') return s
-      const backlog = readOn(s.d.cursor, s.backlog, batches)
-      return next({ ...know(s, batches.at(-1)), backlog, doing: 'nothing' }, ctx)
+      const backlog = readOn(s.d.cursor, s.backlog, batches, bytesOfRead(s))
+      const [first] = backlog.batches
+      // A frame that failed may have lost lines meanwhile: it is none any more.
+      const isThere = first !== undefined && meets(s.d.cursor, first).missing === 0
+      const read = { ...know(s, batches.at(-1)), backlog, again: isThere ? s.again : null }
+      return next({ ...read, doing: 'nothing' }, ctx)
     },
     readFailed(s, { reason }, ctx) {
       if (s.doing !== 'reading') return s
@@ -178,12 +187,14 @@ export const drain = actor(Drain, {
       const d = { ...lose(s.d, { count, sinceUs }), cursor, untilUs }
       return next({ ...well(s), d, backlog, reason: `the receiver answers ${status}` }, ctx)
     },
-    failed(s, { count, reason, certificate, retryAfterMs }, ctx) {
+    failed(s, { count, reason, certificate, retryAfterMs, room }, ctx) {
       if (s.d === null || s.doing !== 'sending') return s
       const isNews = certificate !== null && ctx.now - s.saidCertificateAt >= sayEveryMs
       if (isNews) tellApp(s.d, certificateLine(reason, certificate, ctx.now * 1000), ctx)
       const said = isNews ? { ...s, saidCertificateAt: ctx.now } : s
-      return later({ ...said, again: count > 0 ? count : s.again }, reason, retryAfterMs ?? 0, ctx)
+      const backlog = within(s.backlog, room)
+      const again = count > 0 ? count : s.again
+      return later({ ...said, backlog, room, again }, reason, retryAfterMs ?? 0, ctx)
     },
     send: (s, _, ctx) => (s.doing === 'gathering' ? send({ ...s, doing: 'nothing' }, ctx) : s),
     retry: (s, _, ctx) => (s.doing === 'waiting' ? next({ ...s, doing: 'nothing' }, ctx) : s),
@@ -197,7 +208,16 @@ const know = (s: State, batch: StoredBatch | undefined): State =>
     ? s
     : { ...s, newest: { sequence: batch.sequence, line: batch.first + batch.count } }
 
-const well = (s: State): State => ({ ...s, doing: 'nothing', again: null, failures: 0, reason: null })
+const well = (s: State): State => ({
+  ...s,
+  room: backlogBytesMax,
+  doing: 'nothing',
+  again: null,
+  failures: 0,
+  reason: null,
+})
+
+const bytesOfRead = ({ room }: State): number => Math.max(readBytesMin, room)
 
 /** What is to be done now, if anything is. */
 const next = (before: State, ctx: Self): State => {
@@ -207,7 +227,7 @@ const next = (before: State, ctx: Self): State => {
   if (first !== undefined) return s.again === null ? gather(guarded(s, ctx), ctx) : send(s, ctx)
   if (!s.backlog.hasMore) return s
   ctx.run(
-    History.read({ appId: s.d.appId, after: s.d.cursor.sequence, bytesMax: backlogBytesMax }),
+    History.read({ appId: s.d.appId, after: s.d.cursor.sequence, bytesMax: bytesOfRead(s) }),
     ({ batches }) => ({ type: 'read', batches: [...batches] }),
     ({ message }) => ({ type: 'readFailed', reason: message }),
   )
@@ -232,7 +252,14 @@ const send = (s: State, ctx: Self): State => {
     Drains.send(shipment),
     ({ kind, ...shipped }) =>
       ({ type: kind === 'delivered' ? 'sent' : kind, ...shipped }) as Message<typeof Drain>,
-    ({ message }) => ({ type: 'failed', count: 0, reason: message, certificate: null, retryAfterMs: null }),
+    ({ message }) => ({
+      type: 'failed',
+      count: 0,
+      reason: message,
+      certificate: null,
+      retryAfterMs: null,
+      room: s.room,
+    }),
   )
   return { ...s, d, doing: 'sending' }
 }

@@ -42,6 +42,7 @@ export const Drain = protocol('drain', 1, {
     /** Where it leads, fit to be shown, when the receiver is not who it says it is. */
     certificate: is.orNull(is.str),
     retryAfterMs: is.orNull(is.int),
+    room: is.int,
   }),
   /** Own timers. */
   send: tell({}),

@@ -7,6 +7,7 @@ import {
   passed,
   readOn,
   unbroken,
+  within,
   type Backlog,
   type Cursor,
 } from '../../actors/logplex/backlog.ts'
@@ -25,7 +26,7 @@ const batchOf = (sequence: number, bytes: number, change: Partial<StoredBatch> =
 })
 const sequences = ({ batches }: Backlog): number[] => batches.map(({ sequence }) => sequence)
 const hear = (...batches: StoredBatch[]): Backlog =>
-  batches.reduce((all, batch) => heard(start, all, batch), noBacklog)
+  batches.reduce((all, batch) => heard(start, all, batch, backlogBytesMax), noBacklog)
 
 t.test('what does not fit into memory is left to the history, and so is all behind it', (t) => {
   const full = hear(batchOf(11, large), batchOf(12, large), batchOf(13, 1))
@@ -35,7 +36,7 @@ t.test('what does not fit into memory is left to the history, and so is all behi
   t.match(exactly, { hasMore: false, bytes: backlogBytesMax })
   const huge = hear(batchOf(11, 2 * backlogBytesMax))
   t.same(sequences(huge), [11], 'one is taken however large it is')
-  t.match(heard(start, huge, batchOf(12, 1)), { hasMore: true, bytes: 2 * backlogBytesMax })
+  t.match(heard(start, huge, batchOf(12, 1), backlogBytesMax), { hasMore: true, bytes: 2 * backlogBytesMax })
   t.end()
 })
 
@@ -49,24 +50,35 @@ t.test('a batch is not taken twice, nor behind one that was not heard', (t) => {
 
 t.test('there may be more in the history when as much was read as is read at once', (t) => {
   const all = { ...noBacklog, hasMore: false }
-  t.equal(readOn(start, all, [batchOf(11, 10), batchOf(12, 10)]).hasMore, false)
-  t.equal(readOn(start, all, [batchOf(11, large), batchOf(12, large)]).hasMore, true)
+  t.equal(readOn(start, all, [batchOf(11, 10), batchOf(12, 10)], backlogBytesMax).hasMore, false)
+  t.equal(readOn(start, all, [batchOf(11, large), batchOf(12, large)], backlogBytesMax).hasMore, true)
   const heardMeanwhile = { ...noBacklog, hasMore: true }
-  t.equal(readOn(start, heardMeanwhile, [batchOf(11, 10)]).hasMore, true)
-  const known = readOn(start, hear(batchOf(11, 10)), [batchOf(11, 10), batchOf(12, 10)])
+  t.equal(readOn(start, heardMeanwhile, [batchOf(11, 10)], backlogBytesMax).hasMore, true)
+  const known = readOn(start, hear(batchOf(11, 10)), [batchOf(11, 10), batchOf(12, 10)], backlogBytesMax)
   t.same(sequences(known), [11, 12])
   t.equal(known.bytes, 20)
   t.end()
 })
 
+t.test('where there is less room, the first of them are kept, and the rest is read again', (t) => {
+  const backlog = hear(batchOf(11, 30), batchOf(12, 50), batchOf(13, 20))
+  t.equal(within(backlog, 100), backlog)
+  t.match(within(backlog, 99), { bytes: 80, hasMore: true, batches: [{}, {}] })
+  t.match(within(backlog, 79), { bytes: 30, hasMore: true, batches: [{}] })
+  t.match(within(backlog, 29), { bytes: 0, hasMore: true, batches: [] })
+  t.match(heard(start, noBacklog, batchOf(11, 9), 4), { bytes: 9 }, 'one is taken nevertheless')
+  t.match(heard(start, hear(batchOf(11, 3)), batchOf(12, 2), 4), { bytes: 3, hasMore: true })
+  t.end()
+})
+
 t.test('a frame holds no lines from both sides of a gap', (t) => {
   const gap = batchOf(13, 1, { first: 117 })
-  const backlog = readOn(start, noBacklog, [
-    batchOf(11, 1),
-    batchOf(12, 1),
-    gap,
-    batchOf(14, 1, { first: 122 }),
-  ])
+  const backlog = readOn(
+    start,
+    noBacklog,
+    [batchOf(11, 1), batchOf(12, 1), gap, batchOf(14, 1, { first: 122 })],
+    backlogBytesMax,
+  )
   t.same(
     unbroken(backlog).map(({ sequence }) => sequence),
     [11, 12],

@@ -38,7 +38,7 @@ const shipment = (change: Partial<Shipment> = {}): Shipment => ({
 })
 
 /** Sends through sinks that note what they are given. */
-const bench = (outcome: Outcome = { kind: 'delivered' }) => {
+const bench = (outcome: Outcome | (() => Outcome) = { kind: 'delivered' }) => {
   const frames: (Frame & { readonly texts: readonly string[]; readonly to: string })[] = []
   const closed: string[] = []
   const effects = performDrains({
@@ -46,7 +46,7 @@ const bench = (outcome: Outcome = { kind: 'delivered' }) => {
     openSink: ({ shown }): Sink => ({
       send: (messages: readonly LogMessage[], frame: Frame) => {
         frames.push({ ...frame, texts: messages.map(({ text }) => Buffer.from(text).toString()), to: shown })
-        return Promise.resolve(outcome)
+        return Promise.resolve(typeof outcome === 'function' ? outcome() : outcome)
       },
       close: () => {
         closed.push(shown)
@@ -140,6 +140,7 @@ t.test('what became of a frame is told with its lines', async (t) => {
     reason: 'away',
     certificate: null,
     retryAfterMs: null,
+    room: 1_048_576,
   })
   const failed = {
     kind: 'failed',
@@ -153,6 +154,20 @@ t.test('what became of a frame is told with its lines', async (t) => {
     { certificate: 'https://logs.example.com/in', retryAfterMs: 7 },
     'without user name and password',
   )
+})
+
+t.test('drains that fail share the room for what waits', async (t) => {
+  const failing = { kind: 'failed', reason: 'away', connected: false } as const
+  const outcomes: Outcome[] = [...Array.from({ length: 512 }, () => failing), { kind: 'delivered' }, failing]
+  const { send, close } = bench(() => outcomes.shift() ?? failing)
+  const rooms: unknown[] = []
+  for (let drain = 0; drain < 512; drain++) rooms.push(await send({ id: `drain-${drain}` }))
+  t.match(rooms[255], { room: 1_048_576 })
+  t.match(rooms[511], { room: 524_288 })
+  await send({ id: 'drain-0' })
+  t.match(await send({ id: 'drain-1' }), { room: 525_314 }, 'one is well again')
+  for (let drain = 1; drain < 300; drain++) await close({ id: `drain-${drain}` })
+  t.match(await send({ id: 'drain-300' }), { room: 1_048_576 }, 'those that are closed have none')
 })
 
 t.test('a drain has one connection, until it is closed or leads elsewhere', async (t) => {

@@ -9,6 +9,7 @@ import type { Effects } from '../../../src/ports/effects.ts'
 import { parseDrainUrl, type DrainAddress } from '../../../src/syslog/drain-url.ts'
 import { frameBytes, logplexDialect, syslogDialect, type Dialect } from '../../../src/syslog/frame.ts'
 import type { Sink } from '../../../src/syslog/sink.ts'
+import { backlogBytesMax } from '../../logplex/backlog.ts'
 import { isOfDrains, overflowLine } from '../../logplex/codes.ts'
 import { messageOf } from '../../logplex/message.ts'
 import type { Line } from '../../protocols/channel.ts'
@@ -29,13 +30,18 @@ type Open = {
 /** Logplex's frames over HTTP (spec/logplex.md §1.3); packets over TCP are as large. */
 const frameBytesMax = 102_400
 const sinksMax = 10_000
+/** What waits for receivers that are away: one that many drains share is away for all of them at once. */
+const roomBytesMax = 256 * 1024 * 1024
 
 export const performDrains = ({ openSink, now }: DrainsDeps): Effects => {
   const sinks = new Map<string, Open>()
+  /** Drains that failed last. */
+  const failing = new Set<string>()
 
   const close = async (id: string): Promise<void> => {
     const open = sinks.get(id)
     sinks.delete(id)
+    failing.delete(id)
     await open?.sink.close()
   }
 
@@ -69,6 +75,8 @@ export const performDrains = ({ openSink, now }: DrainsDeps): Effects => {
       if (shipment.loss !== null) messages.unshift(messageOf(overflowLine(shipment.loss, now() * 1000)))
       if (messages.length === 0) return { kind: 'delivered', ...part }
       const outcome = await sink.send(messages, { id: frameId(shipment, count), token: shipment.token })
+      if (outcome.kind === 'failed') failing.add(shipment.id)
+      else failing.delete(shipment.id)
       switch (outcome.kind) {
         case 'delivered':
           return { kind: 'delivered', ...part }
@@ -77,7 +85,8 @@ export const performDrains = ({ openSink, now }: DrainsDeps): Effects => {
         case 'failed': {
           const { reason, retryAfterMs = null } = outcome
           const certificate = outcome.certificate === true ? shown : null
-          return { kind: 'failed', count, reason, certificate, retryAfterMs }
+          const room = Math.floor(Math.min(backlogBytesMax, roomBytesMax / failing.size))
+          return { kind: 'failed', count, reason, certificate, retryAfterMs, room }
         }
       }
     },
