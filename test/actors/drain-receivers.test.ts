@@ -1,6 +1,6 @@
 /**
- * A drain against receivers with troubles: the cases of Logplex's own drain suites (spec/logplex.md §3),
- * with the actor, its frames and its connections as they are. Where Logplex gives lines up, they are kept here.
+ * A drain against receivers with troubles: the cases of Logplex's own drain suites (spec/logplex.md §3), with
+ * the actor, its frames and its connections as they are. Where Logplex gives lines up, they are kept here.
  */
 import t, { type Test } from 'tap'
 import { performDrains } from '../../actors/effects/perform/drains.ts'
