@@ -6,22 +6,23 @@
  * Lost with the activation: who waits for an answer. What they wait for is finished all the same.
  */
 import { heroku } from '../config/heroku.ts'
-import { actor, ref, type AskCtx, type Caller } from '../src/runtime/index.ts'
+import { actor, ref, type AskCtx } from '../src/runtime/index.ts'
 import {
   appRecordSchema,
   nameFrom,
-  nameText,
   newApp,
   sameName,
   shown,
   unfinished,
-  without,
   type AppRecord,
   type Name,
 } from './app/record.ts'
+import * as claims from './app/claims.ts'
 import * as drains from './app/drains.ts'
 import * as endpoints from './app/endpoints.ts'
+import * as logTokens from './app/log-tokens.ts'
 import * as saga from './app/saga.ts'
+import { become } from './app/saga.ts'
 import { settle, wait, type State } from './app/waiting.ts'
 import { Certificates } from './effects/certificates.ts'
 import { App } from './protocols/app.ts'
@@ -73,7 +74,7 @@ export const app = actor(App, {
         ctx.refuseCaller('conflict', 'This app is being renamed already. Please try again.')
         return s
       }
-      return beginClaim(s, s.a, { kind: 'app', name }, ctx.caller, ctx)
+      return claims.begin(s, s.a, { kind: 'app', name }, ctx.caller, ctx)
     },
     change(s, { maintenance, buildStack, buildpacks }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
@@ -136,7 +137,7 @@ export const app = actor(App, {
         ctx.refuseCaller('invalid_params', `An app cannot have more than ${heroku.domainsMax} domains.`)
         return s
       }
-      return beginClaim(s, s.a, name, ctx.caller, ctx)
+      return claims.begin(s, s.a, name, ctx.caller, ctx)
     },
     removeDomain(s, { hostname }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
@@ -176,6 +177,18 @@ export const app = actor(App, {
       ctx.tell(ref(Channel, ctx.self.key), { type: 'drainsChanged' })
       ctx.reply(found)
       return become(s, drains.remove(s.a, found, ctx.now), ctx)
+    },
+    changeLogTokens(s, { add, remove }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      const made = logTokens.change(s.a, { add, remove }, { uuid: () => ctx.uuid(), now: ctx.now })
+      if ('code' in made) {
+        ctx.refuseCaller(made.code, made.reason)
+        return s
+      }
+      for (const name of made.claims) saga.claim(made.a, name, ctx)
+      for (const name of made.releases) saga.release(name, ctx)
+      const waiting = wait(s, logTokens.waitedFor, ctx.caller)
+      return logTokens.answered(become({ ...s, waiting }, made.a, ctx), ctx)
     },
     drains(s, _, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
@@ -220,9 +233,9 @@ export const app = actor(App, {
       if (s.a === null || stack === undefined || (s.a.app.releasedAt ?? 0) >= at) return s
       return { ...s, a: { ...s.a, app: { ...s.a.app, releasedAt: at, stack } } }
     },
-    claimed: (s, { name }, ctx) => claimed(s, nameFrom(name), ctx),
-    claimFailed: (s, { name, code, reason }, ctx) => claimFailed(s, nameFrom(name), code, reason, ctx),
-    releasedName: (s, { name }, ctx) => releasedName(s, nameFrom(name), ctx),
+    claimed: (s, { name }, ctx) => claims.claimed(s, nameFrom(name), ctx),
+    claimFailed: (s, { name, code, reason }, ctx) => claims.failed(s, nameFrom(name), code, reason, ctx),
+    releasedName: (s, { name }, ctx) => claims.released(s, nameFrom(name), ctx),
     shown: (s, { at }, ctx) =>
       s.a === null || at <= s.a.shownAt ? s : become(s, { ...s.a, shownAt: at }, ctx),
     stepped: (s, { step }, ctx) => stepped(s, step, ctx),
@@ -262,93 +275,6 @@ const kept = <T>(
   // Should it fail, the pair lies there sealed until the app goes.
   if (outcome.former !== null) ctx.run(Certificates.remove({ appId: ctx.self.key, pairId: outcome.former }))
   ctx.reply(outcome.answer)
-  return become(s, a, ctx)
-}
-
-const become = (s: State, a: AppRecord | null, ctx: Self): State => {
-  saga.guard(s.a, a, ctx)
-  return { ...s, a }
-}
-
-const beginClaim = (s: State, a: AppRecord, name: Name, caller: Caller, ctx: Self): State => {
-  const next = { ...a, claiming: [...a.claiming, name] }
-  saga.claim(next, name, ctx)
-  return become({ ...s, waiting: wait(s, nameText(name), caller) }, next, ctx)
-}
-
-const claimed = (s: State, name: Name, ctx: Self): State => {
-  if (s.a === null || !s.a.claiming.some((other) => sameName(other, name))) return s
-  const a = { ...s.a, claiming: without(s.a.claiming, name) }
-  if (a.phase === 'creating') {
-    saga.createStep(a, saga.createSteps[0], ctx)
-    return become(s, a, ctx)
-  }
-  return name.kind === 'app' ? renamed(s, a, name, ctx) : domainAdded(s, a, name, ctx)
-}
-
-const renamed = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
-  const former: Name = { kind: 'app', name: a.app.name }
-  const next = shown({ ...a, releasing: [...a.releasing, former] }, { name: name.name }, ctx.now)
-  saga.release(former, ctx)
-  saga.show(next, ctx)
-  return become(
-    settle(s, nameText(name), (caller) => ctx.answer(caller, next.app)),
-    next,
-    ctx,
-  )
-}
-
-const domainAdded = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
-  const at = { createdAt: ctx.now, updatedAt: ctx.now }
-  const domain = { id: ctx.uuid(), hostname: name.name, cname: a.app.name, ...at }
-  const next = shown(a, { domains: [...a.app.domains, domain] }, ctx.now)
-  saga.show(next, ctx)
-  return become(
-    settle(s, nameText(name), (caller) => ctx.answer(caller, domain)),
-    next,
-    ctx,
-  )
-}
-
-const claimFailed = (s: State, name: Name, code: string, reason: string, ctx: Self): State => {
-  if (s.a === null || !s.a.claiming.some((other) => sameName(other, name))) return s
-  if (code !== 'taken') {
-    ctx.log({ at: 'claim_failed', name: nameText(name), reason })
-    saga.later(ctx)
-    return s
-  }
-  if (s.a.phase === 'creating') {
-    const text = `Name ${name.name} is already taken`
-    return become(
-      settle(s, 'create', (caller) => ctx.refuse(caller, 'name_taken', text)),
-      null,
-      ctx,
-    )
-  }
-  const [refusal, text] =
-    name.kind === 'app'
-      ? ['name_taken', `Name ${name.name} is already taken`]
-      : ['hostname_taken', `${name.name} is currently in use by another app.`]
-  const next = { ...s.a, claiming: without(s.a.claiming, name) }
-  return become(
-    settle(s, nameText(name), (caller) => ctx.refuse(caller, refusal, text)),
-    next,
-    ctx,
-  )
-}
-
-const releasedName = (s: State, name: Name, ctx: Self): State => {
-  if (s.a === null) return s
-  const a = { ...s.a, releasing: without(s.a.releasing, name) }
-  if (a.phase === 'destroying' && s.a.releasing.length > 0 && a.releasing.length === 0) {
-    return become(
-      settle(s, 'destroy', (caller) => ctx.answer(caller, a.app)),
-      null,
-      ctx,
-    )
-  }
-  const claim = a.claiming.find((other) => sameName(other, name))
-  if (claim !== undefined) saga.claim(a, claim, ctx)
   return become(s, a, ctx)
 }
 

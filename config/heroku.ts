@@ -80,6 +80,8 @@ export const heroku = {
   domainsMax: 1_000,
   /** Of an app (devcenter "Limits"). */
   drainsMax: 5,
+  /** Of an app: what one record holds with ease. */
+  logTokensMax: 100,
   /** Each with the names of its certificate: what one record holds with ease. */
   sniEndpointsMax: 25,
   buildpacksMax: 20,

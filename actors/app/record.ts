@@ -3,7 +3,7 @@ import { is, type Static } from '../../src/runtime/index.ts'
 import { appShape, type AppView } from '../protocols/app.ts'
 import type { NameKind } from '../effects/names.ts'
 
-const nameSchema = is.obj({ kind: is.oneOf('app', 'host'), name: is.str })
+const nameSchema = is.obj({ kind: is.oneOf('app', 'host', 'token'), name: is.str })
 export type Name = Static<typeof nameSchema>
 
 export const appRecordSchema = is.obj({
@@ -50,6 +50,7 @@ export const shown = (a: AppRecord, change: Partial<AppView>, now: number): AppR
 export const namesOf = (a: AppRecord): Name[] => [
   { kind: 'app', name: a.app.name },
   ...a.app.domains.map(({ hostname }): Name => ({ kind: 'host', name: hostname })),
+  ...(a.app.logTokens ?? []).map(({ token }): Name => ({ kind: 'token', name: token })),
   ...a.claiming,
   ...a.releasing,
 ]

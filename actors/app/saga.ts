@@ -17,6 +17,7 @@ import { Formation } from '../protocols/formation.ts'
 import { Releases } from '../protocols/releases.ts'
 import { certificatesOf } from './endpoints.ts'
 import { nameText, namesOf, sameName, unfinished, type AppRecord, type Name } from './record.ts'
+import type { State } from './waiting.ts'
 
 export type Self = Ctx<typeof App>
 
@@ -171,6 +172,12 @@ export const releaseAll = (a: AppRecord): AppRecord => ({ ...a, claiming: [], re
 
 /** A failed step is tried again soon; should this activation die, a reminder starts another. */
 export const later = (ctx: Self): void => ctx.after('resume', againMs, { type: 'resume' })
+
+/** The record as it is from now on; null: there is none any more. */
+export const become = (s: State, a: AppRecord | null, ctx: Self): State => {
+  guard(s.a, a, ctx)
+  return { ...s, a }
+}
 
 /** Sets or drops the reminder when a turn began something or finished the last of it. */
 export const guard = (before: AppRecord | null, after: AppRecord | null, ctx: Self): void => {

@@ -46,6 +46,16 @@ export const drainShape = is.obj({
 })
 export type DrainView = Static<typeof drainShape>
 
+/** Who has the token may write into the log, under that name. */
+export const logTokenShape = is.obj({
+  /** `t.<uuid>` */
+  token: is.str,
+  /** What its lines show as their source. An app has one token of a name. */
+  name: is.str,
+  createdAt: is.int,
+})
+export type LogToken = Static<typeof logTokenShape>
+
 export const appShape = is.obj({
   id: is.str,
   name: is.str,
@@ -63,6 +73,8 @@ export const appShape = is.obj({
   endpoints: is.opt(is.arr(endpointShape)),
   /** Absent in records of before there were drains. */
   drains: is.opt(is.arr(drainShape)),
+  /** Absent where nobody was given one. */
+  logTokens: is.opt(is.arr(logTokenShape)),
   /** Names of config/features.ts, sorted. */
   features: is.arr(is.str),
   repoBytes: is.orNull(is.int),
@@ -104,6 +116,14 @@ export const App = protocol('app', 1, {
   addDrain: ask({ url: is.str }, drainShape),
   /** `drain`: its id, token or URL. Answered once it is on record that nothing goes there any more. */
   removeDrain: ask({ drain: is.str }, drainShape),
+  /**
+   * Log tokens, by their names: one that there is stays as it is. Answered with all of them once those that
+   * are new lead here. `invalid_params`: there would be too many. `conflict`: one to be removed is being made.
+   */
+  changeLogTokens: ask(
+    { add: is.arr(is.str), remove: is.arr(is.str) },
+    is.obj({ tokens: is.arr(logTokenShape) }),
+  ),
   /** From Channel. */
   drains: ask({}, is.obj({ ids: is.arr(is.str) })),
   /** Stops everything, gives the names back, removes every record; answered when done. */
@@ -120,7 +140,7 @@ export const App = protocol('app', 1, {
   stored: tell({ repoBytes: is.int }),
   /** From Releases: when the current release came to be, and what its slug was built on. */
   released: tell({ at: is.int, stack: is.opt(is.str) }),
-  /** Own results of effects and asks; `name` is `app/<name>` or `host/<hostname>`. */
+  /** Own results of effects and asks; `name` is `app/<name>`, `host/<hostname>` or `token/<token>`. */
   claimed: tell({ name: is.str }),
   claimFailed: tell({ name: is.str, code: is.str, reason: is.str }),
   releasedName: tell({ name: is.str }),

@@ -8,11 +8,13 @@ import { storedBatchShape } from './log-batch.ts'
  */
 export const lineShape = is.obj({
   atUs: is.int,
-  /** `app` or `heroku`. */
+  /** `app`, `heroku`, or the name of a log token. */
   source: is.str,
   /** `web.1`, `router`, `api`, `run.4711`. */
   process: is.str,
   text: is.bytes,
+  /** As its sender gave it: facility × 8 + severity. Left out: by who speaks. */
+  priority: is.opt(is.int),
 })
 export type Line = Static<typeof lineShape>
 

@@ -118,6 +118,17 @@ export const control = (store: Store): Control => {
       kept.app = { ...kept.app, features: enabled === true ? [...others, name as string] : others }
       return kept.app
     },
+    async 'app.changeLogTokens'(key, m) {
+      const kept = ofApp(key)
+      const [add, remove] = [m['add'] as string[], m['remove'] as string[]]
+      const old = (kept.app.logTokens ?? []).filter(({ name }) => !remove.includes(name))
+      const fresh = add.filter((name) => !old.some((one) => one.name === name))
+      const made = fresh.map((name) => ({ token: `t.${randomUUID()}`, name, createdAt: now }))
+      const held = Buffer.from(JSON.stringify({ appId: key }))
+      for (const { token } of made) await store.create(`name/token/${token}`, held)
+      kept.app = { ...kept.app, logTokens: [...old, ...made] }
+      return { tokens: kept.app.logTokens }
+    },
     async 'app.rename'(key, m) {
       const kept = ofApp(key)
       await claim(m['name'] as string, key)

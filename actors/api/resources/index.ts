@@ -6,6 +6,7 @@ import { apps } from './apps.ts'
 import { buildStart } from './build-start.ts'
 import { buildpacks } from './buildpacks.ts'
 import { builds } from './builds.ts'
+import { channels } from './channels.ts'
 import { catalog } from './catalog.ts'
 import { configVars } from './config-vars.ts'
 import { domains } from './domains.ts'
@@ -41,6 +42,7 @@ const table: readonly Endpoint[] = [
   ...sniEndpoints,
   ...logs,
   ...drains,
+  ...channels,
   ...catalog,
   ...hosts,
   ...usage,
