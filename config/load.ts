@@ -14,6 +14,8 @@ export type Settings = {
   readonly port: number
   readonly routerPort: number
   readonly routerTlsPort: number
+  /** Where log lines come in. */
+  readonly logplexPort: number
   /**
    * Load balancers before the two: addresses and ranges whose connections begin with a PROXY header that says
    * who the client is.
@@ -104,6 +106,17 @@ const clusterPortApart = 100
 /** 8443 beside 8080; without a setting of its own it goes with the other, so that two homes differ. */
 const tlsPortBeside = (routerPort: number): number =>
   routerPort + 363 <= 65_535 ? routerPort + 363 : routerPort - 363
+
+/** 8601 beside 5000. */
+const logplexPortApart = 3_601
+const logplexPortOf = (env: Environment, apiPort: number, taken: readonly number[]): number => {
+  const name = 'MANIFOLD_LOGPLEX_PORT'
+  const far = apiPort + logplexPortApart
+  const found = port(env, name, far <= 65_535 ? far : apiPort - logplexPortApart)
+  if (taken.includes(found))
+    return refuse(name, String(found), `a port other than ${taken.join(', ')}, which are in use`)
+  return found
+}
 
 const clusterPortOf = (env: Environment, apiPort: number, taken: readonly number[]): number => {
   const first = port(env, 'MANIFOLD_CLUSTER_PORT', apiPort + clusterPortApart)
@@ -255,9 +268,6 @@ const folder = (env: Environment, name: string): string | undefined => {
   return value
 }
 
-/** Later issues bring these; until then a silent half-meaning would be worse than a refusal. */
-const notYet = ['MANIFOLD_LOGPLEX_PORT']
-
 /** Where all state is, absolute. @throws SettingsError */
 export const loadHome = (env: Environment = process.env): string => {
   const home = text(env, 'MANIFOLD_HOME') ?? join(text(env, 'HOME') ?? homedir(), '.manifold')
@@ -267,10 +277,6 @@ export const loadHome = (env: Environment = process.env): string => {
 
 /** @throws SettingsError with one line for the user */
 export const loadSettings = (env: Environment = process.env): Settings => {
-  for (const name of notYet) {
-    const value = text(env, name)
-    if (value !== undefined) refuse(name, value, 'it unset: this version has nothing there yet')
-  }
   const routerPort = port(env, 'MANIFOLD_ROUTER_PORT', 8080)
   const ports = {
     port: port(env, 'MANIFOLD_PORT', 5000),
@@ -283,6 +289,7 @@ export const loadSettings = (env: Environment = process.env): Settings => {
     const value = String(ports.routerTlsPort)
     refuse('MANIFOLD_ROUTER_TLS_PORT', value, 'a port other than MANIFOLD_PORT and MANIFOLD_ROUTER_PORT')
   }
+  const logplexPort = logplexPortOf(env, ports.port, Object.values(ports))
   const routerBalancers = balancersOf(env, 'MANIFOLD_ROUTER_PROXY_PROTOCOL', [])
   const appDomain = text(env, 'MANIFOLD_APP_DOMAIN') ?? 'localhost'
   if (!domainPattern.test(appDomain)) refuse('MANIFOLD_APP_DOMAIN', appDomain, 'a lower-case domain name')
@@ -296,9 +303,10 @@ export const loadSettings = (env: Environment = process.env): Settings => {
   return {
     home,
     ...ports,
+    logplexPort,
     routerBalancers,
     routerTlsBalancers: balancersOf(env, 'MANIFOLD_ROUTER_TLS_PROXY_PROTOCOL', routerBalancers),
-    clusterPort: clusterPortOf(env, ports.port, Object.values(ports)),
+    clusterPort: clusterPortOf(env, ports.port, [...Object.values(ports), logplexPort]),
     address: addressOf(env),
     roles: rolesOf(env),
     labels: labelsOf(env),

@@ -106,7 +106,7 @@ t.test('a wrong setting is refused in one line that names it, its value and what
     MANIFOLD_LABELS: ['zone', 'name=value pairs like zone=a,disk=ssd, each name once'],
     MANIFOLD_ADDRESS: ['host-2', 'an IPv4 address of this machine'],
     MANIFOLD_CLUSTER_PORT: ['65534', 'a port from 1 to 65532'],
-    MANIFOLD_LOGPLEX_PORT: ['8601', 'it unset: this version has nothing there yet'],
+    MANIFOLD_LOGPLEX_PORT: ['8080', 'a port other than 5000, 8080, 8443, which are in use'],
   }
   for (const [name, [value, allowed]] of Object.entries(wrong)) {
     const load = (): unknown => loadSettings({ ...home, [name]: value })

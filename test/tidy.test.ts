@@ -16,7 +16,7 @@ const root = join(import.meta.dirname, '..')
 /** One door for each npm package: the only files of the product that import it. */
 const doors: arrow.Doors = {
   fastify: /^actors\/api\/face\//,
-  'lru-cache': /^actors\/router\/route-cache\.ts$/,
+  'lru-cache': /^actors\/(?:router\/route-cache|logplex\/input\/tokens)\.ts$/,
   msgpackr: /^src\/runtime\/codec\.ts$/,
   nanoid: /^src\/system\/random\.ts$/,
   nats: /^src\/nats\//,

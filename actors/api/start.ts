@@ -7,6 +7,7 @@ import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Objects, Store } from '../../src/ports/store.ts'
 import type { Certificates } from '../../src/certs/keep.ts'
+import { byFirstLine } from '../../src/http/first-line.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import type { UsageReports } from '../protocols/usage.ts'
@@ -68,7 +69,8 @@ export type Api = { readonly port: number; readonly close: () => Promise<void> }
 /** What is under way may finish within this; it needs the service, which closes after. */
 const closeGraceMs = 3_000
 const uploadsMax = 32
-const limits = { firstBytesMs: 30_000, firstLineBytesMax: 8192, connectionsMax: 4096 }
+const firstLineBytesMax = 8192
+const limits = { firstBytesMs: 30_000, connectionsMax: 4096 }
 
 export const startApi = async (parts: ApiParts): Promise<Api> => {
   const { node, store, random, clock, log, vault, rendezvous, settings } = parts
@@ -120,7 +122,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
   const shared = await listenShared(parts.listen, {
     http,
     tls: { certificate, key },
-    rendezvous: (token, socket) => rendezvous.accept(token, socket),
+    other: byFirstLine((token, socket) => rendezvous.accept(token, socket), firstLineBytesMax),
     limits,
   })
   return {

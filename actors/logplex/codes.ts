@@ -17,6 +17,10 @@ const lineOf = (atUs: number, text: string): Line => ({
 export const overflowLine = ({ count, sinceUs }: Loss, atUs: number): Line =>
   lineOf(atUs, `Error L10 (output buffer overflow): ${count} messages dropped since ${formatTime(sinceUs)}.`)
 
+/** In the place of lines that came in from outside and that the app's channel did not take. */
+export const lostLine = ({ count, sinceUs }: Loss, atUs: number): Line =>
+  lineOf(atUs, `Error L13: ${count} messages lost since ${formatTime(sinceUs)}.`)
+
 const overflowed = "Error L10 (output buffer overflow): drain '"
 const unverified = 'Error L14 (certificate validation): '
 

@@ -1,6 +1,6 @@
 /**
  * Lines as syslog messages. Logplex gives every line a priority (spec/logplex.md §1.7); what was observed of
- * Heroku's is facility × 8 + severity of who speaks. Pure.
+ * Heroku's is facility × 8 + severity of who speaks. What came in with one keeps it. Pure.
  */
 import type { LogMessage } from '../../src/syslog/message.ts'
 import type { Line } from '../protocols/channel.ts'
@@ -37,4 +37,7 @@ const priorityOf = ({ source, process, text }: Line): number => {
     : priorities.dyno
 }
 
-export const messageOf = (line: Line): LogMessage => ({ ...line, priority: priorityOf(line) })
+export const messageOf = (line: Line): LogMessage => ({
+  ...line,
+  priority: line.priority ?? priorityOf(line),
+})

@@ -17,6 +17,7 @@ import { ref, refAt } from '../../src/runtime/index.ts'
 import type { Node } from '../../src/runtime/node.ts'
 import { asGzip } from '../../src/slug/as-gzip.ts'
 import { openAccounts } from '../api/accounts.ts'
+import type { ApiRequests } from '../api/face/face.ts'
 import { writeEnvFile } from '../api/env-file.ts'
 import { patientReads } from '../api/patience.ts'
 import { startApi } from '../api/start.ts'
@@ -51,7 +52,11 @@ import { serveEndpoints } from './serve-endpoints.ts'
 import { defaultStack } from './stacks.ts'
 import { openTunnel } from './tunnel.ts'
 
-export type Control = { readonly close: () => Promise<void>; readonly invite: () => Promise<string> }
+export type Control = {
+  readonly close: () => Promise<void>
+  readonly invite: () => Promise<string>
+  readonly requests: ApiRequests
+}
 
 export type ControlDeps = {
   readonly settings: Settings
@@ -246,6 +251,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   })
   return {
     invite,
+    requests,
     close: async () => {
       await api.close()
       await tunnel.close()

@@ -109,10 +109,17 @@ export const chooseDriver = (settings: Settings): 'oci' | 'process' =>
     : 'process')
 
 /** What this host listens on itself, for others. */
-const portsOf = ({ port, routerPort, routerTlsPort, clusterPort }: Settings): readonly number[] => [
+const portsOf = ({
   port,
   routerPort,
   routerTlsPort,
+  logplexPort,
+  clusterPort,
+}: Settings): readonly number[] => [
+  port,
+  routerPort,
+  routerTlsPort,
+  logplexPort,
   clusterPort,
   clusterPort + 1,
   clusterPort + 2,

@@ -28,6 +28,7 @@ import { endContainers } from './end-containers.ts'
 import { evacuate } from './evacuate.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { serveInside } from './inside.ts'
+import { openLogInput } from './log-input.ts'
 import { openNeighbours, type Neighbours } from './neighbours.ts'
 import { serveOutputs } from './outputs.ts'
 import { homePaths } from './paths.ts'
@@ -88,6 +89,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   if (does('control')) await needPort('MANIFOLD_PORT', apiAddress, settings.port)
   await needPort('MANIFOLD_CLUSTER_PORT', routerAddress, settings.clusterPort)
   if (does('router')) await needRouterPorts(paths, settings)
+  if (does('logplex')) await needPort('MANIFOLD_LOGPLEX_PORT', routerAddress, settings.logplexPort)
   if (settings.join !== undefined) progress('joining the cluster')
   const wish = { name: deps.name, address: settings.address, port: settings.clusterPort }
   const { roles } = settings
@@ -284,6 +286,19 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         emptyPlaces: () => place.now().removed ?? [],
       })
     : undefined
+  const logInput = does('logplex')
+    ? await openLogInput({
+        host: name,
+        listen: { host: routerAddress, port: settings.logplexPort },
+        certificate: cluster,
+        bus,
+        node,
+        requests: control?.requests,
+        random,
+        clock,
+        log,
+      })
+    : undefined
   invited.say = () => {
     const told = control?.invite().then((url) => progress(`the next host joins with MANIFOLD_JOIN=${url}`))
     told?.catch((error: unknown) =>
@@ -307,6 +322,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       following.close()
       busAddresses?.close()
       await evacuate({ name, neighbours, driver: engine.driver, clock, progress })
+      await logInput?.close()
       await control?.close()
       await routers?.stop()
       await node.stop()

@@ -118,7 +118,7 @@ export const App = protocol('app', 1, {
   removeDrain: ask({ drain: is.str }, drainShape),
   /**
    * Log tokens, by their names: one that there is stays as it is. Answered with all of them once those that
-   * are new lead here. `invalid_params`: there would be too many. `conflict`: one to be removed is being made.
+   * are new lead here. `invalid_params`: there would be too many. `conflict`: what is to go is on its way.
    */
   changeLogTokens: ask(
     { add: is.arr(is.str), remove: is.arr(is.str) },

@@ -1,5 +1,5 @@
 /**
- * The routes that one shard knows: the working set, not all apps. The only door to lru-cache.
+ * The routes that one shard knows: the working set, not all apps. One of two doors to lru-cache.
  *
  * One bounded map of apps, and an index of the names that their newest routes claim: a renamed app or a
  * removed domain ends with the route's next version, and goes with its app. Hosts under a wildcard are

@@ -1,30 +1,35 @@
 /**
- * One port for http, https and rendezvous, told apart by the first bytes.
+ * One port for http, https and one thing more, told apart by the first bytes.
  *
- *   0x16 (a TLS handshake record)   TLS; inside it, an HTTP request line or `<token>\r\n`
- *   anything else                   plain HTTP
+ *   0x16 (a TLS handshake record)   TLS; inside it, HTTP or the other
+ *   anything else                   HTTP or the other, in clear
  *
- * The stock client wants all three on one port: it makes `https` git addresses from an `http` API address,
- * and dials the same host and port for an attached run. Bytes read to decide are put back, so nobody
- * misses any.
+ * The stock client wants all on one port: it makes `https` git addresses from an `http` API address, and
+ * dials the same host and port for an attached run. Bytes read to decide are put back, so nobody misses any.
  */
 import type { EventEmitter } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Duplex } from 'node:stream'
-import { firstLine } from './first-line.ts'
+
+/** What to do with a connection, and how many of the bytes read so far that has used up. */
+export type Verdict = { readonly used: number; readonly next: () => void }
+
+/**
+ * Looks at the first bytes of a connection. Undefined: it takes more of them to know.
+ * @param isSecure they came through TLS
+ */
+export type Other = (bytes: Buffer, socket: Duplex, isSecure: boolean) => Verdict | 'http' | undefined
 
 export type SharedPortOptions = {
   /** Gets plain and TLS connections alike, by its `connection` event. */
   readonly http: HttpServer
   readonly tls: { readonly certificate: string; readonly key: string }
-  /** A client that sent `token`; false: unknown, the socket is closed. */
-  readonly rendezvous: (token: string, socket: Duplex) => boolean
+  readonly other: Other
   readonly limits: {
     /** How long a client may take to say what it wants. */
     readonly firstBytesMs: number
-    readonly firstLineBytesMax: number
     readonly connectionsMax: number
   }
 }
@@ -54,6 +59,10 @@ export const listenShared = (
     socket.on('error', () => socket.destroy())
   }
 
+  const verdict: (...given: Parameters<Other>) => Verdict | undefined = (bytes, socket, isSecure) => {
+    const found = options.other(bytes, socket, isSecure)
+    return found === 'http' ? { used: 0, next: () => handOver(http, socket) } : found
+  }
   const secure = createTlsServer({
     cert: options.tls.certificate,
     key: options.tls.key,
@@ -62,22 +71,17 @@ export const listenShared = (
   })
   secure.on('secureConnection', (socket) => {
     hold(socket)
-    whenKnown(socket, limits, (bytes) => {
-      const line = firstLine(bytes, limits.firstLineBytesMax)
-      if (line === undefined) return undefined
-      if (line.kind === 'http') return { used: 0, next: () => handOver(http, socket) }
-      const meets = (): boolean => line.kind === 'token' && options.rendezvous(line.token, socket)
-      return { used: line.bytes, next: () => void (meets() || socket.destroy()) }
-    })
+    whenKnown(socket, limits, (bytes) => verdict(bytes, socket, true))
   })
   secure.on('tlsClientError', (_error, socket) => socket.destroy())
 
   const server = createServer({ noDelay: true, keepAlive: true }, (socket: Socket) => {
     hold(socket)
-    whenKnown(socket, limits, (bytes) => ({
-      used: 0,
-      next: () => handOver(bytes[0] === tlsHandshake ? secure : http, socket),
-    }))
+    whenKnown(socket, limits, (bytes) =>
+      bytes[0] === tlsHandshake
+        ? { used: 0, next: () => handOver(secure, socket) }
+        : verdict(bytes, socket, false),
+    )
   })
   server.maxConnections = limits.connectionsMax
 
@@ -133,9 +137,6 @@ const handOver = (server: EventEmitter, socket: Duplex): void => {
   server.emit('connection', socket)
   process.nextTick(() => socket.resume())
 }
-
-/** What to do next, and how many of the bytes read so far that has used up. */
-type Verdict = { readonly used: number; readonly next: () => void }
 
 /**
  * Reads until `decide` gives a verdict, puts the unused bytes back and goes on with it.

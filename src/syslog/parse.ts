@@ -2,7 +2,7 @@
  * Octet-counted frames (RFC 6587) out of a stream cut anywhere, and the message (RFC 5424) out of a frame.
  * Bytes are carried as they are; of a stream no more is held than the frame that has not wholly come.
  */
-import { parseTime } from '../../src/syslog/time.ts'
+import { parseTime } from './time.ts'
 
 /** What Logplex takes: header and text together. */
 export const frameBytesMaxByDefault = 10_240

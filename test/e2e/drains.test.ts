@@ -1,15 +1,17 @@
 /**
  * Drains, with the stock CLI and a real dyno: every line comes, over HTTP and over syslog, also while a
- * receiver is away and while the host process is killed.
+ * receiver is away and while the host process is killed. And lines that come in from outside.
  */
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { connect as tlsConnect } from 'node:tls'
 import t, { type Test } from 'tap'
+import { syslogFrames } from '../../src/syslog/frame.ts'
 import { commitApp, procfileApp, writeApp } from '../kit/apps.ts'
 import { noContainers } from '../kit/containers.ts'
 import { startLogplexReceiver } from '../kit/logplex-receiver.ts'
-import { startPlatform } from '../kit/platform.ts'
-import { FrameParser, parseMessage } from '../kit/syslog-parse.ts'
+import { homeFile, startPlatform, type Platform } from '../kit/platform.ts'
+import { FrameParser, parseMessage } from '../../src/syslog/parse.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(240_000)
@@ -49,6 +51,32 @@ const isDense = (counts: readonly number[]): boolean => {
   return sorted.every((count, at) => count === (sorted[0] ?? 0) + at)
 }
 
+/** A line by each way in. @returns whether a log has them all */
+const bringLines = async (t: Test, platform: Platform, app: string) => {
+  const { logplexPort: port } = platform
+  const at = `http://127.0.0.1:${port}`
+  const asked = `curl -s -u :$HEROKU_API_KEY -d '{"name":"cron"}' ${at}/v3/channels/${app}/tokens`
+  const { token } = JSON.parse((await platform.sourced(asked)).stdout) as { token: string }
+  const frame = (text: string): Uint8Array<ArrayBuffer> => {
+    const message = { atUs: Date.now() * 1000, source: token, process: 'job.1', priority: 134 }
+    return new Uint8Array(syslogFrames([{ ...message, text: Buffer.from(text) }], 'shuttle'))
+  }
+  const posted = await fetch(`${at}/logs`, {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${Buffer.from(`token:${token}`).toString('base64')}`,
+      'content-type': 'application/logplex-1',
+      'logplex-msg-count': '1',
+    },
+    body: frame('by HTTP'),
+  })
+  t.equal(posted.status, 204)
+  connect(port, '127.0.0.1').end(frame('by TCP'))
+  tlsConnect({ port, host: '127.0.0.1', ca: homeFile(platform, 'keys/ca.pem') }).end(frame('by TLS'))
+  return (log: string): boolean =>
+    ['by HTTP', 'by TCP', 'by TLS'].every((text) => log.includes(` cron[job.1]: ${text}\n`))
+}
+
 t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? false }, async (t) => {
   const platform = await startPlatform()
   t.teardown(() => platform.dispose())
@@ -75,6 +103,11 @@ t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? fal
     ?.slice(1)
     .find(Boolean)
   t.ok(token, listed)
+  const hasThem = await bringLines(t, platform, 'counter')
+  await until(async () => hasThem((await heroku('logs', '--source', 'cron')).stdout), {
+    timeoutMs: 60_000,
+    what: 'lines from outside in heroku logs',
+  })
   t.match(await heroku('ps:scale', 'worker=1'), { code: 0 })
 
   const overHttp = (): number[] =>
@@ -96,6 +129,14 @@ t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? fal
   t.ok(isDense(overSyslog()) && Math.min(...overSyslog()) === 0, 'nor over syslog')
   t.same([...new Set(http.problems)], ['token'], 'as strict as can be: the kit knows another token')
   t.equal(syslog.hosts.size, 1)
+  const outside = http.received
+    .flatMap(({ messages }) => messages)
+    .filter((one) => one.includes(' cron job.1 '))
+  t.equal(outside.length, 3, 'what came in from outside goes on, too')
+  t.ok(
+    outside.every((one) => one.includes('<134>1 ')),
+    'with its own priority',
+  )
 
   const shown = JSON.parse((await heroku('drains', '--json')).stdout) as { url: string; token: string }[]
   t.match(

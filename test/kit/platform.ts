@@ -16,6 +16,7 @@ export type Platform = {
   readonly home: string
   readonly port: number
   readonly routerPort: number
+  readonly logplexPort: number
   /** Folder of the user who works with it: HOME of CLI and git. */
   readonly user: string
   readonly output: () => string
@@ -46,6 +47,7 @@ const readyPattern = /^manifold ready api=(\S+) apps=(\S+) home=(\S+)$/m
 const tlsPortBeside = 363
 /** From its API's port to those for other hosts. */
 const clusterPortsBeside = [100, 101, 102, 103]
+const logplexPortBeside = 3_601
 const herokuBin = join(process.cwd(), 'node_modules/heroku/bin/run.js')
 
 /** Of the machine's own home. */
@@ -84,7 +86,10 @@ const makeHome = (as: As | undefined): { home: string; user: string } => {
 
 export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platform> => {
   const { home, user } = makeHome(as)
-  const [port, routerPort] = [await freePort(clusterPortsBeside), await freePort([tlsPortBeside])]
+  const [port, routerPort] = [
+    await freePort([...clusterPortsBeside, logplexPortBeside]),
+    await freePort([tlsPortBeside]),
+  ]
   const env: Env = {
     ...machineEnv(),
     HOME: user,
@@ -143,6 +148,7 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
     home,
     port,
     routerPort,
+    logplexPort: port + logplexPortBeside,
     user,
     output: () => output,
     pid: () => child.pid ?? 0,

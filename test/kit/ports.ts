@@ -22,8 +22,9 @@ const canListen = (port: number): Promise<boolean> =>
  * No port is given twice in one process.
  */
 export const freePort = async (beside: readonly number[] = []): Promise<number> => {
+  const count = portsCount - Math.max(0, ...beside)
   for (let tries = 0; tries < triesMax; tries++) {
-    const port = portMin + Math.floor(Math.random() * portsCount)
+    const port = portMin + Math.floor(Math.random() * count)
     const wanted = [port, ...beside.map((offset) => port + offset)]
     if (wanted.some((one) => given.has(one))) continue
     if (!(await Promise.all(wanted.map(canListen))).every(Boolean)) continue

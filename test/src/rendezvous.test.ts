@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { keepCertificates } from '../../src/certs/keep.ts'
-import { firstLine } from '../../src/http/first-line.ts'
+import { byFirstLine, firstLine } from '../../src/http/first-line.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import { createRendezvous, RendezvousFailed } from '../../src/rendezvous/rendezvous.ts'
 import { until } from '../kit/until.ts'
@@ -34,8 +34,8 @@ const open = async (t: Test) => {
     {
       http,
       tls: { certificate: certificates.server.certificate, key: certificates.server.key },
-      rendezvous: (name, socket) => rendezvous.accept(name, socket),
-      limits: { firstBytesMs: 300, firstLineBytesMax: 512, connectionsMax: 100 },
+      other: byFirstLine((name, socket) => rendezvous.accept(name, socket), 512),
+      limits: { firstBytesMs: 300, connectionsMax: 100 },
     },
   )
   t.teardown(async () => {

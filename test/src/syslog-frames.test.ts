@@ -12,8 +12,9 @@ import {
   syslogDialect,
   syslogFrames,
 } from '../../src/syslog/frame.ts'
+import { linesOf } from '../../src/syslog/lines.ts'
 import type { LogMessage } from '../../src/syslog/message.ts'
-import { FrameParser, parseMessage } from '../kit/syslog-parse.ts'
+import { FrameParser, parseMessage } from '../../src/syslog/parse.ts'
 
 const atUs = 1_700_000_000_123_456
 const token = 'd.8ec095b4-8960-39fa-b948-e9e21f27f5de'
@@ -237,6 +238,34 @@ t.test('what is no RFC 5424 message is none', async (t) => {
     }),
   )
 })
+
+t.test(
+  'a text is as many lines as it says, none longer than the most, and no character is cut',
+  async (t) => {
+    const lines = (text: string | Uint8Array, bytesMax?: number) =>
+      linesOf(Buffer.from(text), bytesMax).map((line) => latin1(line))
+    t.same(lines(''), [''])
+    t.same(lines('a\r'), ['a\r'])
+    t.same(lines('a\n\nb\n'), ['a', '', 'b', ''])
+    t.same(lines('abcdef', 3), ['abc', 'def'])
+    t.same(lines('abcd\nefghijk', 3), ['abc', 'd', 'efg', 'hij', 'k'])
+    t.same(lines('aaé', 3), ['aa', 'Ã©'])
+    t.same(lines('a😀b', 4), ['a', latin1(Buffer.from('😀')), 'b'])
+    t.same(lines(Buffer.alloc(7, 0x80), 3), ['\x80'.repeat(3), '\x80'.repeat(3), '\x80'], 'what is no UTF-8')
+    t.same(
+      linesOf(Buffer.alloc(20_001)).map(({ length }) => length),
+      [10_000, 10_000, 1],
+    )
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), fc.integer({ min: 4, max: 9 }), (text, bytesMax) => {
+        const found = linesOf(text, bytesMax)
+        t.ok(found.every(({ length }) => length <= bytesMax))
+        const all = (bytes: readonly Uint8Array[]) => latin1(Buffer.concat(bytes)).replaceAll('\n', '')
+        t.equal(all(found), all([text]))
+      }),
+    )
+  },
+)
 
 t.test('times are read to the microsecond, in any zone, and what is no time is undefined', async (t) => {
   const time = (text: string): number | undefined => parsed(`<13>1 ${text} h a p - -`)?.atUs

@@ -35,10 +35,16 @@ export type FaceOptions = {
   readonly mounts: readonly Mount[]
   readonly random: Random
   readonly log: Log
+  readonly timeouts?: FaceTimeouts
+}
+export type FaceTimeouts = {
+  readonly requestTimeout: number
+  readonly headersTimeout: number
+  readonly keepAliveTimeout: number
 }
 
 /** A large push over a slow line takes its time; a client that dawdles over its head does not get it. */
-const timeouts = { requestTimeout: 30 * 60_000, headersTimeout: 60_000, keepAliveTimeout: 65_000 }
+const timeoutsByDefault = { requestTimeout: 30 * 60_000, headersTimeout: 60_000, keepAliveTimeout: 65_000 }
 const bodyBytesMax = 1024 * 1024
 /** The service's own answer to a slow actor must win over ours. */
 const graceMs = 5_000
@@ -50,6 +56,7 @@ const passedBack = ['Accept-Ranges', 'Content-Range', 'Next-Range', 'RateLimit-R
 /** An HTTP server that listens nowhere: connections are handed to it (src/http/shared-port.ts). */
 export const createFace = async (options: FaceOptions): Promise<Server> => {
   let route: (req: IncomingMessage, res: ServerResponse) => void = () => undefined
+  const { timeouts = timeoutsByDefault } = options
   const server = createServer(timeouts, (req, res) => void mounted(req, res, options, route))
   const app = fastify({
     serverFactory: (handler) => {

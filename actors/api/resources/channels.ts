@@ -1,6 +1,6 @@
 /**
- * Channels: what Logplex says of an app's log, under the paths of its own API (v3): who may write into it, and
- * where it is sent on to. A channel is there as long as its app.
+ * Channels: what Logplex says of an app's log, under the paths of its own API (v3): who may write into it,
+ * and where it is sent on to. A channel is there as long as its app.
  */
 import { ref } from '../../../src/runtime/index.ts'
 import { App, type AppView, type LogToken } from '../../protocols/app.ts'

@@ -1,0 +1,116 @@
+/**
+ * Log lines over a TCP or TLS connection: octet-counted frames (RFC 6587), each with the token that it is for
+ * as its APP-NAME. Nobody is answered there: a connection is read no further while an app's lines find no
+ * room. One whose channel takes nothing for long is not waited for, for others may come behind it: its lines
+ * are counted, and said in its log.
+ */
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../../../src/ports/clock.ts'
+import { FrameParser, parseMessage } from '../../../src/syslog/parse.ts'
+import type { Line } from '../../protocols/channel.ts'
+import { addLines } from './arrived.ts'
+import type { Lanes } from './lanes.ts'
+import type { Destination, Tokens } from './tokens.ts'
+
+/** What came in and is nobody's, by why. */
+export type Astray = { readonly malformed: number; readonly unknownToken: number }
+
+export type SyslogDeps = {
+  readonly tokens: Tokens
+  readonly lanes: Lanes
+  readonly clock: Clock
+  readonly isClosing: () => boolean
+  readonly astray: (what: Astray) => void
+}
+
+/** A channel moves, or its host is given up, in less. */
+const stuckMsMax = 10_000
+const lookAgainMs = 500
+
+/** Resolves when the connection is at its end, and all that came is on its way. */
+export const readSyslog = async (socket: Duplex, deps: SyslogDeps): Promise<void> => {
+  const parser = new FrameParser()
+  let malformed = 0
+  try {
+    for await (const piece of socket) {
+      const frames = parser.feed(piece as Buffer)
+      const { loads, ...astray } = await sort(frames, deps)
+      for (const load of loads) await bring(load, deps)
+      const bad = astray.malformed + parser.malformed - malformed
+      malformed = parser.malformed
+      if (bad + astray.unknownToken > 0) deps.astray({ malformed: bad, unknownToken: astray.unknownToken })
+      if (deps.isClosing()) return
+    }
+  } catch {
+    // The connection broke: what came before that was taken.
+  } finally {
+    if (!parser.between && parser.malformed === malformed) deps.astray({ malformed: 1, unknownToken: 0 })
+    socket.destroy()
+  }
+}
+
+type Load = { readonly appId: string; readonly lines: Line[]; bytes: number }
+
+/** Much less than there may be of an app; a message may have thousands of lines. */
+const loadBytesMax = 256 * 1024
+
+/** The lines of each app in order, in loads that find room one by one. */
+const sort = async (
+  frames: readonly Buffer[],
+  deps: SyslogDeps,
+): Promise<{ readonly loads: readonly Load[] } & Astray> => {
+  const loads: Load[] = []
+  const open = new Map<string, Load>()
+  const found = new Map<string, Destination | undefined>()
+  const nowUs = Math.round(deps.clock.now() * 1000)
+  let malformed = 0
+  let unknownToken = 0
+  for (const frame of frames) {
+    const message = parseMessage(frame)
+    if (message === undefined || !message.source.startsWith('t.')) {
+      malformed += 1
+      continue
+    }
+    const token = message.source
+    if (!found.has(token)) found.set(token, await find(token, deps))
+    const to = found.get(token)
+    if (to === undefined) {
+      unknownToken += 1
+      continue
+    }
+    const { appId } = to
+    const last = open.get(appId)
+    const load = last !== undefined && last.bytes < loadBytesMax ? last : { appId, lines: [], bytes: 0 }
+    if (load !== last) loads.push(load)
+    open.set(appId, load)
+    load.bytes += addLines(message, to.name, nowUs, load.lines)
+  }
+  return { loads, malformed, unknownToken }
+}
+
+/** Waits for as long as it cannot be known, but not beyond the end of this process. */
+const find = async (
+  token: string,
+  { tokens, clock, isClosing }: SyslogDeps,
+): Promise<Destination | undefined> => {
+  for (;;) {
+    try {
+      return await tokens.find(token)
+    } catch {
+      if (isClosing()) return undefined
+      await new Promise<void>((resolve) => void clock.after(lookAgainMs, resolve))
+    }
+  }
+}
+
+const bring = async ({ appId, lines, bytes }: Load, deps: SyslogDeps): Promise<void> => {
+  const { lanes, isClosing } = deps
+  while (!lanes.reserve(appId, bytes)) {
+    if (lanes.stuckMs(appId) > stuckMsMax || isClosing()) {
+      lanes.lose(appId, lines.length, lines[0]?.atUs ?? 0)
+      return
+    }
+    await lanes.room(lookAgainMs)
+  }
+  void lanes.push(appId, lines, bytes)
+}

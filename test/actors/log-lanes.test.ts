@@ -1,0 +1,136 @@
+/** Lines on their way to channels: in order, one batch of an app at a time, bounded, counted when lost. */
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { createLanes } from '../../actors/logplex/input/lanes.ts'
+import { readSyslog, type Astray } from '../../actors/logplex/input/syslog.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
+import { virtualClock } from '../../src/sim/clock.ts'
+import { frame } from '../kit/log-input.ts'
+import { until } from '../kit/until.ts'
+
+const line = (text: string): Line => ({ atUs: 1, source: 'cron', process: '-', text: Buffer.from(text) })
+const textOf = ({ source, process, text }: Line): string =>
+  `${source}[${process}] ${Buffer.from(text).toString()}`.replace(/^cron\[.*?\] /, '')
+
+const open = (limits = { appBytesMax: 1_000, bytesMax: 1_500 }) => {
+  const clock = virtualClock()
+  const sent: { appId: string; seq: number; lines: readonly string[]; done: () => void }[] = []
+  const deliver = (appId: string, _source: string, seq: number, lines: readonly Line[]): Promise<void> =>
+    new Promise((done) => void sent.push({ appId, seq, lines: lines.map(textOf), done }))
+  const lanes = createLanes({ deliver, source: 'here', clock }, limits)
+  const push = (appId: string, texts: readonly string[], bytes = 100): Promise<void> => {
+    assert(lanes.reserve(appId, bytes))
+    return lanes.push(appId, texts.map(line), bytes)
+  }
+  const pass = (ms: number): void => {
+    const end = clock.now() + ms
+    while (clock.step(end)) continue
+    clock.advanceTo(end)
+  }
+  return { clock, sent, lanes, push, pass }
+}
+
+t.test('an app has one batch under way, and what comes meanwhile goes together with the next', async (t) => {
+  const { sent, push, lanes, pass } = open()
+  const first = push('a', ['1'])
+  const others = [push('a', ['2', '3']), push('a', ['4'])]
+  void push('b', ['x'])
+  t.match(sent, [
+    { appId: 'a', lines: ['1'] },
+    { appId: 'b', lines: ['x'] },
+  ])
+  sent[0]?.done()
+  await first
+  t.match(sent[2], { appId: 'a', lines: ['2', '3', '4'] })
+  t.ok((sent[2]?.seq ?? 0) > (sent[0]?.seq ?? 0))
+  const left = lanes.empty(10)
+  pass(10)
+  t.equal(await left, 4)
+  sent[1]?.done()
+  sent[2]?.done()
+  await Promise.all(others)
+  t.equal(await lanes.empty(10), 0)
+})
+
+t.test('a large load goes in batches, and is done with its last line', async (t) => {
+  const { sent, push } = open()
+  let isDone = false
+  const done = push(
+    'a',
+    Array.from({ length: 1_200 }, (_, at) => String(at)),
+  ).then(() => (isDone = true))
+  for (const at of [0, 1]) {
+    sent[at]?.done()
+    await until(() => sent.length === at + 2, { what: 'the next batch' })
+    t.notOk(isDone)
+  }
+  sent[2]?.done()
+  await done
+  t.same(
+    sent.map(({ lines }) => lines.length),
+    [500, 500, 200],
+  )
+})
+
+t.test('room is bounded for an app and for all, and comes back once lines are stored', async (t) => {
+  const { sent, push, lanes } = open()
+  const first = push('a', ['1'], 900)
+  t.notOk(lanes.reserve('a', 101), 'of its own')
+  t.ok(lanes.reserve('b', 500))
+  t.notOk(lanes.reserve('c', 101), 'of all')
+  lanes.release('b', 500)
+  t.ok(lanes.reserve('c', 101))
+  let hasRoom = false
+  const room = lanes.room(1_000).then(() => (hasRoom = true))
+  await Promise.resolve()
+  t.notOk(hasRoom)
+  sent[0]?.done()
+  await Promise.all([first, room])
+  t.ok(lanes.reserve('a', 1_000))
+})
+
+t.test('what is lost is said where it is missing, with its count and since when', async (t) => {
+  const { sent, push, lanes } = open()
+  const first = push('a', ['1'])
+  lanes.lose('a', 2, Date.UTC(2026, 0, 1) * 1000)
+  lanes.lose('a', 3, Date.UTC(2027, 0, 1) * 1000)
+  const second = push('a', ['2'])
+  sent[0]?.done()
+  await first
+  t.same(sent[1]?.lines, [
+    'heroku[logplex] Error L13: 5 messages lost since 2026-01-01T00:00:00.000000+00:00.',
+    '2',
+  ])
+  sent[1]?.done()
+  await second
+  lanes.lose('b', 1, 0)
+  t.match(sent[2], { appId: 'b', lines: [/Error L13: 1 messages lost/] })
+})
+
+t.test('a connection does not wait for a channel that takes nothing, for others are behind it', async (t) => {
+  const { sent, lanes, pass, clock, push } = open({ appBytesMax: 500, bytesMax: 5_000 })
+  const socket = new PassThrough()
+  const tokens = {
+    find: async (token: string) => ({ appId: token === 't.stuck' ? 'stuck' : 'well', name: 'cron' }),
+  }
+  let astray: Astray = { malformed: 0, unknownToken: 0 }
+  const read = readSyslog(socket, {
+    tokens,
+    lanes,
+    clock,
+    isClosing: () => false,
+    astray: (what) => (astray = what),
+  })
+  void push('stuck', ['0'], 400)
+  socket.write(frame('1', 't.stuck') + frame('2', 't.well') + frame('3', 't.stuck'))
+  await until(() => clock.pending() > 0, { what: 'it to wait for room' })
+  const wellSaid = (): boolean => sent.some(({ appId }) => appId === 'well')
+  await until(() => (wellSaid() ? true : (pass(500), false)), { what: 'the other app to be served' })
+  sent[0]?.done()
+  await until(() => sent.length === 3, { what: 'the news of the loss' })
+  t.match(sent[2]?.lines, [/^heroku\[logplex\] Error L13: 2 messages lost since 2023-11-14T22:13:20/])
+  socket.end('100 <190>1')
+  await read
+  t.same(astray, { malformed: 1, unknownToken: 0 }, 'half a frame at the end')
+})
