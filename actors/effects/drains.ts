@@ -1,12 +1,12 @@
 /** Sending an app's lines to where one of its drains leads. */
 import { effect } from '../../src/runtime/index.ts'
-import type { DrainTarget } from '../protocols/drain.ts'
 import type { StoredBatch } from '../protocols/log-batch.ts'
 
 export type Shipment = {
   /** The drain's id: its connection is kept under it. */
   readonly id: string
-  readonly to: DrainTarget
+  readonly url: string
+  readonly token: string
   /** Oldest first. */
   readonly batches: readonly StoredBatch[]
   /** So many lines of the first batch are there already. */
@@ -22,13 +22,9 @@ type Part = { readonly count: number; readonly sinceUs: number; readonly untilUs
 
 /** What became of them. */
 export type Shipped =
-  | (Part & {
-      readonly kind: 'delivered'
-      /** So many of them it took, and dropped. */
-      readonly rejected?: { readonly count: number; readonly reason: string }
-    })
+  | (Part & { readonly kind: 'delivered' })
   /** The receiver does not want them, now or ever. */
-  | (Part & { readonly kind: 'refused'; readonly reason: string })
+  | (Part & { readonly kind: 'refused'; readonly status: number })
   /** They may be wanted later. */
   | {
       readonly kind: 'failed'

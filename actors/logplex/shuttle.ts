@@ -80,7 +80,12 @@ export type Deliver = (appId: string, source: string, seq: number, lines: readon
  * @param folder where the cursors are kept
  * @param life names this process' life: numbers of batches start anew with each
  */
-export const createShuttle = (folder: string, driver: Driver, deliver: Deliver, life: string): Shuttle => {
+export const createShuttle = (
+  folder: string,
+  driver: Pick<Driver, 'follow'>,
+  deliver: Deliver,
+  life: string,
+): Shuttle => {
   let batches = 0
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const cursorFile = (runId: string): string => join(folder, `${runId}.json`)

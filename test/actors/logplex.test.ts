@@ -338,7 +338,7 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
       })()
       return { done, close: () => undefined }
     }
-    const shuttle = createShuttle(folder, { follow } as unknown as Driver, deliver, `life${++lives}`)
+    const shuttle = createShuttle(folder, { follow }, deliver, `life${++lives}`)
     await shuttle.ship({ runId: 'r1', appId: 'a1', process: 'web.1' })
   }
   const cursor = (offset: number): LogCursor => ({ file: 0, offset })

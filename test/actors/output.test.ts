@@ -34,9 +34,7 @@ const ship = async (t: Test, deliver: Deliver, shipped: typeof run, batches: Asy
     })()
     return { done, close: () => undefined }
   }
-  await createShuttle(await scratch(t), { follow } as unknown as Driver, deliver, 'life').ship(
-    shipmentOf(shipped),
-  )
+  await createShuttle(await scratch(t), { follow }, deliver, 'life').ship(shipmentOf(shipped))
 }
 const stored = async (t: Test) => {
   const bus = await openBus(t)

@@ -74,12 +74,22 @@ const kinds: Readonly<Record<Daemon, Kind>> = {
 /** Whether this machine has it. */
 export const hasDaemon = (kind: Daemon): boolean => existsSync(join(receivers, kind, kinds[kind].program))
 
+/** How it is run with `conf` of this folder, where it also keeps what is its own. */
+export const commandOf = (kind: Daemon, folder: string) => {
+  const root = join(receivers, kind)
+  const libraries = [`${root}/usr/${lib}`, `${root}/${lib}`, `${root}/usr/lib/syslog-ng`].join(':')
+  return {
+    program: join(root, kinds[kind].program),
+    argv: kinds[kind].argv(root, folder),
+    env: { LD_LIBRARY_PATH: libraries, TZ: 'UTC' },
+  }
+}
+
 /** What a daemon says of one message. */
 export type Understood = Readonly<Record<'pri' | 'ts' | 'host' | 'app' | 'proc' | 'msg', string>>
 
 /** Starts it; it ends with the test. @throws Error with what it said when it does not listen */
 export const startDaemon = async (t: Test, kind: Daemon, { certificate, key, ca }: Identity) => {
-  const root = join(receivers, kind)
   const folder = mkdtempSync(join(tmpdir(), `manifold-${kind}-`))
   const [tcp = 0, tls = 0] = await freePorts(2)
   const files = {
@@ -89,10 +99,10 @@ export const startDaemon = async (t: Test, kind: Daemon, { certificate, key, ca 
     'ca.pem': ca,
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
-  const libraries = [`${root}/usr/${lib}`, `${root}/${lib}`, `${root}/usr/lib/syslog-ng`].join(':')
   let said = ''
-  const child: ChildProcess = spawn(join(root, kinds[kind].program), kinds[kind].argv(root, folder), {
-    env: { ...process.env, LD_LIBRARY_PATH: libraries, TZ: 'UTC' },
+  const { program, argv, env } = commandOf(kind, folder)
+  const child: ChildProcess = spawn(program, argv, {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (bytes) => (said += String(bytes)))
