@@ -25,7 +25,7 @@ import * as saga from './app/saga.ts'
 import { become } from './app/saga.ts'
 import { settle, wait, type State } from './app/waiting.ts'
 import { Certificates } from './effects/certificates.ts'
-import { App } from './protocols/app.ts'
+import { App, type DrainView } from './protocols/app.ts'
 import { Channel } from './protocols/channel.ts'
 
 type Self = saga.Self
@@ -156,15 +156,13 @@ export const app = actor(App, {
       ctx.reply(domain)
       return become(s, a, ctx)
     },
-    addDrain(s, { url }, ctx) {
+    addDrain(s, { type: _type, ...to }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
-      const made = drains.add(s.a, url, { id: ctx.uuid(), token: `d.${ctx.uuid()}`, now: ctx.now })
-      if ('reason' in made) {
-        ctx.refuseCaller('invalid_params', made.reason)
-        return s
-      }
-      saga.openDrain(made.a, made.drain.id, ctx)
-      return become({ ...s, waiting: wait(s, made.drain.id, ctx.caller) }, made.a, ctx)
+      return led(s, drains.add(s.a, to, { id: ctx.uuid(), token: `d.${ctx.uuid()}`, now: ctx.now }), ctx)
+    },
+    changeDrain(s, { type: _type, drain, ...to }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      return led(s, drains.change(s.a, drain, to, ctx.now), ctx)
     },
     removeDrain(s, { drain }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
@@ -195,9 +193,10 @@ export const app = actor(App, {
       ctx.reply({ ids: drains.drainsOf(s.a.app).map(({ id }) => id) })
       return s
     },
-    drainOpened(s, { id }, ctx) {
+    drainOpened(s, { id, at }, ctx) {
       const found = s.a && drains.drainIn(s.a.app, id)
-      if (s.a?.phase !== 'live' || found == null) return s
+      // It leads elsewhere by now: that is under way too.
+      if (s.a?.phase !== 'live' || found?.updatedAt !== at) return s
       ctx.tell(ref(Channel, ctx.self.key), { type: 'drainsChanged' })
       const answered = settle(s, id, (caller) => ctx.answer(caller, found))
       return become(answered, drains.opened(s.a, id), ctx)
@@ -276,6 +275,17 @@ const kept = <T>(
   if (outcome.former !== null) ctx.run(Certificates.remove({ appId: ctx.self.key, pairId: outcome.former }))
   ctx.reply(outcome.answer)
   return become(s, a, ctx)
+}
+
+/** Who asked is answered once lines go where the drain leads now. */
+const led = (s: State, outcome: drains.Outcome, ctx: AskCtx<typeof App, DrainView>): State => {
+  if ('code' in outcome) {
+    ctx.refuseCaller(outcome.code, outcome.reason)
+    return s
+  }
+  const { a, drain } = outcome
+  saga.openDrain(a, drain.id, ctx)
+  return become({ ...s, waiting: wait(s, drain.id, ctx.caller) }, a, ctx)
 }
 
 const stepped = (s: State, step: string, ctx: Self): State => {

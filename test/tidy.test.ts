@@ -25,6 +25,7 @@ const doors: arrow.Doors = {
   typebox: /^src\/runtime\/schema\.ts$/,
   undici: /^src\/(?:peers\/client|syslog\/http-link)\.ts$/,
   yaml: /^src\/slug\/release-yaml\.ts$/,
+  '@opentelemetry/otlp-transformer': /^test\/kit\/otlp-receiver\.ts$/,
   '@types/node': 'not imported',
   'fast-check': /^test\//,
   heroku: /^test\//,

@@ -40,6 +40,8 @@ export type Edge = {
   readonly log: Log
   readonly vault: {
     readonly open: (appId: string, configId: string) => Promise<Readonly<Record<string, string>>>
+    /** Answers under which id it can be opened. */
+    readonly seal: (appId: string, vars: Readonly<Record<string, string>>) => Promise<string>
   }
   /** Certificates with their keys, sealed at rest. */
   readonly certificates: {

@@ -3,6 +3,7 @@
  * it is made, and so is what it was for.
  */
 import type { Caller } from '../../src/runtime/index.ts'
+import * as drains from './drains.ts'
 import * as logTokens from './log-tokens.ts'
 import { nameText, sameName, shown, without, type AppRecord, type Name } from './record.ts'
 import * as saga from './saga.ts'
@@ -34,9 +35,11 @@ export const claimed = (s: State, name: Name, ctx: Self): State => {
 
 const renamed = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
   const former: Name = { kind: 'app', name: a.app.name }
-  const next = shown({ ...a, releasing: [...a.releasing, former] }, { name: name.name }, ctx.now)
+  const named = shown({ ...a, releasing: [...a.releasing, former] }, { name: name.name }, ctx.now)
+  const { a: next, ids } = drains.renamed(named, ctx.now)
   saga.release(former, ctx)
   saga.show(next, ctx)
+  for (const id of ids) saga.openDrain(next, id, ctx)
   return become(
     settle(s, nameText(name), (caller) => ctx.answer(caller, next.app)),
     next,

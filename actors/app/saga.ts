@@ -98,9 +98,11 @@ export const show = (a: AppRecord, ctx: Self): void => {
 export const openDrain = (a: AppRecord, id: string, ctx: Self): void => {
   const found = a.app.drains?.find((one) => one.id === id)
   if (found === undefined) return
-  const { url, token } = found
-  const open = { type: 'open', appId: ctx.self.key, url, token } as const
-  ctx.ask(ref(Drain, id), open, stepTimeoutMs, () => ({ type: 'drainOpened', id }), failed('drain'))
+  const { url, token, updatedAt: at } = found
+  const telemetry = found.telemetry ? { ...found.telemetry, appName: a.app.name } : null
+  const to = { appId: ctx.self.key, url, token, telemetry, decidedAt: at }
+  const done = () => ({ type: 'drainOpened', id, at }) as const
+  ctx.ask(ref(Drain, id), { type: 'open', to }, stepTimeoutMs, done, failed('drain'))
 }
 
 export const closeDrain = (id: string, ctx: Self): void =>

@@ -1,12 +1,12 @@
 /** Sending an app's lines to where one of its drains leads. */
 import { effect } from '../../src/runtime/index.ts'
+import type { DrainTarget } from '../protocols/drain.ts'
 import type { StoredBatch } from '../protocols/log-batch.ts'
 
 export type Shipment = {
   /** The drain's id: its connection is kept under it. */
   readonly id: string
-  readonly url: string
-  readonly token: string
+  readonly to: DrainTarget
   /** Oldest first. */
   readonly batches: readonly StoredBatch[]
   /** So many lines of the first batch are there already. */
@@ -22,9 +22,13 @@ type Part = { readonly count: number; readonly sinceUs: number; readonly untilUs
 
 /** What became of them. */
 export type Shipped =
-  | (Part & { readonly kind: 'delivered' })
+  | (Part & {
+      readonly kind: 'delivered'
+      /** So many of them it took, and dropped. */
+      readonly rejected?: { readonly count: number; readonly reason: string }
+    })
   /** The receiver does not want them, now or ever. */
-  | (Part & { readonly kind: 'refused'; readonly status: number })
+  | (Part & { readonly kind: 'refused'; readonly reason: string })
   /** They may be wanted later. */
   | {
       readonly kind: 'failed'

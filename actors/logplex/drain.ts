@@ -12,7 +12,7 @@ import { actor, is, ref, type Caller, type Ctx, type Message, type Static } from
 import { Drains } from '../effects/drains.ts'
 import { History } from '../effects/history.ts'
 import { Channel, type Line } from '../protocols/channel.ts'
-import { Drain } from '../protocols/drain.ts'
+import { Drain, drainTargetShape, type DrainTarget } from '../protocols/drain.ts'
 import type { StoredBatch } from '../protocols/log-batch.ts'
 import {
   backlogBytesMax,
@@ -30,9 +30,7 @@ import { certificateLine, overflowOfDrain, type Loss } from './codes.ts'
 
 const lossShape = is.obj({ count: is.int, sinceUs: is.int })
 const recordShape = is.obj({
-  appId: is.str,
-  url: is.str,
-  token: is.str,
+  to: drainTargetShape,
   cursor: is.obj({ sequence: is.int, line: is.int, within: is.int }),
   /** When the last line was written that it got, or was lost; or when it was opened. */
   untilUs: is.int,
@@ -64,7 +62,7 @@ type State = {
   /** A reminder is set for then. */
   readonly guardedUntil: number
   /** Who waits for it to be open, and where it leads; while that is under way. */
-  readonly opening: (Pick<Record, 'appId' | 'url' | 'token'> & { readonly callers: readonly Caller[] }) | null
+  readonly opening: { readonly to: DrainTarget; readonly callers: readonly Caller[] } | null
 }
 type Self = Ctx<typeof Drain>
 
@@ -107,26 +105,27 @@ export const drain = actor(Drain, {
   init: (): State => fresh,
   awake: (s, ctx) => next(s, ctx),
   receive: {
-    open(s, { appId, url, token }, ctx) {
+    open(s, { to }, ctx) {
       if (s.d !== null) {
         ctx.reply({})
-        return s
+        return to.decidedAt > s.d.to.decidedAt ? led(s, { ...s.d, to }, ctx) : s
       }
       const callers = [...(s.opening?.callers ?? []), ctx.caller].slice(-callersMax)
       if (s.opening === null)
         ctx.run(
-          History.end({ appId }),
+          History.end({ appId: to.appId }),
           (end) => ({ type: 'opened', ...end }),
           ({ message }) => ({ type: 'openFailed', reason: message }),
         )
-      return { ...s, opening: { appId, url, token, callers } }
+      const isOlder = s.opening !== null && s.opening.to.decidedAt > to.decidedAt
+      return { ...s, opening: { to: isOlder ? s.opening.to : to, callers } }
     },
     opened(s, { sequence, line }, ctx) {
       if (s.opening === null) return s
-      const { callers, ...to } = s.opening
+      const { callers, to } = s.opening
       for (const caller of callers) ctx.answer(caller, {})
       const cursor = { sequence, line, within: 0 }
-      return { ...fresh, d: { ...to, cursor, untilUs: ctx.now * 1000, loss: null, unsaid: null, dropped: 0 } }
+      return { ...fresh, d: { to, cursor, untilUs: ctx.now * 1000, loss: null, unsaid: null, dropped: 0 } }
     },
     openFailed(s, { reason }, ctx) {
       for (const caller of s.opening?.callers ?? []) ctx.refuse(caller, 'unavailable', reason)
@@ -147,6 +146,7 @@ export const drain = actor(Drain, {
         return s
       }
       ctx.reply({
+        appId: s.d.to.appId,
         state: s.failures === 0 ? 'up' : 'failing',
         lag: Math.max(0, s.newest.line - s.d.cursor.line),
         reason: s.reason,
@@ -173,19 +173,18 @@ export const drain = actor(Drain, {
       if (s.doing !== 'reading') return s
       return later({ ...s, backlog: { ...s.backlog, hasMore: true } }, reason, 0, ctx)
     },
-    sent(s, { count, untilUs }, ctx) {
+    sent(s, { count, sinceUs, untilUs, rejected }, ctx) {
       if (s.d === null || s.doing !== 'sending') return s
       const { cursor, backlog } = passed(s.d.cursor, s.backlog, count)
-      return next(
-        { ...well(s), d: { ...s.d, cursor, untilUs, loss: null }, backlog, deliveredAt: ctx.now },
-        ctx,
-      )
+      const told = { ...s.d, cursor, untilUs, loss: null }
+      const d = rejected === undefined ? told : lose(told, { count: rejected.count, sinceUs })
+      return next({ ...well(s), d, backlog, deliveredAt: ctx.now, reason: rejected?.reason ?? null }, ctx)
     },
-    refused(s, { count, sinceUs, untilUs, status }, ctx) {
+    refused(s, { count, sinceUs, untilUs, reason }, ctx) {
       if (s.d === null || s.doing !== 'sending') return s
       const { cursor, backlog } = passed(s.d.cursor, s.backlog, count)
       const d = { ...lose(s.d, { count, sinceUs }), cursor, untilUs }
-      return next({ ...well(s), d, backlog, reason: `the receiver answers ${status}` }, ctx)
+      return next({ ...well(s), d, backlog, reason }, ctx)
     },
     failed(s, { count, reason, certificate, retryAfterMs, room }, ctx) {
       if (s.d === null || s.doing !== 'sending') return s
@@ -208,6 +207,13 @@ const know = (s: State, batch: StoredBatch | undefined): State =>
     ? s
     : { ...s, newest: { sequence: batch.sequence, line: batch.first + batch.count } }
 
+/** Elsewhere than before: there is no reason to wait, and what failed there may do so here. */
+const led = (s: State, d: Record, ctx: Self): State => {
+  if (s.doing !== 'waiting') return { ...s, d }
+  ctx.cancel('retry')
+  return next({ ...s, d, doing: 'nothing' }, ctx)
+}
+
 const well = (s: State): State => ({
   ...s,
   room: backlogBytesMax,
@@ -227,7 +233,7 @@ const next = (before: State, ctx: Self): State => {
   if (first !== undefined) return s.again === null ? gather(guarded(s, ctx), ctx) : send(s, ctx)
   if (!s.backlog.hasMore) return s
   ctx.run(
-    History.read({ appId: s.d.appId, after: s.d.cursor.sequence, bytesMax: bytesOfRead(s) }),
+    History.read({ appId: s.d.to.appId, after: s.d.cursor.sequence, bytesMax: bytesOfRead(s) }),
     ({ batches }) => ({ type: 'read', batches: [...batches] }),
     ({ message }) => ({ type: 'readFailed', reason: message }),
   )
@@ -246,8 +252,8 @@ const send = (s: State, ctx: Self): State => {
   if (s.d === null || first === undefined) return s
   const { skip, missing } = meets(s.d.cursor, first)
   const d = missing === 0 ? s.d : lost(s.d, first.first, missing)
-  const { url, token, loss } = d
-  const shipment = { id: ctx.self.key, url, token, batches: unbroken(s.backlog), skip, count: s.again, loss }
+  const { to, loss } = d
+  const shipment = { id: ctx.self.key, to, batches: unbroken(s.backlog), skip, count: s.again, loss }
   ctx.run(
     Drains.send(shipment),
     ({ kind, ...shipped }) =>
@@ -270,7 +276,7 @@ const later = (s: State, reason: string, notBeforeMs: number, ctx: Self): State 
   const backoffMs =
     Math.min(retryMsMax, retryMsMin * 2 ** Math.min(failures - 1, 10)) * (0.5 + ctx.random() / 2)
   const waitMs = Math.max(Math.min(notBeforeMs, retryAfterMsMax), backoffMs)
-  if (failures === 1) ctx.log({ at: 'drain-failed', app: s.d?.appId, drain: ctx.self.key, reason })
+  if (failures === 1) ctx.log({ at: 'drain-failed', app: s.d?.to.appId, drain: ctx.self.key, reason })
   ctx.after('retry', waitMs, { type: 'retry' })
   return guarded({ ...s, doing: 'waiting', failures, reason }, ctx)
 }
@@ -307,9 +313,9 @@ const said = (s: State, ctx: Self): State => {
     ctx.after('say', waitMs, { type: 'say' })
     return s
   }
-  tellApp(s.d, overflowOfDrain(s.d.token, s.d.unsaid, ctx.now * 1000), ctx)
+  tellApp(s.d, overflowOfDrain(s.d.to.token, s.d.unsaid, ctx.now * 1000), ctx)
   return { ...s, d: { ...s.d, unsaid: null }, saidLossAt: ctx.now }
 }
 
-const tellApp = ({ appId }: Record, line: Line, ctx: Self): void =>
+const tellApp = ({ to: { appId } }: Record, line: Line, ctx: Self): void =>
   ctx.tell(ref(Channel, appId), { type: 'write', lines: [line] })

@@ -214,7 +214,9 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
       ...performUsage(store, now),
       ...performHistory(bus.history),
       ...performDrains({
-        openSink: (address) => openSink(address, { clock: deps.clock, random: () => random.next() }),
+        openSink: (address, protocol) =>
+          openSink(address, { clock: deps.clock, random: () => random.next() }, protocol),
+        openHeaders: (appId, headersId) => vault.open(appId, headersId),
         now,
       }),
       ...performContainer({

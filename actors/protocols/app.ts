@@ -35,12 +35,17 @@ export const endpointShape = is.obj({
 })
 export type EndpointView = Static<typeof endpointShape>
 
+/** Of a telemetry drain: under which id its headers are sealed (effects/vault.ts); empty: it has none. */
+const telemetryShape = is.obj({ headersId: is.str })
+
 /** Where the log is sent on to. */
 export const drainShape = is.obj({
   id: is.str,
-  /** `d.<uuid>`: how its receiver knows it. */
+  /** `d.<uuid>`: how its receiver knows it. A telemetry drain is known by its id. */
   token: is.str,
   url: is.str,
+  /** Absent: not a telemetry drain. */
+  telemetry: is.opt(telemetryShape),
   createdAt: is.int,
   updatedAt: is.int,
 })
@@ -113,7 +118,9 @@ export const App = protocol('app', 1, {
   changeEndpoint: ask({ endpoint: is.str, pair: pairShape }, endpointShape),
   removeEndpoint: ask({ endpoint: is.str }, endpointShape),
   /** Answered once lines go there. `invalid_params`: it has that one, or as many as there may be. */
-  addDrain: ask({ url: is.str }, drainShape),
+  addDrain: ask({ url: is.str, telemetry: is.opt(telemetryShape) }, drainShape),
+  /** Of a telemetry drain, by id. Answered once lines go there. */
+  changeDrain: ask({ drain: is.str, url: is.str, telemetry: telemetryShape }, drainShape),
   /** `drain`: its id, token or URL. Answered once it is on record that nothing goes there any more. */
   removeDrain: ask({ drain: is.str }, drainShape),
   /**
@@ -144,7 +151,7 @@ export const App = protocol('app', 1, {
   claimed: tell({ name: is.str }),
   claimFailed: tell({ name: is.str, code: is.str, reason: is.str }),
   releasedName: tell({ name: is.str }),
-  drainOpened: tell({ id: is.str }),
+  drainOpened: tell({ id: is.str, at: is.int }),
   drainClosed: tell({ id: is.str }),
   shown: tell({ at: is.int }),
   stepped: tell({ step: is.str }),

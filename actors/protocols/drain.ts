@@ -4,6 +4,7 @@ import { storedBatchShape } from './log-batch.ts'
 
 /** How it is with a drain. `up`: what was sent last was taken, or nothing was sent yet. */
 export const drainStateShape = is.obj({
+  appId: is.str,
   state: is.oneOf('up', 'failing'),
   /** Lines of the app that are not yet sent on, as far as is known here. */
   lag: is.int,
@@ -16,12 +17,27 @@ export const drainStateShape = is.obj({
 })
 export type DrainState = Static<typeof drainStateShape>
 
+/** Where a drain leads, by its app. */
+export const drainTargetShape = is.obj({
+  appId: is.str,
+  url: is.str,
+  token: is.str,
+  /** Null: not a telemetry drain. */
+  telemetry: is.orNull(is.obj({ headersId: is.str, appName: is.str })),
+  /** When the app decided so. */
+  decidedAt: is.int,
+})
+export type DrainTarget = Static<typeof drainTargetShape>
+
 /** The next `count` lines: when the first and when the last of them was written. */
 const part = { count: is.int, sinceUs: is.int, untilUs: is.int }
 
 export const Drain = protocol('drain', 1, {
-  /** From App: the log from now on goes there. Answered as often as it is asked. */
-  open: ask({ appId: is.str, url: is.str, token: is.str }, is.obj({})),
+  /**
+   * From App: the log from now on goes there; of a drain that is open: what it has not sent yet. Answered as
+   * often as it is asked; what was decided before is not done any more.
+   */
+  open: ask({ to: drainTargetShape }, is.obj({})),
   /** From App: nothing more is sent. Answered once nothing of it is kept. */
   close: ask({}, is.obj({})),
   state: ask({}, drainStateShape),
@@ -34,8 +50,9 @@ export const Drain = protocol('drain', 1, {
   openFailed: tell({ reason: is.str }),
   read: tell({ batches: is.arr(storedBatchShape) }),
   readFailed: tell({ reason: is.str }),
-  sent: tell(part),
-  refused: tell({ ...part, status: is.int }),
+  /** `rejected`: so many of them the receiver took from the connection and dropped. */
+  sent: tell({ ...part, rejected: is.opt(is.obj({ count: is.int, reason: is.str })) }),
+  refused: tell({ ...part, reason: is.str }),
   failed: tell({
     count: is.int,
     reason: is.str,

@@ -25,6 +25,11 @@ export type DrainAddress = {
 export class DrainUrlInvalid extends Error {
   override readonly name = 'DrainUrlInvalid'
   readonly code = 'drain_url_invalid'
+  readonly why: string
+  constructor(why: string) {
+    super(`Invalid drain URL: ${why} (${allowed})`)
+    this.why = why
+  }
 }
 
 const portsByDefault = { syslog: 601, 'syslog+tls': 6514, http: 80, https: 443 }
@@ -57,8 +62,7 @@ export const parseDrainUrl = (text: string): DrainAddress => {
   }
 }
 
-const invalid = (why: string): DrainUrlInvalid =>
-  new DrainUrlInvalid(`Invalid drain URL: ${why} (${allowed})`)
+const invalid = (why: string): DrainUrlInvalid => new DrainUrlInvalid(why)
 
 const isScheme = (scheme: string): scheme is DrainScheme => Object.hasOwn(portsByDefault, scheme)
 

@@ -1,6 +1,5 @@
 /**
- * A connection to an HTTP receiver: each batch is one POST in Logplex's dialect, with its headers. A door to
- * undici.
+ * A connection to an HTTP receiver: each batch is one POST, of whatever protocol. A door to undici.
  *
  * Redirects are not followed: a drain sends where its owner said, and nowhere else. An answer is read to its
  * end, within bounds of bytes and time; when it has more, its status counts and the connection ends.
@@ -9,13 +8,33 @@ import { isIP } from 'node:net'
 import type { Readable } from 'node:stream'
 import { Client } from 'undici'
 import { dial } from './dial.ts'
-import { logplexFrames } from './frame.ts'
 import { failed, type Failure, type Frame, type Link, type LinkDeps, type Outcome } from './link.ts'
+import type { LogMessage } from './message.ts'
 
-/** `Logplex/<version>` is what receivers know. */
-const userAgent = 'Logplex/manifold'
+export type HttpAnswer = {
+  readonly status: number
+  /** Of `Retry-After`, counted from now. */
+  readonly retryAfterMs?: number
+  /** Undefined: it did not come whole. */
+  readonly body: Buffer | undefined
+}
 
-export const openHttpLink = async (deps: LinkDeps): Promise<Link | Failure> => {
+/** How messages are put to a receiver, and what its answer means. */
+export type HttpProtocol = {
+  /**
+   * Headers are name, value, name, value.
+   * @param authorization what the receiver's address has of it
+   */
+  readonly request: (
+    messages: readonly LogMessage[],
+    frame: Frame,
+    authorization: string | undefined,
+  ) => Promise<{ readonly headers: readonly string[]; readonly body: Uint8Array }>
+  /** @param count of the messages */
+  readonly outcome: (answer: HttpAnswer, count: number) => Outcome
+}
+
+export const openHttpLink = async (deps: LinkDeps, protocol: HttpProtocol): Promise<Link | Failure> => {
   const socket = await dial(deps, deps.limits.httpConnectMs)
   if ('kind' in socket) return socket
   const { address, clock, limits } = deps
@@ -43,22 +62,26 @@ export const openHttpLink = async (deps: LinkDeps): Promise<Link | Failure> => {
       return !broken && socket.writable && !socket.readableEnded
     },
     async send(messages, frame) {
-      const body = logplexFrames(messages)
       const giveUp = new AbortController()
       const late = clock.after(limits.requestMs, () => {
         const error = new Error(`no answer within ${limits.requestMs} ms`)
         giveUp.abort(Object.assign(error, { code: 'ETIMEDOUT' }))
       })
       try {
+        const { headers, body } = await protocol.request(messages, frame, address.authorization)
         const answer = await client.request({
           method: 'POST',
           path: target,
-          headers: headersOf(messages.length, frame, address.authorization),
+          headers: [...headers],
           body,
           signal: giveUp.signal,
         })
-        broken = !(await readAll(answer.body, limits.answerBytesMax))
-        return outcomeOf(answer.statusCode, answer.headers['retry-after'], deps)
+        const answered = await readAll(answer.body, limits.answerBytesMax)
+        broken = answered === undefined
+        const retryAfterMs = asWaitMs(answer.headers['retry-after'], deps)
+        const { statusCode: status } = answer
+        const told = { status, body: answered, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+        return protocol.outcome(told, messages.length)
       } catch (error) {
         return failed(error, { connected: true })
       } finally {
@@ -81,49 +104,29 @@ export const openHttpLink = async (deps: LinkDeps): Promise<Link | Failure> => {
 const closed = (): Error =>
   Object.assign(new Error('the receiver closed the connection'), { code: 'ECONNRESET' })
 
-/** In Logplex's order: name, value, name, value. */
-const headersOf = (count: number, { id, token }: Frame, authorization: string | undefined): string[] => {
-  const headers: readonly (readonly [string, string])[] = [
-    ['Content-Type', 'application/logplex-1'],
-    ['Logplex-Msg-Count', String(count)],
-    ['Logplex-Frame-Id', id],
-    ['Logplex-Drain-Token', token],
-    ['User-Agent', userAgent],
-  ]
-  return [...(authorization === undefined ? [] : ['Authorization', authorization]), ...headers.flat()]
-}
-
-/** Whether that was all of it: false when it has more than it may, or did not come. */
-const readAll = async (body: Readable, bytesMax: number): Promise<boolean> => {
+/** Undefined when it has more than it may, or did not come. */
+const readAll = async (body: Readable, bytesMax: number): Promise<Buffer | undefined> => {
+  const chunks: Uint8Array[] = []
   let bytes = 0
   try {
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
       bytes += chunk.length
       // Leaving it destroys the body, and the connection with it.
-      if (bytes > bytesMax) return false
+      if (bytes > bytesMax) return undefined
+      chunks.push(chunk)
     }
-    return true
+    return Buffer.concat(chunks)
   } catch {
-    return false
+    return undefined
   }
 }
 
-const tooManyRequests = 429
-const requestTimeout = 408
-const unavailable = 503
-
-const outcomeOf = (status: number, retryAfter: string | string[] | undefined, deps: LinkDeps): Outcome => {
-  if (status >= 200 && status < 300) return { kind: 'delivered' }
-  const mayChange = status === tooManyRequests || status === requestTimeout
-  if (status >= 400 && status < 500 && !mayChange) return { kind: 'refused', status }
-  const waits = status === tooManyRequests || status === unavailable
-  const retryAfterMs = waits && typeof retryAfter === 'string' ? asWaitMs(retryAfter, deps) : undefined
-  const reason = `the receiver answered ${status}`
-  return { kind: 'failed', reason, connected: true, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-}
-
 /** Seconds or an HTTP date; undefined for anything else. */
-const asWaitMs = (text: string, { clock, limits }: LinkDeps): number | undefined => {
+const asWaitMs = (
+  text: string | readonly string[] | undefined,
+  { clock, limits }: LinkDeps,
+): number | undefined => {
+  if (typeof text !== 'string') return undefined
   const ms = /^\d+$/.test(text) ? 1000 * Number(text) : Date.parse(text) - clock.now()
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), limits.retryAfterMsMax)
 }

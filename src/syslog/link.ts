@@ -8,10 +8,13 @@ import type { LogMessage } from './message.ts'
 
 export type Outcome =
   /** Answered with 2xx; over TCP and TLS: taken by the kernel while the receiver had not closed. */
-  | { readonly kind: 'delivered' }
-  /** A 4xx that no repeat will change: the messages are to be dropped. The connection is kept. */
-  | { readonly kind: 'refused'; readonly status: number }
+  | { readonly kind: 'delivered'; readonly rejected?: Rejected }
+  /** An answer that no repeat will change: the messages are to be dropped. The connection is kept. */
+  | { readonly kind: 'refused'; readonly status: number; readonly reason: string }
   | Failure
+
+/** So many of the messages, but not all, were dropped by the receiver; it does not say which. */
+type Rejected = { readonly count: number; readonly reason: string }
 
 export type Failure = {
   readonly kind: 'failed'

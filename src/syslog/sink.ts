@@ -5,9 +5,10 @@
  */
 import assert from 'node:assert/strict'
 import type { DrainAddress } from './drain-url.ts'
-import { openHttpLink } from './http-link.ts'
+import { openHttpLink, type HttpProtocol } from './http-link.ts'
 import { sinkLimitsByDefault } from './limits.ts'
 import type { Failure, Frame, Link, LinkDeps, Outcome, SinkClock, SinkDeps } from './link.ts'
+import { logplexProtocol } from './logplex-protocol.ts'
 import type { LogMessage } from './message.ts'
 import { openSyslogLink } from './syslog-link.ts'
 
@@ -23,8 +24,16 @@ export type Sink = {
   readonly close: () => Promise<void>
 }
 
-/** Connects to nothing until the first batch. */
-export const openSink = (address: DrainAddress, sinkDeps: SinkDeps): Sink => {
+/**
+ * Connects to nothing until the first batch.
+ *
+ * @param protocol what is spoken over HTTP
+ */
+export const openSink = (
+  address: DrainAddress,
+  sinkDeps: SinkDeps,
+  protocol: HttpProtocol = logplexProtocol,
+): Sink => {
   const limits = { ...sinkLimitsByDefault, ...sinkDeps.limits }
   const deps: LinkDeps = { ...sinkDeps, address, limits }
   const { clock, random } = deps
@@ -53,7 +62,7 @@ export const openSink = (address: DrainAddress, sinkDeps: SinkDeps): Sink => {
       if (kept.link.usable && clock.monotonicMs() < kept.untilMs) return kept.link
       letGo()
     }
-    const link = await (isHttp ? openHttpLink(deps) : openSyslogLink(deps))
+    const link = await (isHttp ? openHttpLink(deps, protocol) : openSyslogLink(deps))
     if ('kind' in link) return link
     kept = { link, untilMs: clock.monotonicMs() + limits.ageMs + random() * limits.ageJitterMs }
     return link

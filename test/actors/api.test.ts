@@ -95,7 +95,7 @@ t.test('every object is valid against the published schema', async (t) => {
     t.same(schemaFaults(resource, answer.body), [], `${method} ${path} is a ${resource}`)
     if (Array.isArray(answer.body)) t.ok(answer.body.length > 0, `${path} shows something`)
   }
-  for (const path of ['addons', 'addon-attachments', 'log-drains']) {
+  for (const path of ['addons', 'addon-attachments', 'log-drains', 'telemetry-drains']) {
     t.same((await http('GET', `/apps/schema-app/${path}`)).body, [], path)
   }
 })

@@ -25,12 +25,14 @@ t.test('a drain is answered once lines go there, and is opened by whoever comes 
   const a = live()
   a.send({ type: 'addDrain', url })
   t.equal(a.replies.length, 0)
-  t.match(a.asked, [{ to: { to: 'drain' }, message: { type: 'open', appId: 'app-1', url, token: /^d\./ } }])
+  t.match(a.asked, [
+    { to: { to: 'drain' }, message: { type: 'open', to: { appId: 'app-1', url, token: /^d\./ } } },
+  ])
   a.askFailed('open', { kind: 'nobody', reason: 'no host' })
   a.fire('resume')
   t.ok(a.reminders.has('resume'))
   const next = again(a)
-  t.match(next.asked, [{ message: { type: 'open', url } }])
+  t.match(next.asked, [{ message: { type: 'open', to: { url } } }])
   next.answered('open', {})
   t.notOk(next.reminders.has('resume'))
   a.answered('open', {})
@@ -88,5 +90,70 @@ t.test('an app that goes closes its drains, one after the other, before its log 
   next.done('history.drop')
   next.done('names.release')
   t.equal(next.saved(), undefined)
+  t.end()
+})
+
+const telemetry = { headersId: 'sealed-1' }
+const endpoint = 'https://otlp.example.com'
+const opens = (a: ReturnType<typeof live>) =>
+  a.asked.map(({ message }) => message).filter(({ type }) => type === 'open')
+
+t.test('a telemetry drain is one of its own kind, and is known by its id', (t) => {
+  const a = live()
+  added(a, endpoint)
+  a.clear().send({ type: 'addDrain', url: endpoint, telemetry })
+  t.match(opens(a), [{ to: { url: endpoint, telemetry: { ...telemetry, appName: 'demo' } } }])
+  a.answered('open', {})
+  const { value: drain } = a.replies.at(-1) as { value: { id: string; token: string } }
+  t.equal(drain.token, drain.id)
+  t.match(a.send({ type: 'addDrain', url: endpoint, telemetry }), {
+    refused: { code: 'invalid_params', reason: 'Endpoint has already been taken' },
+  })
+  for (const at of [1, 2, 3, 4]) {
+    a.send({ type: 'addDrain', url: endpoint, telemetry: { headersId: `other-${at}` } })
+    a.answered('open', {})
+  }
+  t.match(a.send({ type: 'addDrain', url: 'https://other.example.com', telemetry }), {
+    refused: { reason: 'You have already added the maximum number of telemetry drains allowed' },
+  })
+  added(a, 'https://other.example.com')
+  t.end()
+})
+
+t.test('a telemetry drain that leads elsewhere is answered once lines go there, whatever is late', (t) => {
+  const a = live()
+  added(a)
+  const sent = (headersId: string) => ({ url: endpoint, telemetry: { headersId } })
+  a.send({ type: 'addDrain', ...sent('one') })
+  a.answered('open', {})
+  const { id } = (a.replies.at(-1) as { value: { id: string } }).value
+  a.clear()
+  t.match(a.send({ type: 'changeDrain', drain: 'other', ...sent('two') }), { refused: { code: 'not_found' } })
+  a.clear()
+  a.send({ type: 'changeDrain', drain: id, ...sent('two') })
+  a.send({ type: 'changeDrain', drain: id, ...sent('three') })
+  const [two, three] = opens(a) as unknown as { to: { decidedAt: number } }[]
+  t.ok(three!.to.decidedAt > two!.to.decidedAt)
+  t.match(three, { to: { telemetry: { headersId: 'three' } } })
+  a.answered('open', {})
+  t.equal(a.replies.length, 0, 'the first is not what holds now')
+  t.match(a.saved(), { opening: [id] })
+  a.answered('open', {})
+  t.match(a.replies, [{ value: { telemetry: { headersId: 'three' } } }, { value: { id } }])
+  t.match(a.saved(), { opening: [] })
+  t.end()
+})
+
+t.test('telemetry says the name that its app has', (t) => {
+  const a = live()
+  added(a)
+  a.send({ type: 'addDrain', url: endpoint, telemetry })
+  a.answered('open', {})
+  a.clear().send({ type: 'rename', name: 'renamed' })
+  a.done('names.claim')
+  t.match(opens(a), [{ to: { url: endpoint, telemetry: { appName: 'renamed' } } }])
+  t.equal(opens(a).length, 1, 'other drains do not')
+  a.askFailed('open', { kind: 'unknown', reason: 'timeout' })
+  t.match(opens(again(a)), [{ to: { telemetry: { appName: 'renamed' } } }])
   t.end()
 })

@@ -26,10 +26,17 @@ const batch = (first: number, lines: readonly Line[]) => ({
   bytes: packBatch({ first, lines }),
 })
 
-const shipment = (change: Partial<Shipment> = {}): Shipment => ({
-  id: 'drain-1',
+const to = {
+  appId: 'a1',
   url: 'https://me:secret@logs.example.com/in',
   token: drainToken,
+  telemetry: null,
+  decidedAt: 1,
+}
+
+const shipment = (change: Partial<Shipment> = {}): Shipment => ({
+  id: 'drain-1',
+  to,
   batches: [batch(0, [line('a', 1), line('b', 2), line('c', 3)]), batch(3, [line('d', 4), line('e', 5)])],
   skip: 0,
   count: null,
@@ -43,6 +50,7 @@ const bench = (outcome: Outcome | (() => Outcome) = { kind: 'delivered' }) => {
   const closed: string[] = []
   const effects = performDrains({
     now: () => startUs / 1000 + 60_000,
+    openHeaders: async () => ({}),
     openSink: ({ shown }): Sink => ({
       send: (messages: readonly LogMessage[], frame: Frame) => {
         frames.push({ ...frame, texts: messages.map(({ text }) => Buffer.from(text).toString()), to: shown })
@@ -133,7 +141,10 @@ t.test("lines about an app's drains go to none of them, and are passed", async (
 
 t.test('what became of a frame is told with its lines', async (t) => {
   const part = { count: 5, sinceUs: startUs + 1, untilUs: startUs + 5 }
-  t.same(await bench({ kind: 'refused', status: 413 }).send(), { kind: 'refused', ...part, status: 413 })
+  const reason = 'it answered 413'
+  t.same(await bench({ kind: 'refused', status: 413, reason }).send(), { kind: 'refused', ...part, reason })
+  const rejected = { count: 2, reason: 'too old' }
+  t.same(await bench({ kind: 'delivered', rejected }).send(), { kind: 'delivered', ...part, rejected })
   t.same(await bench({ kind: 'failed', reason: 'away', connected: false }).send(), {
     kind: 'failed',
     count: 5,
@@ -175,7 +186,7 @@ t.test('a drain has one connection, until it is closed or leads elsewhere', asyn
   await send()
   await send()
   t.same(closed, [])
-  await send({ url: 'syslog://logs.example.com:6000' })
+  await send({ to: { ...to, url: 'syslog://logs.example.com:6000', decidedAt: 2 } })
   t.same(closed, ['https://logs.example.com/in'])
   t.match(frames.at(-1)?.to, 'syslog://logs.example.com:6000/')
   await close({ id: 'drain-1' })

@@ -21,13 +21,15 @@ const drainTo = (t: Test, url: string) => {
   let last = { sequence: 0, first: 0, count: 0 }
   const effects = performDrains({
     now: () => 1_800_000_000_000,
+    openHeaders: async () => ({}),
     openSink: (address) =>
       openSink(address, { clock: systemClock, random: () => 0, limits: { closeMs: 50 } }),
   })
   let driven = drive(drain, { key: 'drain-1', args: null })
   const perform = (name: string) => effects[name] as unknown as (args: unknown) => Promise<unknown>
   t.teardown(() => perform('drains.close')({ id: 'drain-1' }))
-  driven.send({ type: 'open', appId: 'app-1', url, token: drainToken })
+  const to = { appId: 'app-1', url, token: drainToken, telemetry: null, decidedAt: 1 }
+  driven.send({ type: 'open', to })
   driven.done('history.end', { sequence: 0, line: 0 })
 
   return {

@@ -14,6 +14,7 @@ import {
 } from '../kit/drain-history.ts'
 import { drive } from '../kit/drive.ts'
 
+const { to } = opening
 const opened = () => {
   const log = history()
   const driven = drive(drain, { key: 'drain-1', args: null })
@@ -48,14 +49,7 @@ t.test('a drain is open from the moment that is answered, and sends what comes f
   driven.send({ type: 'stored', batch: log.append(1) })
   driven.fire('send')
   const shipment = shipmentOf(driven.ran[0])
-  t.match(shipment, {
-    id: 'drain-1',
-    url: opening.url,
-    token: opening.token,
-    skip: 0,
-    count: null,
-    loss: null,
-  })
+  t.match(shipment, { id: 'drain-1', to: opening.to, skip: 0, count: null, loss: null })
   t.same(linesOf(shipment), [103, 104, 105])
   driven.send({ type: 'stored', batch: log.append(4) })
   t.equal(driven.ran.length, 1, 'one frame at a time')
@@ -141,14 +135,14 @@ t.test(
     driven.send({ type: 'stored', batch: log.append(1) })
     driven.fire('send')
     for (const _ of [1, 2]) {
-      driven.done('drains.send', failed(1, { reason: 'CERT_HAS_EXPIRED', certificate: opening.url }))
+      driven.done('drains.send', failed(1, { reason: 'CERT_HAS_EXPIRED', certificate: to.url }))
       driven.fire('retry')
     }
     t.same(said(driven), [
       'Error L14 (certificate validation): error="CERT_HAS_EXPIRED" uri="https://logs.example.com/in"',
     ])
     driven.nowMs += 60_000
-    driven.done('drains.send', failed(1, { reason: 'CERT_HAS_EXPIRED', certificate: opening.url }))
+    driven.done('drains.send', failed(1, { reason: 'CERT_HAS_EXPIRED', certificate: to.url }))
     t.equal(said(driven).length, 2, 'once a minute')
   },
 )
@@ -192,7 +186,7 @@ t.test('an answer that comes late is no answer to what is done now', (t) => {
   const answer = { count: 1, sinceUs: startUs, untilUs: startUs }
   driven.send({ type: 'failed', count: 1, reason: 'late', certificate: null, retryAfterMs: null, room: 0 })
   driven.send({ type: 'sent', ...answer })
-  driven.send({ type: 'refused', ...answer, status: 404 })
+  driven.send({ type: 'refused', ...answer, reason: 'late' })
   driven.send({ type: 'readFailed', reason: 'late' })
   t.match(driven.send({ type: 'state' }), { value: { state: 'up', lag: 2, dropped: 0 } })
   driven.fire('send')
@@ -247,6 +241,46 @@ t.test('where many drains wait there is less room: it keeps less, and reads it a
   driven.send({ type: 'look' })
   t.match(driven.ran, [{ name: 'history.read', args: { bytesMax: 1_048_576 } }])
   t.end()
+})
+
+t.test('a drain that is to lead elsewhere does so from where it stands, and waits no more', async (t) => {
+  const { log, driven } = opened()
+  driven.send({ type: 'stored', batch: log.append(3) })
+  driven.fire('send')
+  driven.done('drains.send', failed(2))
+  const elsewhere = { ...to, url: 'https://other.example.com/', decidedAt: 6 }
+  t.match(driven.send({ type: 'open', to: elsewhere }), { value: {} })
+  t.notOk(driven.timers.has('retry'))
+  t.match(shipmentOf(driven.ran[0]), { to: elsewhere, skip: 0, count: 2 }, 'what is not known to have come')
+  t.match(driven.send({ type: 'open', to: { ...to, url: 'https://late.example.com/' } }), { value: {} })
+  driven.done('drains.send', delivered(2))
+  driven.fire('send')
+  t.match(shipmentOf(driven.ran[0]), { to: elsewhere, skip: 2 }, 'what was decided before came too late')
+  t.match(driven.saved(), { to: elsewhere })
+})
+
+t.test('of two places that a drain is to lead to before it is open, the later one counts', async (t) => {
+  const { end } = history()
+  const driven = drive(drain, { key: 'drain-1', args: null })
+  const later = { ...to, url: 'https://later.example.com/', decidedAt: 6 }
+  driven.send({ type: 'open', to: later })
+  driven.send(opening)
+  driven.done('history.end', end())
+  t.match(driven.saved(), { to: later })
+})
+
+t.test('lines that a receiver took and dropped are lost, and the frame is not sent again', async (t) => {
+  const { log, driven } = opened()
+  driven.send({ type: 'stored', batch: log.append(5) })
+  driven.fire('send')
+  const reason = 'the receiver rejected 2 of 3 lines: too old'
+  driven.done('drains.send', { ...delivered(3), rejected: { count: 2, reason } })
+  t.match(driven.send({ type: 'state' }), { value: { state: 'up', dropped: 2, lag: 2, reason } })
+  t.match(said(driven), [/drain 'd.2f1a' dropped 2 messages since 2027-01-15T08:00:00/])
+  driven.fire('send')
+  t.match(shipmentOf(driven.ran[0]), { skip: 3, loss: { count: 2, sinceUs: startUs } })
+  driven.done('drains.send', delivered(2))
+  t.match(driven.send({ type: 'state' }), { value: { dropped: 2, reason: null } })
 })
 
 t.test('after a crash it goes on from its record, and reads what it did not hear', async (t) => {

@@ -1,5 +1,5 @@
 /**
- * Drains, with the stock CLI and a real dyno: every line comes, over HTTP and over syslog, also while a
+ * Drains, with the stock CLI and a real dyno: every line comes, over HTTP, syslog and OTLP, also while a
  * receiver is away and while the host process is killed. And lines that come in from outside.
  */
 import { connect, createServer, type AddressInfo } from 'node:net'
@@ -10,6 +10,7 @@ import { syslogFrames } from '../../src/syslog/frame.ts'
 import { commitApp, procfileApp, writeApp } from '../kit/apps.ts'
 import { noContainers } from '../kit/containers.ts'
 import { startLogplexReceiver } from '../kit/logplex-receiver.ts'
+import { startOtlpReceiver } from '../kit/otlp-receiver.ts'
 import { homeFile, startPlatform, type Platform } from '../kit/platform.ts'
 import { FrameParser, parseMessage } from '../../src/syslog/parse.ts'
 import { until } from '../kit/until.ts'
@@ -94,6 +95,17 @@ t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? fal
   t.match(await heroku('drains:add', url), { code: 0, stdout: `Successfully added drain ${url}\n` })
   t.match(await heroku('drains:add', syslogUrl), { code: 0 })
   t.match(await heroku('drains:add', url), { stderr: /Url has already been taken/ })
+  const otlp = await startOtlpReceiver(t, [200, 503, 503])
+  const headers = ['--headers', '{"x-key":"secret"}']
+  t.match(await heroku('telemetry:add', otlp.url, '-a', 'counter', ...headers), {
+    code: 0,
+    stdout: `successfully added drain ${otlp.url}\n`,
+  })
+  const telemetry = await heroku('telemetry', '-a', 'counter')
+  const telemetryId = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(telemetry.stdout)?.[0] ?? ''
+  t.match(await heroku('telemetry:info', telemetryId), {
+    stdout: /Signals: +logs\n.*Endpoint: +http:.*Transport: +HTTP\n.*Headers: +\{"x-key":"secret"\}/s,
+  })
   t.match(await heroku('drains:add', 'ftp://x/'), {
     stderr: /Invalid drain URL: its scheme is ftp \(allowed: /,
   })
@@ -113,20 +125,36 @@ t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? fal
   const overHttp = (): number[] =>
     countsIn(http.received.filter((_, at) => at < 2 || at > 5).flatMap(({ texts }) => texts))
   const overSyslog = (): number[] => countsIn(syslog.texts)
-  await until(() => Math.min(overHttp().length, overSyslog().length) > 150, {
+  const overOtlp = (): number[] =>
+    countsIn(
+      otlp.received
+        .filter(({ status }) => status === 200)
+        .flatMap(({ records }) => records.map(({ body }) => body)),
+    )
+  await until(() => Math.min(overHttp().length, overSyslog().length, overOtlp().length) > 150, {
     timeoutMs: 60_000,
-    what: 'lines of both drains',
+    what: 'lines of all drains',
   })
   t.equal(overHttp().length, new Set(overHttp()).size, 'each once')
   const before = Math.max(...overHttp())
   await platform.kill()
   await platform.restart()
-  await until(() => Math.max(...overHttp()) > before + 300 && Math.max(...overSyslog()) > before + 300, {
-    timeoutMs: 60_000,
-    what: 'lines of after the host process was killed',
-  })
+  await until(
+    () => [overHttp, overSyslog, overOtlp].every((counts) => Math.max(...counts()) > before + 300),
+    {
+      timeoutMs: 60_000,
+      what: 'lines of after the host process was killed',
+    },
+  )
   t.ok(isDense(overHttp()) && Math.min(...overHttp()) === 0, 'none is missing over HTTP')
   t.ok(isDense(overSyslog()) && Math.min(...overSyslog()) === 0, 'nor over syslog')
+  t.ok(isDense(overOtlp()) && Math.min(...overOtlp()) === 0, 'nor by OTLP')
+  t.same(otlp.problems, [])
+  t.match(otlp.received.at(-1), {
+    target: '/v1/logs',
+    headers: { 'x-key': 'secret' },
+    records: [{ resource: { 'service.name': 'counter', 'heroku.dyno.name': 'worker.1' } }],
+  })
   t.same([...new Set(http.problems)], ['token'], 'as strict as can be: the kit knows another token')
   t.equal(syslog.hosts.size, 1)
   const outside = http.received
@@ -143,6 +171,16 @@ t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? fal
     shown.find((one) => one.url === url),
     { token, delivery: { state: 'up', dropped: 0 } },
   )
+  const moved = await heroku('telemetry:update', telemetryId, '--endpoint', `${otlp.url}/elsewhere`)
+  t.match(moved, { code: 0, stdout: /Endpoint: +http.*\/elsewhere\n/ })
+  await until(() => otlp.received.at(-1)?.target === '/elsewhere/v1/logs', {
+    timeoutMs: 20_000,
+    what: 'telemetry to go elsewhere',
+  })
+  t.match(await heroku('telemetry:remove', telemetryId), { code: 0 })
+  t.match(await heroku('telemetry', '-a', 'counter'), {
+    stdout: 'There are no telemetry drains in counter\n',
+  })
   t.match(await heroku('drains:remove', url), { code: 0 })
   t.notMatch((await heroku('drains')).stdout, /http:/)
   // What was under way when it was removed may still have come.

@@ -5,8 +5,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Edge } from '../../actors/api/edge.ts'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
+import * as drains from '../../actors/app/drains.ts'
 import * as endpoints from '../../actors/app/endpoints.ts'
-import type { AppView, EndpointView } from '../../actors/protocols/app.ts'
+import { newApp, type AppRecord } from '../../actors/app/record.ts'
+import type { AppView, DrainView, EndpointView } from '../../actors/protocols/app.ts'
 import { buildKey } from '../../actors/protocols/build-record.ts'
 import type { BuildJob, BuildView } from '../../actors/protocols/build.ts'
 import type { DynoView, ProcessType, Release, Slug, Who } from '../../actors/protocols/shapes.ts'
@@ -14,6 +16,7 @@ import type { Store } from '../../src/ports/store.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
 
 type Pair = EndpointView['pair']
+type Target = Pick<DrainView, 'url' | 'telemetry'>
 type Message = { readonly type: string } & Readonly<Record<string, unknown>>
 type Kept = { app: AppView; releases: Release[]; types: ProcessType[]; dynos: DynoView[] }
 
@@ -77,6 +80,13 @@ export const control = (store: Store): Control => {
     if ('code' in outcome) return refuse(outcome.code, outcome.reason)
     kept.app = { ...kept.app, ...outcome.change }
     return outcome.answer
+  }
+  const asRecord = ({ app }: Kept): AppRecord => ({ ...newApp(app, now), app })
+  const drained = (kept: Kept, decide: (a: AppRecord) => drains.Outcome): DrainView => {
+    const outcome = decide(asRecord(kept))
+    if ('code' in outcome) return refuse(outcome.code, outcome.reason)
+    kept.app = outcome.a.app
+    return outcome.drain
   }
   const ofApp = (key: string): Kept => apps.get(key) ?? refuse('not_found', 'no such app')
 
@@ -162,6 +172,21 @@ export const control = (store: Store): Control => {
       settled(ofApp(key), (app) =>
         endpoints.attach(app, m['hostname'] as string, m['endpoint'] as string | null, now),
       ),
+    'app.addDrain': (key, { type: _type, ...to }) =>
+      drained(ofApp(key), (a) => drains.add(a, to as Target, { id: randomUUID(), token: 'd.x', now })),
+    'app.changeDrain': (key, { type: _type, drain, ...to }) =>
+      drained(ofApp(key), (a) => drains.change(a, drain as string, to as Target, now)),
+    'app.removeDrain'(key, m) {
+      const kept = ofApp(key)
+      const found = drains.drainIn(kept.app, m['drain'] as string) ?? refuse('not_found', 'no drain')
+      kept.app = drains.remove(asRecord(kept), found, now).app
+      return found
+    },
+    'drain.state'(id) {
+      const of = [...apps.values()].find(({ app }) => drains.drainIn(app, id) !== undefined)
+      const { app } = of ?? refuse('not_found', 'no drain')
+      return { appId: app.id, state: 'up', lag: 0, reason: null, deliveredAt: null, dropped: 0 }
+    },
     async 'app.destroy'(key) {
       const kept = ofApp(key)
       await store.remove(`name/app/${kept.app.name}`)
@@ -292,7 +317,14 @@ export const control = (store: Store): Control => {
   return {
     // One untyped function stands for all the typed ones: the protocols' types are the caller's side.
     node: node as unknown as Control['node'],
-    vault: { open: async (_appId, configId) => configs.get(configId) ?? {} },
+    vault: {
+      open: async (_appId, configId) => configs.get(configId) ?? {},
+      async seal(_appId, vars) {
+        const id = JSON.stringify(vars)
+        configs.set(id, { ...vars })
+        return id
+      },
+    },
     asked,
     told,
     failNext: (actor, failure) => failures.set(actor, new AskFailed(failure, 'the test')),

@@ -4,9 +4,7 @@ import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
 
 export const opening = {
   type: 'open',
-  appId: 'a1',
-  url: 'https://logs.example.com/in',
-  token: 'd.2f1a',
+  to: { appId: 'a1', url: 'https://logs.example.com/in', token: 'd.2f1a', telemetry: null, decidedAt: 5 },
 } as const
 export const startUs = 1_800_000_000_000_000
 
@@ -46,7 +44,11 @@ export const delivered = (count: number) => ({
   sinceUs: startUs,
   untilUs: startUs + count,
 })
-export const refused = (count: number, status = 404) => ({ ...delivered(count), kind: 'refused', status })
+export const refused = (count: number) => ({
+  ...delivered(count),
+  kind: 'refused',
+  reason: 'the receiver answered 404',
+})
 export const failed = (count: number, more = {}) => ({
   kind: 'failed',
   count,

@@ -20,7 +20,7 @@ export const drains = [
     summary: 'Log drains of an app, and how it is with each',
     async run(request, edge) {
       const app = await thisApp(request, edge)
-      const page = cut(app.drains ?? [], request.range, { url: ({ url }) => url, id: ({ id }) => id })
+      const page = cut(logDrains(app), request.range, { url: ({ url }) => url, id: ({ id }) => id })
       return list(page, await Promise.all(page.items.map((one) => shown(request, app, one))))
     },
   }),
@@ -63,8 +63,11 @@ export const drains = [
   }),
 ]
 
+const logDrains = ({ drains = [] }: AppView): readonly DrainView[] =>
+  drains.filter(({ telemetry }) => telemetry === undefined)
+
 const pick = (app: AppView, which: string): DrainView => {
-  const found = app.drains?.find(({ id, token, url }) => [id, token, url].includes(which))
+  const found = logDrains(app).find(({ id, token, url }) => [id, token, url].includes(which))
   if (found === undefined) throw notFound(resource)
   return found
 }

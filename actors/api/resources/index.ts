@@ -22,6 +22,7 @@ import { releases } from './releases.ts'
 import { repository } from './repository.ts'
 import { slugs } from './slugs.ts'
 import { sniEndpoints } from './sni-endpoints.ts'
+import { telemetryDrains } from './telemetry-drains.ts'
 import { usage } from './usage.ts'
 
 const table: readonly Endpoint[] = [
@@ -43,6 +44,7 @@ const table: readonly Endpoint[] = [
   ...logs,
   ...drains,
   ...channels,
+  ...telemetryDrains,
   ...catalog,
   ...hosts,
   ...usage,

@@ -1,5 +1,5 @@
 /**
- * What this platform truly has none of yet: add-ons, pipelines. Lists are empty, single things
+ * What this platform truly has none of yet: add-ons, pipelines, spaces. Lists are empty, single things
  * are not found; the CLI asks for them beside what it is told to do.
  */
 import { endpoint, ok, type Endpoint } from '../endpoint.ts'
@@ -8,7 +8,7 @@ import { thisApp } from './app-of.ts'
 
 const none = (
   name: string,
-  path: '/addons' | '/addon-attachments' | '/pipelines',
+  path: '/addons' | '/addon-attachments' | '/pipelines' | '/spaces',
   summary: string,
 ): Endpoint => endpoint({ name, http: { method: 'GET', path }, summary, run: () => ok([]) })
 
@@ -31,10 +31,23 @@ const missing = (name: string, path: `/apps/:app/${string}`, resource: string, s
     },
   })
 
+const noSpace = (name: string, path: '/spaces/:space' | '/spaces/:space/telemetry-drains', summary: string) =>
+  endpoint({
+    name,
+    http: { method: 'GET', path },
+    summary,
+    run: () => {
+      throw notFound('space')
+    },
+  })
+
 export const nothing = [
   none('addons.list', '/addons', 'Add-ons of the account'),
   none('addon-attachments.list', '/addon-attachments', 'Attachments of the account'),
   none('pipelines.list', '/pipelines', 'Pipelines of the account'),
+  none('spaces.list', '/spaces', 'Spaces of the account'),
+  noSpace('spaces.info', '/spaces/:space', 'A space'),
+  noSpace('telemetry-drains.list-by-space', '/spaces/:space/telemetry-drains', 'Telemetry drains of a space'),
   noneOfApp('addons.list-by-app', '/apps/:app/addons', 'Add-ons of an app'),
   noneOfApp('addon-attachments.list-by-app', '/apps/:app/addon-attachments', 'Attachments of an app'),
   noneOfApp('webhooks.list', '/apps/:app/webhooks', 'Webhooks of an app'),

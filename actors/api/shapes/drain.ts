@@ -1,7 +1,7 @@
 /** A log drain as the Platform API shows it, with how it is: which Heroku does not show. */
 import type { AppView, DrainView } from '../../protocols/app.ts'
 import type { DrainState } from '../../protocols/drain.ts'
-import { named, timeText } from './common.ts'
+import { named, timeOrNull, timeText } from './common.ts'
 
 export type { DrainState }
 
@@ -14,15 +14,13 @@ export const drainBody = (drain: DrainView, app: AppView, state: DrainState | nu
   token: drain.token,
   updated_at: timeText(drain.updatedAt),
   url: drain.url,
-  ...(state === null
-    ? {}
-    : {
-        delivery: {
-          state: state.state,
-          lag: state.lag,
-          dropped: state.dropped,
-          reason: state.reason,
-          delivered_at: state.deliveredAt === null ? null : timeText(state.deliveredAt),
-        },
-      }),
+  ...(state === null ? {} : { delivery: deliveryBody(state) }),
+})
+
+export const deliveryBody = ({ state, lag, dropped, reason, deliveredAt }: DrainState): object => ({
+  state,
+  lag,
+  dropped,
+  reason,
+  delivered_at: timeOrNull(deliveredAt),
 })

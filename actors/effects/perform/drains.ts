@@ -7,33 +7,42 @@
 import { createHash } from 'node:crypto'
 import type { Effects } from '../../../src/ports/effects.ts'
 import { parseDrainUrl, type DrainAddress } from '../../../src/syslog/drain-url.ts'
-import { frameBytes, logplexDialect, syslogDialect, type Dialect } from '../../../src/syslog/frame.ts'
+import { parseEndpoint } from '../../../src/otlp/endpoint.ts'
+import { otlpProtocol } from '../../../src/otlp/protocol.ts'
+import { frameBytes, logplexDialect, syslogDialect } from '../../../src/syslog/frame.ts'
+import type { HttpProtocol } from '../../../src/syslog/http-link.ts'
+import type { LogMessage } from '../../../src/syslog/message.ts'
 import type { Sink } from '../../../src/syslog/sink.ts'
 import { backlogBytesMax } from '../../logplex/backlog.ts'
 import { isOfDrains, overflowLine } from '../../logplex/codes.ts'
 import { messageOf } from '../../logplex/message.ts'
+import { recordBytes, recordsOf, telemetryScope } from '../../logplex/telemetry.ts'
 import type { Line } from '../../protocols/channel.ts'
+import type { DrainTarget } from '../../protocols/drain.ts'
 import type { Shipment, Shipped } from '../drains.ts'
 import { unpackBatch } from './history.ts'
 
 export type DrainsDeps = {
-  readonly openSink: (address: DrainAddress) => Sink
+  readonly openSink: (address: DrainAddress, protocol?: HttpProtocol) => Sink
+  /** The headers of a telemetry drain. */
+  readonly openHeaders: (appId: string, headersId: string) => Promise<Readonly<Record<string, string>>>
   readonly now: () => number
 }
 type Open = {
-  readonly url: string
+  /** When it was decided that it leads there. */
+  readonly decidedAt: number
   readonly shown: string
-  readonly dialect: Dialect
+  readonly bytesOf: (message: LogMessage) => number
   readonly sink: Sink
 }
 
-/** Logplex's frames over HTTP (spec/logplex.md §1.3); packets over TCP are as large. */
+/** Logplex's frames over HTTP (spec/logplex.md §1.3); packets over TCP, and telemetry, are as large. */
 const frameBytesMax = 102_400
 const sinksMax = 10_000
 /** What waits for receivers that are away: one that many drains share is away for all of them at once. */
 const roomBytesMax = 256 * 1024 * 1024
 
-export const performDrains = ({ openSink, now }: DrainsDeps): Effects => {
+export const performDrains = ({ openSink, openHeaders, now }: DrainsDeps): Effects => {
   const sinks = new Map<string, Open>()
   /** Drains that failed last. */
   const failing = new Set<string>()
@@ -45,19 +54,32 @@ export const performDrains = ({ openSink, now }: DrainsDeps): Effects => {
     await open?.sink.close()
   }
 
-  const sinkOf = ({ id, url, token }: Shipment): Open => {
-    const found = sinks.get(id)
-    sinks.delete(id)
-    if (found !== undefined && found.url !== url) void found.sink.close()
+  const telemetryTo = ({ appId, url, telemetry, decidedAt }: DrainTarget): Open | null => {
+    if (telemetry === null) return null
+    const { appName, headersId } = telemetry
+    const address = parseEndpoint(url)
+    const protocol = otlpProtocol({
+      headers: () => openHeaders(appId, headersId),
+      scope: telemetryScope,
+      groupsOf: (messages, frame) => recordsOf({ appId, appName }, messages, frame.id),
+    })
+    return { decidedAt, shown: address.shown, bytesOf: recordBytes, sink: openSink(address, protocol) }
+  }
+
+  const logTo = ({ url, token, decidedAt }: DrainTarget): Open => {
     const address = parseDrainUrl(url)
     const isHttp = address.scheme === 'http' || address.scheme === 'https'
-    const made = (): Open => ({
-      url,
-      shown: address.shown,
-      dialect: isHttp ? logplexDialect : syslogDialect(token),
-      sink: openSink(address),
-    })
-    const open = found?.url === url ? found : made()
+    const dialect = isHttp ? logplexDialect : syslogDialect(token)
+    const bytesOf = (message: LogMessage): number => frameBytes(message, dialect)
+    return { decidedAt, shown: address.shown, bytesOf, sink: openSink(address) }
+  }
+
+  const sinkOf = ({ id, to }: Shipment): Open => {
+    const found = sinks.get(id)
+    sinks.delete(id)
+    const isStill = found?.decidedAt === to.decidedAt
+    if (found !== undefined && !isStill) void found.sink.close()
+    const open = found !== undefined && isStill ? found : (telemetryTo(to) ?? logTo(to))
     // Behind all others: the first is the one that was not used for longest.
     sinks.set(id, open)
     const [oldest] = sinks.keys()
@@ -67,21 +89,21 @@ export const performDrains = ({ openSink, now }: DrainsDeps): Effects => {
 
   return {
     'drains.send': async (shipment: Shipment): Promise<Shipped> => {
-      const { shown, dialect, sink } = sinkOf(shipment)
-      const lines = frameOf(shipment, dialect)
+      const { shown, bytesOf, sink } = sinkOf(shipment)
+      const lines = frameOf(shipment, bytesOf)
       const count = lines.length
       const part = { count, sinceUs: lines[0]?.atUs ?? 0, untilUs: lines.at(-1)?.atUs ?? 0 }
       const messages = lines.filter((line) => !isOfDrains(line)).map(messageOf)
       if (shipment.loss !== null) messages.unshift(messageOf(overflowLine(shipment.loss, now() * 1000)))
       if (messages.length === 0) return { kind: 'delivered', ...part }
-      const outcome = await sink.send(messages, { id: frameId(shipment, count), token: shipment.token })
+      const outcome = await sink.send(messages, { id: frameId(shipment, count), token: shipment.to.token })
       if (outcome.kind === 'failed') failing.add(shipment.id)
       else failing.delete(shipment.id)
       switch (outcome.kind) {
         case 'delivered':
-          return { kind: 'delivered', ...part }
+          return { ...outcome, ...part }
         case 'refused':
-          return { kind: 'refused', ...part, status: outcome.status }
+          return { kind: 'refused', ...part, reason: outcome.reason }
         case 'failed': {
           const { reason, retryAfterMs = null } = outcome
           const certificate = outcome.certificate === true ? shown : null
@@ -95,13 +117,13 @@ export const performDrains = ({ openSink, now }: DrainsDeps): Effects => {
 }
 
 /** As many lines as a frame takes, or just so many as are wanted; at least one. */
-const frameOf = ({ batches, skip, count }: Shipment, dialect: Dialect): readonly Line[] => {
+const frameOf = ({ batches, skip, count }: Shipment, bytesOf: Open['bytesOf']): readonly Line[] => {
   const lines: Line[] = []
   let bytes = 0
   let toSkip = skip
   for (const batch of batches) {
     for (const line of unpackBatch(batch.bytes).lines.slice(toSkip)) {
-      bytes += frameBytes(messageOf(line), dialect)
+      bytes += bytesOf(messageOf(line))
       if (count === null ? lines.length > 0 && bytes > frameBytesMax : lines.length === count) return lines
       lines.push(line)
     }

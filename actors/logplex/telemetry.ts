@@ -1,0 +1,64 @@
+/**
+ * Lines as OpenTelemetry's log records, with the names that its conventions and Heroku's Fir have (spec/
+ * logplex.md §6). Pure.
+ *
+ * The resource is the dyno, or the app when the platform speaks of it. Its release is not told: a line does
+ * not say which one wrote it.
+ */
+import type { Attributes, LogRecord, ResourceLogs } from '../../src/otlp/logs.ts'
+import type { LogMessage } from '../../src/syslog/message.ts'
+
+export type Service = { readonly appId: string; readonly appName: string }
+
+/** Who passes them on. */
+export const telemetryScope = 'manifold'
+
+/** About what a record takes beside its texts: times, severity, names of attributes, its id. */
+const recordBytesFixed = 192
+
+/** Not exactly: a bound on what is sent in one request. */
+export const recordBytes = ({ text, source, process }: LogMessage): number =>
+  recordBytesFixed + text.length + source.length + process.length
+
+/** @param frameId the same when they are sent again: receivers know repeats by it */
+export const recordsOf = (
+  service: Service,
+  messages: readonly LogMessage[],
+  frameId: string,
+): readonly ResourceLogs[] => {
+  const groups = new Map<string, LogRecord[]>()
+  for (const [at, message] of messages.entries()) {
+    const records = groups.get(message.process) ?? []
+    records.push(recordOf(message, `${frameId}-${at}`))
+    groups.set(message.process, records)
+  }
+  return [...groups].map(([process, records]) => ({ attributes: resourceOf(service, process), records }))
+}
+
+/** `web.1`, `run.4711`; not `router`. */
+const isDyno = (process: string): boolean => /^[\w-]+\.\d+$/.test(process)
+
+const resourceOf = ({ appId, appName }: Service, process: string): Attributes => [
+  ['cloud.provider', 'heroku'],
+  ['heroku.app.id', appId],
+  ['service.name', appName],
+  ...(isDyno(process)
+    ? ([
+        ['heroku.dyno.name', process],
+        ['service.instance.id', process],
+      ] as const)
+    : []),
+]
+
+const severityMask = 7
+
+const recordOf = ({ atUs, priority, source, process, text }: LogMessage, uid: string): LogRecord => ({
+  atUs,
+  severity: priority & severityMask,
+  body: text,
+  attributes: [
+    ['heroku.log.source', source],
+    ['heroku.log.process', process],
+    ['log.record.uid', uid],
+  ],
+})

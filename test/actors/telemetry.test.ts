@@ -1,0 +1,113 @@
+/** Lines as telemetry: whose they are said to be, in how large requests, and with which headers. */
+import t, { type Test } from 'tap'
+import { performDrains } from '../../actors/effects/perform/drains.ts'
+import { packBatch } from '../../actors/effects/perform/history.ts'
+import type { Shipment, Shipped } from '../../actors/effects/drains.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
+import { openSink } from '../../src/syslog/sink.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { startOtlpReceiver } from '../kit/otlp-receiver.ts'
+
+const line = (source: string, process: string, text: string): Line => ({
+  atUs: 1_700_000_000_000_001,
+  source,
+  process,
+  text: Buffer.from(text),
+})
+
+const bench = async (t: Test, answers: readonly number[] = []) => {
+  const receiver = await startOtlpReceiver(t, answers)
+  let sealed: Readonly<Record<string, string>> | undefined = { 'x-key': 'secret' }
+  const effects = performDrains({
+    now: () => 1_700_000_000_001,
+    openSink: (address, protocol) =>
+      openSink(address, { clock: systemClock, random: () => 0, limits: { closeMs: 200 } }, protocol),
+    openHeaders: async (appId, headersId) => {
+      if (sealed === undefined || appId !== 'a1' || headersId !== 'h1') throw new Error('the store is away')
+      return sealed
+    },
+  })
+  t.teardown(() => (effects['drains.close'] as (args: object) => Promise<void>)({ id: 'drain-1' }))
+  const send = (lines: readonly Line[], change: Partial<Shipment> = {}): Promise<Shipped> =>
+    (effects['drains.send'] as (wanted: Shipment) => Promise<Shipped>)({
+      id: 'drain-1',
+      to: {
+        appId: 'a1',
+        url: receiver.url,
+        token: 'drain-1',
+        telemetry: { headersId: 'h1', appName: 'demo' },
+        decidedAt: 1,
+      },
+      batches: [
+        { sequence: 7, after: 0, first: 0, count: lines.length, bytes: packBatch({ first: 0, lines }) },
+      ],
+      skip: 0,
+      count: null,
+      loss: null,
+      ...change,
+    })
+  return { receiver, send, lose: () => (sealed = undefined) }
+}
+
+t.test('lines are their dyno’s, or the app’s when the platform speaks of it', async (t) => {
+  const { receiver, send } = await bench(t)
+  const lines = [
+    line('app', 'web.1', 'one'),
+    line('heroku', 'router', 'at=info'),
+    line('app', 'web.1', 'two'),
+    line('heroku', 'web.1', 'State changed from starting to up'),
+  ]
+  t.match(await send(lines, { loss: { count: 3, sinceUs: 1_700_000_000_000_000 } }), {
+    kind: 'delivered',
+    count: 4,
+  })
+  t.same(receiver.problems, [])
+  const [request] = receiver.received
+  t.equal(request?.headers['x-key'], 'secret')
+  const app = { 'cloud.provider': 'heroku', 'heroku.app.id': 'a1', 'service.name': 'demo' }
+  const web = { ...app, 'heroku.dyno.name': 'web.1', 'service.instance.id': 'web.1' }
+  t.same(
+    request?.records.map(({ resource, scope, severity, body }) => [resource, scope, severity[1], body]),
+    [
+      [
+        app,
+        'manifold',
+        'warning',
+        'Error L10 (output buffer overflow): 3 messages dropped since 2023-11-14T22:13:20.000000+00:00.',
+      ],
+      [web, 'manifold', 'info', 'one'],
+      [web, 'manifold', 'info', 'two'],
+      [web, 'manifold', 'notice', 'State changed from starting to up'],
+      [app, 'manifold', 'info', 'at=info'],
+    ],
+    'what is lost stands before the rest, and lines of one dyno in their order',
+  )
+  t.match(request?.records.at(-1)?.attributes, {
+    'heroku.log.source': 'heroku',
+    'heroku.log.process': 'router',
+    'log.record.uid': /^[0-9A-F]{32}-2$/,
+  })
+})
+
+t.test('a request is as large as a frame, and one that is sent again has the same ids', async (t) => {
+  const { receiver, send } = await bench(t, [503])
+  const lines = Array.from({ length: 30 }, () => line('app', 'web.1', 'x'.repeat(10_000)))
+  t.match(await send(lines), { kind: 'failed', count: 10, reason: 'the receiver answered 503' })
+  t.match(await send(lines, { count: 10 }), { kind: 'delivered', count: 10 })
+  const ids = receiver.received.map(({ records }) =>
+    records.map(({ attributes }) => attributes['log.record.uid']),
+  )
+  t.same(ids[0], ids[1])
+  t.equal(new Set(ids[0]).size, 10)
+})
+
+t.test('a telemetry drain whose headers cannot be opened now sends nothing without them', async (t) => {
+  const { receiver, send, lose } = await bench(t)
+  lose()
+  t.match(await send([line('app', 'web.1', 'one')]), {
+    kind: 'failed',
+    count: 1,
+    reason: 'the store is away',
+  })
+  t.equal(receiver.received.length, 0)
+})
