@@ -89,7 +89,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     vault,
     accounts: parts.accounts,
     certificates: parts.appCertificates,
-    sessions: createLogSessions(random, now),
+    sessions: createLogSessions(parts.signingKey, random, now),
     rates: createRateLimits(now),
     rendezvous,
     cluster: parts.cluster,

@@ -21,6 +21,25 @@ export const overflowLine = ({ count, sinceUs }: Loss, atUs: number): Line =>
 export const lostLine = ({ count, sinceUs }: Loss, atUs: number): Line =>
   lineOf(atUs, `Error L13: ${count} messages lost since ${formatTime(sinceUs)}.`)
 
+/** To the reader of one tail, who was too slow. @param isExact false: some were not of its filter */
+export const tailOverflowLine = (
+  { count, sinceUs, isExact }: Loss & { readonly isExact: boolean },
+  atUs: number,
+): Line =>
+  lineOf(
+    atUs,
+    `Error L11 (Tail buffer overflow) -> This tail session dropped ${isExact ? '' : 'at most '}${count} ` +
+      `messages since ${formatTime(sinceUs)}.`,
+  )
+
+/** To the reader of one tail, in place of lines of the past. */
+export const tailAwayLine = (atUs: number): Line =>
+  lineOf(
+    atUs,
+    'Error L15 (Tail buffer temporarily unavailable): The tail buffer that holds the last 1500 lines of ' +
+      'logs is temporarily unavailable. Run `heroku logs` again.',
+  )
+
 const overflowed = "Error L10 (output buffer overflow): drain '"
 const unverified = 'Error L14 (certificate validation): '
 

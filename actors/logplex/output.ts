@@ -3,10 +3,9 @@
  * for a week after. Its end is a line of the platform's. Its key is no app's: who may read an output by its
  * id alone must not read an app's log so.
  */
-import type { Stream } from '../../src/ports/stream.ts'
-import { historyLinesMax } from '../effects/perform/history.ts'
+import type { Following, Recorded, Stream } from '../../src/ports/stream.ts'
+import { unpackBatch } from '../effects/perform/history.ts'
 import type { Line } from '../protocols/channel.ts'
-import { openTail } from './tail.ts'
 
 /** The last line of such a log; it is not shown. */
 export const endOfOutput: Line = { atUs: 0, source: 'heroku', process: 'end', text: new Uint8Array() }
@@ -30,28 +29,25 @@ export const readOutput = async (
   { onText, onEnd }: OutputReader,
 ): Promise<{ readonly close: () => void } | undefined> => {
   const key = outputKey(releaseId)
-  if ((await stream.read(key)).length === 0) return undefined
-  let hasEnded = false
-  const end = (): void => {
-    if (hasEnded) return
-    hasEnded = true
-    onEnd()
+  const past = await stream.read(key)
+  const last = past.at(-1)
+  if (last === undefined) return undefined
+  let isOver = false
+  let following: Following | undefined
+  const close = (): void => {
+    isOver = true
+    following?.close()
   }
-  const tail = openTail(
-    stream,
-    { appId: key, lines: historyLinesMax, tail: true, filter: {} },
-    {
-      onLine: (_, line) => {
-        if (hasEnded) return
-        if (isEnd(line)) end()
-        else onText(`${decoder.decode(line.text)}\n`)
-      },
-      onEnd: end,
-      onFailure: (reason) => {
-        onText(`\n !     The output cannot be read now: ${reason}\n`)
-        end()
-      },
-    },
-  )
-  return { close: () => tail.close() }
+  const take = ({ bytes }: Recorded): void => {
+    for (const line of unpackBatch(bytes).lines) {
+      if (isOver) return
+      if (isEnd(line)) {
+        close()
+        onEnd()
+      } else onText(`${decoder.decode(line.text)}\n`)
+    }
+  }
+  past.forEach(take)
+  if (!isOver) following = stream.follow(key, take, last.sequence + 1)
+  return { close }
 }

@@ -24,9 +24,8 @@ import { startApi } from '../api/start.ts'
 import { slugObject } from '../effects/perform/builder.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
 import type { Vault } from '../effects/perform/vault.ts'
-import { formatLine } from '../logplex/line.ts'
 import { readOutput } from '../logplex/output.ts'
-import { openTail } from '../logplex/tail.ts'
+import { openTails } from '../logplex/tails.ts'
 import { App } from '../protocols/app.ts'
 import { Host } from '../protocols/host.ts'
 import { Placement } from '../protocols/placement.ts'
@@ -216,7 +215,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
         return slug && asGzip(slug)
       },
     },
-    tails: { open: (wanted, reader) => openTail(bus.history, wanted, reader), format: formatLine },
+    tails: openTails(bus.history, clock),
     repositories: git,
     git: (request, response, { app, user, pathInfo }) => git.serve(request, response, app, user, pathInfo),
     tunnel,

@@ -110,48 +110,56 @@ t.test('lists page by ranges, and answers carry the headers of Heroku', async (t
   t.equal((await http('GET', '/apps/bbb', undefined, { 'if-none-match': etag })).status, 200)
 })
 
-t.test('a log session streams events with ids, resumes after one, and ends cleanly', async (t) => {
+t.test('a log session is an address: of its app, for its time, as who reads it wants it', async (t) => {
   const { http, readers, api } = await openApi(t)
   await http('POST', '/apps', { name: 'logs' })
-  const session = await http('POST', '/apps/logs/log-sessions', {
-    dyno: 'web',
-    source: 'app',
-    lines: 9999,
-    tail: true,
-  })
-  t.equal(session.status, 201)
+  const post = (body: object) => http('POST', '/apps/logs/log-sessions', body)
+  const session = await post({ dyno: 'web', source: 'app', lines: 9999, tail: true })
+  t.equal(session.status, 201, 'create_session_for_existing_channel')
   const url = new URL(session.body['logplex_url'])
-  t.match(url.search, /^\?srv=\d+$/)
-  const address = `http://127.0.0.1:${api.port}${url.pathname}${url.search}`
-  const line = (text: string) => ({ atUs: 1, source: 'app', process: 'web.1', text: Buffer.from(text) })
+  t.match(url.search, /^\?srv=\d+$/, 'older clients take it for plain text')
+  const addressOf = ({ pathname, search }: URL) => `http://127.0.0.1:${api.port}${pathname}${search}`
+  const accept = { accept: 'text/event-stream' }
 
-  const events = await fetch(address, { headers: { accept: 'text/event-stream', 'last-event-id': '41' } })
+  const events = await fetch(addressOf(url), { headers: { ...accept, 'last-event-id': '1-2-3' } })
   t.match(events.headers.get('content-type'), /^text\/event-stream/)
-  const reader = await until(() => readers[0], { what: 'the tail' })
-  t.match(reader.wanted, { lines: 1500, tail: true, filter: { source: 'app', process: 'web' }, afterId: 41 })
-  reader.reader.onLine(42, line('one'))
-  reader.reader.onLine(43, line('two'))
-  reader.reader.onEnd()
-  t.equal(await events.text(), 'id: 42\ndata: T app[web.1]: one\n\nid: 43\ndata: T app[web.1]: two\n\n')
-  await until(() => !reader.open, { what: 'the tail to be closed' })
+  const first = await until(() => readers[0], { what: 'the tail' })
+  const filter = { source: 'app', process: 'web' }
+  t.match(first.wanted, { lines: 1500, tail: true, filter, form: 'events', lastId: '1-2-3' })
+  first.sink.write(Buffer.from('data: one\n\n'))
+  first.sink.end()
+  t.equal(await events.text(), 'retry: 1000\n\ndata: one\n\n')
+  await until(() => !first.open, { what: 'the tail to be closed' })
 
-  const plain = await fetch(address)
+  const plain = await fetch(addressOf(url))
   t.match(plain.headers.get('content-type'), /^text\/plain/)
   const second = await until(() => readers[1], { what: 'the second tail' })
-  t.notOk('afterId' in second.wanted)
-  second.reader.onLine(1, line('one'))
-  second.reader.onFailure('no history')
-  t.match(await plain.text(), /^T app\[web\.1\]: one\nT heroku\[logplex\]: Error L15 /)
+  t.match(second.wanted, { form: 'text', lastId: undefined })
+  second.sink.write(Buffer.from('one\n'))
+  second.sink.end()
+  t.equal(await plain.text(), 'one\n')
 
   const gone = new AbortController()
-  await fetch(address, { signal: gone.signal })
+  await fetch(addressOf(url), { signal: gone.signal })
   const third = await until(() => readers[2], { what: 'the third tail' })
   gone.abort()
   await until(() => !third.open, { what: 'an abandoned tail to be closed' })
-  t.equal((await fetch(`http://127.0.0.1:${api.port}/logs/${'x'.repeat(40)}`)).status, 404)
+
+  const { pathname } = url
+  const forged = pathname.replace(/.(?=\.)/, (last) => (last === 'A' ? 'B' : 'A'))
+  for (const wrong of [`/logs/${'x'.repeat(40)}`, `/logs/${'x'.repeat(40)}.${'y'.repeat(43)}`, forged])
+    t.equal((await fetch(`http://127.0.0.1:${api.port}${wrong}`)).status, 404)
+  t.equal((await http('POST', '/apps/nosuch/log-sessions', {})).status, 404, 'cannot_create_session_…')
+  t.match(await post({ lines: -1 }), {
+    status: 422,
+    body: { id: 'invalid_params', message: 'lines is -1 (allowed: 0 to 1500).' },
+  })
+  t.match(await post({ source: 'x'.repeat(129) }), { status: 422, body: { message: /source has 129 char/ } })
+  t.equal((await post({ lines: 'many' })).status, 422)
+  t.match((await post({ source: '', dyno: null })).status, 201)
 })
 
-t.test('a long history reaches its reader whole, and a closing host ends streams cleanly', async (t) => {
+t.test('a host that stops ends its tails cleanly, with all that they still have to give', async (t) => {
   const { http, readers, api } = await openApi(t)
   await http('POST', '/apps', { name: 'logs' })
   const session = await http('POST', '/apps/logs/log-sessions', { lines: 1500, tail: true })
@@ -159,18 +167,15 @@ t.test('a long history reaches its reader whole, and a closing host ends streams
   const events = await fetch(`http://127.0.0.1:${api.port}${pathname}`, {
     headers: { accept: 'text/event-stream' },
   })
-  const reader = await until(() => readers[0], { what: 'the tail' })
-  const text = Buffer.from('x'.repeat(4000))
-  for (let id = 1; id <= 1500; id += 1) {
-    reader.reader.onLine(id, { atUs: 1, source: 'app', process: 'web.1', text })
-  }
+  const { sink } = await until(() => readers[0], { what: 'the tail' })
+  const chunk = Buffer.from('x'.repeat(6_000_000))
+  sink.write(chunk)
   const closed = api.close()
   const whole = await events.text()
-  t.equal(whole.split('\n\n').length - 1, 1500)
-  t.notMatch(whole, /L11/)
-  reader.reader.onLine(1501, { atUs: 1, source: 'app', process: 'web.1', text })
+  t.equal(whole.length, chunk.length + 'retry: 1000\n\nretry: 10000\n\n'.length)
+  t.notOk(sink.write(chunk), 'nothing more')
   await closed
-  t.notOk(reader.open)
+  t.notOk(readers[0]?.open)
 })
 
 t.test('git, build output and slugs are served beside the JSON', async (t) => {

@@ -1,24 +1,19 @@
 /**
- * Logplex's first form: the text of a line, the order and the losses of a channel, tails over a real
- * nats-server, and the shuttle from a container's log.
+ * Logplex's first form: the text of a line, the order and the losses of a channel, and the shuttle from a
+ * container's log.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import t, { type Test } from 'tap'
-import { packBatch } from '../../actors/effects/perform/history.ts'
+import t from 'tap'
 import { channel } from '../../actors/logplex/channel.ts'
 import { formatLine, formatTime, lineMatches } from '../../actors/logplex/line.ts'
 import { createShuttle, microseconds } from '../../actors/logplex/shuttle.ts'
-import { openTail, type TailOptions } from '../../actors/logplex/tail.ts'
 import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
-import { openStream } from '../../src/nats/streams.ts'
 import { logStart, type Driver, type LogBatch, type LogCursor } from '../../src/oci/driver.ts'
-import { openBus } from '../kit/bus.ts'
 import { drive } from '../kit/drive.ts'
 import { scratch } from '../kit/files.ts'
-import { until } from '../kit/until.ts'
 
 t.setTimeout(120_000)
 const atUs = 1_700_000_000_123_456
@@ -217,102 +212,6 @@ t.test('a buffer full of bytes drops its oldest lines and says so where they wer
   t.match(lines[0], { source: 'heroku', process: 'logplex' })
   t.match(textOf(lines[0]!), '2023-11-14T22:13:20.123456+00:00', 'since the first that was dropped')
   t.equal(textOf(lines[1]!).charAt(0), 'c')
-})
-
-/** A tail that keeps what it is given. */
-const collect = (stream: Parameters<typeof openTail>[0], options: Partial<TailOptions>) => {
-  const got: string[] = []
-  const ids: number[] = []
-  const state = { ended: false, failure: '' }
-  const tail = openTail(
-    stream,
-    { appId: 'a1', lines: 1_500, tail: false, filter: {}, ...options },
-    {
-      onLine: (id, one) => {
-        got.push(textOf(one))
-        ids.push(id)
-      },
-      onEnd: () => (state.ended = true),
-      onFailure: (reason) => (state.failure = reason),
-    },
-  )
-  return { got, ids, state, tail }
-}
-
-const historyOf = async (t: Test, name = 'history') => {
-  const bus = await openBus(t)
-  const bounds = { replicas: 1, maxMessagesPerKey: 3_000, maxAgeMs: 0, maxBytes: 64 * 1024 * 1024 }
-  return openStream(await bus.join('h1'), { ...bounds, name })
-}
-
-t.test('a tail gives the past and then what comes, each line once, and resumes by id', async (t) => {
-  const stream = await historyOf(t)
-  let next = 0
-  const write = async (batches: number): Promise<void> => {
-    for (let at = 0; at < batches; at++) {
-      const lines = Array.from({ length: 1 + (at % 3) }, () => line(String(next++)))
-      await stream.append('a1', packBatch({ first: 0, lines }))
-    }
-  }
-  await write(30)
-  await stream.append('other', packBatch({ first: 0, lines: [line('of another app')] }))
-  const past = collect(stream, {})
-  await until(() => past.state.ended, { what: 'the end of the past' })
-  t.strictSame(
-    past.got,
-    Array.from({ length: next }, (_, at) => String(at)),
-  )
-
-  const writing = write(60)
-  const live = collect(stream, { tail: true, lines: 10 })
-  await writing
-  await until(() => live.got.at(-1) === String(next - 1), { what: 'the newest line' })
-  const first = Number(live.got[0])
-  t.strictSame(
-    live.got,
-    Array.from({ length: next - first }, (_, at) => String(first + at)),
-    'no gap',
-  )
-  t.ok(first >= 50, 'ten of the past at most, as it was when asked')
-
-  const middle = live.ids[live.ids.length >> 1] ?? 0
-  const resumed = collect(stream, { tail: true, lines: 0, afterId: middle })
-  await until(() => resumed.got.at(-1) === String(next - 1), { what: 'the rest' })
-  t.strictSame(
-    resumed.ids,
-    live.ids.filter((id) => id > middle),
-    'all after it, whatever was asked for',
-  )
-
-  const filtered = collect(stream, { tail: true, lines: 2, filter: { source: 'heroku', process: 'web' } })
-  await stream.append(
-    'a1',
-    packBatch({
-      first: 0,
-      lines: [line('app'), line('site', { source: 'heroku', process: 'website.1' })],
-    }),
-  )
-  await stream.append('a1', packBatch({ first: 0, lines: [line('wanted', { source: 'heroku' })] }))
-  await until(() => filtered.got.length > 0, { what: 'the line that fits' })
-  t.strictSame(filtered.got, ['wanted'])
-  live.tail.close()
-  const had = live.got.length
-  await write(1)
-  await until(() => resumed.got.at(-1) === String(next - 1), { what: 'the other to go on' })
-  t.equal(live.got.length, had, 'a closed tail is silent')
-  for (const { tail } of [resumed, filtered]) tail.close()
-})
-
-t.test('a history that cannot be read is said once, and not to who has gone', async (t) => {
-  const broken = {
-    read: () => Promise.reject(new Error('no answer')),
-  } as unknown as Parameters<typeof openTail>[0]
-  const tail = collect(broken, { tail: true })
-  const gone = collect(broken, { tail: true })
-  gone.tail.close()
-  await until(() => tail.state.failure !== '', { what: 'the failure' })
-  t.equal(tail.state.failure, 'no answer')
-  t.equal(gone.state.failure, '')
 })
 
 t.test('the shuttle carries a log on from where it stood, and says what rotation took', async (t) => {

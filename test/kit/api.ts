@@ -66,7 +66,7 @@ export const openApi = async (
   const unisolated = new Set<string>()
   const readers: {
     wanted: Parameters<Tails['open']>[0]
-    reader: Parameters<Tails['open']>[1]
+    sink: Parameters<Tails['open']>[1]
     open: boolean
   }[] = []
   const preset: { stack: StackName } = { stack: 'heroku-24' }
@@ -121,12 +121,11 @@ export const openApi = async (
           : undefined,
     },
     tails: {
-      open(wanted, reader) {
-        const entry = { wanted, reader, open: true }
+      open(wanted, sink) {
+        const entry = { wanted, sink, open: true }
         readers.push(entry)
-        return { close: () => (entry.open = false) }
+        return { ready: () => undefined, finish: () => sink.end(), close: () => (entry.open = false) }
       },
-      format: (line) => `T ${line.source}[${line.process}]: ${Buffer.from(line.text).toString()}`,
     },
     git: (_req, res, { app, user, pathInfo }) => void res.end(`git ${app.name} ${user.email} ${pathInfo}`),
     tunnel,

@@ -2,46 +2,45 @@
  * Tail: `GET /logs/<token>`, a log session as Server-Sent Events or as plain text, whichever the client
  * accepts.
  *
- * A client that reconnects says the last event it has, and goes on after it. One that reads too slowly
- * loses lines and is told how many (L11); an end is always a clean one, because the stock client takes a
- * reset for a failure.
+ * A client that reconnects says the last event it has, and goes on after it. An end is always a clean one,
+ * because the stock client takes a reset for a failure: after it, it comes back, and ends with its own words
+ * once the session is over (404). One that takes nothing for minutes is let go of the same way, so that it
+ * may come back too.
  */
 import type { ServerResponse } from 'node:http'
-import type { Clock } from '../../../src/ports/clock.ts'
-import type { Line } from '../../protocols/channel.ts'
-import type { LogSession, LogSessions } from '../log-sessions.ts'
-import { sessionMsMax } from '../log-sessions.ts'
+import type { Clock, Timer } from '../../../src/ports/clock.ts'
+import { sessionMsMax, type LogSession, type LogSessions } from '../log-sessions.ts'
 import { sayText, type Mount } from './mount.ts'
-
-export type TailReader = {
-  readonly onLine: (id: number, line: Line) => void
-  readonly onEnd: () => void
-  /** The history cannot be read now. */
-  readonly onFailure: (reason: string) => void
-}
 
 /** What actors/logplex gives: history, then live lines without gap or double. */
 export type Tails = {
   readonly open: (
-    wanted: {
-      readonly appId: string
-      readonly lines: number
-      readonly tail: boolean
-      readonly filter: { readonly source?: string; readonly process?: string }
-      readonly afterId?: number
+    wanted: Pick<LogSession, 'appId' | 'lines' | 'tail' | 'filter'> & {
+      readonly form: 'events' | 'text'
+      readonly lastId?: string | undefined
     },
-    reader: TailReader,
-  ) => { readonly close: () => void }
-  /** `2026-11-23T02:53:10.425123+00:00 app[web.1]: text` */
-  readonly format: (line: Line) => string
+    /** `write` answers false: no more until `ready` is called. */
+    sink: { readonly write: (bytes: Uint8Array) => boolean; readonly end: () => void },
+  ) => { readonly ready: () => void; readonly finish: () => void; readonly close: () => void }
 }
 
-const path = /^\/logs\/([A-Za-z0-9_-]{16,128})$/
-// Below the 300 s that the client's own fetch waits for the next byte, and proxies' usual minute.
-const heartbeatMs = 25_000
-/** How far a reader of live lines may fall behind; the history before them has its own bound of lines. */
-const bufferBytesMax = 1024 * 1024
-const historyLinesMax = 1500
+const path = /^\/logs\/([A-Za-z0-9_-]{16,4096}\.[A-Za-z0-9_-]{43})$/
+// Twice that is below the 300 s that the client's own fetch waits for a byte, and proxies' usual minute.
+const heartbeatMs = 20_000
+/** Nothing of a piece was taken for so long: the reader is let go of; and after as much again cut off. */
+const deadMs = 5 * 60_000
+/** How soon a client comes back after an end. */
+const retryMs = 1_000
+/** The same after the end of this host: it may be back by then, and a client that finds nobody gives up. */
+const retryAfterStopMs = 10_000
+const retryWhenFull = 10
+
+type Reader = {
+  /** Every so often: what is to be said, and whether it is to go. */
+  readonly beat: () => void
+  /** Ends cleanly, as this host ends. */
+  readonly stop: () => void
+}
 
 /** With `close`, which ends every stream cleanly: their clients come back on their own. */
 export const tailMount = (
@@ -49,104 +48,103 @@ export const tailMount = (
   tails: Tails,
   clock: Clock,
 ): Mount & { readonly close: () => void } => {
-  const live = new Set<ServerResponse>()
+  const readers = new Set<Reader>()
+  let timer: Timer | undefined
+  const beat = (): void => {
+    timer = readers.size === 0 ? undefined : clock.after(heartbeatMs, beat)
+    for (const reader of readers) reader.beat()
+  }
   const at: Mount['at'] = (method, pathname) => {
     const token = path.exec(pathname)?.[1]
     if (token === undefined || method !== 'GET') return undefined
     return (req, res) => {
-      const session = sessions.open(token)
+      const lastId = req.headers['last-event-id']
+      const session = sessions.open(token, lastId !== undefined)
       if (session === undefined) {
         sayText(res, 404, 'Log session not found or expired.\n')
         return
       }
-      const events = /\btext\/event-stream\b/.test(req.headers.accept ?? '')
-      const last = Number(req.headers['last-event-id'])
-      const afterId = Number.isSafeInteger(last) && last > 0 ? last : undefined
-      live.add(res)
-      res.once('close', () => live.delete(res))
-      stream(res, session, { events, afterId, endAt: session.createdAt + sessionMsMax, clock }, tails)
+      const place = sessions.enter()
+      if (place === undefined) {
+        const text = 'Too many readers of logs on this host. Please try again later.\n'
+        sayText(res, 503, text, { 'retry-after': String(retryWhenFull) })
+        return
+      }
+      const form = /\btext\/event-stream\b/.test(req.headers.accept ?? '') ? 'events' : 'text'
+      const reader = send(res, session, { form, lastId: lastId?.toString(), clock }, tails)
+      readers.add(reader)
+      res.once('close', () => {
+        readers.delete(reader)
+        place.leave()
+      })
+      timer ??= clock.after(heartbeatMs, beat)
     }
   }
   return {
     at,
     close() {
-      for (const res of live) res.end()
+      timer?.cancel()
+      for (const reader of readers) reader.stop()
     },
   }
 }
 
 type Options = {
-  readonly events: boolean
-  readonly afterId: number | undefined
-  readonly endAt: number
+  readonly form: 'events' | 'text'
+  readonly lastId: string | undefined
   readonly clock: Clock
 }
 
-const stream = (res: ServerResponse, session: LogSession, options: Options, tails: Tails): void => {
-  const { events, afterId, clock } = options
+const send = (
+  res: ServerResponse,
+  session: LogSession,
+  { form, lastId, clock }: Options,
+  tails: Tails,
+): Reader => {
+  const isEvents = form === 'events'
+  /** Since when it waits for the reader. */
+  let blockedAt: number | undefined
+  let hasSpoken = true
+  const write = (bytes: Uint8Array | string): boolean => {
+    if (res.writableEnded) return false
+    hasSpoken = true
+    if (res.write(bytes)) return true
+    blockedAt ??= clock.now()
+    return false
+  }
+  const comeBackAfter = (ms: number): void => void (isEvents && write(`retry: ${ms}\n\n`))
+
   res.writeHead(200, {
-    'content-type': events ? 'text/event-stream; charset=utf-8' : 'text/plain; charset=utf-8',
+    'content-type': isEvents ? 'text/event-stream; charset=utf-8' : 'text/plain; charset=utf-8',
     'cache-control': 'no-cache',
   })
   res.flushHeaders()
-  let dropped = { count: 0, since: 0 }
-  let given = 0
-  const send = (id: number | undefined, text: string): void => {
-    if (res.writableEnded) return
-    const head = id === undefined ? '' : `id: ${id}\n`
-    res.write(events ? `${head}data: ${text}\n\n` : `${text}\n`)
-  }
-  const onLine = (id: number, line: Line): void => {
-    given += 1
-    if (given > historyLinesMax && res.writableLength > bufferBytesMax) {
-      if (dropped.count === 0) dropped = { count: 0, since: line.atUs }
-      dropped.count += 1
-      return
-    }
-    send(id, tails.format(line))
-  }
-  const wanted = {
-    appId: session.appId,
-    lines: session.lines,
-    tail: session.tail,
-    filter: session.filter,
-    ...(afterId === undefined ? {} : { afterId }),
-  }
-  const onEnd = (): void => void res.end()
-  const onFailure = (): void => {
-    send(undefined, tails.format(lineOf(unavailable, clock.now())))
-    res.end()
-  }
-  const tail = tails.open(wanted, { onLine, onEnd, onFailure })
+  comeBackAfter(retryMs)
+  const { appId, lines, filter } = session
+  const tail = tails.open(
+    { appId, lines, filter, tail: session.tail, form, lastId },
+    { write, end: () => void res.end() },
+  )
   res.on('drain', () => {
-    if (dropped.count === 0) return
-    send(undefined, tails.format(overflow(dropped, clock.now())))
-    dropped = { count: 0, since: 0 }
+    blockedAt = undefined
+    tail.ready()
   })
-  let beat = clock.after(heartbeatMs, heartbeat)
-  function heartbeat(): void {
-    if (clock.now() >= options.endAt) res.end()
-    else if (events && !res.writableEnded && res.writableLength === 0) res.write(':\n\n')
-    beat = clock.after(heartbeatMs, heartbeat)
+  res.once('close', () => tail.close())
+  return {
+    beat() {
+      const now = clock.now()
+      const deadForMs = blockedAt === undefined ? 0 : now - blockedAt
+      if (deadForMs >= 2 * deadMs) res.destroy()
+      else if (deadForMs >= deadMs) {
+        tail.close()
+        res.end()
+      } else if (now - session.createdAt >= sessionMsMax) tail.finish()
+      else if (isEvents && !hasSpoken && blockedAt === undefined) write(':\n\n')
+      hasSpoken = false
+    },
+    stop() {
+      comeBackAfter(retryAfterStopMs)
+      tail.finish()
+    },
   }
-  res.once('close', () => {
-    beat.cancel()
-    tail.close()
-  })
-}
-
-const unavailable =
-  'Error L15 (Tail buffer temporarily unavailable): The tail buffer that holds the last 1500 lines of logs ' +
-  'is temporarily unavailable. Run `heroku logs` again.'
-
-const lineOf = (text: string, nowMs: number): Line => ({
-  atUs: nowMs * 1000,
-  source: 'heroku',
-  process: 'logplex',
-  text: Buffer.from(text),
-})
-
-const overflow = ({ count, since }: { count: number; since: number }, nowMs: number): Line => {
-  const sinceText = new Date(since / 1000).toISOString()
-  return lineOf(`Error L11 (Tail buffer overflow): ${count} messages dropped since ${sinceText}.`, nowMs)
 }

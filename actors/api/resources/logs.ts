@@ -1,12 +1,14 @@
 /** Log sessions: an address at which the log can be read. */
 import { is } from '../../../src/runtime/index.ts'
 import { created, endpoint } from '../endpoint.ts'
+import { invalid } from '../errors.ts'
 import { timeText } from '../shapes/common.ts'
 import { thisApp } from './app-of.ts'
 
 const linesDefault = 100
 /** What the history keeps of an app. */
 const linesMax = 1500
+const nameCharsMax = 128
 
 export const logs = [
   endpoint({
@@ -25,15 +27,16 @@ export const logs = [
       const app = await thisApp(request, edge)
       const { body } = request
       // `dyno` carries both `web.1` and a bare type; the documented names mean the same.
-      const process = body.dyno ?? body.dyno_name ?? body.type
+      const source = nameOf('source', body.source)
+      const process = nameOf('dyno', body.dyno ?? body.dyno_name ?? body.type)
+      const lines = body.lines ?? linesDefault
+      if (lines < 0) throw invalid(`lines is ${lines} (allowed: 0 to ${linesMax}).`)
       const session = edge.sessions.create({
         appId: app.id,
-        lines: Math.min(Math.max(body.lines ?? linesDefault, 0), linesMax),
+        // Who asks for more gets all there is, as on Heroku.
+        lines: Math.min(lines, linesMax),
         tail: body.tail === true,
-        filter: {
-          ...(body.source == null ? {} : { source: body.source }),
-          ...(process == null ? {} : { process }),
-        },
+        filter: { ...(source && { source }), ...(process && { process }) },
       })
       const at = timeText(session.createdAt)
       const second = Math.floor(session.createdAt / 1000)
@@ -42,3 +45,11 @@ export const logs = [
     },
   }),
 ]
+
+/** Empty is none. */
+const nameOf = (field: string, value: string | null | undefined): string => {
+  const name = value ?? ''
+  if (name.length > nameCharsMax)
+    throw invalid(`${field} has ${name.length} characters (allowed: ${nameCharsMax}).`)
+  return name
+}

@@ -37,7 +37,7 @@ const lookMs = 500
 const quietMs = 6_000
 const quietMsMax = 30_000
 const linePattern = /app\[[\w.]+\]: chaos life=(\S+) n=(\d+)$/
-const lossPattern = /Error (L1[0-5])[^:]*: (\d+) messages dropped/
+const lossPattern = /Error (L1[0-5])[^:]*(?:: | session dropped (?:at most )?)(\d+) messages/
 
 export const openLogSink = (apps: readonly string[], reach: LogReach, now: () => number): LogSink => {
   const events = new Map<string, LogEvent>()
