@@ -26,6 +26,13 @@ export type Client = {
   readonly download: (path: string, to: NodeJS.WritableStream) => Promise<void>
   /** Streams a file up. @throws Refused */
   readonly upload: <T>(path: string, from: Readable) => Promise<T>
+  /**
+   * Server-Sent Events at a path, which needs no credentials. Undefined: they are not there (any more).
+   *
+   * @param lastId of the event to go on behind
+   * @throws Refused
+   */
+  readonly events: (path: string, lastId: string | undefined) => Promise<IncomingMessage | undefined>
 }
 
 /** Longer than the API itself takes to give up. */
@@ -34,13 +41,15 @@ const silenceMs = 60_000
 /** @throws Refused when no host ever ran with this home */
 export const openClient = (home: string): Client => {
   const { url, token } = readEnv(home)
-  const send = (method: string, path: string, from?: Readable | Buffer): Promise<IncomingMessage> =>
+  const authorized = { authorization: `Bearer ${token}`, accept: 'application/json' }
+  const send = (
+    method: string,
+    path: string,
+    from?: Readable | Buffer,
+    own: Readonly<Record<string, string>> = authorized,
+  ): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      const headers = {
-        authorization: `Bearer ${token}`,
-        accept: 'application/json',
-        ...(Buffer.isBuffer(from) && { 'content-length': from.length }),
-      }
+      const headers = { ...own, ...(Buffer.isBuffer(from) && { 'content-length': from.length }) }
       const sent = request(new URL(path, url), { method, headers }, resolve)
       const fail = (error: Error): void => {
         const { code } = error as NodeJS.ErrnoException
@@ -83,6 +92,14 @@ export const openClient = (home: string): Client => {
       }
     },
     upload: async (path, from) => answerOf(await send('PUT', path, from)),
+    async events(path, lastId) {
+      const headers = { accept: 'text/event-stream', ...(lastId && { 'last-event-id': lastId }) }
+      const answer = await send('GET', path, undefined, headers)
+      if (answer.statusCode === 200) return answer
+      if (answer.statusCode !== 404) throw new Refused('refused', (await text(answer)).trim())
+      answer.resume()
+      return undefined
+    },
   }
 }
 

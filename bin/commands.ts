@@ -4,20 +4,12 @@ import { createReadStream, createWriteStream, readFileSync, renameSync, rmSync }
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { loadHome } from '../config/load.ts'
+import { named, parsed, UsageError, type Command } from './arguments.ts'
 import { Refused, type Client } from './client.ts'
+import { logs } from './logs.ts'
 import { buildStack, stackRows, stacksTable } from './stacks.ts'
 import { bytesText, table } from './table.ts'
-
-/** The command line is wrong. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-  readonly code = 'usage'
-}
-
-/** @returns the exit code */
-type Command = (args: readonly string[], open: () => Client) => Promise<number>
 
 type Host = {
   readonly name: string
@@ -47,33 +39,6 @@ const headBytesMax = 4096
 export const version = (): string => {
   const file = readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')
   return (JSON.parse(file) as { version: string }).version
-}
-
-type Options = NonNullable<ParseArgsConfig['options']>
-
-const parsed = <O extends Options>(args: readonly string[], options: O, names: readonly string[]) => {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options,
-      allowPositionals: true,
-      strict: true,
-    })
-    if (positionals.length > names.length)
-      throw new UsageError(`${JSON.stringify(positionals[names.length])} is one argument too many`)
-    return { values, positionals }
-  } catch (error) {
-    if (error instanceof UsageError) throw error
-    throw new UsageError(error instanceof Error ? error.message : 'the arguments cannot be read', {
-      cause: error,
-    })
-  }
-}
-
-const named = (positionals: readonly string[], what: string): string => {
-  const [name] = positionals
-  if (name === undefined) throw new UsageError(`${what} is missing`)
-  return name
 }
 
 const pathOf = (name: string): string => `/hosts/${encodeURIComponent(name)}`
@@ -318,6 +283,7 @@ export const commands: Readonly<Record<string, Command>> = {
   stacks,
   'stacks:build': stacksBuild,
   usage,
+  logs,
   idle,
   'repo:reset': repositoryReset,
 }

@@ -19,6 +19,13 @@ with MANIFOLD_HOME (default ~/.manifold). Users of apps use the heroku CLI.
       --month YYYY-MM                of another one; apps that were destroyed are in it
       --app NAME                     of one app
       --json                         the same for programs, in seconds
+  manifold logs APP                  the last lines of the log of an app
+      --num N                        so many of them: 100, at most 1500
+      --tail                         and what comes, until Ctrl-C; goes on when the host is back
+      --source NAME                  of app or heroku alone; --dyno NAME: of web.1, or of all of type web
+      --output NAME                  default: as heroku logs; json: an object a line; classic: as syslog, with
+                                     lines of the router as they were in 2012:
+                                     heroku/router:  GET host/path dyno=web.1 queue=0 wait=0ms service=381ms …
   manifold idle APP                  put an app of Eco dynos to sleep now; the next request wakes it
   manifold repo:reset APP            empty the git repository of an app; the next push is like the first
   manifold stacks                    root file systems of dynos on this host, and their versions

@@ -3,8 +3,9 @@
  * done, 1 not done (or the doctor found something broken), 2 asked wrongly.
  */
 import { loadHome, SettingsError } from '../config/load.ts'
+import { UsageError } from './arguments.ts'
 import { openClient, Refused } from './client.ts'
-import { commands, UsageError, version } from './commands.ts'
+import { commands, version } from './commands.ts'
 import { helpText } from './help.ts'
 
 const [name = 'help', ...args] = process.argv.slice(2)

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { writeEnvFile } from '../actors/api/env-file.ts'
+import { outputs } from '../bin/log-output.ts'
 import { apiToken, openApi } from './kit/api.ts'
 import { dynosOn, memberOf, openOperator } from './kit/operator.ts'
-import { machineEnv, run, type Ran } from './kit/run.ts'
+import { machineEnv, run, start, type Ran } from './kit/run.ts'
+import { until } from './kit/until.ts'
 
 const command = join(import.meta.dirname, '../bin/manifold')
 
@@ -110,6 +112,71 @@ t.test('doctor prints each finding, and its exit code tells whether something is
     cwd: home,
   })
   t.match(refused, { code: 1, stderr: /Invalid credentials/ })
+})
+
+t.test('the log of an app is printed as one wants it, also as in 2012', async (t) => {
+  const { manifold, api } = await open(t)
+  await api.http('POST', '/apps', { name: 'myapp' })
+  const at = '2012-07-19T19:37:30.123456+00:00'
+  const router = (text: string): string => `${at} heroku[router]: ${text} protocol=http1.1 tls=false`
+  const asked = 'method=GET path="/admin/applicants" host=www.myapplication.com request_id=1-2 fwd="1.2.3.4"'
+  const said = [
+    router(`at=info ${asked} dyno=web.1 connect=1ms service=381ms status=200 bytes=22849`),
+    router(`at=info ${asked} dyno=web.1 queue=3 wait=1147ms connect=1ms service=1200ms status=200 bytes=0`),
+    router(`at=error code=H10 desc="App crashed" ${asked} dyno= connect= service= status=503 bytes=`),
+    router(`at=info method=GET path="/a\\"b\\\\" host=x dyno=web.1 connect= service=1ms status=200 bytes=1`),
+    `${at} heroku[router]: Error L12: 7 messages dropped`,
+    '2012-07-05T01:02:03.000000+00:00 app[web.1]: served method=GET',
+  ]
+  const plain = manifold('logs', 'myapp', '--num', '7', '--source', 'heroku', '--dyno', 'router')
+  const { sink, wanted } = await until(() => api.readers[0], { what: 'the tail' })
+  said.forEach((line, n) => sink.write(Buffer.from(`id: 1-${n}-0\ndata: ${line}\n\n`)))
+  sink.end()
+  t.same(await plain, { code: 0, stdout: `${said.join('\n')}\n`, stderr: '' })
+  t.match(wanted, { lines: 7, tail: false, filter: { source: 'heroku', process: 'router' } })
+
+  const head = 'Jul 19 19:37:30 myapp heroku/router:  '
+  const get = 'GET www.myapplication.com/admin/applicants'
+  t.strictSame(
+    said.map((line) => outputs['classic']?.(line, 'myapp')),
+    [
+      `${head}${get} dyno=web.1 queue=0 wait=0ms service=381ms status=200 bytes=22849`,
+      `${head}${get} dyno=web.1 queue=3 wait=1147ms service=1200ms status=200 bytes=0`,
+      `${head}Error H10 (App crashed) -> ${get} dyno=none queue=0 wait=0ms service=0ms status=503 bytes=0`,
+      `${head}GET x/a"b\\ dyno=web.1 queue=0 wait=0ms service=1ms status=200 bytes=1`,
+      `${head}Error L12: 7 messages dropped`,
+      'Jul  5 01:02:03 myapp app/web.1:  served method=GET',
+    ],
+  )
+  t.same(JSON.parse(outputs['json']?.(said[5] ?? '', 'myapp') ?? ''), {
+    at: '2012-07-05T01:02:03.000000+00:00',
+    source: 'app',
+    process: 'web.1',
+    text: 'served method=GET',
+  })
+  for (const { 1: output } of Object.entries(outputs)) t.equal(output('no line', 'myapp'), 'no line')
+  t.match(await manifold('logs', 'a', '--num', '1501'), { code: 2, stderr: /--num wants a number of lines/ })
+  const wrong = await manifold('logs', 'a', '--output', 'xml')
+  t.match(wrong, { code: 2, stderr: /--output wants one of default, classic, json/ })
+})
+
+t.test('a tail goes on behind its last line, whatever its connection ended for', async (t) => {
+  const { api, home } = await open(t)
+  await api.http('POST', '/apps', { name: 'myapp' })
+  const env = { ...machineEnv(), MANIFOLD_HOME: home }
+  const child = start([command, 'logs', 'myapp', '--tail', '--output', 'classic'], env, home)
+  t.teardown(() => child.kill('SIGKILL'))
+  let text = ''
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  const at = '2012-07-19T19:37:30.123456+00:00'
+  const first = await until(() => api.readers[0], { what: 'the tail' })
+  first.sink.write(Buffer.from(`retry: 1000\n\n:\n\nid: 1-1-1\ndata: ${at} app[web.1]: one\n\n`))
+  first.sink.end()
+  const second = await until(() => api.readers[1], { what: 'the tail again' })
+  t.match([first.wanted, second.wanted], [{ lastId: undefined, tail: true }, { lastId: '1-1-1' }])
+  second.sink.write(Buffer.from(`id: 1-2-1\ndata: ${at} app[web.1]: two\n\n`))
+  const head = 'Jul 19 19:37:30 myapp app/web.1:  '
+  await until(() => text === `${head}one\n${head}two\n`, { what: 'both lines' })
 })
 
 t.test('backup is a file, and restore puts it back', async (t) => {

@@ -208,6 +208,17 @@ await t.test('heroku logs shows the history and --tail goes on live without gap 
     history,
     /heroku\[router\]: at=info method=GET path="\/marked-in-history" host=shop\.localhost request_id=\S+ fwd="127\.0\.0\.1" dyno=web\.\d connect=\d+ms service=\d+ms status=200 bytes=\d+ protocol=http1.1 tls=false/,
   )
+  const few = await ok(['logs', '-n', '2', '--process-type', 'worker'])
+  t.equal(few.split(/ \w+\[worker\.1\]: /).length, 3, few)
+  t.notMatch(few, /\[(?:web|router|api)/)
+  const classic = await platform.sourced(
+    `${process.cwd()}/bin/manifold logs ${app} --num 50 --dyno router --output classic`,
+  )
+  t.match(
+    classic.stdout,
+    /^[A-Z][a-z]{2} [ \d]\d [\d:]{8} shop heroku\/router: {2}GET shop\.localhost\/mark/m,
+  )
+  t.match(classic.stdout, /-history dyno=web\.\d queue=\d+ wait=\d+ms service=\d+ms status=200 bytes=\d+$/m)
   const tail = await tailed(['--source', 'heroku', '--dyno-name', 'router'])
   await until(() => tail.text().includes('/marked-in-history'), {
     what: 'the history in the tail',
