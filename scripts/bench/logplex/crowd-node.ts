@@ -39,6 +39,7 @@ export const effectsOn = (history: Stream): Effects => ({
   ...performHistory(history),
   ...performDrains({
     openSink: (address) => openSink(address, { clock: systemClock, random: Math.random }),
+    openHeaders: () => Promise.reject(new Error('no drain of the bench has headers')),
     now: Date.now,
   }),
 })

@@ -83,8 +83,9 @@ export const runCrowd = async ({ apps, forMs, port }: Crowd, ends: Ends): Promis
   const effects = effectsOn(history)
   const node = await ends.up(startNode({ transport, store, effects }, drainsOf, 300_000), (up) => up.stop())
   await inTurn(ids.flatMap(drainsOf), async (id) => {
-    const to = { appId: id.slice('drain-of-'.length), url: `syslog://127.0.0.1:${port}`, token: `d.${id}` }
-    await node.ask(ref(Drain, id), { type: 'open', ...to }, { timeoutMs: settleMsMax })
+    const [appId, url] = [id.slice('drain-of-'.length), `syslog://127.0.0.1:${port}`]
+    const to = { appId, url, token: `d.${id}`, telemetry: null, decidedAt: Date.now() }
+    await node.ask(ref(Drain, id), { type: 'open', to }, { timeoutMs: settleMsMax })
   })
 
   const logs = join(folder, 'logs')
