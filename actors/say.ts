@@ -1,6 +1,6 @@
 /** Saying a line in an app's log, as the platform. */
-import { ref, type Ctx } from '../src/runtime/index.ts'
-import { Channel } from './protocols/channel.ts'
+import type { Ctx } from '../src/runtime/index.ts'
+import { Said } from './effects/said.ts'
 
 const encoder = new TextEncoder()
 
@@ -15,7 +15,4 @@ export const say = <P>(
   process: string,
   text: string,
 ): void =>
-  ctx.tell(ref(Channel, appId), {
-    type: 'write',
-    lines: [{ atUs: ctx.now * 1000, source, process, text: encoder.encode(text) }],
-  })
+  ctx.run(Said.say({ appId, line: { atUs: ctx.now * 1000, source, process, text: encoder.encode(text) } }))

@@ -38,7 +38,7 @@ export const hostTree = ({ roles, buildsAtOnce = 1 }: HostRoles = everyRole): Tr
     supervise('apps', { strategy: 'one_for_one', intensity: 20, periodMs: 60_000 }, [
       // Lost: nothing new is placed until hosts have announced themselves again, which it asks for.
       ...(roles.includes('control') ? [child('placement', placement, null)] : []),
-      // Lost: lines that were not in the history yet.
+      // Lost: nothing; sources bring again what is not in the history yet.
       keyed(channel, { role: 'logplex' }),
       // Lost: nothing; the frame under way may be sent twice.
       keyed(drain, { role: 'logplex' }),

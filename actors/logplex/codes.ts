@@ -13,11 +13,18 @@ const lineOf = (atUs: number, text: string): Line => ({
   text: encoder.encode(text),
 })
 
-/** In the place of lines: to a drain that did not get them, and in an app's log where its channel did not. */
+/** In the place of lines that their source dropped: they were more than it keeps. */
+export const droppedLine = ({ count, sinceUs }: Loss, atUs: number): Line => ({
+  ...lineOf(atUs, `Error L12: ${count} messages dropped since ${formatTime(sinceUs)}.`),
+  source: 'app',
+  process: 'log-shuttle',
+})
+
+/** In the place of lines, to a drain that did not get them. */
 export const overflowLine = ({ count, sinceUs }: Loss, atUs: number): Line =>
   lineOf(atUs, `Error L10 (output buffer overflow): ${count} messages dropped since ${formatTime(sinceUs)}.`)
 
-/** In the place of lines that came in from outside and that the app's channel did not take. */
+/** In the place of lines that came in from outside and found no room, or were stored and are not there. */
 export const lostLine = ({ count, sinceUs }: Loss, atUs: number): Line =>
   lineOf(atUs, `Error L13: ${count} messages lost since ${formatTime(sinceUs)}.`)
 

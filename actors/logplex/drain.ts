@@ -8,10 +8,11 @@
  *
  * Lost with the activation: the lines that wait here, which the history has, and the state that is shown.
  */
-import { actor, is, ref, type Caller, type Ctx, type Message, type Static } from '../../src/runtime/index.ts'
+import { actor, is, type Caller, type Ctx, type Message, type Static } from '../../src/runtime/index.ts'
 import { Drains } from '../effects/drains.ts'
 import { History } from '../effects/history.ts'
-import { Channel, type Line } from '../protocols/channel.ts'
+import { Said } from '../effects/said.ts'
+import type { Line } from '../protocols/channel.ts'
 import { Drain, drainTargetShape, type DrainTarget } from '../protocols/drain.ts'
 import type { StoredBatch } from '../protocols/log-batch.ts'
 import {
@@ -317,5 +318,4 @@ const said = (s: State, ctx: Self): State => {
   return { ...s, d: { ...s.d, unsaid: null }, saidLossAt: ctx.now }
 }
 
-const tellApp = ({ to: { appId } }: Record, line: Line, ctx: Self): void =>
-  ctx.tell(ref(Channel, appId), { type: 'write', lines: [line] })
+const tellApp = ({ to: { appId } }: Record, line: Line, ctx: Self): void => ctx.run(Said.say({ appId, line }))

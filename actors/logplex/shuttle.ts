@@ -18,7 +18,8 @@ import {
 } from '../../src/oci/driver.ts'
 import type { Line } from '../protocols/channel.ts'
 import type { Run } from '../protocols/shapes.ts'
-import { formatTime } from './line.ts'
+import { droppedLine } from './codes.ts'
+import type { Deliver } from './deliver.ts'
 import { endOfOutput, outputKey } from './output.ts'
 
 export type Shipment = {
@@ -54,31 +55,20 @@ export const microseconds = (at: string): number => {
 
 /** What is said in place of lines: in order between those before and those after. */
 const losses = (lost: boolean, dropped: Dropped | undefined, nextAt: string | undefined): Line[] => {
-  const line = (atUs: number, text: string): Line => ({
-    atUs,
-    source: 'app',
-    process: 'log-shuttle',
-    text: encoder.encode(`Error L12: ${text}`),
-  })
-  const unread = 'messages dropped: the log of this dyno was rotated before it was read'
+  const unread = 'Error L12: messages dropped: the log of this dyno was rotated before it was read'
   const sinceUs = dropped && microseconds(dropped.since)
   const afterUs = nextAt === undefined ? sinceUs : microseconds(nextAt)
   return [
-    ...(dropped && sinceUs !== undefined
-      ? [line(sinceUs, `${dropped.count} messages dropped since ${formatTime(sinceUs)}.`)]
+    ...(dropped && sinceUs !== undefined ? [droppedLine({ count: dropped.count, sinceUs }, sinceUs)] : []),
+    ...(lost && afterUs !== undefined
+      ? [{ atUs: afterUs, source: 'app', process: 'log-shuttle', text: encoder.encode(unread) }]
       : []),
-    ...(lost && afterUs !== undefined ? [line(afterUs, unread)] : []),
   ]
 }
 
 /**
- * Brings lines to an app's channel; resolves once they are stored. `seq` grows with each batch of a source.
- */
-export type Deliver = (appId: string, source: string, seq: number, lines: readonly Line[]) => Promise<void>
-
-/**
  * @param folder where the cursors are kept
- * @param life names this process' life: numbers of batches start anew with each
+ * @param life names this process' life: each shipment numbers its lines anew, and has a name of its own
  */
 export const createShuttle = (
   folder: string,
@@ -86,7 +76,7 @@ export const createShuttle = (
   deliver: Deliver,
   life: string,
 ): Shuttle => {
-  let batches = 0
+  let ships = 0
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const cursorFile = (runId: string): string => join(folder, `${runId}.json`)
 
@@ -106,7 +96,14 @@ export const createShuttle = (
 
   return {
     ship: async ({ runId, appId, process, outputKey: copyKey }) => {
-      const source = `${runId}:${life}`
+      const source = `${runId}:${life}.${ships++}`
+      let next = 0
+      const bring = async (lines: readonly Line[]): Promise<void> => {
+        const part = { source, first: next, lines }
+        next += lines.length
+        if (copyKey !== undefined) await deliver(copyKey, part)
+        await deliver(appId, part)
+      }
       const toLine = (line: LogLine): Line => ({
         atUs: microseconds(line.at),
         source: 'app',
@@ -115,14 +112,11 @@ export const createShuttle = (
       })
       const carry = async ({ lines, cursor, lost, dropped }: LogBatch): Promise<void> => {
         const batch = [...losses(lost, dropped, lines[0]?.at), ...lines.map(toLine)]
-        if (batch.length > 0) {
-          if (copyKey !== undefined) await deliver(copyKey, source, ++batches, batch)
-          await deliver(appId, source, ++batches, batch)
-        }
+        if (batch.length > 0) await bring(batch)
         await keepCursor(runId, cursor)
       }
       await driver.follow(runId, await readCursor(runId), carry).done
-      if (copyKey !== undefined) await deliver(copyKey, source, ++batches, [endOfOutput])
+      if (copyKey !== undefined) await deliver(copyKey, { source, first: next, lines: [endOfOutput] })
     },
     forget: (runId) => rm(cursorFile(runId), { force: true }),
   }

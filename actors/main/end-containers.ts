@@ -5,7 +5,7 @@
 import type { Effects } from '../../src/ports/effects.ts'
 import type { Driver, Found } from '../../src/oci/driver.ts'
 import { createShuttle, shipmentOf } from '../logplex/shuttle.ts'
-import type { Line } from '../protocols/channel.ts'
+import type { Part } from '../protocols/channel.ts'
 import type { Run } from '../protocols/shapes.ts'
 
 export type Ending = { readonly driver: Driver; readonly effects: Effects; readonly shippingFolder: string }
@@ -21,17 +21,12 @@ export const endContainers = async (
   if (running.length > 0) progress(`stopping ${running.length} dynos`)
   await Promise.all(running.map(({ id }) => end(driver, id)))
   const append = effects['history.append']
-  const deliver = async (
-    appId: string,
-    _source: string,
-    _seq: number,
-    lines: readonly Line[],
-  ): Promise<void> => {
+  const deliver = async (appId: string, part: Part): Promise<void> => {
     const forever = new AbortController().signal
     try {
-      await append?.({ appId, lines } as never, forever)
+      await append?.({ appId, parts: [part] } as never, forever)
     } catch {
-      progress(`the last ${lines.length} lines of a dyno could not be stored`)
+      progress(`the last ${part.lines.length} lines of a dyno could not be stored`)
     }
   }
   const shuttle = createShuttle(shippingFolder, driver, deliver, 'end')

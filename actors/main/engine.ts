@@ -38,13 +38,17 @@ import { performHistory } from '../effects/perform/history.ts'
 import { performNames } from '../effects/perform/names.ts'
 import { performRecords } from '../effects/perform/records.ts'
 import { performRoutes } from '../effects/perform/routes.ts'
+import { performSaid } from '../effects/perform/said.ts'
 import { performSetups } from '../effects/perform/setups.ts'
 import { performUsage } from '../effects/perform/usage.ts'
 import { containerSandbox, endSandboxes } from '../effects/perform/sandbox.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
 import type { Vault } from '../effects/perform/vault.ts'
 import { readOutput } from '../logplex/output.ts'
-import { createShuttle, type Deliver, type Shuttle } from '../logplex/shuttle.ts'
+import type { Deliver } from '../logplex/deliver.ts'
+import type { Outbox } from '../logplex/outbox.ts'
+import { createShuttle, type Shuttle } from '../logplex/shuttle.ts'
+import type { Line } from '../protocols/channel.ts'
 import type { Bus } from './bus.ts'
 import type { HomePaths } from './paths.ts'
 
@@ -80,6 +84,8 @@ export type EngineDeps = {
   readonly denied: readonly string[]
   /** Brings lines to an app's channel until they are stored. */
   readonly deliver: Deliver
+  /** What this process says in apps' logs. */
+  readonly said: Outbox<Line>
   /** The packed slug from another host's disk; undefined when nobody is known to have it. */
   readonly fetchSlug?: (sha256: string) => Promise<AsyncIterable<Uint8Array> | undefined>
   /** A client that waits at another host's API; undefined when that host is this one. */
@@ -213,6 +219,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
       ...performRoutes(transport),
       ...performUsage(store, now),
       ...performHistory(bus.history),
+      ...performSaid(deps.said),
       ...performDrains({
         openSink: (address, protocol) =>
           openSink(address, { clock: deps.clock, random: () => random.next() }, protocol),

@@ -11,10 +11,12 @@ import { createNode, type Node } from '../../src/runtime/node.ts'
 import { systemClock as clock } from '../../src/system/clock.ts'
 import { systemRandom as random } from '../../src/system/random.ts'
 import { createCertificates } from '../effects/perform/certificates.ts'
+import { createSaid } from '../effects/perform/said.ts'
 import { sealKeyBytes } from '../effects/perform/seal.ts'
 import { createVault } from '../effects/perform/vault.ts'
 import { lostBuilds } from '../lost-builds.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
+import { emptied, keepFlushing } from '../logplex/outbox.ts'
 import { hostTree } from '../tree.ts'
 import { openBus, untilAvailable } from './bus.ts'
 import { openBusAddresses, resolveHost } from './bus-addresses.ts'
@@ -74,6 +76,8 @@ export type HostDeps = {
 const routerReadyMs = 30_000
 const tokensMax = 1_000
 const attachTimeoutMs = 30_000
+const flushEveryMs = 1_000
+const lastLinesMsMax = 3_000
 const dayMs = 24 * 3_600_000
 
 export const startHost = async (deps: HostDeps): Promise<Host> => {
@@ -137,6 +141,8 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     isGone,
     now,
   })
+  const deliver = deliverThrough(() => node, clock)
+  const said = createSaid(`${name}:${random.uuid()}`, now, deliver)
   progress('opening the container engine')
   const engine = await openEngine({
     settings,
@@ -153,7 +159,8 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     isGone,
     lost,
     denied: busAddresses?.now() ?? [],
-    deliver: deliverThrough(() => node, clock),
+    deliver,
+    said,
     fetchSlug: (sha256) => {
       const others = neighbours.members.view().members.filter((member) => member.name !== name)
       const near = others.filter(({ state }) => state === 'up' || state === 'draining')
@@ -230,6 +237,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     onExit: (reason) => failed.resolve(reason),
   })
   await node.start()
+  const flushing = keepFlushing(said, clock, flushEveryMs)
   tellActors({ node, name, roles, members, transport, log })
   const watchdog =
     does('dyno') && engine.driver.kind === 'oci'
@@ -325,6 +333,8 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       await logInput?.close()
       await control?.close()
       await routers?.stop()
+      await emptied(said, clock, lastLinesMsMax)
+      flushing.close()
       await node.stop()
       await endContainers({ ...engine, shippingFolder: paths.shipping }, progress)
       await engine.driver.teardown()

@@ -37,6 +37,7 @@ import { Formation } from '../protocols/formation.ts'
 import { routesTopic, Shard, standInsTopic } from '../protocols/shard.ts'
 import { routeShape, standInShape, type Route, type StandIn } from '../protocols/shapes.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
+import { emptied, keepFlushing } from '../logplex/outbox.ts'
 import { createAccessLog } from '../router/access-log.ts'
 import { createResync } from '../router/resync.ts'
 import { createRouteTable, routeTableLimits } from '../router/route-table.ts'
@@ -154,18 +155,13 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
       await new Promise<void>((resolve) => void systemClock.after(firstViewLookMs, resolve))
   }
 
-  /** What was logged last gets a moment to be stored. */
-  const lastLines = async (): Promise<void> => {
-    const endMs = systemClock.monotonicMs() + lastLinesMsMax
-    for (accessLog.flush(); accessLog.pending() > 0 && systemClock.monotonicMs() < endMs; accessLog.flush())
-      await new Promise<void>((resolve) => void systemClock.after(flushEveryMs, resolve))
-  }
   const drain = async (): Promise<void> => {
     // First: its place among the shards is another's from now on.
     mesh.close()
     rmSync(shardFile(paths, index), { force: true })
     await proxy.drain(drainMsMax)
-    await lastLines()
+    // What was logged last gets a moment to be stored.
+    await emptied(accessLog, systemClock, lastLinesMsMax)
     await node.stop()
     await connection.close()
     process.exit(0)
@@ -210,11 +206,7 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
     if (well.some((name) => !wellBefore.includes(name))) follow()
     wellBefore = well
   })
-  const flush = (): void => {
-    accessLog.flush()
-    systemClock.after(flushEveryMs, flush)
-  }
-  flush()
+  keepFlushing(accessLog, systemClock, flushEveryMs)
 
   await firstView()
   // What the others have of this one's part of the limits is not to be given away again.

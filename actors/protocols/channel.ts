@@ -18,14 +18,19 @@ export const lineShape = is.obj({
 })
 export type Line = Static<typeof lineShape>
 
+/**
+ * Lines of one source in their order. It numbers its lines of an app from 0, without leaving a number out, in
+ * each of its lives, which `source` names; `first` is the number of the first one here.
+ */
+const part = { source: is.str, first: is.int, lines: is.arr(lineShape) }
+export type Part = { readonly source: string; readonly first: number; readonly lines: readonly Line[] }
+
 export const Channel = protocol('channel', 1, {
-  /** Lines in order from one source; bounded by limits.linesPerBatchMax and bytes. */
-  write: tell({ lines: is.arr(lineShape) }),
   /**
-   * The same from a source that keeps its lines until they are stored, which is when this is answered. `seq`
-   * grows with each batch of a source: a repeat is answered like the first and not stored twice.
+   * From a source, which keeps the lines until they are stored: then this is answered. It has one such ask
+   * under way, and repeats it until it is answered: none is stored twice. Refused while there is no room.
    */
-  deliver: ask({ source: is.str, seq: is.int, lines: is.arr(lineShape) }, is.obj({})),
+  deliver: ask(part, is.obj({})),
   /** The app is gone: forget its history. */
   drop: tell({}),
   /** From App: it has other drains now. */
@@ -33,7 +38,8 @@ export const Channel = protocol('channel', 1, {
   /** Own results. */
   drains: tell({ ids: is.arr(is.str) }),
   drainsUnknown: tell({ isGone: is.bool }),
-  appended: tell({ batch: is.int, stored: storedBatchShape }),
+  /** Null: all of it had been stored before. */
+  appended: tell({ batch: is.int, stored: is.orNull(storedBatchShape) }),
   appendFailed: tell({ batch: is.int, reason: is.str }),
   retry: tell({ batch: is.int }),
   ask: tell({}),

@@ -17,7 +17,11 @@ import { performFleet } from '../../actors/effects/perform/fleet.ts'
 import { performNames } from '../../actors/effects/perform/names.ts'
 import { performRecords } from '../../actors/effects/perform/records.ts'
 import { performRoutes } from '../../actors/effects/perform/routes.ts'
+import { createSaid, performSaid } from '../../actors/effects/perform/said.ts'
 import { performUsage } from '../../actors/effects/perform/usage.ts'
+import { deliverThrough } from '../../actors/logplex/deliver.ts'
+import { keepFlushing, type Outbox } from '../../actors/logplex/outbox.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
 import { tellActors } from '../../actors/main/tell-actors.ts'
 import { hostTree } from '../../actors/tree.ts'
 import { simBus, type Bus } from './bus.ts'
@@ -39,6 +43,8 @@ export type Cluster = {
   readonly bus: Bus
   /** Of the present life of each host. */
   readonly members: ReadonlyMap<string, Members>
+  /** What each host's present life says in apps' logs. */
+  readonly said: ReadonlyMap<string, Outbox<Line>>
   /** The newest view that a living host has. */
   view(): Membership | undefined
   /** The operator's word; outlives the host process. */
@@ -72,6 +78,9 @@ export type ClusterOptions = {
 
 const timeoutMsDefault = 10_000
 const openMs = 10_000
+const flushEveryMs = 1_000
+/** Before its node is started. */
+const notYet: Pick<Node, 'ask'> = { ask: () => Promise.reject(new Error('not started')) }
 const serversMaxDefault = 3
 const rolesDefault = ['control', 'dyno', 'logplex']
 
@@ -102,11 +111,12 @@ export const createCluster = (
   const controls = hosts.filter((host) => host.roles.includes('control'))
   const servers = controls.slice(0, serversMax).map((host) => host.name)
   const world = createWorld(seed)
-  const outside = simOutside(world.random.fork('outside'))
+  const outside = simOutside(world.random.fork('outside'), () => world.clock.monotonicMs())
   const bus = simBus(world, names, servers, world.random.fork('bus'))
   const machines = new Map<string, Machine>()
   const members = new Map<string, Members>()
   const draining = new Set<string>()
+  const said = new Map<string, Outbox<Line>>()
   let opened = false
   const everyoneIsUp = (): boolean =>
     world.alive().every((name) => {
@@ -128,6 +138,7 @@ export const createCluster = (
     outsideFaults: calmOutside,
     ask,
     members,
+    said,
     view: () => {
       const views = world.alive().map((name) => members.get(name)!.view())
       return views.sort((a, b) => b.number - a.number)[0]
@@ -181,6 +192,11 @@ export const createCluster = (
       if (lives > 1) opened.known(hosts.filter((other) => other.name !== name).map(onRecord))
       const own = plant.members?.(opened) ?? opened
       members.set(name, own)
+      let node: Node | undefined
+      const deliver = deliverThrough(() => node ?? notYet, clock)
+      const lines = createSaid(`${name}:${lives}`, () => clock.now(), deliver)
+      said.set(name, lines)
+      keepFlushing(lines, clock, flushEveryMs)
       const effects = {
         ...machines.get(name)!.performers(clock, () => cluster.engineFaults),
         ...outside.performers(clock, () => cluster.outsideFaults, performRoutes(transport)),
@@ -189,8 +205,12 @@ export const createCluster = (
         ...performFleet(transport, () => 0),
         ...performRecords((key) => store.peek(key)),
         ...performUsage(store, () => clock.now()),
+        ...performSaid(lines),
       }
-      const started = (node: Node): void => tellActors({ node, name, roles, members: own, transport, log })
+      const started = (now: Node): void => {
+        node = now
+        tellActors({ node: now, name, roles, members: own, transport, log })
+      }
       const tree = hostTree({ roles })
       return {
         tree: plant.tree?.(tree) ?? tree,

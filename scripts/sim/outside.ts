@@ -7,7 +7,8 @@
 import { EffectFailed, type Effects } from '../../src/ports/effects.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { SeededRandom } from '../../src/sim/random.ts'
-import type { Line } from '../../actors/protocols/channel.ts'
+import { simStream, type SimStream } from '../../src/sim/stream.ts'
+import { performHistory, unpackBatch } from '../../actors/effects/perform/history.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
 
 export type Vars = Readonly<Record<string, string>>
@@ -15,8 +16,10 @@ export type Outside = {
   readonly vars: ReadonlyMap<string, Vars>
   /** As a router shard would have it: the newest version it heard of each app. */
   readonly routes: ReadonlyMap<string, Route>
-  /** Every line said, as `heroku[web.1]: text`, by app; the newest thousand. */
-  readonly lines: ReadonlyMap<string, readonly string[]>
+  /** Every line ever kept of an app, as `heroku[web.1]: text`. */
+  lines(appId: string): readonly string[]
+  /** Histories of apps. */
+  readonly stream: SimStream
   /** @param routes performs the announcement to real route tables too */
   performers(clock: Clock, faults: () => OutsideFaults, routes: Effects): Effects
 }
@@ -24,7 +27,6 @@ export type Outside = {
 export type OutsideFaults = { readonly fail: number; readonly lost: number; readonly latencyMsMax: number }
 export const calmOutside: OutsideFaults = { fail: 0, lost: 0, latencyMsMax: 5 }
 
-const linesMax = 1_000
 const pages = { error: '', maintenance: '' }
 const decoder = new TextDecoder()
 
@@ -32,15 +34,19 @@ const decoder = new TextDecoder()
 const nameOf = (appId: string, vars: Vars): string =>
   `${appId}:${JSON.stringify(Object.entries(vars).sort(([a], [b]) => (a < b ? -1 : 1)))}`
 
-export const simOutside = (random: SeededRandom): Outside => {
+export const simOutside = (random: SeededRandom, nowMs: () => number): Outside => {
   const sealedVars = new Map<string, Vars>()
   const routes = new Map<string, Route>()
-  const lines = new Map<string, string[]>()
-  let seq = 0
+  const stream = simStream(random.fork('history'), nowMs)
   return {
     vars: sealedVars,
     routes,
-    lines,
+    lines: (appId) =>
+      stream
+        .truth(appId)
+        .flatMap(({ bytes }) => unpackBatch(bytes).lines)
+        .map(({ source, process, text }) => `${source}[${process}]: ${decoder.decode(text)}`),
+    stream,
     performers: (clock, faults, announcing) => {
       const soon = async (): Promise<void> => {
         const { fail, latencyMsMax } = faults()
@@ -67,17 +73,7 @@ export const simOutside = (random: SeededRandom): Outside => {
         'certificates.drop': soon,
         'builder.drop': soon,
         'builder.bury': soon,
-        'history.drop': async ({ appId }: { appId: string }) => {
-          await soon()
-          lines.delete(appId)
-        },
-        'history.append': async ({ appId, lines: batch }: { appId: string; lines: readonly Line[] }) => {
-          await soon()
-          const said = batch.map((line) => `${line.source}[${line.process}]: ${decoder.decode(line.text)}`)
-          lines.set(appId, [...(lines.get(appId) ?? []), ...said].slice(-linesMax))
-          const sequence = ++seq
-          return { sequence, after: sequence - 1, first: 0, count: batch.length, bytes: new Uint8Array() }
-        },
+        ...performHistory(stream.attach(clock, () => ({ ...faults(), unknown: faults().fail }))),
         'routes.announce': async ({ route }: { route: Route }, cancelled: AbortSignal) => {
           await soon()
           const known = routes.get(route.appId)

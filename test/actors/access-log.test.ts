@@ -34,21 +34,23 @@ const accessRecord: AccessRecord = {
   epochMs: 1,
 }
 
+const since = '2023-11-14T22:13:20.000000+00:00'
+const later = '2023-11-14T22:13:20.000250+00:00'
 const record = (app: string | null, path: string): AccessRecord => ({ ...accessRecord, app, path })
 const text = (line: Line | undefined): string => Buffer.from(line?.text ?? []).toString()
 
 t.test(
   'access lines are brought to their apps batch after batch, bounded, with the loss said first',
   async (t) => {
-    type Brought = { appId: string; seq: number; lines: readonly Line[]; stored: () => void }
+    type Brought = { appId: string; first: number; lines: readonly Line[]; stored: () => void }
     const brought: Brought[] = []
     const log = createAccessLog(
       'router-1',
       () => 1_700_000_000_000.25,
-      (appId, source, seq, lines) => {
-        t.equal(source, 'router-1')
+      (appId, { source, first, lines }) => {
+        t.match(source, /^router-1\.\d$/)
         const { promise, resolve } = Promise.withResolvers<void>()
-        brought.push({ appId, seq, lines, stored: resolve })
+        brought.push({ appId, first, lines, stored: resolve })
         return promise
       },
     )
@@ -68,10 +70,11 @@ t.test(
       ],
       'one batch of an app at a time',
     )
-    t.equal(text(brought[1]?.lines[0]), 'Error L12: 5 messages dropped')
+    t.equal(text(brought[1]?.lines[0]), `Error L12: 5 messages dropped since ${later}.`)
+    t.match(brought[1]?.lines[0], { source: 'app', process: 'log-shuttle' })
     t.match(text(brought[1]?.lines[1]), /^at=info method=GET path="\/5" host=shop\.localhost /)
     t.match(brought[1]?.lines[1], { source: 'heroku', process: 'router', atUs: 1_700_000_000_000_250 })
-    t.equal(log.pending(), 2_002)
+    t.equal(log.pending(), 2_006, 'with those that were dropped and are not told yet')
     let stored = 0
     await until(
       () => {
@@ -86,10 +89,20 @@ t.test(
       ['a1', 500],
       ['a1', 500],
     ])
-    t.ok(
-      brought.every(({ seq }, at) => at === 0 || seq > (brought[at - 1]?.seq ?? 0)),
-      'numbers grow',
+    t.strictSame(
+      brought.map(({ appId, first }) => [appId, first]),
+      [
+        ['a2', 0],
+        ['a1', 0],
+        ['a1', 501],
+        ['a1', 1_001],
+        ['a1', 1_501],
+      ],
+      'each line of an app has a number',
     )
+    log.add(record('a2', '/y'))
+    log.flush()
+    t.equal(brought.at(-1)?.first, 1, 'an app that was silent goes on where it was')
   },
 )
 
@@ -104,7 +117,7 @@ t.test(
     const log = createAccessLog(
       'router-1',
       () => 1_700_000_000_000,
-      (appId, _source, _seq, lines) => {
+      (appId, { lines }) => {
         brought.get(appId)?.push(...lines.map(text))
         const { promise, resolve } = Promise.withResolvers<void>()
         waiting.push(resolve)
@@ -141,7 +154,7 @@ t.test(
       let lost = 0
       let misplaced = 0
       for (const line of brought.get(app) ?? []) {
-        const dropped = Number(/^Error L12: (\d+) messages dropped$/.exec(line)?.[1] ?? 0)
+        const dropped = Number(/^Error L12: (\d+) messages dropped since \S+\.$/.exec(line)?.[1] ?? 0)
         if (dropped === 0 && line !== lines[next++]) misplaced++
         next += dropped
         lost += dropped
@@ -161,7 +174,7 @@ t.test(
     const log = createAccessLog(
       'router-1',
       () => 1_700_000_000_000,
-      (appId, _source, _seq, lines) => {
+      (appId, { lines }) => {
         brought.push(...lines.map((line) => `${appId} ${text(line).replace(/ host=.*/, '')}`))
         const { promise, resolve } = Promise.withResolvers<void>()
         waiting.push(resolve)
@@ -181,8 +194,8 @@ t.test(
       { what: 'everything told' },
     )
     t.strictSame(brought.slice(1), [
-      'second Error L12: 2 messages dropped',
-      'third Error L12: 1 messages dropped',
+      `second Error L12: 2 messages dropped since ${since}.`,
+      `third Error L12: 1 messages dropped since ${since}.`,
     ])
     log.add(record('second', '/later'))
     log.flush()

@@ -19,7 +19,7 @@ import type { Effects } from '../../src/ports/effects.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import { child, dynamic, keyed, ref, refAt, supervise } from '../../src/runtime/index.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
-import { drive } from '../kit/drive.ts'
+import { drive, textsOf } from '../kit/drive.ts'
 import { files, scratch } from '../kit/files.ts'
 import { Lab } from '../kit/lab.ts'
 import { memoryStore } from '../kit/memory-store.ts'
@@ -30,13 +30,6 @@ const by = { id: 'u1', email: 'me@example.com' }
 const source = { version: 'c0ffee1234', sourceDir: '/builds/source-1', submodules: [] }
 const job = { appId: 'a1', appName: 'shop', ...source, by }
 const begun = () => drive(build, { key: 'b1', args: job })
-const said = (driven: ReturnType<typeof begun>): readonly string[] =>
-  driven.told.flatMap(
-    ({ message }) =>
-      (message as unknown as { lines?: { text: Uint8Array }[] }).lines?.map(({ text }) =>
-        Buffer.from(text).toString(),
-      ) ?? [],
-  )
 
 /** On record, described, and compiling. */
 const compiling = () => {
@@ -71,7 +64,7 @@ t.test('a build is on record before it compiles, and its end before anybody is t
   b.done('builder.keep')
   t.match(b.replies, [{ type: 'finished', value: { status: 'succeeded', releaseId: 'r7' } }])
   t.match(b.send({ type: 'finished' }), { value: { status: 'succeeded' } }, 'who asks late is answered')
-  t.match(said(b), ['Build started by user me@example.com', 'Build succeeded'])
+  t.match(textsOf(b), ['Build started by user me@example.com', 'Build succeeded'])
   b.fire('over')
   t.equal(b.stopped, 'normal')
 })
@@ -88,7 +81,7 @@ t.test('a failed build says so once; a store that stays away holds nobody up for
     if (b.timers.has('again')) b.fire('again')
   }
   t.match(b.replies, [{ value: { status: 'failed' } }])
-  t.match(said(b).at(-1), /Build failed/)
+  t.match(textsOf(b).at(-1), /Build failed/)
 
   const unkept = begun()
   for (let tries = 0; tries < 100 && !unkept.timers.has('over'); tries++) {

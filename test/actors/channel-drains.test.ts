@@ -9,7 +9,8 @@ const stored = { sequence: 11, after: 10, first: 100, count: 1, bytes: new Uint8
 
 const open = () => drive(channel, { key: 'app-1', args: undefined })
 type Driven = ReturnType<typeof open>
-const write = (c: Driven): void => void c.send({ type: 'write', lines: [line] })
+let next = 0
+const write = (c: Driven): void => void c.send({ type: 'deliver', source: 's', first: next++, lines: [line] })
 /** Since it was looked last. */
 const told = ({ told }: Driven): object[] =>
   told.splice(0).map(({ to, message }) => ({ to: `${to.to}/${to.key}`, ...message }))

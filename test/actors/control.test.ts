@@ -39,7 +39,8 @@ const dynos = async (c: Cluster) => (await c.answer(theFormation, { type: 'dynos
 const states = async (c: Cluster) =>
   Object.fromEntries((await dynos(c)).map((dyno) => [dyno.name, dyno.state]))
 const lines = (c: Cluster, process: string) =>
-  (c.outside.lines.get(appId) ?? [])
+  c.outside
+    .lines(appId)
     .filter((line) => line.includes(`[${process}]`))
     .map((l) => l.slice(l.indexOf(' ') + 1))
 const live = (c: Cluster) => [...c.machines.values()].flatMap(liveOf)

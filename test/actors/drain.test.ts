@@ -1,7 +1,6 @@
 /** A drain: what it sends and when, what it tells, and where it stands after a crash. */
 import t from 'tap'
 import { drain } from '../../actors/logplex/drain.ts'
-import type { Line } from '../../actors/protocols/channel.ts'
 import {
   delivered,
   failed,
@@ -12,7 +11,7 @@ import {
   shipmentOf,
   startUs,
 } from '../kit/drain-history.ts'
-import { drive } from '../kit/drive.ts'
+import { drive, textsOf } from '../kit/drive.ts'
 
 const { to } = opening
 const opened = () => {
@@ -22,10 +21,6 @@ const opened = () => {
   driven.done('history.end', log.end())
   return { log, driven }
 }
-const said = ({ told }: { readonly told: readonly { readonly message: object }[] }): string[] =>
-  told.flatMap(({ message }) =>
-    ((message as { lines?: Line[] }).lines ?? []).map(({ text }) => Buffer.from(text).toString()),
-  )
 
 t.test('a drain is open from the moment that is answered, and sends what comes from then on', async (t) => {
   const log = history()
@@ -101,7 +96,7 @@ t.test(
     t.match(driven.send({ type: 'state' }), { value: { state: 'up', lag: 15, reason: null } })
     driven.fire('send')
     t.match(shipmentOf(driven.ran[0]), { skip: 2, count: null })
-    t.same(said(driven), [], 'nothing is lost')
+    t.same(textsOf(driven), [], 'nothing is lost')
   },
 )
 
@@ -110,21 +105,21 @@ t.test('lines that a receiver refuses are counted, to it and in the log, and the
   driven.send({ type: 'stored', batch: log.append(5) })
   driven.fire('send')
   driven.done('drains.send', refused(2))
-  t.same(said(driven), [
+  t.same(textsOf(driven), [
     "Error L10 (output buffer overflow): drain 'd.2f1a' dropped 2 messages " +
       'since 2027-01-15T08:00:00.000000+00:00.',
   ])
   driven.fire('send')
   t.match(shipmentOf(driven.ran[0]), { skip: 2, loss: { count: 2, sinceUs: startUs } })
   driven.done('drains.send', refused(1))
-  t.equal(said(driven).length, 1, 'not with each frame')
+  t.equal(textsOf(driven).length, 1, 'not with each frame')
   driven.fire('send')
   t.match(shipmentOf(driven.ran[0]), { skip: 3, loss: { count: 3, sinceUs: startUs } })
   driven.done('drains.send', delivered(1))
   driven.fire('send')
   t.match(shipmentOf(driven.ran[0]), { skip: 4, loss: null })
   driven.fire('say')
-  t.match(said(driven)[1], /dropped 1 messages since/)
+  t.match(textsOf(driven)[1], /dropped 1 messages since/)
   t.match(driven.send({ type: 'state' }), { value: { dropped: 3 } })
 })
 
@@ -138,12 +133,12 @@ t.test(
       driven.done('drains.send', failed(1, { reason: 'CERT_HAS_EXPIRED', certificate: to.url }))
       driven.fire('retry')
     }
-    t.same(said(driven), [
+    t.same(textsOf(driven), [
       'Error L14 (certificate validation): error="CERT_HAS_EXPIRED" uri="https://logs.example.com/in"',
     ])
     driven.nowMs += 60_000
     driven.done('drains.send', failed(1, { reason: 'CERT_HAS_EXPIRED', certificate: to.url }))
-    t.equal(said(driven).length, 2, 'once a minute')
+    t.equal(textsOf(driven).length, 2, 'once a minute')
   },
 )
 
@@ -276,7 +271,7 @@ t.test('lines that a receiver took and dropped are lost, and the frame is not se
   const reason = 'the receiver rejected 2 of 3 lines: too old'
   driven.done('drains.send', { ...delivered(3), rejected: { count: 2, reason } })
   t.match(driven.send({ type: 'state' }), { value: { state: 'up', dropped: 2, lag: 2, reason } })
-  t.match(said(driven), [/drain 'd.2f1a' dropped 2 messages since 2027-01-15T08:00:00/])
+  t.match(textsOf(driven), [/drain 'd.2f1a' dropped 2 messages since 2027-01-15T08:00:00/])
   driven.fire('send')
   t.match(shipmentOf(driven.ran[0]), { skip: 3, loss: { count: 2, sinceUs: startUs } })
   driven.done('drains.send', delivered(2))

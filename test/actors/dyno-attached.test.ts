@@ -4,7 +4,7 @@
  */
 import t from 'tap'
 import { dyno, type Adopted } from '../../actors/dyno.ts'
-import { drive } from '../kit/drive.ts'
+import { drive, textsOf } from '../kit/drive.ts'
 import { runOf } from '../kit/runs.ts'
 
 const attach = { host: 'b', token: 'secret', terminal: null }
@@ -23,10 +23,6 @@ const attached = (adopted: Adopted | null = null, attachment: typeof attach | nu
   return d
 }
 type Driven = ReturnType<typeof attached>
-type Line = { readonly source: string; readonly process: string; readonly text: Uint8Array }
-const lines = (d: Driven) =>
-  d.told.flatMap(({ message }) => ('lines' in message ? (message.lines as readonly Line[]) : []))
-const said = (d: Driven) => lines(d).map(({ text }) => Buffer.from(text).toString())
 const signals = (d: Driven) =>
   d.ran
     .filter(({ name }) => name === 'container.signal')
@@ -35,21 +31,21 @@ const signals = (d: Driven) =>
 t.test('a one-off whose client is gone gets three SIGHUPs 5 s apart, then R16, and runs on', (t) => {
   const d = attached()
   d.done('container.client', { left: true })
-  d.told.splice(0, d.told.length - 1)
-  t.same(said(d), [closed])
-  t.match(lines(d), [{ source: 'heroku', process: 'run.4711' }])
+  d.said.splice(0, d.said.length - 1)
+  t.same(textsOf(d), [closed])
+  t.match(d.said, [{ source: 'heroku', process: 'run.4711' }])
   for (const sent of [1, 2, 3]) {
     t.same(signals(d), Array(sent).fill('SIGHUP'))
     t.equal(d.timers.get('hangup')?.ms, 5_000)
-    t.same(said(d), [closed])
+    t.same(textsOf(d), [closed])
     d.fire('hangup')
   }
-  t.same(said(d), [closed, r16])
+  t.same(textsOf(d), [closed, r16])
   t.same(signals(d), ['SIGHUP', 'SIGHUP', 'SIGHUP'])
   t.notOk(d.timers.has('hangup'), 'it is left alone')
   t.ok(d.timers.has('expired'), 'until its time is over')
   d.done('container.wait', { code: 0, oomKilled: false })
-  t.equal(said(d).at(-1), 'Process exited with status 0')
+  t.equal(textsOf(d).at(-1), 'Process exited with status 0')
   t.end()
 })
 
@@ -59,7 +55,7 @@ t.test('a one-off that heeds the first SIGHUP gets no other', (t) => {
   d.done('container.wait', { code: 129, oomKilled: false })
   t.notOk(d.timers.has('hangup'))
   t.same(signals(d), ['SIGHUP'])
-  t.notOk(said(d).includes(r16))
+  t.notOk(textsOf(d).includes(r16))
   t.end()
 })
 
@@ -68,12 +64,12 @@ t.test(
   (t) => {
     const ended = attached()
     ended.done('container.client', { left: false })
-    t.notOk(said(ended).includes(closed))
+    t.notOk(textsOf(ended).includes(closed))
     t.notOk(ended.timers.has('idle'))
     const stopped = attached()
     stopped.send({ type: 'stop' })
     stopped.done('container.client', { left: true })
-    t.notOk(said(stopped).includes(closed))
+    t.notOk(textsOf(stopped).includes(closed))
     t.same(signals(stopped), ['SIGTERM'])
     t.end()
   },
@@ -85,7 +81,7 @@ t.test('a stop between two SIGHUPs is the end of them', (t) => {
   d.send({ type: 'stop' })
   for (let i = 0; i < 3 && d.timers.has('hangup'); i++) d.fire('hangup')
   t.same(signals(d), ['SIGHUP', 'SIGTERM'])
-  t.notOk(said(d).includes(r16))
+  t.notOk(textsOf(d).includes(r16))
   t.end()
 })
 
@@ -101,7 +97,7 @@ t.test('after an hour without a word the client is sent away, and not before', (
   d.done('container.quiet', { quietMs: hourMs })
   t.ok(d.ran.some(({ name }) => name === 'container.dismiss'))
   d.done('container.client', { left: true })
-  t.equal(said(d).at(-1), closed)
+  t.equal(textsOf(d).at(-1), closed)
   t.end()
 })
 
@@ -110,7 +106,7 @@ t.test(
   (t) => {
     const found = attached(at)
     found.done('container.client', { left: true })
-    t.equal(said(found).at(-1), closed)
+    t.equal(textsOf(found).at(-1), closed)
     const detached = attached(null, null)
     t.notOk(detached.ran.some(({ name }) => name === 'container.client'))
     t.notOk(detached.timers.has('idle'), 'no client, no time-out')
@@ -142,7 +138,7 @@ t.test('a command inside is run where the dyno runs, by whoever asked, with Proc
       },
     },
   ])
-  t.same(said(early), ['Starting process with command `worker --once` by user ada@example.com'])
+  t.same(textsOf(early), ['Starting process with command `worker --once` by user ada@example.com'])
   d.send({ type: 'stop' })
   d.send({ type: 'inside', ...ask })
   t.match(d.replies.at(-1), { refused: { code: 'invalid_params' } })

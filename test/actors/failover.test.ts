@@ -3,7 +3,6 @@
  */
 import t from 'tap'
 import { App } from '../../actors/protocols/app.ts'
-import { Channel } from '../../actors/protocols/channel.ts'
 import { Formation } from '../../actors/protocols/formation.ts'
 import { Placement } from '../../actors/protocols/placement.ts'
 import { Releases } from '../../actors/protocols/releases.ts'
@@ -328,18 +327,18 @@ t.test('lines that wait in a channel are kept when it moves to a host that comes
     await pass(c, 20_000)
     c.outsideFaults = { ...calmOutside, fail: 1 }
     const texts = Array.from({ length: 20 }, (_, at) => `${victim} ${at}`)
-    const teller = c.world.node(c.world.alive()[0]!)
-    for (const text of texts)
-      teller.tell(ref(Channel, appId), {
-        type: 'write',
-        lines: [{ atUs: c.world.clock.now() * 1000, source: 'app', process: 'api', text: Buffer.from(text) }],
-      })
+    const said = c.said.get(c.world.alive()[0]!)!
+    for (const text of texts) {
+      const atUs = c.world.clock.now() * 1000
+      said.add(appId, { atUs, source: 'app', process: 'api', text: Buffer.from(text) })
+    }
+    said.flush(appId)
     await pass(c, 2_000)
     c.world.restart(victim)
     await pass(c, 20_000)
     c.outsideFaults = calmOutside
     await pass(c, 20_000)
-    const kept = (c.outside.lines.get(appId) ?? []).filter((line) => line.startsWith(`app[api]: ${victim} `))
+    const kept = c.outside.lines(appId).filter((line) => line.startsWith(`app[api]: ${victim} `))
     t.same(
       kept,
       texts.map((text) => `app[api]: ${text}`),

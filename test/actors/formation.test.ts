@@ -7,7 +7,7 @@ import { scaleTypes, typesOf } from '../../actors/formation/scale.ts'
 import { formation } from '../../actors/formation.ts'
 import { dynoSizes, findDynoSize } from '../../config/dyno-sizes.ts'
 import { heroku } from '../../config/heroku.ts'
-import { drive } from '../kit/drive.ts'
+import { drive, textsOf } from '../kit/drive.ts'
 import { appId, by, place, placed, record, releaseOf, reportOf, slug, tellsTo } from '../kit/formations.ts'
 
 t.test('the crash policy restarts at once first, then cools off under a growing bound', (t) => {
@@ -189,10 +189,7 @@ t.test('no room is said once in the log, and tried again; a predecessor makes ro
   f.askFailed('place', noRoom)
   f.fire('retry')
   f.askFailed('place', noRoom)
-  const said = tellsTo(f, 'write').map((m) =>
-    Buffer.from((m as { lines: [{ text: Uint8Array }] }).lines[0].text).toString(),
-  )
-  t.same(said.filter((line) => line.startsWith('Error R99')).length, 1)
+  t.same(textsOf(f).filter((line) => line.startsWith('Error R99')).length, 1)
   t.equal(record(f).ending.length, 1, 'the old run goes first')
   f.fire('retry')
   t.equal(f.asked.length, 1)

@@ -1,7 +1,7 @@
 /** The kept history: lines have numbers for good, whoever stores them. */
 import t, { type Test } from 'tap'
 import { performHistory, unpackBatch } from '../../actors/effects/perform/history.ts'
-import type { Line } from '../../actors/protocols/channel.ts'
+import type { Line, Part } from '../../actors/protocols/channel.ts'
 import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
 import { openStream } from '../../src/nats/streams.ts'
 import type { Effects } from '../../src/ports/effects.ts'
@@ -16,6 +16,12 @@ const line = (text: string): Line => ({
   source: 'app',
   process: 'web.1',
   text: Buffer.from(text),
+})
+/** Lines of a source that says nothing else, named for the first of them. */
+const partOf = (...texts: string[]): Part => ({
+  source: texts[0] ?? '',
+  first: 0,
+  lines: texts.map((text) => line(text)),
 })
 const textOf = ({ text }: Line): string => Buffer.from(text).toString()
 
@@ -39,21 +45,22 @@ t.test('lines have their numbers for good, whoever stores them and whatever answ
   }
   const [one, other] = [performHistory(faulty), performHistory(stream)]
   const append = (effects: Effects, ...texts: string[]) =>
-    perform<StoredBatch>(effects, 'history.append', { appId: 'a1', lines: texts.map((text) => line(text)) })
+    perform<StoredBatch | null>(effects, 'history.append', { appId: 'a1', parts: [partOf(...texts)] })
   t.match(await append(one, '0', '1'), { first: 0, count: 2, after: 0 })
-  const second = await append(other, '2')
+  const second = (await append(other, '2'))!
   t.match(second, { first: 2, count: 1 })
   const third = await append(one, '3', '4')
   t.match(third, { first: 3, count: 2, after: second.sequence }, 'it did not know of the second')
   faults.push(new StoreUnavailable('no answer', 'unknown'))
   await t.rejects(append(one, '5'), { code: 'store_unavailable' })
-  const again = await append(one, '5')
-  t.match(again, { first: 5, count: 1, after: third.sequence })
+  t.equal(await append(one, '5'), null, 'it was stored, and is not stored again')
+  t.match(await append(one, '5', 'five'), { first: 6, count: 1 }, 'what is new of it is')
   faults.push(new StoreUnavailable('no answer', 'unknown'))
   await t.rejects(append(one, '6'), { code: 'store_unavailable' })
   await append(other, '7')
-  t.match(await append(one, '8'), { first: 8, count: 1 })
-  t.same(await perform(other, 'history.end', { appId: 'a1' }), { sequence: again.sequence + 3, line: 9 })
+  t.equal(await append(other, '6'), null, 'nor by somebody else, behind what came after it')
+  t.match(await append(one, '8'), { first: 9, count: 1 })
+  t.same(await perform(other, 'history.end', { appId: 'a1' }), { sequence: 8, line: 10 })
   const { batches } = await perform<{ batches: StoredBatch[] }>(other, 'history.read', {
     appId: 'a1',
     after: second.sequence,
@@ -61,11 +68,11 @@ t.test('lines have their numbers for good, whoever stores them and whatever answ
   })
   t.same(
     batches.flatMap(({ bytes }) => unpackBatch(bytes).lines.map(textOf)),
-    ['3', '4', '5', '6', '7', '8'],
+    ['3', '4', '5', 'five', '6', '7', '8'],
   )
   t.same(
     batches.map(({ first }) => first),
-    [3, 5, 6, 7, 8],
+    [3, 5, 6, 7, 8, 9],
   )
   t.match(batches[0], { ...third })
   const few = { appId: 'a1', after: 0, bytesMax: 1 }
@@ -80,12 +87,12 @@ t.test('the kept history is cut to its last lines, seldom, and goes with its app
     signal?: AbortSignal,
   ) => Promise<StoredBatch>
   let next = 0
-  const batch = (): readonly Line[] => Array.from({ length: 400 }, () => line(String(next++)))
-  await append({ appId: 'other', lines: [line('x')] })
-  for (let at = 0; at < 7; at++) await append({ appId: 'a1', lines: batch() })
+  const batch = (): readonly Part[] => [partOf(...Array.from({ length: 400 }, () => String(next++)))]
+  await append({ appId: 'other', parts: [partOf('x')] })
+  for (let at = 0; at < 7; at++) await append({ appId: 'a1', parts: batch() })
   t.equal((await stream.read('a1')).length, 7, 'not yet twice as many as are kept')
   const again = performHistory(stream)
-  await (again['history.append'] as typeof append)({ appId: 'a1', lines: batch() })
+  await (again['history.append'] as typeof append)({ appId: 'a1', parts: batch() })
   const kept = await stream.read('a1')
   t.equal(kept.length, 4, 'a new performer counts what it finds')
   t.strictSame(
@@ -100,14 +107,14 @@ t.test('the kept history is cut to its last lines, seldom, and goes with its app
 t.test('a history of before lines had numbers is read, and goes on', async (t) => {
   const stream = await historyOf(t)
   for (const texts of [['0', '1'], ['2']]) await stream.append('a1', encode(texts.map(line)))
-  t.same(unpackBatch(encode([line('x')])), { first: 0, lines: [line('x')] })
+  t.same(unpackBatch(encode([line('x')])), { first: 0, lines: [line('x')], marks: [] })
   const effects = performHistory(stream)
-  await perform(effects, 'history.append', { appId: 'a1', lines: [line('3')] })
+  await perform(effects, 'history.append', { appId: 'a1', parts: [partOf('3')] })
   const all = await stream.read('a1')
   t.same(
     all.flatMap(({ bytes }) => unpackBatch(bytes).lines.map(textOf)),
     ['0', '1', '2', '3'],
   )
-  const again = await perform<StoredBatch>(effects, 'history.append', { appId: 'a1', lines: [line('4')] })
+  const again = await perform<StoredBatch>(effects, 'history.append', { appId: 'a1', parts: [partOf('4')] })
   t.equal(again.first, unpackBatch(all.at(-1)!.bytes).first + 1)
 })

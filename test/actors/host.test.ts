@@ -179,7 +179,7 @@ t.test('a start that fails says why, in the words of Heroku', (t) => {
   t.same(said(lonely), ['Awaiting client'])
   lonely.failed('container.start', 'attach_timeout')
   t.equal(said(lonely).at(-1), 'Error R13 (Attach error) -> Failed to attach to process')
-  t.match(tells(lonely, 'write').at(-1), { lines: [{ source: 'app', process: 'run.4711' }] })
+  t.match(lonely.said.at(-1), { source: 'app', process: 'run.4711' })
   const damaged = launched()
   damaged.failed('container.prepare', 'R17', 'Checksum does match expected value.')
   t.equal(said(damaged).at(-1), 'Error R17 (Checksum error) -> Checksum does match expected value.')

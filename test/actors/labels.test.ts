@@ -17,7 +17,7 @@ import type { Announcement, FleetRun, FleetView } from '../../actors/protocols/s
 import { createCluster, type Cluster } from '../../scripts/sim/cluster.ts'
 import { liveOf } from '../../scripts/sim/engine.ts'
 import { ref } from '../../src/runtime/index.ts'
-import { drive } from '../kit/drive.ts'
+import { drive, textsOf } from '../kit/drive.ts'
 
 const mb = 2 ** 20
 const ssd = { disk: 'ssd' }
@@ -201,11 +201,7 @@ t.test('a formation asks for its labels, says what is missing, and lets the old 
   f.answered('place', { placed: [], failed: { code: 'no_match', reason } })
   t.match(record().slots, [{ old: { id, phase: 'up' }, run: { phase: 'placing' } }])
   t.match(f.send({ type: 'dynos' })?.value, { dynos: [{ state: 'starting', waiting: reason }] }, 'heroku ps')
-  const lines = f.told.flatMap(({ message }) =>
-    message.type === 'write' ? (message as unknown as { lines: { text: Uint8Array }[] }).lines : [],
-  )
-  const texts = lines.map(({ text }) => Buffer.from(text).toString('utf8'))
-  t.equal(texts.at(-1), `Error R99 (Platform error) -> ${reason}`, 'heroku logs')
+  t.equal(textsOf(f).at(-1), `Error R99 (Platform error) -> ${reason}`, 'heroku logs')
   f.send({ type: 'scale', updates: [{ type: 'web', labels: { disk: 'hdd' } }], by })
   t.match(f.asked.at(-1)?.message, { labels: { disk: 'hdd' } }, 'what waits is asked for anew')
   f.send({ type: 'room' })

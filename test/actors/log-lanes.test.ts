@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { createLanes } from '../../actors/logplex/input/lanes.ts'
 import { readSyslog, type Astray } from '../../actors/logplex/input/syslog.ts'
+import type { Deliver } from '../../actors/logplex/deliver.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
 import { frame } from '../kit/log-input.ts'
@@ -15,9 +16,9 @@ const textOf = ({ source, process, text }: Line): string =>
 
 const open = (limits = { appBytesMax: 1_000, bytesMax: 1_500 }) => {
   const clock = virtualClock()
-  const sent: { appId: string; seq: number; lines: readonly string[]; done: () => void }[] = []
-  const deliver = (appId: string, _source: string, seq: number, lines: readonly Line[]): Promise<void> =>
-    new Promise((done) => void sent.push({ appId, seq, lines: lines.map(textOf), done }))
+  const sent: { appId: string; first: number; lines: readonly string[]; done: () => void }[] = []
+  const deliver: Deliver = (appId, { first, lines }) =>
+    new Promise((done) => void sent.push({ appId, first, lines: lines.map(textOf), done }))
   const lanes = createLanes({ deliver, source: 'here', clock }, limits)
   const push = (appId: string, texts: readonly string[], bytes = 100): Promise<void> => {
     assert(lanes.reserve(appId, bytes))
@@ -43,7 +44,7 @@ t.test('an app has one batch under way, and what comes meanwhile goes together w
   sent[0]?.done()
   await first
   t.match(sent[2], { appId: 'a', lines: ['2', '3', '4'] })
-  t.ok((sent[2]?.seq ?? 0) > (sent[0]?.seq ?? 0))
+  t.equal(sent[2]?.first, 1, 'each line has a number')
   const left = lanes.empty(10)
   pass(10)
   t.equal(await left, 4)

@@ -11,14 +11,8 @@ import { by, place, placed, record, releaseOf, report, settleAll } from '../kit/
 process.env['FORCE_COLOR'] = '1'
 const { default: colorize } = await import('heroku/dist/lib/run/colorize.js')
 
-type Driven = { readonly told: readonly { readonly message: { readonly type: string } }[] }
-const lines = (...driven: readonly Driven[]): string[] =>
-  driven.flatMap(({ told }) =>
-    told
-      .filter(({ message }) => message.type === 'write')
-      .flatMap(({ message }) => (message as unknown as { lines: Line[] }).lines)
-      .map((line) => formatLine(line).replace(/^\S+ /, '')),
-  )
+const lines = (...driven: readonly { readonly said: readonly Line[] }[]): string[] =>
+  driven.flatMap(({ said }) => said.map((line) => formatLine(line).replace(/^\S+ /, '')))
 /** What the CLI paints beyond the head of the line: it knows what the line says. */
 const isKnown = (line: string): boolean => {
   const at = '2026-11-23T02:53:10.425123+00:00 '

@@ -5,7 +5,8 @@
 import t, { type Test } from 'tap'
 import { packBatch } from '../../actors/effects/perform/history.ts'
 import { readOutput } from '../../actors/logplex/output.ts'
-import { createShuttle, shipmentOf, type Deliver } from '../../actors/logplex/shuttle.ts'
+import type { Deliver } from '../../actors/logplex/deliver.ts'
+import { createShuttle, shipmentOf } from '../../actors/logplex/shuttle.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import { openStream } from '../../src/nats/streams.ts'
 import type { Driver, LogBatch } from '../../src/oci/driver.ts'
@@ -41,7 +42,7 @@ const stored = async (t: Test) => {
   const bounds = { replicas: 1, maxMessagesPerKey: 3_000, maxAgeMs: 0, maxBytes: 64 * 1024 * 1024 }
   const stream = await openStream(await bus.join('h1'), { ...bounds, name: 'history' })
   const keys: string[] = []
-  const deliver: Deliver = async (key, _source, _seq, lines) => {
+  const deliver: Deliver = async (key, { lines }) => {
     keys.push(key)
     await stream.append(key, packBatch({ first: 0, lines }))
   }
@@ -99,9 +100,9 @@ t.test('it is shown while the command runs, and ends when all of it is there', a
 t.test('one that says nothing ends as well, and the app has all lines in its own log', async (t) => {
   const { stream, deliver } = await stored(t)
   const told: Line[] = []
-  const both: Deliver = async (key, source, seq, lines) => {
-    if (key === run.appId) told.push(...lines)
-    await deliver(key, source, seq, lines)
+  const both: Deliver = async (key, part) => {
+    if (key === run.appId) told.push(...part.lines)
+    await deliver(key, part)
   }
   await ship(t, both, run, (async function* () {})())
   const silent = watch()
@@ -137,7 +138,7 @@ t.test("who knows an app's id cannot read its log as an output", async (t) => {
 
 t.test('what was dropped is said where it was, with its number and since when', async (t) => {
   const told: Line[] = []
-  const deliver: Deliver = async (_key, _source, _seq, lines) => void told.push(...lines)
+  const deliver: Deliver = async (_key, { lines }) => void told.push(...lines)
   const dropped = { count: 1_234, since: '2023-11-14T22:13:19.000001999+00:00' }
   await ship(
     t,

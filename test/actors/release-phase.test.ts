@@ -7,7 +7,7 @@ import { build } from '../../actors/build.ts'
 import { releases } from '../../actors/releases.ts'
 import { append, currentOf, emptyLedger, settlePhase } from '../../actors/releases/ledger.ts'
 import { heroku } from '../../config/heroku.ts'
-import { drive } from '../kit/drive.ts'
+import { drive, textsOf } from '../kit/drive.ts'
 import { by, place, placed, record, releaseOf, report, said, slug, tellsTo } from '../kit/formations.ts'
 import { slugOf } from '../kit/runs.ts'
 
@@ -24,12 +24,6 @@ const ledger = () => {
 type Ledger = ReturnType<typeof ledger>
 const deploy = (r: Ledger, description = 'Deploy 1') => r.send({ type: 'deploy', slug, description, by })
 const told = (r: Ledger, type: string) => r.told.filter(({ message }) => message.type === type)
-const texts = (r: Ledger): string[] =>
-  told(r, 'write').flatMap(({ message }) =>
-    (message as unknown as { lines: { text: Uint8Array }[] }).lines.map(({ text }) =>
-      Buffer.from(text).toString(),
-    ),
-  )
 const version = (r: Ledger) =>
   (r.send({ type: 'current' })!.value as { release: { version: number } }).release.version
 const idOf = (answer: unknown): string => (answer as { id: string }).id
@@ -52,7 +46,7 @@ t.test('a release with a command is pending until that has succeeded; then it ho
   r.send({ type: 'phaseEnded', releaseId: idOf(made?.value), ok: true })
   t.equal(version(r), 4)
   t.match(told(r, 'released'), [{ to: { to: 'formation' }, message: { release: { version: 4 } } }, {}])
-  t.strictSame(texts(r), [`Release v4 created by user ${by.email}`])
+  t.strictSame(textsOf(r), [`Release v4 created by user ${by.email}`])
   t.notOk(r.timers.has('phase'))
   t.notOk(r.reminders.has('phase'))
   t.match(r.send({ type: 'find', which: 'v4' })?.value, {
@@ -68,9 +62,12 @@ t.test('a release with a command is pending until that has succeeded; then it ho
 t.test('when its command fails the old release stays, and it can be tried again', (t) => {
   const r = ledger()
   const made = deploy(r)
-  t.strictSame(texts(r), [`Deploy 1 by user ${by.email}`, `Running release v4 commands by user ${by.email}`])
+  t.strictSame(textsOf(r), [
+    `Deploy 1 by user ${by.email}`,
+    `Running release v4 commands by user ${by.email}`,
+  ])
   r.send({ type: 'phaseEnded', releaseId: idOf(made?.value), ok: false })
-  t.equal(texts(r).at(-1), `Release v4 command failed by user ${by.email}`)
+  t.equal(textsOf(r).at(-1), `Release v4 command failed by user ${by.email}`)
   t.equal(version(r), 3)
   t.match(r.send({ type: 'find', which: 'v4' })?.value, { release: { status: 'failed' }, current: false })
   t.match(r.send({ type: 'rollback', to: 'v4', by })?.refused, {

@@ -264,7 +264,7 @@ const inOne = async (t: Test, first: Partial<Route>, limits: Partial<ProxyLimits
   const lines: string[] = []
   const plane = tableWorld({ 'app shop': 'a1' }, [route(first)])
   const proxy = await startProxy(t, (host) => plane.table.resolve(host), limits)
-  const accessLog = createAccessLog('test', proxy.clock.epochMs, async (_app, _source, _seq, batch) => {
+  const accessLog = createAccessLog('test', proxy.clock.epochMs, async (_app, { lines: batch }) => {
     for (const { text } of batch) lines.push(Buffer.from(text).toString('latin1'))
   })
   const line = async (text: string): Promise<string> => {

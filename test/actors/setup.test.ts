@@ -10,7 +10,7 @@ import type { Planned } from '../../actors/protocols/setup.ts'
 import { setup } from '../../actors/setup.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { parseAppJson } from '../../src/slug/app-json.ts'
-import { drive } from '../kit/drive.ts'
+import { drive, textsOf } from '../kit/drive.ts'
 import { files, scratch } from '../kit/files.ts'
 import { localSandbox } from '../kit/local-sandbox.ts'
 import { until } from '../kit/until.ts'
@@ -106,7 +106,7 @@ t.test('an app is set up step by step, and says in the end how', (t) => {
   const ok = started()
   t.match(info(ok), { status: 'pending', build: null })
   ok.done('setups.fetch', { sourceDir: '/b/source', planned })
-  const lines = ok.told.map(({ message }) => JSON.stringify(message))
+  const lines = textsOf(ok)
   t.ok(lines.length > 0, 'add-ons are named in the log')
   t.match(ok.asked, [
     { to: { to: 'app', key: 'a1' }, message: { type: 'change', buildpacks: ['heroku/nodejs'] } },

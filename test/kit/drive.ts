@@ -4,11 +4,19 @@
  * so.
  */
 import assert from 'node:assert/strict'
+import { Said } from '../../actors/effects/said.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
 import { stopReason, type Actor, type AskFailure, type Effect } from '../../src/runtime/actor.ts'
 import { Letter, type AnyMessage, type Item, type Make, type Op } from '../../src/runtime/letter.ts'
 import { refText, type Message, type Protocol, type Ref, type Spec } from '../../src/runtime/protocol.ts'
 import { checker, is, type Static, type TSchema } from '../../src/runtime/schema.ts'
 import { runTurn, Turn, turnFor } from '../../src/runtime/turn.ts'
+
+/** What is said waits for nothing, and is not performed by hand. */
+const saying = Said.say({
+  appId: '',
+  line: { atUs: 0, source: '', process: '', text: new Uint8Array() },
+}).name
 
 export type DriveOptions<Args, Saved> = {
   readonly key: string
@@ -18,6 +26,10 @@ export type DriveOptions<Args, Saved> = {
   readonly saved?: Saved
   readonly nowMs?: number
 }
+
+/** What an actor said, without who says it. */
+export const textsOf = ({ said }: { readonly said: readonly Line[] }): string[] =>
+  said.map(({ text }) => Buffer.from(text).toString())
 
 export type Told = { readonly to: Ref<unknown>; readonly message: AnyMessage }
 export type Asked = Told & { readonly timeoutMs: number; readonly done: Make; readonly failed: Make }
@@ -37,6 +49,8 @@ export class Driver<State, P extends Protocol, SavedState> {
   readonly told: Told[] = []
   readonly asked: Asked[] = []
   readonly ran: Ran[] = []
+  /** Lines that it said in apps' logs. */
+  readonly said: Line[] = []
   readonly replies: Replied[] = []
   readonly logs: Readonly<Record<string, unknown>>[] = []
   readonly spawned: { readonly type: string; readonly key: string; readonly args: unknown }[] = []
@@ -173,6 +187,7 @@ export class Driver<State, P extends Protocol, SavedState> {
       this.told,
       this.asked,
       this.ran,
+      this.said,
       this.replies,
       this.logs,
       this.spawned,
@@ -260,6 +275,7 @@ export class Driver<State, P extends Protocol, SavedState> {
         return void this.halted.push(refText(op.ref))
       case 'run': {
         const { effect, done, failed } = op
+        if (effect.name === saying) return void this.said.push((effect.args as { readonly line: Line }).line)
         return void this.ran.push({ ...effect, done, failed })
       }
       case 'log':

@@ -1,7 +1,7 @@
 /** Dynos driven by hand: runs to give them, and what they told, said and became. */
 import { dyno, type Adopted } from '../../actors/dyno.ts'
 import type { Run, RunReport } from '../../actors/protocols/shapes.ts'
-import { drive } from './drive.ts'
+import { drive, textsOf } from './drive.ts'
 
 export const runOf = (id: string, more: Partial<Run> = {}): Run => ({
   id,
@@ -37,8 +37,7 @@ export const tells = (d: Driven, type: string) =>
   d.told
     .filter((one) => one.message.type === type)
     .map((one) => one.message as unknown as Record<string, unknown>)
-export const said = (d: Driven) =>
-  tells(d, 'write').map((m) => Buffer.from((m as { lines: [{ text: Uint8Array }] }).lines[0].text).toString())
+export const said = textsOf
 export const announced = (d: Driven): RunReport[] =>
   (tells(d, 'announced')
     .filter((m) => 'runs' in m && Array.isArray(m['runs']))

@@ -88,8 +88,4 @@ export const report = (
   f.send({ type: 'dynoChanged', host: 'h', report: { ...none, id, name, phase, ...where, ...more } })
 }
 export const said = (f: ReturnType<typeof placed>): string[] =>
-  tellsTo(f, 'write').flatMap((m) =>
-    (m as { lines: { process: string; text: Uint8Array }[] }).lines.map(
-      ({ process, text }) => `${process} ${Buffer.from(text).toString()}`,
-    ),
-  )
+  f.said.map(({ process, text }) => `${process} ${Buffer.from(text).toString()}`)

@@ -6,16 +6,14 @@ import { connect } from 'node:net'
 import type { Test } from 'tap'
 import { openLogInput } from '../../actors/main/log-input.ts'
 import { packBatch } from '../../actors/effects/perform/history.ts'
-import type { Line } from '../../actors/protocols/channel.ts'
+import type { Line, Part } from '../../actors/protocols/channel.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import type { Stream } from '../../src/ports/stream.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { apiToken, openApi, type Json } from './api.ts'
 
-export type Arrived = { readonly appId: string; readonly source: string; readonly seq: number } & {
-  readonly lines: readonly Line[]
-}
+export type Arrived = Part & { readonly appId: string }
 
 /** @param roles.control without it the API is elsewhere */
 export const openInput = async (t: Test, { control = true } = {}) => {

@@ -19,7 +19,7 @@ import { writeBusFile } from '../../actors/main/bus-login.ts'
 import { keyFiles } from '../../actors/main/members-file.ts'
 import { homePaths } from '../../actors/main/paths.ts'
 import { readShard, startRouterProcesses, type ShardFile } from '../../actors/main/router-processes.ts'
-import type { Line } from '../../actors/protocols/channel.ts'
+import type { Part } from '../../actors/protocols/channel.ts'
 import { routesTopic } from '../../actors/protocols/shard.ts'
 import { loadSettings } from '../../config/load.ts'
 import { bucket, urlOf } from '../../scripts/routes/load.ts'
@@ -100,10 +100,11 @@ export const startRouterHost = async (
 
   const kept = new Map<string, string[]>()
   const effects = {
-    'history.append': async ({ appId, lines }: { appId: string; lines: readonly Line[] }) => {
+    'history.append': async ({ appId, parts }: { appId: string; parts: readonly Part[] }) => {
+      const lines = parts.flatMap((part) => part.lines)
       const texts = lines.map(({ text }) => Buffer.from(text).toString('latin1'))
       kept.set(appId, [...(kept.get(appId) ?? []), ...texts])
-      return { seq: kept.size }
+      return null
     },
     'history.drop': async () => undefined,
   }

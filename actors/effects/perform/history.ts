@@ -4,59 +4,66 @@
  *
  * The lines of an app are numbered in their order, for good: a batch says the number of its first, so that
  * whoever reads on later knows how many lines it did not get to see. A batch is stored behind the one that
- * was the last when it was numbered, or not at all; so a number is never given twice, whoever appends.
+ * was the last when it was numbered, or not at all; so a number is never given twice, whoever appends. It
+ * also says up to where its sources are stored by then: what is brought again is known, by whomever
+ * (account.ts).
  *
  * Batches differ in size, so the bound on lines is kept here: what stands before the last `historyLinesMax`
  * lines is trimmed, seldom, once it is as much again. How many lines a batch has is remembered for the apps
  * that log now.
  */
 import type { Effects } from '../../../src/ports/effects.ts'
-import { StoreConflict, StoreUnavailable } from '../../../src/ports/store.ts'
+import { StoreConflict } from '../../../src/ports/store.ts'
 import type { Stream } from '../../../src/ports/stream.ts'
 import { decode, encode } from '../../../src/runtime/codec.ts'
-import type { Line } from '../../protocols/channel.ts'
+import { marked, unstored, type BatchMarks, type Mark } from '../../logplex/account.ts'
+import type { Line, Part } from '../../protocols/channel.ts'
 import type { StoredBatch } from '../../protocols/log-batch.ts'
 import { asEffectFailure } from './names.ts'
 
 /** Heroku keeps 1,500 lines an app for a week (devcenter "Logging"). */
 export const historyLinesMax = 1_500
 
-/** Lines in order, and the number of the first among all of the app's. */
-export type Batch = { readonly first: number; readonly lines: readonly Line[] }
+/** Lines in order, and the number of the first among all of the app's; and what they are of their sources. */
+export type Batch = { readonly first: number; readonly lines: readonly Line[]; readonly marks?: BatchMarks }
 
 /** A batch in the stream, but for its lines. */
 type Kept = { readonly sequence: number; readonly first: number; readonly count: number }
+/** The batches of an app, oldest first, and up to where its sources are stored. */
+type Known = { readonly batches: Kept[]; readonly marks: Map<string, Mark> }
 
 const appsRemembered = 10_000
 const trimAtLines = 2 * historyLinesMax
 const triesMax = 5
 
-export const packBatch = ({ first, lines }: Batch): Uint8Array => encode([first, lines])
-export const unpackBatch = (bytes: Uint8Array): Batch => {
-  const packed = decode(bytes) as readonly [number, readonly Line[]] | readonly Line[]
+type Packed = readonly [first: number, lines: readonly Line[], marks?: BatchMarks]
+
+export const packBatch = ({ first, lines, marks = [] }: Batch): Uint8Array => encode([first, lines, marks])
+export const unpackBatch = (bytes: Uint8Array): Required<Batch> => {
+  const packed = decode(bytes) as Packed | readonly Line[]
   // Batches of before lines had numbers are lines alone; they go within a week.
-  return isNumbered(packed) ? { first: packed[0], lines: packed[1] } : { first: 0, lines: packed }
+  if (!isNumbered(packed)) return { first: 0, lines: packed, marks: [] }
+  const [first, lines, marks = []] = packed
+  return { first, lines, marks }
 }
-const isNumbered = (packed: readonly unknown[]): packed is readonly [number, readonly Line[]] =>
-  typeof packed[0] === 'number'
+const isNumbered = (packed: readonly unknown[]): packed is Packed => typeof packed[0] === 'number'
 
 export const performHistory = (stream: Stream): Effects => {
-  /** The batches of an app, oldest first. */
-  const known = new Map<string, Kept[]>()
-  /** Apps of which it is not known whether the last append came to be. */
-  const inDoubt = new Set<string>()
+  const known = new Map<string, Known>()
 
-  const remember = async (appId: string): Promise<Kept[]> => {
+  const remember = async (appId: string): Promise<Known> => {
     const found = known.get(appId)
     if (found !== undefined) return found
+    const marks = new Map<string, Mark>()
     const batches = (await stream.read(appId)).map(({ sequence, bytes }) => {
-      const { first, lines } = unpackBatch(bytes)
-      return { sequence, first, count: lines.length }
+      const batch = unpackBatch(bytes)
+      marked(marks, batch.marks, batch.lines.at(-1)?.atUs ?? 0)
+      return { sequence, first: batch.first, count: batch.lines.length }
     })
     const [oldest] = known.keys()
     if (known.size >= appsRemembered && oldest !== undefined) known.delete(oldest)
-    known.set(appId, batches)
-    return batches
+    known.set(appId, { batches, marks })
+    return { batches, marks }
   }
 
   const trim = async (appId: string, batches: Kept[]): Promise<void> => {
@@ -72,44 +79,30 @@ export const performHistory = (stream: Stream): Effects => {
     )
   }
 
-  /** The same lines stored already, by an append whose answer was lost. */
-  const storedBefore = async (
-    appId: string,
-    batches: readonly Kept[],
-    lines: readonly Line[],
-  ): Promise<StoredBatch | undefined> => {
-    const last = batches.at(-1)
-    if (last === undefined || !inDoubt.has(appId)) return undefined
-    const bytes = packBatch({ first: last.first, lines })
-    const [stored] = await stream.read(appId, last.sequence)
-    if (stored === undefined || Buffer.compare(stored.bytes, bytes) !== 0) return undefined
-    return { ...last, after: batches.at(-2)?.sequence ?? 0, bytes }
-  }
-
-  const append = async (appId: string, lines: readonly Line[]): Promise<StoredBatch> => {
-    const batches = await remember(appId)
-    const last = batches.at(-1)
-    const before = await storedBefore(appId, batches, lines)
-    if (before !== undefined) return before
+  const append = async (appId: string, parts: readonly Part[]): Promise<StoredBatch | null> => {
+    const own = await remember(appId)
+    const last = own.batches.at(-1)
+    const isWhole = (own.batches[0]?.first ?? 0) === 0
+    const { lines, marks } = unstored(own.marks, isWhole, parts)
+    if (lines.length === 0) return null
     const made = { first: endOf(last), count: lines.length }
-    const bytes = packBatch({ first: made.first, lines })
+    const bytes = packBatch({ first: made.first, lines, marks })
     const after = last?.sequence ?? 0
     const sequence = await stream.append(appId, bytes, after)
-    batches.push({ sequence, ...made })
-    await trim(appId, batches)
+    own.batches.push({ sequence, ...made })
+    marked(own.marks, marks, lines.at(-1)?.atUs ?? 0)
+    await trim(appId, own.batches)
     return { sequence, after, ...made, bytes }
   }
 
   return {
-    'history.append': async ({ appId, lines }: { appId: string; lines: readonly Line[] }) => {
+    'history.append': async ({ appId, parts }: { appId: string; parts: readonly Part[] }) => {
       for (let tries = 1; ; tries += 1) {
         try {
-          const stored = await append(appId, lines)
-          inDoubt.delete(appId)
-          return stored
+          return await append(appId, parts)
         } catch (error) {
+          // It may have been stored: whoever tries again looks.
           known.delete(appId)
-          if (error instanceof StoreUnavailable && error.applied === 'unknown') inDoubt.add(appId)
           // Somebody else's batch came between: this one is numbered anew.
           if (!(error instanceof StoreConflict) || tries === triesMax) throw asEffectFailure(error)
         }

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict'
 import type { Clock } from '../../../src/ports/clock.ts'
 import type { Line } from '../../protocols/channel.ts'
 import { lostLine } from '../codes.ts'
-import type { Deliver } from '../shuttle.ts'
+import type { Deliver } from '../deliver.ts'
 
 export type LaneLimits = {
   /** Of lines that are not stored yet, with what they cost beside their text. */
@@ -39,6 +39,9 @@ export type Lanes = {
 
 type Load = { readonly lines: readonly Line[]; readonly bytes: number; readonly done: () => void; at: number }
 type Lane = {
+  /** Its lines are numbered under this name. */
+  readonly source: string
+  next: number
   readonly loads: Load[]
   /** Lines of the batch that is on its way, and since when it is. */
   underWay: number
@@ -50,7 +53,7 @@ type Lane = {
 const batchLinesMax = 500
 const batchBytesMax = 256 * 1024
 
-/** @param source names this process' life: batches of each are numbered from 1 */
+/** @param source names this process' life */
 export const createLanes = (
   deps: { readonly deliver: Deliver; readonly source: string; readonly clock: Clock },
   limits = laneLimits,
@@ -60,7 +63,7 @@ export const createLanes = (
   const reserved = new Map<string, number>()
   const waiting = new Set<() => void>()
   let bytes = 0
-  let seq = 0
+  let lanesMade = 0
 
   const release = (appId: string, count: number): void => {
     bytes -= count
@@ -86,7 +89,9 @@ export const createLanes = (
     }
     lane.underWay = lines.length
     lane.sinceMs = clock.monotonicMs()
-    void deliver(appId, source, ++seq, lines).then(() => {
+    const part = { source: lane.source, first: lane.next, lines }
+    lane.next += lines.length
+    void deliver(appId, part).then(() => {
       for (const load of ended) {
         release(appId, load.bytes)
         load.done()
@@ -98,7 +103,15 @@ export const createLanes = (
   /** With what `add` puts into it. */
   const laneOf = (appId: string, add: (lane: Lane) => void): void => {
     const found = lanes.get(appId)
-    const lane = found ?? { loads: [], underWay: 0, sinceMs: clock.monotonicMs(), lost: 0, lostSinceUs: 0 }
+    const lane = found ?? {
+      source: `${source}.${lanesMade++}`,
+      next: 0,
+      loads: [],
+      underWay: 0,
+      sinceMs: clock.monotonicMs(),
+      lost: 0,
+      lostSinceUs: 0,
+    }
     add(lane)
     if (found !== undefined) return
     lanes.set(appId, lane)

@@ -1,8 +1,8 @@
 /** What a channel weighs that has kept a line and rests. What the store keeps of it is not counted. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Line } from '../../../actors/protocols/channel.ts'
+import type { Line, Part } from '../../../actors/protocols/channel.ts'
 import { packBatch } from '../../../actors/effects/perform/history.ts'
-import { Channel } from '../../../actors/protocols/channel.ts'
+import { Channel, type Part } from '../../../actors/protocols/channel.ts'
 import { ref, type Node } from '../../../src/runtime/index.ts'
 import { nowhere } from '../actors/crew.ts'
 import { startNode } from './crowd-node.ts'
@@ -23,14 +23,11 @@ const atOnce = 256
 export const weighIdle = async ({ channels }: Idle): Promise<IdleResult> => {
   const absent = (): Promise<never> => Promise.reject(new Error('channels have no record'))
   const effects = {
-    'history.append': ({ lines }: { lines: readonly Line[] }) =>
-      Promise.resolve({
-        sequence: 1,
-        after: 0,
-        first: 0,
-        count: lines.length,
-        bytes: packBatch({ first: 0, lines }),
-      }),
+    'history.append': ({ parts }: { parts: readonly Part[] }) => {
+      const lines = parts.flatMap((part) => part.lines)
+      const bytes = packBatch({ first: 0, lines })
+      return Promise.resolve({ sequence: 1, after: 0, first: 0, count: lines.length, bytes })
+    },
   }
   const store = { get: absent, peek: absent, create: absent, update: absent, remove: absent, list: absent }
   const node = await startNode({ transport: nowhere, store, effects }, () => [], idleMsOf(channels))
@@ -58,7 +55,7 @@ const logOnce = async (node: Node, from: number, to: number): Promise<void> => {
     while (next < to) {
       const id = `app-${String(next++).padStart(32, '0')}`
       const line: Line = { atUs: Date.now() * 1000, source: 'heroku', process: 'web.1', text }
-      const message = { type: 'deliver', source: `${id}.web.1:life`, seq: 1, lines: [line] } as const
+      const message = { type: 'deliver', source: `${id}.web.1:life`, first: 0, lines: [line] } as const
       await node.ask(ref(Channel, id), { ...message, lines: [line] }, { timeoutMs: askTimeoutMs })
     }
   }

@@ -8,7 +8,9 @@ import { fleetTopic } from '../../../actors/effects/fleet.ts'
 import { performRecords } from '../../../actors/effects/perform/records.ts'
 import { performRoutes } from '../../../actors/effects/perform/routes.ts'
 import { formation } from '../../../actors/formation.ts'
+import { createSaid, performSaid } from '../../../actors/effects/perform/said.ts'
 import { channel } from '../../../actors/logplex/channel.ts'
+import { deliverThrough } from '../../../actors/logplex/deliver.ts'
 import { placement } from '../../../actors/placement.ts'
 import { Formation } from '../../../actors/protocols/formation.ts'
 import { Placement } from '../../../actors/protocols/placement.ts'
@@ -41,10 +43,17 @@ export const startController = async (login: Login, name: string, view: FleetVie
     ...performRoutes(transport),
     ...performRecords((key) => store.peek(key)),
     // Lines are another bench's.
-    'history.append': () => Promise.resolve({ seq: 1 }),
+    ...performSaid(
+      createSaid(
+        name,
+        () => systemClock.now(),
+        deliverThrough(() => node, systemClock),
+      ),
+    ),
+    'history.append': () => Promise.resolve(null),
   }
   const directory = { view: () => ({ number: 1, hosts: view.members }), onChange: () => undefined }
-  const node = createNode(
+  const node: Node = createNode(
     { clock: systemClock, random: systemRandom, transport, store, effects, log: () => {}, directory },
     {
       host: name,

@@ -55,8 +55,8 @@ async function serve([port, tlsPort, origin]: readonly number[], dir: string, ce
   const accessLog = createAccessLog(
     'bench',
     () => performance.timeOrigin + performance.now(),
-    async (appId, source, seq, lines) => {
-      writeSync(file, encode({ appId, source, seq, lines }))
+    async (appId, part) => {
+      writeSync(file, encode({ appId, ...part }))
     },
   )
   setInterval(() => accessLog.flush(), flushEveryMs)

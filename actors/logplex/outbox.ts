@@ -1,0 +1,169 @@
+/**
+ * Outbox: lines of a process for the logs of many apps. They are brought to each app's channel, one part at a
+ * time, and kept here until they are stored. While nobody takes them they wait, bounded: what is too much is
+ * dropped, the oldest first, and said in-band, as log-shuttle says it (L12).
+ *
+ * Lost with the process: what waits here, of an app no more lines than it may have, and the counts.
+ */
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Line } from '../protocols/channel.ts'
+import { droppedLine, type Loss } from './codes.ts'
+import type { Deliver } from './deliver.ts'
+
+export type Outbox<T> = {
+  add(appId: string, item: T): void
+  /** Sends what was collected, for that app or for each that has nothing under way. */
+  flush(appId?: string): void
+  /** Lines that are not stored yet, and those dropped and not told. */
+  pending(): number
+}
+
+export type OutboxLimits = {
+  readonly linesPerApp: number
+  /** Apps with lines that wait. Of those beyond it lines are counted: no more counts than there are apps. */
+  readonly apps: number
+}
+export const outboxLimits: OutboxLimits = { linesPerApp: 2_000, apps: 100_000 }
+
+export type OutboxDeps<T> = {
+  /** Names this process' life. */
+  readonly source: string
+  readonly nowUs: () => number
+  readonly deliver: Deliver
+  /** A line of each, in order. */
+  readonly linesOf: (items: readonly T[], atUs: readonly number[]) => readonly Line[]
+  /** As many lines of an app that wait once it has nothing under way do not wait for the next flush. */
+  readonly gathered: number
+  readonly limits?: OutboxLimits
+}
+
+const batchLinesMax = 500
+/** Apps whose lines are on their way at once: each tries again and again while nobody takes them. */
+const sendingMax = 2_000
+/**
+ * Silent apps of which it is remembered how many lines they had, and how long: far less than a history is
+ * kept. Others begin anew, under another name.
+ */
+const silentMax = 10_000
+const silentUsMax = 3_600e6
+const lookMs = 50
+
+/** What an app's lines are called, and the number of the next one. */
+type Numbers = { readonly source: string; next: number; usedUs: number }
+/** An item is at its time's place: a line costs no object here. */
+type Pending<T> = {
+  readonly items: T[]
+  readonly atUs: number[]
+  readonly numbers: Numbers
+  underWay: number
+  dropped: Loss | undefined
+}
+
+export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
+  const { nowUs, deliver, linesOf, gathered, limits = outboxLimits } = deps
+  const apps = new Map<string, Pending<T>>()
+  const silent = new Map<string, Numbers>()
+  /** Lines dropped of apps that there was no room for. */
+  const crowdedOut = new Map<string, Loss>()
+  let namesGiven = 0
+  let sending = 0
+
+  const send = (appId: string, own: Pending<T>): void => {
+    const { numbers, dropped } = own
+    const taken = linesOf(own.items.splice(0, batchLinesMax), own.atUs.splice(0, batchLinesMax))
+    const lines = dropped === undefined ? taken : [droppedLine(dropped, taken[0]?.atUs ?? nowUs()), ...taken]
+    own.dropped = undefined
+    own.underWay = taken.length + (dropped?.count ?? 0)
+    sending++
+    const { source, next: first } = numbers
+    numbers.next += lines.length
+    void deliver(appId, { source, first, lines }).then(() => {
+      sending--
+      own.underWay = 0
+      if (own.items.length >= gathered) send(appId, own)
+      else if (own.items.length === 0 && own.dropped === undefined) rest(appId, own)
+    })
+  }
+  const rest = (appId: string, { numbers }: Pending<T>): void => {
+    apps.delete(appId)
+    silent.set(appId, { ...numbers, usedUs: nowUs() })
+    const [oldest] = silent.keys()
+    if (silent.size > silentMax && oldest !== undefined) silent.delete(oldest)
+  }
+  const pendingOf = (appId: string): Pending<T> | undefined => {
+    const own = apps.get(appId)
+    if (own !== undefined || apps.size >= limits.apps) return own
+    const before = silent.get(appId)
+    const isFresh = before !== undefined && nowUs() - before.usedUs < silentUsMax
+    const numbers = isFresh ? before : { source: `${deps.source}.${namesGiven++}`, next: 0, usedUs: 0 }
+    const fresh = { items: [], atUs: [], numbers, underWay: 0, dropped: crowdedOut.get(appId) }
+    silent.delete(appId)
+    crowdedOut.delete(appId)
+    apps.set(appId, fresh)
+    return fresh
+  }
+  const canSend = ({ underWay, items, dropped }: Pending<T>): boolean =>
+    sending < sendingMax && underWay === 0 && (items.length > 0 || dropped !== undefined)
+
+  return {
+    add: (appId, item) => {
+      const own = pendingOf(appId)
+      if (own === undefined) {
+        crowdedOut.set(appId, oneMore(crowdedOut.get(appId), nowUs()))
+        return
+      }
+      own.items.push(item)
+      own.atUs.push(nowUs())
+      if (own.items.length <= limits.linesPerApp) return
+      own.items.shift()
+      own.dropped = oneMore(own.dropped, own.atUs.shift() ?? 0)
+    },
+    flush: (appId) => {
+      if (appId !== undefined) {
+        const own = apps.get(appId)
+        if (own !== undefined && canSend(own)) send(appId, own)
+        return
+      }
+      for (const waits of crowdedOut.keys()) if (pendingOf(waits) === undefined) break
+      for (const [one, own] of apps) {
+        if (sending >= sendingMax) return
+        if (canSend(own)) send(one, own)
+      }
+    },
+    pending: () => {
+      const crowded = [...crowdedOut.values()].reduce((sum, { count }) => sum + count, 0)
+      return [...apps.values()].reduce(
+        (sum, { items, underWay, dropped }) => sum + items.length + underWay + (dropped?.count ?? 0),
+        crowded,
+      )
+    },
+  }
+}
+
+const oneMore = (loss: Loss | undefined, atUs: number): Loss =>
+  loss === undefined ? { count: 1, sinceUs: atUs } : { ...loss, count: loss.count + 1 }
+
+/** Flushes again and again, until closed. */
+export const keepFlushing = (
+  outbox: Pick<Outbox<never>, 'flush'>,
+  clock: Clock,
+  everyMs: number,
+): { readonly close: () => void } => {
+  let timer = clock.after(everyMs, () => again())
+  const again = (): void => {
+    outbox.flush()
+    timer = clock.after(everyMs, again)
+  }
+  return { close: () => timer.cancel() }
+}
+
+/** Resolves when nothing waits any more, or after that time. */
+export const emptied = async (
+  outbox: Pick<Outbox<never>, 'flush' | 'pending'>,
+  clock: Clock,
+  withinMs: number,
+): Promise<void> => {
+  const endMs = clock.monotonicMs() + withinMs
+  for (outbox.flush(); outbox.pending() > 0 && clock.monotonicMs() < endMs; outbox.flush())
+    await new Promise<void>((resolve) => void clock.after(lookMs, resolve))
+}
