@@ -125,11 +125,10 @@ export const tailWindow = (): TailWindow => {
       isCut = entries.length < historyLinesMax
     },
     last(lines, filter) {
-      const oldest = Math.max(0, entries.length - historyLinesMax)
       let at = entries.length
       let place = at
       let left = lines
-      for (; at > oldest && left > 0; at -= 1) {
+      for (; at > 0 && left > 0; at -= 1) {
         const entry = entries[at - 1] as Entry
         if (entry.missing > 0 || !lineMatches(entry, filter)) continue
         left -= 1

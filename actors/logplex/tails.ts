@@ -40,7 +40,8 @@ export type Tails = { readonly open: (wanted: TailWanted, sink: TailSink) => Tai
 /** 1,500 of the longest lines. */
 const windowBytesMax = 16 * 1024 * 1024
 export const allWindowsBytesMax = 256 * 1024 * 1024
-const burstMs = 50
+/** Between two bursts: for one reader hardly anything, for hundreds it is what spares them. */
+const burstMsMax = 50
 
 type Hub = {
   readonly open: (wanted: TailWanted, sink: TailSink) => Tail
@@ -119,7 +120,8 @@ const openHub = ({ stream, clock, appId, shareOf, grown, gone }: HubOptions): Hu
     if (isGone) return
     const before = window.bytes()
     window.append(sequence, unpackBatch(bytes))
-    burst ??= clock.after(Math.max(0, burstAt + burstMs - clock.monotonicMs()), flush)
+    const dueAt = burstAt + Math.min(burstMsMax, readers.size)
+    burst ??= clock.after(Math.max(0, dueAt - clock.monotonicMs()), flush)
     grown(window.bytes() - before)
     shrink(shareOf())
   }

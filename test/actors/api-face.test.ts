@@ -172,7 +172,7 @@ t.test('a host that stops ends its tails cleanly, with all that they still have 
   sink.write(chunk)
   const closed = api.close()
   const whole = await events.text()
-  t.equal(whole.length, chunk.length + 'retry: 1000\n\nretry: 10000\n\n'.length)
+  t.equal(whole.length, chunk.length + 'retry: 1000\n\nretry: 30000\n\n'.length)
   t.notOk(sink.write(chunk), 'nothing more')
   await closed
   t.notOk(readers[0]?.open)

@@ -158,8 +158,8 @@ t.test('an idle tail has a beat, and ends with its session; one that is dead is 
   }
   const events = await dial(t, served, 'text/event-stream')
   const plain = await dial(t, served, '*/*')
-  await pass(40_000)
-  await until(() => events.state.text.includes('\n:\n\n'), { what: 'a beat' })
+  for (let at = 0; at < 4; at += 1) await pass(20_000)
+  await until(() => events.state.text.split('\n:\n\n').length > 3, { what: 'three beats' })
   t.match(events.state.text, /\nretry: 1000\n\n/)
   t.match(plain.state.text, /\r\n\r\n$/, 'there is no way to say nothing in plain text')
   events.socket.pause()

@@ -32,7 +32,7 @@ const deadMs = 5 * 60_000
 /** How soon a client comes back after an end. */
 const retryMs = 1_000
 /** The same after the end of this host: it may be back by then, and a client that finds nobody gives up. */
-const retryAfterStopMs = 10_000
+const retryAfterStopMs = 30_000
 const retryWhenFull = 10
 
 type Reader = {
@@ -106,7 +106,7 @@ const send = (
   let blockedAt: number | undefined
   let hasSpoken = true
   const write = (bytes: Uint8Array | string): boolean => {
-    if (res.writableEnded) return false
+    if (res.writableEnded || res.destroyed) return false
     hasSpoken = true
     if (res.write(bytes)) return true
     blockedAt ??= clock.now()
