@@ -28,26 +28,28 @@ export const recordsOf = (
 ): readonly ResourceLogs[] => {
   const groups = new Map<string, LogRecord[]>()
   for (const [at, message] of messages.entries()) {
-    const records = groups.get(message.process) ?? []
+    const dyno = dynoOf(message)
+    const records = groups.get(dyno) ?? []
     records.push(recordOf(message, `${frameId}-${at}`))
-    groups.set(message.process, records)
+    groups.set(dyno, records)
   }
-  return [...groups].map(([process, records]) => ({ attributes: resourceOf(service, process), records }))
+  return [...groups].map(([dyno, records]) => ({ attributes: resourceOf(service, dyno), records }))
 }
 
-/** `web.1`, `run.4711`; not `router`. */
-const isDyno = (process: string): boolean => /^[\w-]+\.\d+$/.test(process)
+/** `web.1`, `run.4711`; empty: not a dyno, as `router` is none, nor what others write into the log. */
+const dynoOf = ({ source, process }: LogMessage): string =>
+  (source === 'app' || source === 'heroku') && /^[\w-]+\.\d+$/.test(process) ? process : ''
 
-const resourceOf = ({ appId, appName }: Service, process: string): Attributes => [
+const resourceOf = ({ appId, appName }: Service, dyno: string): Attributes => [
   ['cloud.provider', 'heroku'],
   ['heroku.app.id', appId],
   ['service.name', appName],
-  ...(isDyno(process)
-    ? ([
-        ['heroku.dyno.name', process],
-        ['service.instance.id', process],
-      ] as const)
-    : []),
+  ...(dyno === ''
+    ? []
+    : ([
+        ['heroku.dyno.name', dyno],
+        ['service.instance.id', dyno],
+      ] as const)),
 ]
 
 const severityMask = 7

@@ -122,13 +122,14 @@ t.test('a telemetry drain is one of its own kind, and is known by its id', (t) =
 
 t.test('a telemetry drain that leads elsewhere is answered once lines go there, whatever is late', (t) => {
   const a = live()
-  added(a)
+  const logDrain = added(a)
   const sent = (headersId: string) => ({ url: endpoint, telemetry: { headersId } })
   a.send({ type: 'addDrain', ...sent('one') })
   a.answered('open', {})
   const { id } = (a.replies.at(-1) as { value: { id: string } }).value
   a.clear()
-  t.match(a.send({ type: 'changeDrain', drain: 'other', ...sent('two') }), { refused: { code: 'not_found' } })
+  for (const drain of ['other', logDrain])
+    t.match(a.send({ type: 'changeDrain', drain, ...sent('two') }), { refused: { code: 'not_found' } })
   a.clear()
   a.send({ type: 'changeDrain', drain: id, ...sent('two') })
   a.send({ type: 'changeDrain', drain: id, ...sent('three') })
