@@ -69,7 +69,7 @@ export const encodeLogs = (
       writer.message(resourceLogs.scopeLogs, () => {
         for (const record of group.records.toReversed())
           writer.message(scopeLogs.logRecords, () => putRecord(writer, record))
-        writer.message(scopeLogs.scope, () => writer.bytes(instrumentationScope.name, Buffer.from(scope)))
+        writer.message(scopeLogs.scope, () => writer.text(instrumentationScope.name, scope))
       })
       writer.message(resourceLogs.resource, () =>
         putAttributes(writer, resource.attributes, group.attributes),
@@ -85,7 +85,7 @@ const putRecord = (writer: Writer, { atUs, severity, body, attributes }: LogReco
   writer.fixed64(logRecord.observedTime, atNs)
   putAttributes(writer, logRecord.attributes, attributes)
   writer.message(logRecord.body, () => writer.bytes(anyValue.string, asUtf8(body)))
-  writer.bytes(logRecord.severityText, Buffer.from(text))
+  writer.text(logRecord.severityText, text)
   writer.varint(logRecord.severityNumber, number)
   writer.fixed64(logRecord.time, atNs)
 }
@@ -99,8 +99,8 @@ const found = (severity: number) => {
 const putAttributes = (writer: Writer, field: number, attributes: Attributes): void => {
   for (const [name, value] of attributes.toReversed())
     writer.message(field, () => {
-      writer.message(keyValue.value, () => writer.bytes(anyValue.string, Buffer.from(value)))
-      writer.bytes(keyValue.key, Buffer.from(name))
+      writer.message(keyValue.value, () => writer.text(anyValue.string, value))
+      writer.text(keyValue.key, name)
     })
 }
 

@@ -12,6 +12,7 @@ export type Writer = {
   readonly varint: (field: number, value: number) => void
   readonly fixed64: (field: number, value: bigint) => void
   readonly bytes: (field: number, value: Uint8Array) => void
+  readonly text: (field: number, value: string) => void
   /** @param write the parts of it, the last one first */
   readonly message: (field: number, write: () => void) => void
   readonly finish: () => Buffer
@@ -41,6 +42,13 @@ export const writeBackwards = (bytesExpected: number): Writer => {
   }
   const putTag = (field: number, kind: number): void => putVarint((field << 3) | kind)
 
+  const putBytes = (field: number, value: Uint8Array): void => {
+    const at = take(value.length)
+    buffer.set(value, at)
+    putVarint(value.length)
+    putTag(field, kinds.bytes)
+  }
+
   return {
     varint(field, value) {
       putVarint(value)
@@ -51,9 +59,12 @@ export const writeBackwards = (bytesExpected: number): Writer => {
       buffer.writeBigUInt64LE(value, at)
       putTag(field, kinds.fixed64)
     },
-    bytes(field, value) {
+    bytes: putBytes,
+    text(field, value) {
+      if (!isAscii(value)) return putBytes(field, Buffer.from(value))
+      // Byte by byte: for texts as short as names that is faster than any call that writes a string.
       const at = take(value.length)
-      buffer.set(value, at)
+      for (let i = 0; i < value.length; i += 1) buffer[at + i] = value.charCodeAt(i)
       putVarint(value.length)
       putTag(field, kinds.bytes)
     },
@@ -65,6 +76,11 @@ export const writeBackwards = (bytesExpected: number): Writer => {
     },
     finish: () => buffer.subarray(start),
   }
+}
+
+const isAscii = (text: string): boolean => {
+  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 0x7f) return false
+  return true
 }
 
 const varintBytes = (value: number): number => {
