@@ -6,6 +6,7 @@
 import { connect as tlsConnect } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import { createTokens, type Destination } from '../../actors/logplex/input/tokens.ts'
 import { apiToken } from '../kit/api.ts'
 import { frame, openInput } from '../kit/log-input.ts'
 import { until } from '../kit/until.ts'
@@ -72,7 +73,7 @@ t.test('a body that is wrong is refused whole, with the words of Logplex', async
 })
 
 t.test('who has no token that is good is told so as Logplex does', async (t) => {
-  const { channel, post, http, texts, manage } = await openInput(t)
+  const { channel, post, http, texts, manage, store } = await openInput(t)
   const { token } = await channel('shop', 'cron')
   const basic = (login: string) => ({ authorization: `Basic ${Buffer.from(login).toString('base64')}` })
   const other = 't.00000000-0000-4000-8000-000000000000'
@@ -87,6 +88,9 @@ t.test('who has no token that is good is told so as Logplex does', async (t) => 
       headers: { 'www-authenticate': 'Basic realm=Logplex' },
     })
   t.equal((await http('POST', '/logs', body)).status, 401)
+  const orphan = 't.11111111-1111-4111-8111-111111111111'
+  await store.create(`name/token/${orphan}`, Buffer.from('{"appId":"gone"}'))
+  t.equal((await post(orphan, body)).status, 401, 'channel_not_found')
   t.same(texts(), [])
   t.equal((await manage('DELETE', '/v3/channels/shop/tokens/cron')).status, 200)
   t.equal((await post(token, body)).status, 401, 'not known here yet, and ended')
@@ -135,22 +139,62 @@ t.test('a batch that is sent again under its id is stored once, and answered as 
     t.equal((await post(token, frame('another'), id)).status, 204)
     t.equal(texts().length, before + 6, 'an id that is used for something else is no id')
   }
+  const large = frame('x'.repeat(10_000)).repeat(200)
+  for (let times = 0; times < 6; times += 1)
+    t.equal((await post(token, large, { 'x-request-id': 'large' })).status, 204, 'no room is lost to it')
 })
 
-t.test('accepts_tcp_syslog_data: frames come in by their tokens, however they are cut', async (t) => {
-  const { channel, dial, texts, http } = await openInput(t)
-  const [one, two] = [await channel('shop', 'cron'), await channel('mail', 'smtp')]
-  const stream = five.map((text, at) => frame(text, at % 2 === 0 ? one.token : two.token)).join('')
-  const socket = dial()
-  for (const piece of stream.match(/[^]{1,50}/g) ?? []) socket.write(piece)
-  await until(() => texts().length === 5, { what: 'the lines' })
-  t.same(texts(one.id), ['cron[worker.1]: line 0', 'cron[worker.1]: line 2', 'cron[worker.1]: line 4'])
-  t.same(texts(two.id), ['smtp[worker.1]: line 1', 'smtp[worker.1]: line 3'])
-  socket.end(frame('last', one.token, ''))
-  await until(() => texts(one.id).at(-1) === 'cron[worker.1]: last', { what: 'a line without an end' })
-  t.match(await http('GET', '/healthcheck'), { status: 200, text: 'OK' })
-  t.match(await http('GET', '/v3/healthcheck'), { status: 200, text: 'OK' })
+t.test('a token is looked up again after a while, and holds for as long as that cannot be', async (t) => {
+  let nowMs = 1
+  let answer: () => Promise<Destination | undefined> = async () => undefined
+  let times = 0
+  const tokens = createTokens(
+    () => {
+      times += 1
+      return answer()
+    },
+    () => nowMs,
+  )
+  const token = 't.00000000-0000-4000-8000-000000000000'
+  t.equal(await tokens.find(token), undefined)
+  answer = async () => ({ appId: 'a', name: 'cron' })
+  t.equal(await tokens.find(token), undefined, 'known to be none')
+  nowMs += 1_001
+  const both = await Promise.all([tokens.find(token), tokens.find(token)])
+  t.same(both, [
+    { appId: 'a', name: 'cron' },
+    { appId: 'a', name: 'cron' },
+  ])
+  t.equal(times, 2, 'once for all who ask')
+  answer = async () => Promise.reject(new Error('no leader'))
+  nowMs += 10_001
+  t.same(await tokens.find(token), { appId: 'a', name: 'cron' })
+  t.equal(times, 3)
+  await t.rejects(tokens.find(token.replace('t.0', 't.1')), { message: 'no leader' })
+  answer = async () => undefined
+  nowMs += 1_001
+  t.equal(await tokens.find(token), undefined, 'it has ended')
+  t.equal(await tokens.find('t.x'), undefined)
+  t.equal(times, 5, 'what is no token is not looked up')
 })
+
+t.test(
+  'accepts_tcp_syslog_data, process_messages_any_creds: frames come in by their tokens, however they are cut',
+  async (t) => {
+    const { channel, dial, texts, http } = await openInput(t)
+    const [one, two] = [await channel('shop', 'cron'), await channel('mail', 'smtp')]
+    const stream = five.map((text, at) => frame(text, at % 2 === 0 ? one.token : two.token)).join('')
+    const socket = dial()
+    for (const piece of stream.match(/[^]{1,50}/g) ?? []) socket.write(piece)
+    await until(() => texts().length === 5, { what: 'the lines' })
+    t.same(texts(one.id), ['cron[worker.1]: line 0', 'cron[worker.1]: line 2', 'cron[worker.1]: line 4'])
+    t.same(texts(two.id), ['smtp[worker.1]: line 1', 'smtp[worker.1]: line 3'])
+    socket.end(frame('last', one.token, ''))
+    await until(() => texts(one.id).at(-1) === 'cron[worker.1]: last', { what: 'a line without an end' })
+    t.match(await http('GET', '/healthcheck'), { status: 200, text: 'OK' })
+    t.match(await http('GET', '/v3/healthcheck'), { status: 200, text: 'OK' })
+  },
+)
 
 t.test('frames and bodies come in by TLS on the same port', async (t) => {
   const { channel, input, texts, certificates } = await openInput(t)

@@ -9,7 +9,8 @@ export type PastLogs = (
   linesMax: number,
 ) => Promise<{ readonly count: number; readonly frames: Uint8Array }>
 
-const path = /^\/v3\/channels\/([^/]+)\/logs$/
+/** By name or id: neither needs an escape. */
+const path = /^\/v3\/channels\/([a-z0-9-]+)\/logs$/
 const channelInfo = 'channels.info'
 const linesDefault = 100
 const timeoutMs = 24_000
@@ -20,7 +21,7 @@ export const channelLogsMount = (requests: ApiRequests, past: PastLogs): Mount =
     const which = path.exec(pathname)?.[1]
     if (which === undefined || method !== 'GET') return undefined
     return async (req, res) => {
-      const call = Buffer.from(JSON.stringify({ params: { app: decodeURIComponent(which) } }))
+      const call = Buffer.from(JSON.stringify({ params: { app: which } }))
       const headers = { Authorization: req.headers.authorization || 'anonymous' }
       const info = await requests.ask(subjectOf(channelInfo), call, timeoutMs, headers)
       const status = Number(info.header(statusHeader))

@@ -26,6 +26,7 @@ export const createTokens = (
   const known = new LRUCache<string, Destination | 'nobody'>({
     max: knownMax,
     ttl: knownMs,
+    ttlResolution: 0,
     perf: { now: monotonicMs },
     fetchMethod: async (token, last, { options }) => {
       try {
