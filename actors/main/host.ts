@@ -24,6 +24,7 @@ import { followBus, serveSteps } from './bus-growth.ts'
 import { enterBus } from './bus-place.ts'
 import { claimHome, needPort } from './claim.ts'
 import { openCluster, registerHost } from './cluster.ts'
+import type { ApiRequests } from '../api/face/face.ts'
 import { apiAddress, openControl } from './control.ts'
 import { buildsAtOnce, chooseDriver, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
@@ -35,6 +36,7 @@ import { openNeighbours, type Neighbours } from './neighbours.ts'
 import { serveOutputs } from './outputs.ts'
 import { homePaths } from './paths.ts'
 import { renewAtStart } from './renew.ts'
+import { requestsElsewhere, serveRequests } from './requests-elsewhere.ts'
 import { needRouterPorts, routerAddress, startRouterProcesses } from './router-processes.ts'
 import { keepSweeping, stacksIn } from './stacks.ts'
 import { tellActors } from './tell-actors.ts'
@@ -186,6 +188,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const failed = Promise.withResolvers<string>()
   /** Says how the next host joins; known once the API is. */
   const invited: { say?: () => void } = {}
+  const served: { api?: ApiRequests } = {}
   const insideServer = serveInside({
     inside: engine.inside,
     admits: (peer) =>
@@ -204,22 +207,29 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     log,
     packedSlug: (sha256) => engine.packedSlug(sha256),
     attach: async (token) => insideServer.take(token) ?? rendezvous.expect(token, attachTimeoutMs),
-    calls: { [factsPath]: facts, ...serveSteps(place), ...insideServer.calls, ...serveOutputs(engine.hub) },
+    calls: {
+      [factsPath]: facts,
+      ...serveSteps(place),
+      ...insideServer.calls,
+      ...serveOutputs(engine.hub),
+      ...serveRequests(() => served.api),
+    },
     joined: () => invited.say?.(),
     removed: () => failed.resolve('this host was removed from its cluster'),
   })
   const { members } = neighbours
+  const controls = (): readonly string[] =>
+    neighbours
+      .hosts()
+      .filter(({ roles: all }) => all.includes('control'))
+      .map((host) => host.name)
   // Who may not write the record has others write down where it is.
   const renewal = does('control')
     ? undefined
     : renewAtStart({
         home: settings.home,
         cluster,
-        controls: () =>
-          neighbours
-            .hosts()
-            .filter(({ roles: all }) => all.includes('control'))
-            .map((host) => host.name),
+        controls,
         call: neighbours.peers.call,
         clock,
         log,
@@ -294,6 +304,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         emptyPlaces: () => place.now().removed ?? [],
       })
     : undefined
+  if (control !== undefined) served.api = control.requests
   const logInput = does('logplex')
     ? await openLogInput({
         host: name,
@@ -301,7 +312,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         certificate: cluster,
         bus,
         node,
-        requests: control?.requests,
+        requests: control?.requests ?? requestsElsewhere(controls, neighbours.peers),
         random,
         clock,
         log,

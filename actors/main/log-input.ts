@@ -1,6 +1,6 @@
 /**
  * Log input on a host of role `logplex`: one port, in clear and by TLS. Lines come in by HTTP or as syslog
- * frames, told apart by the first byte; on control hosts Logplex's API is there too, which gives the tokens.
+ * frames, told apart by the first byte. Logplex's API is there too, which gives the tokens.
  */
 import type { Duplex } from 'node:stream'
 import { channelLogsMount } from '../api/face/channel-logs.ts'
@@ -34,8 +34,7 @@ export type LogInputDeps = {
   readonly certificate: Pair
   readonly bus: Pick<Bus, 'store' | 'history'> & { readonly connection: Pick<Connection, 'connected'> }
   readonly node: Pick<Node, 'ask'>
-  /** The API's, where it is. */
-  readonly requests: ApiRequests | undefined
+  readonly requests: ApiRequests
   readonly random: Random
   readonly clock: Clock
   readonly log: Log
@@ -59,14 +58,12 @@ export const openLogInput = async (deps: LogInputDeps): Promise<LogInput> => {
   const tokens = createTokens(lookUpThrough(deps), () => clock.monotonicMs())
   const take = logsHandler({ tokens, lanes, clock, isClosing: ending })
   const http = await createFace({
-    endpoints: requests === undefined ? [] : channels,
-    requests: requests ?? nobodyThere,
+    endpoints: channels,
+    requests,
     mounts: [
       { at: (_, path) => (path === '/logs' ? take : undefined) },
       healthMount(() => !isClosing && bus.connection.connected()),
-      requests === undefined
-        ? elsewhere
-        : channelLogsMount(requests, (appId, lines) => pastFrames(bus.history, appId, lines)),
+      channelLogsMount(requests, (appId, lines) => pastFrames(bus.history, appId, lines)),
     ],
     random,
     log,
@@ -127,14 +124,6 @@ const healthMount = (isWell: () => boolean): Mount => ({
     return (_, res) => (isWell() ? sayText(res, 200, 'OK') : sayText(res, 503, 'SYSTEM BOOTING'))
   },
 })
-
-const elsewhere: Mount = {
-  at: (_, path) =>
-    path.startsWith('/v3/')
-      ? (_req, res) => sayText(res, 503, 'Log tokens are made and listed by hosts with the role control.\n')
-      : undefined,
-}
-const nobodyThere: ApiRequests = { ask: () => Promise.reject(new Error('the API is on control hosts')) }
 
 /** What nobody can be told of: counted, and said now and then. */
 const countAstray = (log: Log): ((what: Astray) => void) => {

@@ -327,10 +327,24 @@ t.test('fetch_channel_logs, channel_logs_format: the last lines as frames, oldes
   t.equal((await get('nope/logs')).status, 404)
 })
 
-t.test('a host without the control role takes lines, and sends who wants tokens elsewhere', async (t) => {
-  const { channel, post, http } = await openInput(t, { control: false })
-  const { token } = await channel('shop', 'cron')
-  t.equal((await post(token, body)).status, 204)
-  t.match(await http('GET', '/v3/channels/shop'), { status: 503, text: /role control/ })
-  t.equal((await http('GET', '/v3/healthcheck')).status, 200)
-})
+t.test(
+  'a host without the control role asks one that has it, for who asked and for nothing else',
+  async (t) => {
+    const { channel, post, manage, http, peers } = await openInput(t, true)
+    const { id, token } = await channel('shop', 'cron')
+    t.equal((await post(token, body)).status, 204)
+    t.same((await manage('GET', '/v3/channels/shop')).body, { channel: id, tokens: { cron: token } })
+    t.equal((await manage('POST', '/v3/channels/shop/tokens', { name: 'mail' })).status, 200)
+    t.equal((await manage('POST', '/v3/channels/shop/tokens', {})).status, 400)
+    t.equal((await http('GET', '/v3/channels/shop')).status, 401)
+    const wish = { subject: 'manifold.v1.api.channels.info', call: '{"app":"shop"}', authorization: '' }
+    t.match(
+      await peers.call('other', '/requests', wish),
+      { status: '401' },
+      'nobody is taken for an operator',
+    )
+    const more = { ...wish, subject: 'manifold.v1.api.apps.destroy' }
+    await t.rejects(peers.call('other', '/requests', more), { code: 'forbidden' })
+    await t.rejects(peers.call('other', '/requests', {}), { code: 'bad_request' })
+  },
+)

@@ -4,9 +4,12 @@
  */
 import { connect } from 'node:net'
 import type { Test } from 'tap'
+import type { ApiRequests } from '../../actors/api/face/face.ts'
 import { openLogInput } from '../../actors/main/log-input.ts'
+import { requestsElsewhere, serveRequests } from '../../actors/main/requests-elsewhere.ts'
 import { packBatch } from '../../actors/effects/perform/history.ts'
 import type { Line, Part } from '../../actors/protocols/channel.ts'
+import { PeerFailed } from '../../src/peers/contract.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import type { Stream } from '../../src/ports/stream.ts'
 import { systemClock } from '../../src/system/clock.ts'
@@ -15,8 +18,8 @@ import { apiToken, openApi, type Json } from './api.ts'
 
 export type Arrived = Part & { readonly appId: string }
 
-/** @param roles.control without it the API is elsewhere */
-export const openInput = async (t: Test, { control = true } = {}) => {
+/** @param isElsewhere the API is another host's */
+export const openInput = async (t: Test, isElsewhere = false) => {
   const opened = await openApi(t)
   const arrived: Arrived[] = []
   const logs: Readonly<Record<string, unknown>>[] = []
@@ -45,21 +48,27 @@ export const openInput = async (t: Test, { control = true } = {}) => {
     arrived.push({ appId: to.key, ...(message as Omit<Arrived, 'appId'>) })
     return {}
   }
+  const requests: ApiRequests = {
+    async ask(subject, bytes, _timeoutMs, headers) {
+      const handled = await opened.service.get(subject)?.handle(bytes, (name) => headers[name])
+      if (handled === undefined) throw new Error(`nobody serves ${subject}`)
+      return { bytes: handled.bytes, header: (name) => handled.headers[name] }
+    },
+  }
+  const calls = serveRequests(() => requests)
+  const peers = {
+    call: async (host: string, path: string, body: unknown): Promise<unknown> => {
+      if (host === 'gone') throw new PeerFailed('peer_unreachable', 'no connection')
+      return calls[path]?.(JSON.parse(JSON.stringify(body)), { name: 'here', key: '' })
+    },
+  }
   const input = await openLogInput({
     host: 'here',
     listen: { host: '127.0.0.1', port: 0 },
     certificate: opened.certificates.server,
     bus: { store, history: stream, connection: { connected: () => gate.isConnected } },
     node: { ask: ask as never },
-    requests: control
-      ? {
-          async ask(subject, bytes, _timeoutMs, headers) {
-            const handled = await opened.service.get(subject)?.handle(bytes, (name) => headers[name])
-            if (handled === undefined) throw new Error(`nobody serves ${subject}`)
-            return { bytes: handled.bytes, header: (name) => handled.headers[name] }
-          },
-        }
-      : undefined,
+    requests: isElsewhere ? requestsElsewhere(() => ['gone', 'other'], peers) : requests,
     random: systemRandom,
     clock: systemClock,
     log: (fields) => void logs.push(fields),
@@ -108,6 +117,7 @@ export const openInput = async (t: Test, { control = true } = {}) => {
     gate,
     http,
     manage,
+    peers,
     channel,
     post,
     dial: () => connect(input.port, '127.0.0.1'),
