@@ -27,11 +27,12 @@ export const unstored = (
   isWhole: boolean,
   parts: readonly Part[],
 ): { readonly lines: readonly Line[]; readonly marks: BatchMarks } => {
+  const knowsAll = isWhole && marks.size < marksMax
   const lines: Line[] = []
   const made = new Map<string, number>()
   for (const { source, first, lines: all } of parts) {
     const mark = marks.get(source)
-    const next = made.get(source) ?? mark?.next ?? (isWhole ? 0 : first)
+    const next = made.get(source) ?? mark?.next ?? (knowsAll ? 0 : first)
     const rest = next > first ? all.slice(next - first) : all
     const [begin] = rest
     if (begin === undefined) continue

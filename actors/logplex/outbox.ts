@@ -9,6 +9,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Line } from '../protocols/channel.ts'
 import { droppedLine, type Loss } from './codes.ts'
 import type { Deliver } from './deliver.ts'
+import { createNumbering, type Numbers } from './numbers.ts'
 
 export type Outbox<T> = {
   add(appId: string, item: T): void
@@ -40,16 +41,8 @@ export type OutboxDeps<T> = {
 const batchLinesMax = 500
 /** Apps whose lines are on their way at once: each tries again and again while nobody takes them. */
 const sendingMax = 2_000
-/**
- * Silent apps of which it is remembered how many lines they had, and how long: far less than a history is
- * kept. Others begin anew, under another name.
- */
-const silentMax = 10_000
-const silentUsMax = 3_600e6
 const lookMs = 50
 
-/** What an app's lines are called, and the number of the next one. */
-type Numbers = { readonly source: string; next: number; usedUs: number }
 /** An item is at its time's place: a line costs no object here. */
 type Pending<T> = {
   readonly items: T[]
@@ -62,10 +55,9 @@ type Pending<T> = {
 export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
   const { nowUs, deliver, linesOf, gathered, limits = outboxLimits } = deps
   const apps = new Map<string, Pending<T>>()
-  const silent = new Map<string, Numbers>()
+  const numbering = createNumbering(deps.source, () => nowUs() / 1000)
   /** Lines dropped of apps that there was no room for. */
   const crowdedOut = new Map<string, Loss>()
-  let namesGiven = 0
   let sending = 0
 
   const send = (appId: string, own: Pending<T>): void => {
@@ -86,18 +78,13 @@ export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
   }
   const rest = (appId: string, { numbers }: Pending<T>): void => {
     apps.delete(appId)
-    silent.set(appId, { ...numbers, usedUs: nowUs() })
-    const [oldest] = silent.keys()
-    if (silent.size > silentMax && oldest !== undefined) silent.delete(oldest)
+    numbering.giveBack(appId, numbers)
   }
   const pendingOf = (appId: string): Pending<T> | undefined => {
     const own = apps.get(appId)
     if (own !== undefined || apps.size >= limits.apps) return own
-    const before = silent.get(appId)
-    const isFresh = before !== undefined && nowUs() - before.usedUs < silentUsMax
-    const numbers = isFresh ? before : { source: `${deps.source}.${namesGiven++}`, next: 0, usedUs: 0 }
+    const numbers = numbering.take(appId)
     const fresh = { items: [], atUs: [], numbers, underWay: 0, dropped: crowdedOut.get(appId) }
-    silent.delete(appId)
     crowdedOut.delete(appId)
     apps.set(appId, fresh)
     return fresh

@@ -1,6 +1,7 @@
 /** The kept history: lines have numbers for good, whoever stores them. */
 import t, { type Test } from 'tap'
 import { performHistory, unpackBatch } from '../../actors/effects/perform/history.ts'
+import { marked, unstored, type Mark } from '../../actors/logplex/account.ts'
 import type { Line, Part } from '../../actors/protocols/channel.ts'
 import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
 import { openStream } from '../../src/nats/streams.ts'
@@ -24,6 +25,16 @@ const partOf = (...texts: string[]): Part => ({
   lines: texts.map((text) => line(text)),
 })
 const textOf = ({ text }: Line): string => Buffer.from(text).toString()
+
+t.test('a source that is not remembered has lost nothing, where too many spoke to know', (t) => {
+  const marks = new Map<string, Mark>()
+  const late = { source: 'a', first: 5, lines: [line('5')] }
+  const texts = () => unstored(marks, true, [late]).lines.map(textOf)
+  t.match(texts(), [/^Error L13: 5 messages lost/, '5'], 'one that never spoke has lost some')
+  for (let n = 0; n < 1_000; n += 1) marked(marks, [[`s${n}`, 1]], 0)
+  t.same(texts(), ['5'])
+  t.end()
+})
 
 const historyOf = async (t: Test, name = 'history') => {
   const bus = await openBus(t)

@@ -16,9 +16,10 @@ const textOf = ({ source, process, text }: Line): string =>
 
 const open = (limits = { appBytesMax: 1_000, bytesMax: 1_500 }) => {
   const clock = virtualClock()
-  const sent: { appId: string; first: number; lines: readonly string[]; done: () => void }[] = []
-  const deliver: Deliver = (appId, { first, lines }) =>
-    new Promise((done) => void sent.push({ appId, first, lines: lines.map(textOf), done }))
+  const sent: { appId: string; source: string; first: number; lines: readonly string[]; done: () => void }[] =
+    []
+  const deliver: Deliver = (appId, { source, first, lines }) =>
+    new Promise((done) => void sent.push({ appId, source, first, lines: lines.map(textOf), done }))
   const lanes = createLanes({ deliver, source: 'here', clock }, limits)
   const push = (appId: string, texts: readonly string[], bytes = 100): Promise<void> => {
     assert(lanes.reserve(appId, bytes))
@@ -52,6 +53,8 @@ t.test('an app has one batch under way, and what comes meanwhile goes together w
   sent[2]?.done()
   await Promise.all(others)
   t.equal(await lanes.empty(10), 0)
+  void push('a', ['5'])
+  t.match(sent[3], { appId: 'a', source: sent[0]?.source, first: 4 }, 'they go on after a silence')
 })
 
 t.test('a large load goes in batches, and is done with its last line', async (t) => {

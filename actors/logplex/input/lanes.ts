@@ -11,6 +11,7 @@ import type { Clock } from '../../../src/ports/clock.ts'
 import type { Line } from '../../protocols/channel.ts'
 import { lostLine } from '../codes.ts'
 import type { Deliver } from '../deliver.ts'
+import { createNumbering, type Numbers } from '../numbers.ts'
 
 export type LaneLimits = {
   /** Of lines that are not stored yet, with what they cost beside their text. */
@@ -39,9 +40,7 @@ export type Lanes = {
 
 type Load = { readonly lines: readonly Line[]; readonly bytes: number; readonly done: () => void; at: number }
 type Lane = {
-  /** Its lines are numbered under this name. */
-  readonly source: string
-  next: number
+  readonly numbers: Numbers
   readonly loads: Load[]
   /** Lines of the batch that is on its way, and since when it is. */
   underWay: number
@@ -59,11 +58,11 @@ export const createLanes = (
   limits = laneLimits,
 ): Lanes => {
   const { deliver, source, clock } = deps
+  const numbering = createNumbering(source, () => clock.monotonicMs())
   const lanes = new Map<string, Lane>()
   const reserved = new Map<string, number>()
   const waiting = new Set<() => void>()
   let bytes = 0
-  let lanesMade = 0
 
   const release = (appId: string, count: number): void => {
     bytes -= count
@@ -84,13 +83,15 @@ export const createLanes = (
     const ended = take(lane.loads, lines)
     if (lines.length === 0 && ended.length === 0) {
       lanes.delete(appId)
+      numbering.giveBack(appId, lane.numbers)
       for (const wake of waiting) wake()
       return
     }
     lane.underWay = lines.length
     lane.sinceMs = clock.monotonicMs()
-    const part = { source: lane.source, first: lane.next, lines }
-    lane.next += lines.length
+    const { numbers } = lane
+    const part = { source: numbers.source, first: numbers.next, lines }
+    numbers.next += lines.length
     void deliver(appId, part).then(() => {
       for (const load of ended) {
         release(appId, load.bytes)
@@ -104,8 +105,7 @@ export const createLanes = (
   const laneOf = (appId: string, add: (lane: Lane) => void): void => {
     const found = lanes.get(appId)
     const lane = found ?? {
-      source: `${source}.${lanesMade++}`,
-      next: 0,
+      numbers: numbering.take(appId),
       loads: [],
       underWay: 0,
       sinceMs: clock.monotonicMs(),
