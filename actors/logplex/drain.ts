@@ -69,6 +69,7 @@ type Self = Ctx<typeof Drain>
 
 /** Lines that come soon after each other go in one frame. */
 const gatherMs = 50
+const gatherLinesMax = 400
 const callersMax = 16
 const retryMsMin = 250
 const retryMsMax = 30_000
@@ -229,6 +230,10 @@ const bytesOfRead = ({ room }: State): number => Math.max(readBytesMin, room)
 /** What is to be done now, if anything is. */
 const next = (before: State, ctx: Self): State => {
   const s = said(before, ctx)
+  if (s.doing === 'gathering' && isFull(s)) {
+    ctx.cancel('send')
+    return send({ ...s, doing: 'nothing' }, ctx)
+  }
   if (s.d === null || s.doing !== 'nothing') return s
   const [first] = s.backlog.batches
   if (first !== undefined) return s.again === null ? gather(guarded(s, ctx), ctx) : send(s, ctx)
@@ -241,12 +246,16 @@ const next = (before: State, ctx: Self): State => {
   return { ...s, backlog: { ...s.backlog, hasMore: false }, doing: 'reading' }
 }
 
-/** A full frame leaves at once. */
+/** As many lines as fill a frame leave at once. */
 const gather = (s: State, ctx: Self): State => {
-  if (s.backlog.hasMore || s.backlog.bytes >= backlogBytesMax / 8) return send(s, ctx)
+  if (isFull(s)) return send(s, ctx)
   ctx.after('send', gatherMs, { type: 'send' })
   return { ...s, doing: 'gathering' }
 }
+
+/** By their number: how many bytes they have is known once they are unpacked. */
+const isFull = ({ backlog }: State): boolean =>
+  backlog.hasMore || backlog.batches.reduce((sum, { count }) => sum + count, 0) >= gatherLinesMax
 
 const send = (s: State, ctx: Self): State => {
   const [first] = s.backlog.batches

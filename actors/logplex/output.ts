@@ -4,7 +4,7 @@
  * id alone must not read an app's log so.
  */
 import type { Following, Recorded, Stream } from '../../src/ports/stream.ts'
-import { unpackBatch } from '../effects/perform/history.ts'
+import { unpackBatch } from './packed.ts'
 import type { Line } from '../protocols/channel.ts'
 
 /** The last line of such a log; it is not shown. */

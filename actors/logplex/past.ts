@@ -1,7 +1,8 @@
 /** The last kept lines of an app as frames of Logplex's own dialect. */
 import { logplexFrames } from '../../src/syslog/frame.ts'
 import type { Stream } from '../../src/ports/stream.ts'
-import { historyLinesMax, unpackBatch } from '../effects/perform/history.ts'
+import { historyLinesMax } from '../effects/perform/history.ts'
+import { unpackBatch } from './packed.ts'
 import { messageOf } from './message.ts'
 
 /** Rejects when the history cannot be read. */

@@ -14,7 +14,7 @@ export const noQueue: Queue = { parts: [], bytes: 0 }
 
 /** What some seconds without a store bring. */
 export const queueBytesMax = 4 * 1024 * 1024
-const batchLinesMax = 500
+const batchLinesMax = 1_000
 const batchBytesMax = 256 * 1024
 /** What a line takes besides its text. */
 const lineBytes = 64

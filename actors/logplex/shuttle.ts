@@ -46,11 +46,30 @@ export type Shuttle = {
 
 const encoder = new TextEncoder()
 
-/** Microseconds since 1970 of `2026-11-23T03:24:09.607366857+00:00`. */
+const secondEnd = '2026-11-23T03:24:09'.length
+/** Lines come in bursts: what stands before their fractions is parsed once. */
+let cachedSecond = ''
+let cachedZone = ''
+let cachedMs = 0
+
+/** Microseconds since 1970 of `2026-11-23T03:24:09.607366857+00:00`, anything finer cut off. */
 export const microseconds = (at: string): number => {
-  const fraction = /\.(\d+)/.exec(at)?.[1] ?? ''
-  const wholeMs = Date.parse(at.replace(/\.\d+/, ''))
-  return wholeMs * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
+  const second = at.slice(0, secondEnd)
+  let fractionEnd = secondEnd
+  if (at[secondEnd] === '.') while (isDigitAt(at, ++fractionEnd));
+  const fraction = at.slice(secondEnd + 1, Math.min(fractionEnd, secondEnd + '.607366'.length))
+  const zone = at.slice(fractionEnd)
+  if (second !== cachedSecond || zone !== cachedZone) {
+    cachedMs = Date.parse(second + zone)
+    cachedSecond = second
+    cachedZone = zone
+  }
+  return cachedMs * 1000 + Number(fraction.padEnd('607366'.length, '0'))
+}
+
+const isDigitAt = (text: string, at: number): boolean => {
+  const code = text.charCodeAt(at)
+  return code >= 0x30 && code <= 0x39
 }
 
 /** What is said in place of lines: in order between those before and those after. */

@@ -4,7 +4,8 @@
  * Each has a place, which grows for good. Where the history lost lines before they could be read, that has a
  * place of its own. Readers are places in it: what is kept for one is a number.
  */
-import { historyLinesMax, type Batch } from '../effects/perform/history.ts'
+import { historyLinesMax } from '../effects/perform/history.ts'
+import type { Batch } from './packed.ts'
 import { lineMatches, type LineFilter } from './line.ts'
 import { isBehind, told, type Cursor, type Form, type Told } from './tail-line.ts'
 

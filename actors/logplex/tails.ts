@@ -8,7 +8,7 @@
  */
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Following, Recorded, Stream } from '../../src/ports/stream.ts'
-import { unpackBatch } from '../effects/perform/history.ts'
+import { unpackBatch } from './packed.ts'
 import { tailAwayLine } from './codes.ts'
 import type { LineFilter } from './line.ts'
 import { parseCursor, told, type Form } from './tail-line.ts'

@@ -53,7 +53,7 @@ const onSite = async (
   const rows: Row[] = []
   if (wants('flow')) {
     const dynos = isQuick ? 2 : 4
-    const bench = { platform, to: loudTo, peersTo, folder, dynos, linesEach: 90_000, ends, log }
+    const bench = { platform, to: loudTo, peersTo, folder, dynos, linesEach: 70_000, ends, log }
     rows.push(...(await measureFlow(bench)))
   }
   if (wants('latency'))

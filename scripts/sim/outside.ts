@@ -8,7 +8,8 @@ import { EffectFailed, type Effects } from '../../src/ports/effects.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { SeededRandom } from '../../src/sim/random.ts'
 import { simStream, type SimStream } from '../../src/sim/stream.ts'
-import { performHistory, unpackBatch } from '../../actors/effects/perform/history.ts'
+import { performHistory } from '../../actors/effects/perform/history.ts'
+import { unpackBatch } from '../../actors/logplex/packed.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
 
 export type Vars = Readonly<Record<string, string>>

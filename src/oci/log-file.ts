@@ -175,7 +175,7 @@ const followFiles = async (
     for (let lookMs = 0; hand.isFull() && !state.closed; await bell.wait()) {
       if (performance.now() - lookMs < pressLookMs) continue
       lookMs = performance.now()
-      if (!state.exited && (await isPressed(dir, open.file))) return true
+      if (!state.exited && isPressed(dir, open.file)) return true
     }
     return false
   }
@@ -222,9 +222,11 @@ const followFiles = async (
 }
 
 /** Whether the writer has left `file` and is well on in its successor: the one after that has no name yet. */
-const isPressed = async (dir: string, file: number): Promise<boolean> => {
-  const [written, next] = await Promise.all([stat(join(dir, 'log')), inodeOf(join(dir, 'log.next'))])
-  return written.ino !== file && (written.ino !== next || written.size > pressBytes)
+const isPressed = (dir: string, file: number): boolean => {
+  const written = statSync(join(dir, 'log'), { throwIfNoEntry: false })
+  if (written === undefined || written.ino === file) return false
+  const next = statSync(join(dir, 'log.next'), { throwIfNoEntry: false })
+  return written.ino !== next?.ino || written.size > pressBytes
 }
 
 /**

@@ -78,7 +78,8 @@ export const logReader = (from: LogCursor, pace: Pace): LogReader => {
 
   const push = (chunk: Buffer, file: number, drops = false): LogRun[] => {
     const runs: LogRun[] = []
-    const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    // The chunk is read into again; lines are views of a copy, one for all of them.
+    const data = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk])
     /** Whether complete lines pass; else they are counted, behind a run of those that did. */
     const passes = (count: number, bytes: number, atMs: number, start: number): boolean => {
       if (!drops && pace.admits(count, bytes, atMs)) return true
@@ -92,7 +93,7 @@ export const logReader = (from: LogCursor, pace: Pace): LogReader => {
       const bytes = held ? Buffer.concat([held.bytes, text]) : text
       const { whole, open } = cut(bytes, isPartial)
       if (whole.length > 0 && passes(whole.length, bytes.length - (open?.length ?? 0), atMs, start))
-        for (const line of whole) lines.push({ at, stream, bytes: Buffer.from(line) })
+        for (const line of whole) lines.push({ at, stream, bytes: line })
       if (open) pending.set(stream, { at, bytes: Buffer.from(open) })
       else pending.delete(stream)
     }
@@ -117,11 +118,7 @@ export const logReader = (from: LogCursor, pace: Pace): LogReader => {
       if (head && (head.isPartial || end - from > lineBytesMax || pending.has(head.stream)))
         join(head, data.subarray(from, end), start)
       else if (head && passes(1, end - from, head.atMs, start))
-        lines.push({
-          at: timeAt(data, start),
-          stream: head.stream,
-          bytes: Buffer.from(data.subarray(from, end)),
-        })
+        lines.push({ at: timeAt(data, start), stream: head.stream, bytes: data.subarray(from, end) })
       offset += end + 1 - start
       start = end + 1
     }

@@ -10,7 +10,7 @@ export const sinkLimitsByDefault = {
   syslogConnectMs: 4000,
   /** From the first byte of a request to the last of its answer. */
   requestMs: 5000,
-  /** Until the kernel has taken the whole of a batch. */
+  /** Until the kernel has taken the next 64 KB of a batch. */
   writeMs: 4000,
   /** Since the last send; a part of the jitter is added to each, so that not all close at once. */
   httpIdleMs: 144_000,

@@ -7,6 +7,9 @@ import { dial } from './dial.ts'
 import { syslogFrames } from './frame.ts'
 import { failed, type Failure, type Link, type LinkDeps } from './link.ts'
 
+/** Of a batch, at once: a large one may take its time. */
+const pieceBytes = 64 * 1024
+
 export const openSyslogLink = async (deps: LinkDeps): Promise<Link | Failure> => {
   const socket = await dial(deps, deps.limits.syslogConnectMs)
   return 'kind' in socket ? socket : syslogLink(socket, deps)
@@ -27,22 +30,30 @@ const syslogLink = (socket: Socket, { clock, limits }: LinkDeps): Link => {
     if (unaskedBytes > limits.unaskedBytesMax) socket.destroy(new Error('the receiver says too much'))
   })
   const usable = (): boolean => socket.writable && !socket.readableEnded && why === undefined
+  /** A receiver that is slow is waited for as long as it goes on. */
+  const write = (piece: Buffer): Promise<Error | null | undefined> =>
+    new Promise((resolve) => {
+      const late = clock.after(limits.writeMs, () => {
+        const error = new Error(`the receiver took nothing more for ${limits.writeMs} ms`)
+        socket.destroy(Object.assign(error, { code: 'ETIMEDOUT' }))
+      })
+      socket.write(piece, (error) => {
+        late.cancel()
+        resolve(error)
+      })
+    })
   return {
     get usable() {
       return usable()
     },
-    send: (messages, { token }) =>
-      new Promise((resolve) => {
-        const late = clock.after(limits.writeMs, () => {
-          const error = new Error(`the receiver took nothing more for ${limits.writeMs} ms`)
-          socket.destroy(Object.assign(error, { code: 'ETIMEDOUT' }))
-        })
-        socket.write(syslogFrames(messages, token), (error) => {
-          late.cancel()
-          if (error == null && usable()) resolve({ kind: 'delivered' })
-          else resolve(failed(why ?? error, { connected: true }))
-        })
-      }),
+    send: async (messages, { token }) => {
+      const bytes = syslogFrames(messages, token)
+      for (let at = 0; at < bytes.length; at += pieceBytes) {
+        const error = await write(bytes.subarray(at, at + pieceBytes))
+        if (error != null || !usable()) return failed(why ?? error, { connected: true })
+      }
+      return { kind: 'delivered' }
+    },
     close: () => closeSocket(socket, { clock, limits }),
     destroy: () => void socket.destroy(),
   }

@@ -4,7 +4,8 @@
  */
 import fc from 'fast-check'
 import t from 'tap'
-import { performHistory, unpackBatch } from '../../actors/effects/perform/history.ts'
+import { performHistory } from '../../actors/effects/perform/history.ts'
+import { unpackBatch } from '../../actors/logplex/packed.ts'
 import { channel } from '../../actors/logplex/channel.ts'
 import type { Line, Part } from '../../actors/protocols/channel.ts'
 import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
@@ -93,7 +94,7 @@ t.test('a source is answered once its lines are stored, and its repeats wait wit
 
 t.test('a part of more lines than a batch is answered with its last one', async (t) => {
   const { driven, deliver, appending } = open()
-  const texts = Array.from({ length: 1_200 }, (_, at) => String(at))
+  const texts = Array.from({ length: 2_200 }, (_, at) => String(at))
   deliver('s', 0, ...texts)
   const sizes: number[] = []
   const got: string[] = []
@@ -103,11 +104,11 @@ t.test('a part of more lines than a batch is answered with its last one', async 
     sizes.push(appending()[0]?.length ?? 0)
     if (sizes.length === 2) deliver('s', 0, ...texts)
   }
-  t.strictSame(sizes, [500, 500, 200])
+  t.strictSame(sizes, [1_000, 1_000, 200])
   t.strictSame(got, texts)
   t.equal(driven.replies.length, 1)
   const big = 'x'.repeat(300_000)
-  deliver('s', 1_200, big, big, 'small')
+  deliver('s', 2_200, big, big, 'small')
   t.strictSame(appending()[0], [big], 'at least one, however large')
 })
 

@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { Shipment, Shipped } from '../../actors/effects/drains.ts'
 import { performDrains } from '../../actors/effects/perform/drains.ts'
-import { packBatch } from '../../actors/effects/perform/history.ts'
+import { packBatch } from '../../actors/logplex/packed.ts'
 import { certificateLine, overflowLine, overflowOfDrain } from '../../actors/logplex/codes.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import type { LogMessage } from '../../src/syslog/message.ts'
@@ -93,6 +93,15 @@ t.test('a frame takes 100 KB, or one line that is larger, or as many as it took 
     frames.map(({ texts }) => texts.length),
     [10, 1, 12],
   )
+})
+
+t.test('over TCP a frame takes 512 KB: nobody there sees where it ends', async (t) => {
+  const { frames, send } = bench()
+  const lines = Array.from({ length: 600 }, (_, at) => line('x'.repeat(1_000), at))
+  const url = 'syslog://logs.example.com:601'
+  await send({ to: { ...to, url }, batches: [batch(0, lines.slice(0, 300)), batch(300, lines.slice(300))] })
+  const taken = frames[0]?.texts.length ?? 0
+  t.ok(taken > 450 && taken * 1_000 < 512 * 1024, `${taken} lines`)
 })
 
 t.test('the id of a frame follows from what it holds', async (t) => {

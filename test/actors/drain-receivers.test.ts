@@ -4,7 +4,7 @@
  */
 import t, { type Test } from 'tap'
 import { performDrains } from '../../actors/effects/perform/drains.ts'
-import { packBatch } from '../../actors/effects/perform/history.ts'
+import { packBatch } from '../../actors/logplex/packed.ts'
 import { drain } from '../../actors/logplex/drain.ts'
 import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
 import { openSink } from '../../src/syslog/sink.ts'

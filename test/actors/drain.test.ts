@@ -175,6 +175,15 @@ t.test('what the history had no more before anything was sent is lost since the 
   t.end()
 })
 
+t.test('lines that fill a frame do not wait for more', (t) => {
+  const { log, driven } = opened()
+  driven.send({ type: 'stored', batch: log.append(399) })
+  t.equal(driven.ran.length, 0)
+  driven.send({ type: 'stored', batch: log.append(1) })
+  t.equal(linesOf(shipmentOf(driven.ran[0])).length, 400)
+  t.end()
+})
+
 t.test('an answer that comes late is no answer to what is done now', (t) => {
   const { log, driven } = opened()
   driven.send({ type: 'stored', batch: log.append(2) })

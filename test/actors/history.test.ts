@@ -1,7 +1,8 @@
 /** The kept history: lines have numbers for good, whoever stores them. */
 import t, { type Test } from 'tap'
-import { performHistory, unpackBatch } from '../../actors/effects/perform/history.ts'
+import { performHistory } from '../../actors/effects/perform/history.ts'
 import { marked, unstored, type Mark } from '../../actors/logplex/account.ts'
+import { unpackBatch } from '../../actors/logplex/packed.ts'
 import type { Line, Part } from '../../actors/protocols/channel.ts'
 import type { StoredBatch } from '../../actors/protocols/log-batch.ts'
 import { openStream } from '../../src/nats/streams.ts'

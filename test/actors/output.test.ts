@@ -3,7 +3,7 @@
  * any host shows from its first line to its end; over a real nats-server.
  */
 import t, { type Test } from 'tap'
-import { packBatch } from '../../actors/effects/perform/history.ts'
+import { packBatch } from '../../actors/logplex/packed.ts'
 import { readOutput } from '../../actors/logplex/output.ts'
 import type { Deliver } from '../../actors/logplex/deliver.ts'
 import { createShuttle, shipmentOf } from '../../actors/logplex/shuttle.ts'

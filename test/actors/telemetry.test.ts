@@ -1,7 +1,7 @@
 /** Lines as telemetry: whose they are said to be, in how large requests, and with which headers. */
 import t, { type Test } from 'tap'
 import { performDrains } from '../../actors/effects/perform/drains.ts'
-import { packBatch } from '../../actors/effects/perform/history.ts'
+import { packBatch } from '../../actors/logplex/packed.ts'
 import type { Shipment, Shipped } from '../../actors/effects/drains.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import { openSink } from '../../src/syslog/sink.ts'

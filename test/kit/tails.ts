@@ -1,5 +1,5 @@
 /** What tests of tails share: apps that log, readers as fast as the test wants, and what they got. */
-import { packBatch } from '../../actors/effects/perform/history.ts'
+import { packBatch } from '../../actors/logplex/packed.ts'
 import type { TailWanted, Tails } from '../../actors/logplex/tails.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import type { Stream } from '../../src/ports/stream.ts'

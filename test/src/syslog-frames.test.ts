@@ -60,6 +60,26 @@ t.test('a frame has one LF at its end, and every other byte is carried as it is'
   t.equal(rest('x'.repeat(10_000)), `${'x'.repeat(10_000)}\n`)
 })
 
+t.test('frames of many speakers and times are those of each message alone', async (t) => {
+  const times = fc.integer({ min: 0, max: 5_000 }).map((us) => atUs + us)
+  const any = fc.record({
+    atUs: times,
+    source: fc.constantFrom('app', 'heroku'),
+    process: fc.constantFrom('web.1', 'web.22', 'router'),
+    priority: fc.constantFrom(5, 45, 190),
+    text: fc.string({ maxLength: 30 }).map((text) => Buffer.from(text)),
+  })
+  fc.assert(
+    fc.property(fc.array(any, { maxLength: 20 }), (messages) => {
+      const alone = messages.map((one) => latin1(syslogFrames([one], token))).join('')
+      t.equal(latin1(syslogFrames(messages, token)), alone)
+    }),
+    { numRuns: 50 },
+  )
+  const [first, second] = [message('a'), message('b', { atUs: atUs + 7 })]
+  t.match(latin1(syslogFrames([first, second], token)), /\.123456\+00:00 .* a\n.*\.123463\+00:00 .* b\n$/)
+})
+
 t.test('a name never moves what follows it', async (t) => {
   const odd = message('x', { source: 'a b\nc', process: '' })
   t.match(latin1(syslogFrames([odd], `é${'h'.repeat(300)}`)), / \?h{254} a\?b\?c - - - x\n$/)

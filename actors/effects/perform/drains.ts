@@ -16,11 +16,11 @@ import type { Sink } from '../../../src/syslog/sink.ts'
 import { backlogBytesMax } from '../../logplex/backlog.ts'
 import { isOfDrains, overflowLine } from '../../logplex/codes.ts'
 import { messageOf } from '../../logplex/message.ts'
+import { unpackBatch } from '../../logplex/packed.ts'
 import { recordBytes, recordsOf, telemetryScope } from '../../logplex/telemetry.ts'
 import type { Line } from '../../protocols/channel.ts'
 import type { DrainTarget } from '../../protocols/drain.ts'
 import type { Shipment, Shipped } from '../drains.ts'
-import { unpackBatch } from './history.ts'
 
 export type DrainsDeps = {
   readonly openSink: (address: DrainAddress, protocol?: HttpProtocol) => Sink
@@ -33,11 +33,15 @@ type Open = {
   readonly decidedAt: number
   readonly shown: string
   readonly bytesOf: (message: LogMessage) => number
+  /** Of a frame. */
+  readonly bytesMax: number
   readonly sink: Sink
 }
 
-/** Logplex's frames over HTTP (spec/logplex.md §1.3); packets over TCP, and telemetry, are as large. */
-const frameBytesMax = 102_400
+/** Logplex's frames over HTTP (spec/logplex.md §1.3); telemetry's are as large. */
+const requestBytesMax = 102_400
+/** Over TCP nobody sees where one ends; what is under way is what a crash repeats. */
+const writeBytesMax = 512 * 1024
 const sinksMax = 10_000
 /** What waits for receivers that are away: one that many drains share is away for all of them at once. */
 const roomBytesMax = 256 * 1024 * 1024
@@ -63,7 +67,13 @@ export const performDrains = ({ openSink, openHeaders, now }: DrainsDeps): Effec
       scope: telemetryScope,
       groupsOf: (messages, frame) => recordsOf({ appId, appName }, messages, frame.id),
     })
-    return { decidedAt, shown: address.shown, bytesOf: recordBytes, sink: openSink(address, protocol) }
+    return {
+      decidedAt,
+      shown: address.shown,
+      bytesOf: recordBytes,
+      bytesMax: requestBytesMax,
+      sink: openSink(address, protocol),
+    }
   }
 
   const logTo = ({ url, token, decidedAt }: DrainTarget): Open => {
@@ -71,7 +81,8 @@ export const performDrains = ({ openSink, openHeaders, now }: DrainsDeps): Effec
     const isHttp = address.scheme === 'http' || address.scheme === 'https'
     const dialect = isHttp ? logplexDialect : syslogDialect(token)
     const bytesOf = (message: LogMessage): number => frameBytes(message, dialect)
-    return { decidedAt, shown: address.shown, bytesOf, sink: openSink(address) }
+    const bytesMax = isHttp ? requestBytesMax : writeBytesMax
+    return { decidedAt, shown: address.shown, bytesOf, bytesMax, sink: openSink(address) }
   }
 
   const sinkOf = ({ id, to }: Shipment): Open => {
@@ -89,11 +100,11 @@ export const performDrains = ({ openSink, openHeaders, now }: DrainsDeps): Effec
 
   return {
     'drains.send': async (shipment: Shipment): Promise<Shipped> => {
-      const { shown, bytesOf, sink } = sinkOf(shipment)
-      const lines = frameOf(shipment, bytesOf)
+      const open = sinkOf(shipment)
+      const { shown, sink } = open
+      const { lines, messages } = frameOf(shipment, open)
       const count = lines.length
       const part = { count, sinceUs: lines[0]?.atUs ?? 0, untilUs: lines.at(-1)?.atUs ?? 0 }
-      const messages = lines.filter((line) => !isOfDrains(line)).map(messageOf)
       if (shipment.loss !== null) messages.unshift(messageOf(overflowLine(shipment.loss, now() * 1000)))
       if (messages.length === 0) return { kind: 'delivered', ...part }
       const outcome = await sink.send(messages, { id: frameId(shipment, count), token: shipment.to.token })
@@ -116,20 +127,28 @@ export const performDrains = ({ openSink, openHeaders, now }: DrainsDeps): Effec
   }
 }
 
+type Part = { readonly lines: readonly Line[]; readonly messages: LogMessage[] }
+
 /** As many lines as a frame takes, or just so many as are wanted; at least one. */
-const frameOf = ({ batches, skip, count }: Shipment, bytesOf: Open['bytesOf']): readonly Line[] => {
+const frameOf = ({ batches, skip, count }: Shipment, { bytesOf, bytesMax }: Open): Part => {
   const lines: Line[] = []
+  const messages: LogMessage[] = []
   let bytes = 0
   let toSkip = skip
   for (const batch of batches) {
-    for (const line of unpackBatch(batch.bytes).lines.slice(toSkip)) {
-      bytes += bytesOf(messageOf(line))
-      if (count === null ? lines.length > 0 && bytes > frameBytesMax : lines.length === count) return lines
+    const { lines: all } = unpackBatch(batch.bytes)
+    for (let at = toSkip; at < all.length; at++) {
+      const line = all[at] as Line
+      const message = messageOf(line)
+      bytes += bytesOf(message)
+      if (count === null ? lines.length > 0 && bytes > bytesMax : lines.length === count)
+        return { lines, messages }
       lines.push(line)
+      if (!isOfDrains(line)) messages.push(message)
     }
     toSkip = 0
   }
-  return lines
+  return { lines, messages }
 }
 
 /** `Logplex-Frame-Id`: 32 upper-case hex digits. */

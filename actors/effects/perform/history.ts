@@ -15,17 +15,14 @@
 import type { Effects } from '../../../src/ports/effects.ts'
 import { StoreConflict } from '../../../src/ports/store.ts'
 import type { Stream } from '../../../src/ports/stream.ts'
-import { decode, encode } from '../../../src/runtime/codec.ts'
-import { marked, unstored, type BatchMarks, type Mark } from '../../logplex/account.ts'
-import type { Line, Part } from '../../protocols/channel.ts'
+import { marked, unstored, type Mark } from '../../logplex/account.ts'
+import { headOf, packBatch } from '../../logplex/packed.ts'
+import type { Part } from '../../protocols/channel.ts'
 import type { StoredBatch } from '../../protocols/log-batch.ts'
 import { asEffectFailure } from './names.ts'
 
 /** Heroku keeps 1,500 lines an app for a week (devcenter "Logging"). */
 export const historyLinesMax = 1_500
-
-/** Lines in order, and the number of the first among all of the app's; and what they are of their sources. */
-export type Batch = { readonly first: number; readonly lines: readonly Line[]; readonly marks?: BatchMarks }
 
 /** A batch in the stream, but for its lines. */
 type Kept = { readonly sequence: number; readonly first: number; readonly count: number }
@@ -36,18 +33,6 @@ const appsRemembered = 10_000
 const trimAtLines = 2 * historyLinesMax
 const triesMax = 5
 
-type Packed = readonly [first: number, lines: readonly Line[], marks?: BatchMarks]
-
-export const packBatch = ({ first, lines, marks = [] }: Batch): Uint8Array => encode([first, lines, marks])
-export const unpackBatch = (bytes: Uint8Array): Required<Batch> => {
-  const packed = decode(bytes) as Packed | readonly Line[]
-  // Batches of before lines had numbers are lines alone; they go within a week.
-  if (!isNumbered(packed)) return { first: 0, lines: packed, marks: [] }
-  const [first, lines, marks = []] = packed
-  return { first, lines, marks }
-}
-const isNumbered = (packed: readonly unknown[]): packed is Packed => typeof packed[0] === 'number'
-
 export const performHistory = (stream: Stream): Effects => {
   const known = new Map<string, Known>()
 
@@ -56,9 +41,9 @@ export const performHistory = (stream: Stream): Effects => {
     if (found !== undefined) return found
     const marks = new Map<string, Mark>()
     const batches = (await stream.read(appId)).map(({ sequence, bytes }) => {
-      const batch = unpackBatch(bytes)
-      marked(marks, batch.marks, batch.lines.at(-1)?.atUs ?? 0)
-      return { sequence, first: batch.first, count: batch.lines.length }
+      const { first, count, untilUs, marks: its } = headOf(bytes)
+      marked(marks, its, untilUs)
+      return { sequence, first, count }
     })
     const [oldest] = known.keys()
     if (known.size >= appsRemembered && oldest !== undefined) known.delete(oldest)
@@ -120,8 +105,8 @@ export const performHistory = (stream: Stream): Effects => {
       try {
         const messages = await stream.read(appId, after + 1, bytesMax)
         const batches = messages.map(({ sequence, bytes }, at): StoredBatch => {
-          const { first, lines } = unpackBatch(bytes)
-          return { sequence, after: messages[at - 1]?.sequence ?? after, first, count: lines.length, bytes }
+          const { first, count } = headOf(bytes)
+          return { sequence, after: messages[at - 1]?.sequence ?? after, first, count, bytes }
         })
         return { batches }
       } catch (error) {
@@ -133,8 +118,8 @@ export const performHistory = (stream: Stream): Effects => {
         // Read anew: whoever appends may be on another host.
         const last = (await stream.read(appId)).at(-1)
         if (last === undefined) return { sequence: 0, line: 0 }
-        const { first, lines } = unpackBatch(last.bytes)
-        return { sequence: last.sequence, line: first + lines.length }
+        const { first, count } = headOf(last.bytes)
+        return { sequence: last.sequence, line: first + count }
       } catch (error) {
         throw asEffectFailure(error)
       }

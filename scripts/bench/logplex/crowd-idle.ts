@@ -1,6 +1,6 @@
 /** What a channel weighs that has kept a line and rests. What the store keeps of it is not counted. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { packBatch } from '../../../actors/effects/perform/history.ts'
+import { packBatch } from '../../../actors/logplex/packed.ts'
 import { Channel, type Line, type Part } from '../../../actors/protocols/channel.ts'
 import { ref, type Node } from '../../../src/runtime/index.ts'
 import { nowhere } from '../actors/crew.ts'

@@ -5,6 +5,7 @@
  * without reading the rest. A stamped one ends in `@` and the time at which it was written, in microseconds
  * since 1970.
  */
+import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
 
@@ -14,15 +15,24 @@ export const stampDigits = 16
 export const numberMax = 10 ** (countDigits - 1)
 
 const bodies = 1_000
-const [bytesMin, bytesMax] = [140, 250]
 
-/** What comes before the mark: between 140 and 250 bytes, as requests are logged by many an app. */
+const agents = [
+  'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+  'curl/8.14.1',
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15',
+  'Go-http-client/2.0',
+]
+
+/** What comes before the mark: about 150 to 260 bytes, as requests are logged by many an app. */
 const bodyOf = (at: number): string => {
-  const id = ((at * 2_654_435_761) >>> 0).toString(16).padStart(8, '0')
-  const head =
-    `at=info method=GET path="/items/${at}?page=${at % 17}" host=shop.example.com request_id=${id}-4b1d ` +
-    `fwd="192.0.2.${at % 256}" dyno=web.${1 + (at % 8)} status=200 bytes=${1_000 + at * 7} agent=`
-  return head.padEnd(bytesMin + ((at * 37) % (bytesMax - bytesMin + 1)), 'Mozilla/5.0 (X11; Linux) ')
+  const chance = createHash('sha256').update(String(at)).digest()
+  const id = chance.toString('hex', 0, 16)
+  const [a = 0, b = 0, c = 0, d = 0, e = 0] = chance.subarray(16)
+  return (
+    `at=info method=${a % 4 === 0 ? 'POST' : 'GET'} path="/items/${a * 256 + b}?page=${c}" ` +
+    `host=shop.example.com request_id=${id} fwd="192.0.${b}.${c}" dyno=web.${1 + (a % 8)} ` +
+    `service=${d + e}ms status=200 bytes=${d * 256 + e} agent="${agents[e % agents.length]}"`
+  )
 }
 
 export const bodiesText = (): string => Array.from({ length: bodies }, (_, at) => `${bodyOf(at)} \n`).join('')
