@@ -84,7 +84,7 @@ type HubOptions = {
   /** Nobody reads it any more. */
   readonly gone: () => void
 }
-/** Who opened before the past was here. */
+/** Who opened and waits for the past. */
 type Early = { readonly begin: () => void; readonly fail: () => void }
 
 const openHub = ({ stream, clock, appId, shareOf, grown, gone }: HubOptions): Hub => {
@@ -92,6 +92,8 @@ const openHub = ({ stream, clock, appId, shareOf, grown, gone }: HubOptions): Hu
   const readers = new Set<TailReader>()
   const waiting = new Set<Early>()
   let isLoaded = false
+  /** The newest batch that is here. */
+  let newest = 0
   let following: Following | undefined
   let burst: Timer | undefined
   let burstAt = 0
@@ -117,7 +119,8 @@ const openHub = ({ stream, clock, appId, shareOf, grown, gone }: HubOptions): Hu
     grown(window.bytes() - before)
   }
   const take = ({ sequence, bytes }: Recorded): void => {
-    if (isGone) return
+    if (isGone || sequence <= newest) return
+    newest = sequence
     const before = window.bytes()
     window.append(sequence, unpackBatch(bytes))
     const dueAt = burstAt + Math.min(burstMsMax, readers.size)
@@ -137,8 +140,10 @@ const openHub = ({ stream, clock, appId, shareOf, grown, gone }: HubOptions): Hu
     const past = await stream.read(appId)
     if (isGone) return
     past.forEach(take)
-    following = stream.follow(appId, take, (past.at(-1)?.sequence ?? 0) + 1)
+    following = stream.follow(appId, take, newest + 1)
   }
+  /** All that was stored before is here then, also when this host is behind. */
+  const refresh = async (): Promise<void> => (await stream.read(appId, newest + 1)).forEach(take)
   const settle = (how: keyof Early): void => {
     isLoaded = true
     for (const one of waiting) one[how]()
@@ -185,8 +190,14 @@ const openHub = ({ stream, clock, appId, shareOf, grown, gone }: HubOptions): Hu
         end()
       },
     }
-    if (isLoaded) begin()
+    if (isLoaded && tail) begin()
     else waiting.add(own)
+    // Who asks for the past alone has no later line that would show what is missing.
+    if (isLoaded && !tail)
+      refresh().then(
+        () => waiting.has(own) && begin(),
+        () => waiting.has(own) && own.fail(),
+      )
     return {
       ready() {
         reader?.ready()
@@ -194,8 +205,8 @@ const openHub = ({ stream, clock, appId, shareOf, grown, gone }: HubOptions): Hu
       },
       finish() {
         isFinishing = true
-        if (isLoaded) reader?.endAt(window.end())
-        else if (waiting.has(own)) own.fail()
+        reader?.endAt(window.end())
+        if (waiting.has(own)) own.fail()
       },
       close,
     }

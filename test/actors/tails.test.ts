@@ -1,41 +1,21 @@
 /**
  * Tails: history joined to live, resumed, shared by all readers of an app, and what a slow one is told; over
- * a history in memory and virtual time, and once over a real nats-server.
+ * a history in memory and virtual time.
  */
-import fc from 'fast-check'
 import t from 'tap'
 import { openTails, type TailWanted } from '../../actors/logplex/tails.ts'
 import { parseCursor } from '../../actors/logplex/tail-line.ts'
 import { formatTime } from '../../src/syslog/time.ts'
-import { openStream } from '../../src/nats/streams.ts'
-import { virtualClock } from '../../src/sim/clock.ts'
-import { systemClock } from '../../src/system/clock.ts'
-import { openBus } from '../kit/bus.ts'
-import { memoryStream } from '../kit/memory-stream.ts'
-import { lineUs, logger, lossOf, range, reading } from '../kit/tails.ts'
-import { until } from '../kit/until.ts'
+import { lineUs, logger, lossOf, openLogs, range, reading } from '../kit/tails.ts'
 
 t.setTimeout(60_000)
 
-const open = (bytesMax?: number) => {
-  const stream = memoryStream()
-  const clock = virtualClock()
-  const tails = openTails(stream, clock, bytesMax)
-  /** What is due by then is done. */
-  const settle = async (ms = 100): Promise<void> => {
-    await new Promise(setImmediate)
-    const limit = clock.now() + ms
-    while (clock.step(limit));
-    clock.advanceTo(limit)
-  }
-  return { stream, clock, tails, settle, app: logger(stream) }
-}
 const since = (line: number): string => formatTime(lineUs + line * 1000)
 const l11 = (count: number, from: number): string =>
   `Error L11 (Tail buffer overflow) -> This tail session dropped ${count} messages since ${since(from)}.`
 
 t.test('log_history: the last 1,500 lines are given, or as many as are asked for', async (t) => {
-  const { tails, settle, app } = open()
+  const { tails, settle, app } = openLogs()
   for (const count of [1_499, 1, 1_000, 500, 3]) await app.write(count)
   const whole = reading(tails, { tail: false })
   const few = reading(tails, { tail: false, lines: 3 })
@@ -49,7 +29,7 @@ t.test('log_history: the last 1,500 lines are given, or as many as are asked for
 })
 
 t.test('a filter is before the count, in the past and live, for source, dyno and type', async (t) => {
-  const { tails, settle, app } = open()
+  const { tails, settle, app } = openLogs()
   const processes = ['web.1', 'web.2', 'worker.1', 'website.1']
   const write = async (rounds: number): Promise<void> => {
     for (let at = 0; at < 4 * rounds; at += 1)
@@ -72,7 +52,7 @@ t.test('a filter is before the count, in the past and live, for source, dyno and
 })
 
 t.test('hundreds of tails follow the stream once, and lines are written in bursts', async (t) => {
-  const { stream, tails, settle, app } = open()
+  const { stream, tails, settle, app } = openLogs()
   await app.write(10)
   const all = range(0, 300).map(() => reading(tails, { form: 'events' }))
   await settle()
@@ -100,7 +80,7 @@ t.test('hundreds of tails follow the stream once, and lines are written in burst
 })
 
 t.test('a tail that is closed before the past is there is given nothing', async (t) => {
-  const { stream, tails, settle, app } = open()
+  const { stream, tails, settle, app } = openLogs()
   await app.write(5)
   const gone = reading(tails)
   const other = reading(tails, { tail: false })
@@ -108,10 +88,14 @@ t.test('a tail that is closed before the past is there is given nothing', async 
   await settle()
   t.same([gone.state.text, other.lines().length], ['', 5])
   t.equal(stream.followers(), 0)
+  const early = reading(tails)
+  early.tail.finish()
+  t.match(early.told(), [/^Error L15/], 'a host that stops does not pretend that there is nothing')
+  t.ok(early.state.hasEnded)
 })
 
 t.test('a slow reader loses the oldest lines, is told where and how many, and harms no other', async (t) => {
-  const { tails, settle, app } = open()
+  const { tails, settle, app } = openLogs()
   await app.write(10)
   const slow = reading(tails, { form: 'events' }, true)
   const web = reading(tails, { filter: { process: 'web.1' } }, true)
@@ -141,7 +125,7 @@ t.test('a slow reader loses the oldest lines, is told where and how many, and ha
 })
 
 t.test('a reader resumes behind its last line, on any host, also one that is behind', async (t) => {
-  const { stream, tails, clock, settle, app } = open()
+  const { stream, tails, clock, settle, app } = openLogs()
   await app.write(20)
   const first = reading(tails, { form: 'events', lines: 5 })
   await settle()
@@ -176,7 +160,7 @@ t.test('a reader resumes behind its last line, on any host, also one that is beh
 })
 
 t.test('what the history lost meanwhile is told to who resumes, and to who is there', async (t) => {
-  const { stream, tails, settle, app } = open()
+  const { stream, tails, settle, app } = openLogs()
   await app.write(100)
   const first = reading(tails, { form: 'events' })
   await settle()
@@ -205,7 +189,7 @@ t.test('what the history lost meanwhile is told to who resumes, and to who is th
 })
 
 t.test('what a reader has from another host is not told to be lost on one that has not', async (t) => {
-  const { stream, clock, tails, settle, app } = open()
+  const { stream, clock, tails, settle, app } = openLogs()
   await app.write(10)
   reading(tails)
   await settle()
@@ -223,7 +207,7 @@ t.test('what a reader has from another host is not told to be lost on one that h
 })
 
 t.test('a history that cannot be read is said (L15), and the tail ends; the next one has it', async (t) => {
-  const { stream, tails, settle, app } = open()
+  const { stream, tails, settle, app } = openLogs()
   await app.write(3)
   stream.away = true
   const [one, two] = [reading(tails), reading(tails, { tail: false, form: 'events' })]
@@ -239,8 +223,29 @@ t.test('a history that cannot be read is said (L15), and the tail ends; the next
   t.strictSame(later.tokens(), [0, 1, 2])
 })
 
+t.test('who asks for the past alone has all of it, or is told, also where the host is behind', async (t) => {
+  const { stream, tails, settle, app } = openLogs()
+  await app.write(10)
+  const tail = reading(tails)
+  await settle()
+  stream.held = true
+  await app.write(10)
+  const past = reading(tails, { tail: false, lines: 15 })
+  await settle()
+  t.strictSame(past.tokens(), range(5, 20))
+  t.strictSame(tail.tokens(), range(0, 20))
+  stream.held = false
+  await settle()
+  t.strictSame(tail.tokens(), range(0, 20), 'none twice')
+  stream.away = true
+  const away = reading(tails, { tail: false })
+  await settle()
+  t.match(away.told(), [/^Error L15/])
+  t.same([past.state.hasEnded, away.state.hasEnded, tail.state.hasEnded], [true, true, false])
+})
+
 t.test('a carriage return ends no event, and stays in plain text', async (t) => {
-  const { tails, settle, app } = open()
+  const { tails, settle, app } = openLogs()
   for (const text of ['10%\r20%\r\r30%', 'from Windows\r', '\r'])
     await app.write(1, { text: Buffer.from(text) })
   const [events, plain] = [reading(tails, { form: 'events' }), reading(tails)]
@@ -258,7 +263,7 @@ t.test('a carriage return ends no event, and stays in plain text', async (t) => 
 
 t.test('all windows together stay in their bound, and what is missing of the past is said', async (t) => {
   const megabyte = 1024 * 1024
-  const { stream, tails, settle } = open(4 * megabyte)
+  const { stream, tails, settle } = openLogs(4 * megabyte)
   const text = Buffer.from('x'.repeat(10_000))
   const apps = range(0, 8).map((at) => `app${at}`)
   const readers = apps.map((appId) => reading(tails, { appId, lines: 0 }))
@@ -270,6 +275,7 @@ t.test('all windows together stay in their bound, and what is missing of the pas
   }
   for (const { state } of readers) t.equal(state.text.split('\n').length, 151, 'whoever reads gets all')
   const past = reading(tails, { appId: 'app0', tail: false })
+  await settle()
   t.match(past.told(), [/^Error L15/])
   const lines = past.state.text.split('\n').length - 2
   t.ok(lines > 45 && lines < 53, `an eighth of it: ${lines}`)
@@ -283,101 +289,4 @@ t.test('all windows together stay in their bound, and what is missing of the pas
     'there is room again',
   )
   for (const { told } of again) t.strictSame(told(), [])
-})
-
-t.test('whatever comes, a reader has each line, or was told of it (property)', async (t) => {
-  const step = fc.oneof(
-    {
-      weight: 5,
-      arbitrary: fc.record({ do: fc.constant('write' as const), count: fc.integer({ min: 1, max: 900 }) }),
-    },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        do: fc.constantFrom('reconnect' as const, 'move' as const, 'slow' as const, 'quick' as const),
-        count: fc.constant(0),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        do: fc.constantFrom('trim' as const, 'hold' as const, 'go' as const, 'rest' as const),
-        count: fc.constant(0),
-      }),
-    },
-  )
-  const check = async (steps: readonly { do: string; count: number }[]): Promise<void> => {
-    const { stream, clock, tails, settle, app } = open()
-    const hosts = [tails, openTails(stream, clock)]
-    let at = 0
-    let lastId: string | undefined
-    const open1 = () => reading(hosts[at] ?? tails, { form: 'events', lastId })
-    await app.write(5)
-    const lives = [open1()]
-    await settle()
-    for (const { do: what, count } of steps) {
-      const now = lives.at(-1)
-      if (what === 'write') await app.write(count)
-      else if (what === 'trim') await stream.trim('a1', app.sequence())
-      else if (what === 'hold' || what === 'go') stream.held = what === 'hold'
-      else if (what === 'rest') await settle()
-      else if (what === 'slow' && now !== undefined) now.state.isSlow = true
-      else if (what === 'quick' && now !== undefined) {
-        now.state.isSlow = false
-        now.tail.ready()
-      } else if (now !== undefined) {
-        now.tail.close()
-        if (what === 'move') at = 1 - at
-        lastId = now.lastId() ?? lastId
-        lives.push(open1())
-        await settle()
-      }
-    }
-    const last = lives.at(-1)
-    if (last !== undefined) last.state.isSlow = false
-    stream.held = false
-    last?.tail.ready()
-    await app.write(1)
-    await settle()
-    let next = 0
-    for (const token of lives.flatMap(({ tokens }) => tokens())) {
-      if (typeof token === 'string') next += lossOf(token)
-      else if (token === next) next += 1
-      else throw new Error(`line ${token} where ${next} is due`)
-    }
-    if (next !== app.written()) throw new Error(`${next} of ${app.written()}`)
-  }
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), check), { numRuns: 100 })
-  t.pass()
-})
-
-t.test('roundtrip: over a real nats-server a tail joins what is written meanwhile', async (t) => {
-  const bus = await openBus(t)
-  const bounds = { replicas: 1, maxMessagesPerKey: 3_000, maxAgeMs: 0, maxBytes: 64 * 1024 * 1024 }
-  const stream = await openStream(await bus.join('h1'), { ...bounds, name: 'history' })
-  const tails = openTails(stream, systemClock)
-  const app = logger(stream)
-  const write = async (batches: number): Promise<void> => {
-    for (let at = 0; at < batches; at += 1) await app.write(1 + (at % 3))
-  }
-  await write(30)
-  await logger(stream, 'other').write(3)
-  const writing = write(60)
-  const live = reading(tails, { form: 'events', lines: 10 })
-  await writing
-  await until(() => live.lines().at(-1) === app.written() - 1, { what: 'the newest line' })
-  const [first = 0] = live.lines()
-  t.strictSame(live.tokens(), range(first, app.written()), 'no gap, no double')
-  t.ok(first >= 50, 'ten of the past at most, as it was when asked')
-  const past = reading(tails, { tail: false })
-  await until(() => past.state.hasEnded, { what: 'the end of the past' })
-  t.strictSame(past.tokens(), range(0, app.written()))
-  live.tail.close()
-  const had = live.state.text
-  await write(5)
-  const resumed = reading(tails, { lastId: live.lastId() })
-  await until(() => resumed.lines().at(-1) === app.written() - 1, { what: 'the rest' })
-  t.strictSame([...live.tokens(), ...resumed.tokens()], range(first, app.written()))
-  t.equal(live.state.text, had, 'a closed tail is silent')
-  resumed.tail.close()
 })

@@ -1,8 +1,10 @@
 /** What tests of tails share: apps that log, readers as fast as the test wants, and what they got. */
 import { packBatch } from '../../actors/logplex/packed.ts'
-import type { TailWanted, Tails } from '../../actors/logplex/tails.ts'
+import { openTails, type TailWanted, type Tails } from '../../actors/logplex/tails.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import type { Stream } from '../../src/ports/stream.ts'
+import { virtualClock } from '../../src/sim/clock.ts'
+import { memoryStream } from './memory-stream.ts'
 
 export const lineUs = 1_700_000_000_000_000
 
@@ -66,3 +68,18 @@ export const lossOf = (text: string): number =>
 
 export const range = (from: number, to: number): number[] =>
   Array.from({ length: Math.max(0, to - from) }, (_, at) => from + at)
+
+/** A host's tails over a history in memory, in virtual time, and an app that logs there. */
+export const openLogs = (bytesMax?: number) => {
+  const stream = memoryStream()
+  const clock = virtualClock()
+  const tails = openTails(stream, clock, bytesMax)
+  /** What is due by then is done. */
+  const settle = async (ms = 100): Promise<void> => {
+    await new Promise(setImmediate)
+    const limit = clock.now() + ms
+    while (clock.step(limit));
+    clock.advanceTo(limit)
+  }
+  return { stream, clock, tails, settle, app: logger(stream) }
+}
