@@ -44,6 +44,16 @@ export const unstored = (
   return { lines, marks: [...made] }
 }
 
+/** Those, and what a batch adds. */
+export const merged = (marks: Marks, batch: BatchMarks): BatchMarks => {
+  const nexts = new Map([...marks].map(([source, { next }]) => [source, next]))
+  for (const [source, next] of batch) {
+    nexts.delete(source)
+    nexts.set(source, next)
+  }
+  return [...nexts]
+}
+
 /** After a batch is stored. */
 export const marked = (marks: Map<string, Mark>, batch: BatchMarks, untilUs: number): void => {
   for (const [source, next] of batch) {

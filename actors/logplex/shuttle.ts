@@ -85,34 +85,43 @@ const losses = (lost: boolean, dropped: Dropped | undefined, nextAt: string | un
   ]
 }
 
-/**
- * @param folder where the cursors are kept
- * @param life names this process' life: each shipment numbers its lines anew, and has a name of its own
- */
+/** Where each log stands, for the next life of this process. */
+export type Cursors = {
+  /** The log's beginning, when there is none. */
+  read(runId: string): Promise<LogCursor>
+  keep(runId: string, cursor: LogCursor): Promise<void>
+  forget(runId: string): Promise<void>
+}
+
+export const fileCursors = (folder: string): Cursors => {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const fileOf = (runId: string): string => join(folder, `${runId}.json`)
+  return {
+    read: async (runId) => {
+      try {
+        return JSON.parse(await readFile(fileOf(runId), 'utf8')) as LogCursor
+      } catch {
+        // None yet, or half a file after a power cut: the log's own beginning is right then, at worst
+        // doubled, never lost.
+        return logStart
+      }
+    },
+    keep: async (runId, cursor) => {
+      await writeFile(`${fileOf(runId)}.new`, JSON.stringify(cursor), { mode: 0o600 })
+      await rename(`${fileOf(runId)}.new`, fileOf(runId))
+    },
+    forget: (runId) => rm(fileOf(runId), { force: true }),
+  }
+}
+
+/** @param life names this process' life: each shipment numbers its lines anew, and has a name of its own */
 export const createShuttle = (
-  folder: string,
+  cursors: Cursors,
   driver: Pick<Driver, 'follow'>,
   deliver: Deliver,
   life: string,
 ): Shuttle => {
   let ships = 0
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const cursorFile = (runId: string): string => join(folder, `${runId}.json`)
-
-  const readCursor = async (runId: string): Promise<LogCursor> => {
-    try {
-      return JSON.parse(await readFile(cursorFile(runId), 'utf8')) as LogCursor
-    } catch {
-      // None yet, or half a file after a power cut: the log's own beginning is right then, at worst doubled,
-      // never lost.
-      return logStart
-    }
-  }
-  const keepCursor = async (runId: string, cursor: LogCursor): Promise<void> => {
-    await writeFile(`${cursorFile(runId)}.new`, JSON.stringify(cursor), { mode: 0o600 })
-    await rename(`${cursorFile(runId)}.new`, cursorFile(runId))
-  }
-
   return {
     ship: async ({ runId, appId, process, outputKey: copyKey }) => {
       const source = `${runId}:${life}.${ships++}`
@@ -132,11 +141,11 @@ export const createShuttle = (
       const carry = async ({ lines, cursor, lost, dropped }: LogBatch): Promise<void> => {
         const batch = [...losses(lost, dropped, lines[0]?.at), ...lines.map(toLine)]
         if (batch.length > 0) await bring(batch)
-        await keepCursor(runId, cursor)
+        await cursors.keep(runId, cursor)
       }
-      await driver.follow(runId, await readCursor(runId), carry).done
+      await driver.follow(runId, await cursors.read(runId), carry).done
       if (copyKey !== undefined) await deliver(copyKey, { source, first: next, lines: [endOfOutput] })
     },
-    forget: (runId) => rm(cursorFile(runId), { force: true }),
+    forget: (runId) => cursors.forget(runId),
   }
 }

@@ -2,7 +2,7 @@
  * Deliberate bugs, put between the platform's parts in the simulation, each with the scenario that must find
  * it: a check that never fails proves nothing.
  */
-import type { ActorDef } from '../../src/runtime/actor.ts'
+import type { ActorDef, AskCtx } from '../../src/runtime/actor.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { TreeNode } from '../../src/runtime/tree.ts'
 import type { Plant } from '../sim/plant.ts'
@@ -65,6 +65,20 @@ const obeysAnyEpoch = replacing('host', (host) => {
 const hearsNoAnnouncement = replacing('formation', (formation) => {
   const receive = { ...formation.behaviour.receive, announced: (state: unknown) => state }
   return { ...formation, behaviour: { ...formation.behaviour, receive } }
+})
+
+/** A channel answers its sources at once, as one without receipts would. */
+export const answersBeforeItStores = replacing('channel', (channel) => {
+  const { deliver } = channel.behaviour.receive
+  const hasty: typeof deliver = (state, message, ctx) => {
+    const next: unknown = deliver?.(state, message, ctx)
+    ctx.answer((ctx as AskCtx<unknown, unknown>).caller, {})
+    return next
+  }
+  return {
+    ...channel,
+    behaviour: { ...channel.behaviour, receive: { ...channel.behaviour.receive, deliver: hasty } },
+  }
 })
 
 export const plants: readonly Planted[] = [

@@ -11,15 +11,17 @@ import {
 } from '../../src/runtime/index.ts'
 import type { MemberInfo, Members, Membership } from '../../src/membership/contract.ts'
 import { openMembership } from '../../src/membership/membership.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import { createWorld, type World } from '../../src/sim/world.ts'
 import { performCensus } from '../../actors/effects/perform/census.ts'
+import { performDrains } from '../../actors/effects/perform/drains.ts'
 import { performFleet } from '../../actors/effects/perform/fleet.ts'
 import { performNames } from '../../actors/effects/perform/names.ts'
 import { performRecords } from '../../actors/effects/perform/records.ts'
 import { performRoutes } from '../../actors/effects/perform/routes.ts'
 import { createSaid, performSaid } from '../../actors/effects/perform/said.ts'
 import { performUsage } from '../../actors/effects/perform/usage.ts'
-import { deliverThrough } from '../../actors/logplex/deliver.ts'
+import { deliverThrough, type Deliver } from '../../actors/logplex/deliver.ts'
 import { keepFlushing, type Outbox } from '../../actors/logplex/outbox.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import { tellActors } from '../../actors/main/tell-actors.ts'
@@ -74,6 +76,15 @@ export type ClusterOptions = {
   readonly plant?: Plant
   /** How many of the first control hosts have a bus server; 3 when left out. */
   readonly serversMax?: number
+  /** Called as each life of a host begins, with its way to the apps' channels. */
+  readonly onLife?: (life: Life) => void
+}
+export type Life = {
+  readonly host: string
+  readonly number: number
+  readonly clock: Clock
+  readonly machine: Machine
+  readonly deliver: Deliver
 }
 
 const timeoutMsDefault = 10_000
@@ -103,7 +114,7 @@ export const createCluster = (
   specs: readonly (string | SimHost)[],
   options: ClusterOptions = {},
 ): Cluster => {
-  const { plant = noPlant, serversMax = serversMaxDefault } = options
+  const { plant = noPlant, serversMax = serversMaxDefault, onLife } = options
   const hosts = specs.map((spec): SimHost =>
     typeof spec === 'string' ? { name: spec, roles: rolesDefault, labels: {} } : spec,
   )
@@ -197,6 +208,7 @@ export const createCluster = (
       const lines = createSaid(`${name}:${lives}`, () => clock.now(), deliver)
       said.set(name, lines)
       keepFlushing(lines, clock, flushEveryMs)
+      onLife?.({ host: name, number: lives, clock, machine: machines.get(name)!, deliver })
       const effects = {
         ...machines.get(name)!.performers(clock, () => cluster.engineFaults),
         ...outside.performers(clock, () => cluster.outsideFaults, performRoutes(transport)),
@@ -206,6 +218,11 @@ export const createCluster = (
         ...performRecords((key) => store.peek(key)),
         ...performUsage(store, () => clock.now()),
         ...performSaid(lines),
+        ...performDrains({
+          openSink: () => outside.receiver.sink(clock),
+          openHeaders: () => Promise.resolve({}),
+          now: () => clock.now(),
+        }),
       }
       const started = (now: Node): void => {
         node = now

@@ -43,6 +43,8 @@ export type Machine = {
   /** Every process that ever ran here. */
   readonly lives: readonly Process[]
   readonly started: () => number
+  /** How often it lost power. */
+  readonly powerCuts: () => number
 }
 
 /** Probabilities in [0, 1]. */
@@ -73,6 +75,7 @@ export const simMachine = (
   let listeners: (() => void)[] = []
   let ports = portsMin
   let started = 0
+  let powerCuts = 0
 
   const freePort = (): number => {
     if (reusesPorts) {
@@ -154,12 +157,14 @@ export const simMachine = (
     thaw: gate.thaw,
     frozen: gate.frozen,
     started: () => started,
+    powerCuts: () => powerCuts,
     stop: async () => {
       for (const runId of processes.keys()) signal(runId, 'SIGTERM')
       await until(() => ([...processes.values()].every((process) => process.exited) ? true : undefined))
       processes.clear()
     },
     powerOff: () => {
+      powerCuts++
       gate.thaw()
       for (const runId of processes.keys()) end(runId, 137)
       processes.clear()

@@ -7,6 +7,7 @@
 import { EffectFailed, type Effects } from '../../src/ports/effects.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { SeededRandom } from '../../src/sim/random.ts'
+import { simReceiver, type Receiver } from './receiver.ts'
 import { simStream, type SimStream } from '../../src/sim/stream.ts'
 import { performHistory } from '../../actors/effects/perform/history.ts'
 import { unpackBatch } from '../../actors/logplex/packed.ts'
@@ -21,6 +22,8 @@ export type Outside = {
   lines(appId: string): readonly string[]
   /** Histories of apps. */
   readonly stream: SimStream
+  /** Where drains lead. */
+  readonly receiver: Receiver
   /** @param routes performs the announcement to real route tables too */
   performers(clock: Clock, faults: () => OutsideFaults, routes: Effects): Effects
 }
@@ -39,6 +42,7 @@ export const simOutside = (random: SeededRandom, nowMs: () => number): Outside =
   const sealedVars = new Map<string, Vars>()
   const routes = new Map<string, Route>()
   const stream = simStream(random.fork('history'), nowMs)
+  const receiver = simReceiver(random.fork('receiver'))
   return {
     vars: sealedVars,
     routes,
@@ -48,6 +52,7 @@ export const simOutside = (random: SeededRandom, nowMs: () => number): Outside =
         .flatMap(({ bytes }) => unpackBatch(bytes).lines)
         .map(({ source, process, text }) => `${source}[${process}]: ${decoder.decode(text)}`),
     stream,
+    receiver,
     performers: (clock, faults, announcing) => {
       const soon = async (): Promise<void> => {
         const { fail, latencyMsMax } = faults()

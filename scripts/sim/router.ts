@@ -3,15 +3,18 @@
  * rules. It lives apart from the host process, as the real one does, and goes on when that is gone.
  */
 import { decode } from '../../src/runtime/codec.ts'
-import { ref } from '../../src/runtime/index.ts'
+import { ref, type Node } from '../../src/runtime/index.ts'
 import type { Decided, Upstream } from '../../src/proxy/contract.ts'
 import type { Gate } from '../../src/sim/gate.ts'
 import type { SeededRandom } from '../../src/sim/random.ts'
 import { followMembership } from '../../src/membership/follow.ts'
 import { nearHolderOf } from '../../actors/effects/perform/names.ts'
+import { deliverThrough } from '../../actors/logplex/deliver.ts'
+import { emptied, keepFlushing } from '../../actors/logplex/outbox.ts'
 import { Formation } from '../../actors/protocols/formation.ts'
 import { routesTopic, standInsTopic } from '../../actors/protocols/shard.ts'
 import type { Route, StandIn } from '../../actors/protocols/shapes.ts'
+import { createAccessLog, type AccessLog } from '../../actors/router/access-log.ts'
 import { createRouteTable, routeTableLimits } from '../../actors/router/route-table.ts'
 import type { Cluster } from './cluster.ts'
 import type { Process } from './engine.ts'
@@ -19,6 +22,8 @@ import type { Process } from './engine.ts'
 export type SimRouter = {
   /** Resolves with the process that answered; rejects with `RouterFailed`. */
   request(hostname: string): Promise<Process>
+  /** Its lines in the apps' logs. */
+  readonly log: AccessLog
   /** Resolves when what is in flight has ended. */
   drain(): Promise<void>
   end(): void
@@ -38,6 +43,8 @@ const connectMs = 5_000
 const triesMax = 10
 const firstByteMs = 30_000
 const revalidateMs = 60_000
+const flushEveryMs = 100
+const lastLinesMsMax = 3_000
 const revalidateMax = 1_000
 /** A cache takes its room at once: of the real one's size it would be most of what a simulated host is. */
 const appsMax = 1_000
@@ -117,10 +124,28 @@ export const openRouter = (
     }
     throw new RouterFailed('H19')
   }
+  /** What dies in the simulation answers nothing at all. */
+  const patiently: Pick<Node, 'ask'> = {
+    ask: (to, message, options) =>
+      new Promise((resolve, reject) => {
+        clock.after((options?.timeoutMs ?? askMs) + askMs, () => reject(new Error('no answer')))
+        if (!world.alive().includes(host)) reject(new Error('no host'))
+        else world.node(host).ask(to, message, options).then(resolve, reject)
+      }),
+  }
+  const byHost = deliverThrough(() => patiently, clock)
+  const log = createAccessLog(
+    `${name}:${world.virtualMs()}`,
+    () => clock.now(),
+    // Nothing comes back to one that has ended.
+    (appId, part) => new Promise((stored) => void byHost(appId, part).then(() => gate.pass(stored))),
+  )
+  keepFlushing(log, clock, flushEveryMs)
   let inFlight = 0
   const idle: (() => void)[] = []
 
   return {
+    log,
     request: async (hostname) => {
       inFlight++
       try {
@@ -130,7 +155,10 @@ export const openRouter = (
         if (inFlight === 0) for (const wake of idle.splice(0)) wake()
       }
     },
-    drain: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => void idle.push(resolve))),
+    drain: async () => {
+      if (inFlight > 0) await new Promise<void>((resolve) => void idle.push(resolve))
+      await emptied(log, clock, lastLinesMsMax)
+    },
     end: () => {
       followed.close()
       transport.end()

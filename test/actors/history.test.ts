@@ -102,6 +102,7 @@ t.test('the kept history is cut to its last lines, seldom, and goes with its app
   const batch = (): readonly Part[] => [partOf(...Array.from({ length: 400 }, () => String(next++)))]
   await append({ appId: 'other', parts: [partOf('x')] })
   for (let at = 0; at < 7; at++) await append({ appId: 'a1', parts: batch() })
+  const first = partOf(...Array.from({ length: 400 }, (_, n) => String(n)))
   t.equal((await stream.read('a1')).length, 7, 'not yet twice as many as are kept')
   const again = performHistory(stream)
   await (again['history.append'] as typeof append)({ appId: 'a1', parts: batch() })
@@ -110,6 +111,12 @@ t.test('the kept history is cut to its last lines, seldom, and goes with its app
   t.strictSame(
     kept.flatMap(({ bytes }) => unpackBatch(bytes).lines.map(textOf)),
     Array.from({ length: 1_600 }, (_, at) => String(next - 1_600 + at)),
+  )
+  const third = performHistory(stream)['history.append'] as typeof append
+  t.equal(
+    await third({ appId: 'a1', parts: [first] }),
+    null,
+    'what was cut is known when it is brought again',
   )
   await (again['history.drop'] as (args: object) => Promise<void>)({ appId: 'a1' })
   t.strictSame(await stream.read('a1'), [])

@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { formatLine, formatTime, lineMatches } from '../../actors/logplex/line.ts'
-import { createShuttle, microseconds } from '../../actors/logplex/shuttle.ts'
+import { createShuttle, fileCursors, microseconds } from '../../actors/logplex/shuttle.ts'
 import type { Line, Part } from '../../actors/protocols/channel.ts'
 import { logStart, type Driver, type LogBatch, type LogCursor } from '../../src/oci/driver.ts'
 import { scratch } from '../kit/files.ts'
@@ -67,7 +67,7 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
       })()
       return { done, close: () => undefined }
     }
-    const shuttle = createShuttle(folder, { follow }, deliver, `life${++lives}`)
+    const shuttle = createShuttle(fileCursors(folder), { follow }, deliver, `life${++lives}`)
     await shuttle.ship({ runId: 'r1', appId: 'a1', process: 'web.1' })
   }
   const cursor = (offset: number): LogCursor => ({ file: 0, offset })
@@ -103,6 +103,6 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
   await writeFile(file, (await readFile(file, 'utf8')).slice(0, 5))
   await shipAll([])
   t.strictSame(asked.at(-1), logStart, 'half a cursor is none: doubled at worst, never lost')
-  await createShuttle(folder, {} as Driver, deliver, 'last').forget('r1')
+  await createShuttle(fileCursors(folder), {} as Driver, deliver, 'last').forget('r1')
   await t.rejects(readFile(file), { code: 'ENOENT' })
 })

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { packBatch } from '../../actors/logplex/packed.ts'
 import { readOutput } from '../../actors/logplex/output.ts'
 import type { Deliver } from '../../actors/logplex/deliver.ts'
-import { createShuttle, shipmentOf } from '../../actors/logplex/shuttle.ts'
+import { createShuttle, fileCursors, shipmentOf } from '../../actors/logplex/shuttle.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import { openStream } from '../../src/nats/streams.ts'
 import type { Driver, LogBatch } from '../../src/oci/driver.ts'
@@ -35,7 +35,7 @@ const ship = async (t: Test, deliver: Deliver, shipped: typeof run, batches: Asy
     })()
     return { done, close: () => undefined }
   }
-  await createShuttle(await scratch(t), { follow }, deliver, 'life').ship(shipmentOf(shipped))
+  await createShuttle(fileCursors(await scratch(t)), { follow }, deliver, 'life').ship(shipmentOf(shipped))
 }
 const stored = async (t: Test) => {
   const bus = await openBus(t)

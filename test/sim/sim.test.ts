@@ -4,14 +4,16 @@
  */
 import t from 'tap'
 import { bank } from '../../scripts/sim/bank.ts'
+import { logs } from '../../scripts/sim/logs.ts'
 import { platform } from '../../scripts/sim/platform.ts'
-import { acknowledgesBeforeItStores } from '../../scripts/chaos/plants.ts'
+import { acknowledgesBeforeItStores, answersBeforeItStores } from '../../scripts/chaos/plants.ts'
 
 t.setTimeout(300_000)
 
 for (const [scenario, seeds] of [
   [bank, 40],
   [platform, 25],
+  [logs, 4],
 ] as const) {
   await t.test(`the ${scenario.name} keeps its invariants on ${seeds} seeds`, async (t) => {
     for (let seed = 1; seed <= seeds; seed++) {
@@ -35,4 +37,11 @@ await t.test('a record that acknowledges before it stores is found out', async (
     if (violations.length > 0) found.push(seed)
   }
   t.equal(found.length, 1, 'within 60 seeds')
+})
+
+await t.test('lines that a channel says are stored before they are, are found out', async (t) => {
+  let found: readonly string[] = []
+  for (let seed = 1; seed <= 10 && found.length === 0; seed++)
+    found = (await logs.run(seed, { plant: { tree: answersBeforeItStores } })).violations
+  t.match(found[0], /lines are missing, \d+ are told/, 'within 10 seeds')
 })

@@ -15,7 +15,7 @@
 import type { Effects } from '../../../src/ports/effects.ts'
 import { StoreConflict } from '../../../src/ports/store.ts'
 import type { Stream } from '../../../src/ports/stream.ts'
-import { marked, unstored, type Mark } from '../../logplex/account.ts'
+import { marked, merged, unstored, type Mark } from '../../logplex/account.ts'
 import { headOf, packBatch } from '../../logplex/packed.ts'
 import type { Part } from '../../protocols/channel.ts'
 import type { StoredBatch } from '../../protocols/log-batch.ts'
@@ -25,7 +25,8 @@ import { asEffectFailure } from './names.ts'
 export const historyLinesMax = 1_500
 
 /** A batch in the stream, but for its lines. */
-type Kept = { readonly sequence: number; readonly first: number; readonly count: number }
+type Kept = Numbered & { readonly sequence: number }
+type Numbered = { readonly first: number; readonly count: number }
 /** The batches of an app, oldest first, and up to where its sources are stored. */
 type Known = { readonly batches: Kept[]; readonly marks: Map<string, Mark> }
 
@@ -52,8 +53,9 @@ export const performHistory = (stream: Stream): Effects => {
   }
 
   const trim = async (appId: string, batches: Kept[]): Promise<void> => {
-    const end = endOf(batches.at(-1))
-    if (end - (batches[0]?.first ?? end) < trimAtLines) return
+    const [oldest, newest] = [batches[0], batches.at(-1)]
+    if (oldest === undefined || newest === undefined || !isLong(oldest, newest)) return
+    const end = endOf(newest)
     const from = batches.findIndex((batch) => end - endOf(batch) < historyLinesMax)
     const first = batches[from]
     if (first === undefined) return
@@ -71,7 +73,9 @@ export const performHistory = (stream: Stream): Effects => {
     const { lines, marks } = unstored(own.marks, isWhole, parts)
     if (lines.length === 0) return null
     const made = { first: endOf(last), count: lines.length }
-    const bytes = packBatch({ first: made.first, lines, marks })
+    // What is cut now takes the marks in it along: this one has them all.
+    const all = isLong(own.batches[0] ?? made, made) ? merged(own.marks, marks) : marks
+    const bytes = packBatch({ first: made.first, lines, marks: all })
     const after = last?.sequence ?? 0
     const sequence = await stream.append(appId, bytes, after)
     own.batches.push({ sequence, ...made })
@@ -136,4 +140,6 @@ export const performHistory = (stream: Stream): Effects => {
 }
 
 /** The number of the line behind it. */
-const endOf = (batch: Kept | undefined): number => (batch === undefined ? 0 : batch.first + batch.count)
+const endOf = (batch: Numbered | undefined): number => (batch === undefined ? 0 : batch.first + batch.count)
+
+const isLong = (oldest: Numbered, newest: Numbered): boolean => endOf(newest) - oldest.first >= trimAtLines

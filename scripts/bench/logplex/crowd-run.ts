@@ -9,7 +9,7 @@ import { mkdtempSync, mkdirSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { deliverThrough } from '../../../actors/logplex/deliver.ts'
-import { createShuttle } from '../../../actors/logplex/shuttle.ts'
+import { createShuttle, fileCursors } from '../../../actors/logplex/shuttle.ts'
 import { busCluster } from '../../../actors/main/bus-conf.ts'
 import { Drain } from '../../../actors/protocols/drain.ts'
 import { historyLinesMax } from '../../../actors/effects/perform/history.ts'
@@ -96,7 +96,7 @@ export const runCrowd = async ({ apps, forMs, port }: Crowd, ends: Ends): Promis
   })
   const running = new Promise<void>(() => undefined)
   const shuttle = createShuttle(
-    join(folder, 'cursors'),
+    fileCursors(join(folder, 'cursors')),
     { follow: (id, from, onBatch) => followLog(join(logs, id), from, running, onBatch) },
     deliverThrough(() => node, systemClock),
     'bench',

@@ -4,7 +4,7 @@
  */
 import type { Upstream } from '../../../../src/proxy/contract.ts'
 import { createGate, type Gate } from '../../../../src/sim/gate.ts'
-import { createCluster, type Cluster, type SimHost } from '../../../sim/cluster.ts'
+import { createCluster, type Cluster, type Life, type SimHost } from '../../../sim/cluster.ts'
 import { liveOf, type Process } from '../../../sim/engine.ts'
 import type { Plant } from '../../../sim/plant.ts'
 import { openRouter, type SimRouter } from '../../../sim/router.ts'
@@ -41,8 +41,13 @@ export const hostsOf = (specs: readonly HostSpec[]): readonly SimHost[] =>
     labels: spec.zone === undefined ? {} : { zone: spec.zone },
   }))
 
-export const openSite = (seed: number, hosts: readonly SimHost[], plant: Plant): Site => {
-  const cluster = createCluster(seed, hosts, { plant })
+export const openSite = (
+  seed: number,
+  hosts: readonly SimHost[],
+  plant: Plant,
+  onLife: (life: Life) => void = () => undefined,
+): Site => {
+  const cluster = createCluster(seed, hosts, { plant, onLife })
   const names = hosts.map((host) => host.name)
   const controls = hosts.filter(({ roles }) => roles.includes('control')).map(({ name }) => name)
   const [off, frozen, cuts, apart] = [
