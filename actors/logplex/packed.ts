@@ -32,6 +32,9 @@ const speakersMax = 0xffff
 /** Shorter ones gain little, and the work has a price of its own. */
 const compressFromBytes = 2_048
 const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
+/** What is compressed need not be kept: fresh memory costs as much as what is done with it. */
+let scratch = Buffer.alloc(0)
+const scratchBytesMax = 1024 * 1024
 
 /** What was packed or unpacked last, by its bytes: an app's drains are all sent the same. */
 const recent = new Map<Uint8Array, Required<Batch>>()
@@ -47,7 +50,7 @@ const remember = (packed: Uint8Array, batch: Required<Batch>): Required<Batch> =
 export const packBatch = ({ first, lines, marks = [] }: Batch): Uint8Array => {
   const body = packLines(lines)
   const isCompressed = body.length >= compressFromBytes
-  const kept = isCompressed ? zstdCompressSync(body, { ...compression, chunkSize: body.length }) : body
+  const kept = isCompressed ? zstdCompressSync(body, { ...compression, chunkSize: body.length >> 1 }) : body
   const packedMarks = encode(marks)
   const bodyAt = marksAt + 4 + packedMarks.length
   const bytes = Buffer.allocUnsafeSlow(bodyAt + kept.length)
@@ -129,12 +132,20 @@ const speakersOf = (lines: readonly Line[]) => {
   return { speakers, which }
 }
 
+/** Until the next call. */
+const room = (bytes: number): Buffer => {
+  if (bytes > scratchBytesMax) return Buffer.allocUnsafeSlow(bytes)
+  if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(Math.max(bytes, 2 * scratch.length))
+  return scratch.subarray(0, bytes)
+}
+
+/** Good until the next call. */
 const packLines = (lines: readonly Line[]): Buffer => {
   const { speakers, which } = speakersOf(lines)
   const names = encode(speakers.map(({ source, process, priority = null }) => [source, process, priority]))
   let textBytes = 0
   for (const { text } of lines) textBytes += text.length
-  const body = Buffer.allocUnsafeSlow(4 + names.length + lines.length * lineBytes + textBytes)
+  const body = room(4 + names.length + lines.length * lineBytes + textBytes)
   body.writeUInt32LE(names.length, 0)
   body.set(names, 4)
   let at = 4 + names.length
