@@ -11,6 +11,9 @@ export type Result = { readonly failed: string } | { readonly result: object }
 
 const ends = openEnds()
 process.on('disconnect', () => void ends.close().finally(() => process.exit()))
+process.on('uncaughtException', (error) => {
+  process.send?.({ failed: error.stack ?? error.message } satisfies Result)
+})
 process.once('message', (job: Job) => {
   const work = job.what === 'idle' ? weighIdle(job) : runCrowd(job, ends)
   void work

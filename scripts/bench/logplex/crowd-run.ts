@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { mkdtempSync, mkdirSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { deliverThrough } from '../../../actors/logplex/deliver.ts'
 import { createShuttle, fileCursors } from '../../../actors/logplex/shuttle.ts'
 import { busCluster } from '../../../actors/main/bus-conf.ts'
@@ -48,12 +49,16 @@ const secondsEachMin = 10
 const bareMs = 1_500
 const bareAtOnce = 16
 const settleMsMax = 30_000
+const restMs = 500
 const atOnce = 64
+const startMs = 20
 const weekMs = 604_800_000
 
 export const runCrowd = async ({ apps, forMs, port }: Crowd, ends: Ends): Promise<CrowdResult> => {
   const folder = mkdtempSync(join(tmpdir(), 'mf-crowd-'))
   await ends.up(Promise.resolve(folder), async () => rmSync(folder, { recursive: true, force: true }))
+  // Before there are so many files that no process can be made.
+  const written = await startWriter(ends)
   const binary = join(homedir(), '.manifold', 'bin', 'nats-server')
   const bus = {
     binary,
@@ -101,13 +106,18 @@ export const runCrowd = async ({ apps, forMs, port }: Crowd, ends: Ends): Promis
     deliverThrough(() => node, systemClock),
     'bench',
   )
-  for (const id of ids) void shuttle.ship({ runId: id, appId: id, process: 'web.1' }).catch(() => undefined)
+  for (const [at, id] of ids.entries()) {
+    void shuttle.ship({ runId: id, appId: id, process: 'web.1' })
+    // Each opens some files more for a moment.
+    if (at % atOnce === 0) await pause(startMs)
+  }
 
+  await rested()
   const everySeconds = Math.max(secondsEachMin, apps / (load * barePerSecond))
   const cpu = () => ({ hostMs: cpuMsOf(process.pid, 'alone'), busMs: cpuMsOf(server.pid, 'alone') })
   const before = cpu()
   const beganMs = performance.now()
-  const { sent, sentWithDrain } = await written({ folder: logs, apps, drainEvery, everySeconds, forMs }, ends)
+  const { sent, sentWithDrain } = await written({ folder: logs, apps, drainEvery, everySeconds, forMs })
   const elapsedMs = performance.now() - beganMs
   const after = cpu()
   const stored = await storedOf(ids, effects, sent)
@@ -121,6 +131,17 @@ export const runCrowd = async ({ apps, forMs, port }: Crowd, ends: Ends): Promis
     hostMs: after.hostMs - before.hostMs,
     busMs: after.busMs - before.busMs,
     residentBytes: process.memoryUsage().rss,
+  }
+}
+
+/** Resolves when this process has done what it was told. */
+const rested = async (): Promise<void> => {
+  const deadline = performance.now() + settleMsMax
+  for (let busyMs = restMs; busyMs > restMs / 10 && performance.now() < deadline;) {
+    const before = process.cpuUsage()
+    await pause(restMs)
+    const { user, system } = process.cpuUsage(before)
+    busyMs = (user + system) / 1_000
   }
 }
 
@@ -143,15 +164,20 @@ const bareAppends = async (history: Stream): Promise<number> => {
   return (1_000 * count) / (performance.now() - beganMs)
 }
 
-/** What the writer says it wrote, after so long. */
-const written = async (write: Write, ends: Ends): Promise<Written> => {
+/** The process that writes, which is told later what. */
+const startWriter = async (ends: Ends): Promise<(write: Write) => Promise<Written>> => {
   const child = fork(join(import.meta.dirname, 'crowd-writer.ts'), { execArgv: [] })
-  await ends.up(Promise.resolve(child), async () => void child.kill('SIGKILL'))
-  child.send(write)
-  const failed = once(child, 'exit').then(() => Promise.reject(new Error('the writer ended')))
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', reject)
+    child.once('exit', () => reject(new Error('the writer ended')))
+  })
   failed.catch(() => undefined)
-  const [said] = (await Promise.race([once(child, 'message'), failed])) as [Written]
-  return said
+  await ends.up(Promise.resolve(child), async () => void child.kill('SIGKILL'))
+  return async (write) => {
+    child.send(write)
+    const [said] = (await Promise.race([once(child, 'message'), failed])) as [Written]
+    return said
+  }
 }
 
 /** By the numbers that lines have in the history: none is left out. Waits for those that are under way. */
