@@ -9,6 +9,7 @@ import { hostFreezeThaw } from './scenarios/host-freeze-thaw.ts'
 import { hostKill } from './scenarios/host-kill.ts'
 import { kvRollback } from './scenarios/kv-rollback.ts'
 import { clockJump, diskFull, diskSlow, echoes, lossyChurn, slowLink } from './scenarios/links.ts'
+import { logLoss } from './scenarios/log-loss.ts'
 import { massDeathBrake } from './scenarios/mass-death-brake.ts'
 import { natsAllDown } from './scenarios/nats-all-down-60s.ts'
 import { natsLeaderKill } from './scenarios/nats-leader-kill.ts'
@@ -47,6 +48,7 @@ export const catalogue: readonly Scenario[] = [
   buildProcessKill,
   buildHostFreeze,
   setupHostKill,
+  logLoss,
 ]
 
 /** A scenario that is no timeline over hosts: it brings its own world and its own checks. */

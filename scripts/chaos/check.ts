@@ -21,6 +21,7 @@ export type Verdict = {
   readonly requestsFailed: number
   readonly linesLost: number
   readonly linesCounted: number
+  readonly linesTwice: number
   readonly acksLost: number
 }
 
@@ -43,6 +44,7 @@ export const check = (history: History, bounds: Bounds): Verdict => {
     requestsFailed: requests.failed,
     linesLost: lines.lost,
     linesCounted: lines.counted,
+    linesTwice: lines.twice,
     acksLost: writes.acksLost,
   }
 }

@@ -82,6 +82,8 @@ export type Struck = { readonly at: number; readonly fault: Fault; readonly host
 export type LogEvent =
   | { readonly app: string; readonly at: number; readonly life: string; readonly n: number }
   | { readonly app: string; readonly at: number; readonly lost: number; readonly code: string }
+/** A frame that the receiver of an app's drain took. */
+export type Frame = { readonly app: string; readonly id: string; readonly texts: readonly string[] }
 /** Lines that a life surely said (its numbers run from 0), and the host that it was on. */
 export type Said = {
   readonly app: string
@@ -124,6 +126,8 @@ export type History = {
   readonly lives: readonly Life[]
   readonly log: readonly LogEvent[]
   readonly said: readonly Said[]
+  /** Of apps that have a drain. */
+  readonly frames?: readonly Frame[]
   /** Null when the API did not answer at the end. */
   readonly final: readonly FinalApp[] | null
   /** Of the apps that source was sent in for. */

@@ -44,6 +44,8 @@ export type Load = {
   readonly scaleEveryMs?: number
   /** Lines a second that each ticker says. */
   readonly linesPerSecond?: number
+  /** Logs of apps that tick go on to a receiver that is on none of the hosts. */
+  readonly drained?: boolean
 }
 
 /**
@@ -97,6 +99,8 @@ export type Fault =
   /** Whoever writes or syncs there waits for `stallMs`, again and again with 0.3 s in between. */
   | { readonly do: 'disk-slow'; readonly on: Target; readonly stallMs: number }
   | { readonly do: 'disk-fast'; readonly on: Target }
+  /** Of the receiver of drains: kill -9, SIGSTOP, no packet to it and from it; and all is well with it. */
+  | { readonly do: 'receiver-kill' | 'receiver-freeze' | 'receiver-cut' | 'receiver-mend' }
   /** The host's wall clock jumps; simulation only. */
   | { readonly do: 'clock-jump'; readonly on: Target; readonly byMs: number }
   /** The operator's words. */
@@ -149,6 +153,8 @@ export type Bounds = {
   readonly startsMax?: number
   /** Lines not delivered and not counted: of a dyno whose machine was hit, what was still in its pipe. */
   readonly linesInFlightMax?: number
+  /** Lines that a log or a receiver may have twice, of each dyno whose host was hit; 0 when left out. */
+  readonly linesTwiceMax?: number
 }
 
 export type Scenario = {
@@ -172,4 +178,5 @@ export const repairs: ReadonlySet<Fault['do']> = new Set([
   'disk-free',
   'disk-fast',
   'undrain',
+  'receiver-mend',
 ])

@@ -15,6 +15,7 @@ export type Row = {
   readonly acksLost: number
   readonly requests: number
   readonly linesCounted: number
+  readonly linesTwice: number
   readonly runs: number
   readonly recoverMsMax: number | null
   /** Broken promises, or why it could not run. */
@@ -29,6 +30,7 @@ const none = {
   acksLost: 0,
   requests: 0,
   linesCounted: 0,
+  linesTwice: 0,
 }
 
 export const skipped = (scenario: string, world: WorldName, why: string): Row => ({
@@ -62,6 +64,7 @@ export const rowOf = (scenario: string, world: WorldName, verdicts: readonly Ver
     acksLost: sum((one) => one.acksLost),
     requests: sum((one) => one.requests),
     linesCounted: sum((one) => one.linesCounted),
+    linesTwice: sum((one) => one.linesTwice),
     runs: verdicts.length,
     why,
   }
@@ -78,6 +81,7 @@ const columns: readonly (readonly [string, (row: Row) => string])[] = [
   ['failed', (row) => String(row.requestsFailed)],
   ['lines lost', (row) => String(row.linesLost)],
   ['counted', (row) => String(row.linesCounted)],
+  ['twice', (row) => String(row.linesTwice)],
   ['acks lost', (row) => String(row.acksLost)],
 ]
 

@@ -5,7 +5,7 @@
  * The runner (run.ts) drives load and timeline and writes the history; a world only does and tells. Nothing
  * of it may outlive `close`, however a scenario ended.
  */
-import type { Answered, FinalApp, FinalBuild, Life, LogEvent, Said } from './history.ts'
+import type { Answered, FinalApp, FinalBuild, Frame, Life, LogEvent, Said } from './history.ts'
 import type { BuildStep, Condition, Fault, Scenario, WorldName } from './language.ts'
 
 /** An operation of a client that was not acknowledged. */
@@ -109,6 +109,7 @@ export type World = {
     readonly lives: readonly Life[]
     readonly log: readonly LogEvent[]
     readonly said: readonly Said[]
+    readonly frames?: readonly Frame[]
   }>
   /** Ends and removes everything. Never throws for what is already gone. */
   close(): Promise<void>

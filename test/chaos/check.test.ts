@@ -217,6 +217,24 @@ await t.test('lines are delivered, counted, or were in the pipe of a machine tha
   t.equal(check({ ...good, said: said(7, 'h2') }, bounds).linesLost, 4)
 })
 
+await t.test('what a receiver lacks, or has twice in different frames, is found', async (t) => {
+  const line = (n: number): string => `chaos life=r1 n=${n}`
+  const frame = (id: string, ...texts: readonly string[]) => ({ app: 'a', id, texts })
+  const all = frame('1', line(0), line(1), line(2))
+  t.same(found({ frames: [all, all] }), [], 'the same frame again is known by its id')
+  t.same(found({ frames: [] }), ['lines'])
+  t.same(found({ frames: [frame('1', line(0), line(1))] }), ['lines'])
+  const loss = 'Error L10 (output buffer overflow): 1 messages dropped since 2023-11-14T22:13:20+00:00.'
+  t.same(found({ frames: [frame('1', line(0), loss, line(2))] }), [], 'it was told')
+  const doubled = { frames: [all, frame('2', line(2))] }
+  t.same(found(doubled), ['lines'], 'twice')
+  t.same(found(doubled, { linesTwiceMax: 1 }), ['lines'], 'its host was not hit')
+  const onHit = { ...doubled, said: [{ app: 'a', life: 'r1', host: 'h2', lines: 3 }] }
+  t.same(found(onHit, { linesTwiceMax: 1 }), [])
+  t.match(check({ ...good, ...onHit }, bounds), { linesTwice: 1, linesLost: 0 })
+  t.equal(check({ ...good, frames: [] }, bounds).linesLost, 3)
+})
+
 await t.test(
   'builds end as their senders are told, and none that was told as failed is released',
   async (t) => {

@@ -190,6 +190,10 @@ export const faultsOf = (site: Site): Faults => {
         return
       case 'rollback':
       case 'slow-link':
+      case 'receiver-kill':
+      case 'receiver-freeze':
+      case 'receiver-cut':
+      case 'receiver-mend':
       case 'disk-full':
       case 'disk-free':
       case 'disk-slow':

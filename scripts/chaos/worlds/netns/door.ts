@@ -27,7 +27,12 @@ const logMs = 5_000
 
 const boot: Boot = async (scenario, { log }) => {
   const hasDisks = scenario.timeline.some((step) => 'do' in step && step.do.startsWith('disk-'))
-  const lab = await openLab({ machines: namesOf(scenario.hosts), ...(hasDisks ? { diskBytes } : {}) })
+  const hasReceiver = scenario.load.drained === true
+  const lab = await openLab({
+    machines: namesOf(scenario.hosts),
+    ...(hasDisks ? { diskBytes } : {}),
+    hasReceiver,
+  })
   try {
     return await furnish(lab, scenario, log)
   } catch (error) {
@@ -70,6 +75,9 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
     request: clientsOf({ api: call, get, dynos, reachable }).request,
   }
   for (const app of scenario.apps) await furnishApp(lab, cluster, app, scenario.load.linesPerSecond ?? 1)
+  const { receiver } = lab
+  if (receiver !== undefined)
+    for (const app of tickingApps(scenario)) await addDrain(cluster, app, receiver.urlOf(app))
   const sink = openLogSink(
     tickingApps(scenario),
     {
@@ -109,7 +117,9 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
       const lives = watching.lives()
       await stopTickers(scenario, clients)
       await sink.quiet()
-      return { lives, log: sink.events(), said: watching.said() }
+      await receiver?.quiet()
+      const frames = receiver === undefined ? {} : { frames: receiver.frames() }
+      return { lives, log: sink.events(), said: watching.said(), ...frames }
     },
     close: async () => {
       clearInterval(keeping)
@@ -164,6 +174,13 @@ const furnishApp = async (lab: Lab, cluster: Cluster, app: AppSpec, lines: numbe
   const path = `/apps/${app.name}/formation`
   const { status, body } = await cluster.host(first).api({ method: 'PATCH', path, body: { updates } })
   if (status !== 200) throw new Error(`${app.name} was not scaled: ${body}`)
+}
+
+const addDrain = async (cluster: Cluster, app: string, url: string): Promise<void> => {
+  const [first = ''] = cluster.names
+  const call = { method: 'POST', path: `/apps/${app}/log-drains`, body: { url } }
+  const { status, body } = await cluster.host(first).api(call)
+  if (status !== 201) throw new Error(`the drain of ${app} was refused: ${body}`)
 }
 
 export const door: Door = { boot, whyNot: whyNoLab }

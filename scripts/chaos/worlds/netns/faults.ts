@@ -164,6 +164,11 @@ export const faultsOf = (
           await start([name])
         }
         return undefined
+      case 'receiver-kill':
+      case 'receiver-freeze':
+      case 'receiver-cut':
+      case 'receiver-mend':
+        return lab.receiver?.hurt(fault.do)
       case 'clock-jump':
       case 'replay':
         throw new RangeError(
@@ -187,12 +192,15 @@ export const faultsOf = (
           ? names
           : fault.do === 'mend'
             ? [...hurt.apart, ...hurt.slow]
-            : await targets.named(fault.on, last)
-      last = some
+            : 'on' in fault
+              ? await targets.named(fault.on, last)
+              : []
+      if (fault.do === 'rollback' || fault.do === 'mend' || 'on' in fault) last = some
       await hit(fault, some)
       return some
     },
     heal: async () => {
+      await lab.receiver?.hurt('receiver-mend')
       await thaw([...hurt.frozen])
       await mend()
       await freeDisks([...hurt.full])

@@ -10,11 +10,13 @@ import { mountDisk, type Disk } from './disk.ts'
 import { homeOf, makeFolder, removeControlGroups, removeFolder } from './folder.ts'
 import { bootMachine, type Machine } from './machine.ts'
 import { openNetwork, type Network } from './network.ts'
+import { openReceiver, type Receiver } from './receiver.ts'
 
 export type LabOptions = {
   readonly machines: readonly string[]
   /** Homes on small disks of their own, so that they can be full or slow. */
   readonly diskBytes?: number
+  readonly hasReceiver?: boolean
 }
 
 export type Lab = {
@@ -35,6 +37,8 @@ export type Lab = {
   readonly inside: Machine['inside']
   readonly exchange: Exchange
   readonly listen: Listen
+  /** Of drains, where the clients are, when there is to be one. */
+  readonly receiver: Receiver | undefined
   readonly close: () => Promise<void>
 }
 
@@ -71,7 +75,7 @@ export const openLab = async (options: LabOptions): Promise<Lab> => {
 }
 
 const furnish = async (
-  { machines: names, diskBytes }: LabOptions,
+  { machines: names, diskBytes, hasReceiver }: LabOptions,
   folder: string,
   machines: Map<string, Machine>,
   hub: Machine,
@@ -95,6 +99,7 @@ const furnish = async (
   for (const name of names) await powerOn(name)
   const dialer = await openDialer(hub, join(folder, 'dial.sock'))
   const { exchange, listen } = dialer
+  const receiver = hasReceiver === true ? await openReceiver(hub, join(folder, 'received')) : undefined
   return {
     folder,
     network,
@@ -122,10 +127,12 @@ const furnish = async (
     inside: hub.inside,
     exchange,
     listen,
+    receiver,
     close: async () => {
       // Processes that wait for a disk cannot be ended.
       await Promise.all([...disks.values()].map((disk) => disk.stall(undefined)))
       dialer.close()
+      receiver?.close()
       await close()
     },
   }

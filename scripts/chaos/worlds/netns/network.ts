@@ -26,7 +26,7 @@ export type Network = {
 }
 
 const bridge = 'lab0'
-const clientAddress = '10.90.0.1'
+export const clientAddress = '10.90.0.1'
 const prefixBits = 16
 const frameBytes = 1_500
 

@@ -183,17 +183,22 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
       case 'upgrade':
         for (const host of hosts) await upgrade(host)
         return
+      case 'receiver-kill':
+      case 'receiver-freeze':
+      case 'receiver-cut':
+      case 'receiver-mend':
       case 'disk-full':
       case 'disk-free':
       case 'disk-slow':
       case 'disk-fast':
-        throw new Error(`the simulation has no disks: ${fault.do}`)
+        throw new Error(`the simulation has no disks and no receiver: ${fault.do}`)
     }
   }
 
   return {
     strike: async (fault) => {
-      const hosts = fault.do === 'rollback' ? names : fault.do === 'mend' ? last : hostsOf(fault.on)
+      const hosts =
+        fault.do === 'rollback' ? names : fault.do === 'mend' ? last : 'on' in fault ? hostsOf(fault.on) : []
       last = hosts
       await act(fault, hosts)
       return hosts

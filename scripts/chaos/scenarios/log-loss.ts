@@ -1,0 +1,62 @@
+/** Everything that a log line passes fails in turn, while producers count what they say. */
+import type { AppSpec, Scenario, Step } from '../language.ts'
+import { threeHosts, warmUp } from './common.ts'
+
+const apps: readonly AppSpec[] = [
+  {
+    name: 'alpha',
+    types: { web: { does: 'web', quantity: 1 }, ticker: { does: 'ticker', quantity: 3 } },
+  },
+]
+
+const receiver: readonly Step[] = [
+  { do: 'receiver-kill' },
+  { wait: 5_000 },
+  { do: 'receiver-mend' },
+  { do: 'receiver-freeze' },
+  { wait: 5_000 },
+  { do: 'receiver-mend' },
+  { do: 'receiver-cut' },
+  { wait: 5_000 },
+  { do: 'receiver-mend' },
+]
+
+export const logLoss: Scenario = {
+  name: 'log-loss',
+  what: 'Host processes, bus servers, links and the receiver of a drain fail: each line is there or told.',
+  worlds: ['netns'],
+  hosts: threeHosts,
+  apps,
+  load: { clients: 2, pauseMs: 50, linesPerSecond: 50, drained: true },
+  timeline: [
+    warmUp,
+    { do: 'kill', on: { the: 'placement-leader' } },
+    { wait: 3_000 },
+    { do: 'start', on: { the: 'same' } },
+    ...receiver,
+    { until: 'serving', withinMs: 30_000 },
+    { do: 'bus-kill', on: { the: 'store-leader' } },
+    { wait: 6_000 },
+    { do: 'bus-start', on: { the: 'same' } },
+    { do: 'bus-kill', on: { the: 'all' } },
+    { wait: 10_000 },
+    { do: 'bus-start', on: { the: 'all' } },
+    { wait: 5_000 },
+    { do: 'cut', on: { the: 'bystander' }, way: 'both' },
+    { wait: 5_000 },
+    { do: 'mend' },
+    { do: 'freeze', on: { the: 'bystander' } },
+    { wait: 2_000 },
+    { do: 'thaw', on: { the: 'same' } },
+    { until: 'serving', withinMs: 45_000 },
+  ],
+  // Nothing may be in flight for good: no machine loses power. Cursors of a killed host process are behind.
+  bounds: {
+    servingMs: 45_000,
+    settledMs: 120_000,
+    detectionMs: 8_000,
+    hurtsUntilRepaired: true,
+    linesInFlightMax: 0,
+    linesTwiceMax: 500,
+  },
+}
