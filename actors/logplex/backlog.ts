@@ -25,8 +25,6 @@ export type Backlog = {
 
 /** Heroku's buffer holds 1,024 messages of at most 10 KB; this is in bytes. */
 export const backlogBytesMax = 1024 * 1024
-/** More than a frame: what is read for a try, though there is no room to keep it afterwards. */
-export const readBytesMin = 128 * 1024
 
 export const noBacklog: Backlog = { batches: [], bytes: 0, hasMore: false }
 
@@ -41,17 +39,12 @@ export const heard = (cursor: Cursor, backlog: Backlog, batch: StoredBatch, byte
   return isNext && fits ? added(backlog, batch) : { ...backlog, hasMore: true }
 }
 
-/** What the history had behind the last one, read up to so many bytes. */
-export const readOn = (
-  cursor: Cursor,
-  backlog: Backlog,
-  batches: readonly StoredBatch[],
-  bytesMax: number,
-): Backlog => {
+/** What the history had behind the last one, read up to `backlogBytesMax`. */
+export const readOn = (cursor: Cursor, backlog: Backlog, batches: readonly StoredBatch[]): Backlog => {
   const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length, 0)
   return batches.reduce((all, batch) => (batch.sequence <= lastOf(cursor, all) ? all : added(all, batch)), {
     ...backlog,
-    hasMore: backlog.hasMore || bytes >= bytesMax,
+    hasMore: backlog.hasMore || bytes >= backlogBytesMax,
   })
 }
 
@@ -68,6 +61,14 @@ export const within = (backlog: Backlog, bytesMax: number): Backlog => {
   const end = backlog.batches.findIndex((batch) => (bytes += batch.bytes.length) > bytesMax)
   const batches = backlog.batches.slice(0, end)
   return { batches, bytes: batches.reduce((sum, batch) => sum + batch.bytes.length, 0), hasMore: true }
+}
+
+/** Whether the next so many lines are all here. */
+export const holds = (cursor: Cursor, { batches }: Backlog, count: number): boolean => {
+  const [first] = batches
+  if (first === undefined) return false
+  const { skip, missing } = meets(cursor, first)
+  return missing === 0 && batches.reduce((sum, batch) => sum + batch.count, -skip) >= count
 }
 
 /** How the first of the batches meets the cursor: lines of it that were sent, and lines missing before it. */

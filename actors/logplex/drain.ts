@@ -18,10 +18,10 @@ import type { StoredBatch } from '../protocols/log-batch.ts'
 import {
   backlogBytesMax,
   heard,
+  holds,
   meets,
   noBacklog,
   passed,
-  readBytesMin,
   readOn,
   unbroken,
   within,
@@ -164,11 +164,10 @@ export const drain = actor(Drain, {
     look: (s, _, ctx) => (s.d === null ? s : next({ ...s, backlog: { ...s.backlog, hasMore: true } }, ctx)),
     read(s, { batches }, ctx) {
       if (s.d === null || s.doing !== 'reading') return s
-      const backlog = readOn(s.d.cursor, s.backlog, batches, bytesOfRead(s))
-      const [first] = backlog.batches
+      const backlog = readOn(s.d.cursor, s.backlog, batches)
       // A frame that failed may have lost lines meanwhile: it is none any more.
-      const isThere = first !== undefined && meets(s.d.cursor, first).missing === 0
-      const read = { ...know(s, batches.at(-1)), backlog, again: isThere ? s.again : null }
+      const again = holds(s.d.cursor, backlog, s.again ?? 0) ? s.again : null
+      const read = { ...know(s, batches.at(-1)), backlog, again }
       return next({ ...read, doing: 'nothing' }, ctx)
     },
     readFailed(s, { reason }, ctx) {
@@ -193,8 +192,10 @@ export const drain = actor(Drain, {
       const isNews = certificate !== null && ctx.now - s.saidCertificateAt >= sayEveryMs
       if (isNews) tellApp(s.d, certificateLine(reason, certificate, ctx.now * 1000), ctx)
       const said = isNews ? { ...s, saidCertificateAt: ctx.now } : s
-      const backlog = within(s.backlog, room)
       const again = count > 0 ? count : s.again
+      const kept = within(s.backlog, room)
+      // A frame is sent again as it was: all of it is here, or is read again.
+      const backlog = holds(s.d.cursor, kept, again ?? 0) ? kept : { ...noBacklog, hasMore: true }
       return later({ ...said, backlog, room, again }, reason, retryAfterMs ?? 0, ctx)
     },
     send: (s, _, ctx) => (s.doing === 'gathering' ? send({ ...s, doing: 'nothing' }, ctx) : s),
@@ -225,8 +226,6 @@ const well = (s: State): State => ({
   reason: null,
 })
 
-const bytesOfRead = ({ room }: State): number => Math.max(readBytesMin, room)
-
 /** What is to be done now, if anything is. */
 const next = (before: State, ctx: Self): State => {
   const s = said(before, ctx)
@@ -239,7 +238,7 @@ const next = (before: State, ctx: Self): State => {
   if (first !== undefined) return s.again === null ? gather(guarded(s, ctx), ctx) : send(s, ctx)
   if (!s.backlog.hasMore) return s
   ctx.run(
-    History.read({ appId: s.d.to.appId, after: s.d.cursor.sequence, bytesMax: bytesOfRead(s) }),
+    History.read({ appId: s.d.to.appId, after: s.d.cursor.sequence, bytesMax: backlogBytesMax }),
     ({ batches }) => ({ type: 'read', batches: [...batches] }),
     ({ message }) => ({ type: 'readFailed', reason: message }),
   )

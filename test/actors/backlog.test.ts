@@ -3,6 +3,7 @@ import t from 'tap'
 import {
   backlogBytesMax,
   heard,
+  holds,
   noBacklog,
   passed,
   readOn,
@@ -50,11 +51,11 @@ t.test('a batch is not taken twice, nor behind one that was not heard', (t) => {
 
 t.test('there may be more in the history when as much was read as is read at once', (t) => {
   const all = { ...noBacklog, hasMore: false }
-  t.equal(readOn(start, all, [batchOf(11, 10), batchOf(12, 10)], backlogBytesMax).hasMore, false)
-  t.equal(readOn(start, all, [batchOf(11, large), batchOf(12, large)], backlogBytesMax).hasMore, true)
+  t.equal(readOn(start, all, [batchOf(11, 10), batchOf(12, 10)]).hasMore, false)
+  t.equal(readOn(start, all, [batchOf(11, large), batchOf(12, large)]).hasMore, true)
   const heardMeanwhile = { ...noBacklog, hasMore: true }
-  t.equal(readOn(start, heardMeanwhile, [batchOf(11, 10)], backlogBytesMax).hasMore, true)
-  const known = readOn(start, hear(batchOf(11, 10)), [batchOf(11, 10), batchOf(12, 10)], backlogBytesMax)
+  t.equal(readOn(start, heardMeanwhile, [batchOf(11, 10)]).hasMore, true)
+  const known = readOn(start, hear(batchOf(11, 10)), [batchOf(11, 10), batchOf(12, 10)])
   t.same(sequences(known), [11, 12])
   t.equal(known.bytes, 20)
   t.end()
@@ -71,14 +72,26 @@ t.test('where there is less room, the first of them are kept, and the rest is re
   t.end()
 })
 
+t.test('a frame that is sent again is here with all of its lines, or not at all', (t) => {
+  const backlog = hear(batchOf(11, 1), batchOf(12, 1))
+  t.equal(holds(start, backlog, 10), true)
+  t.equal(holds(start, backlog, 11), false)
+  const begun = { sequence: 10, line: 102, within: 11 }
+  t.equal(holds(begun, backlog, 8), true)
+  t.equal(holds(begun, backlog, 9), false)
+  t.equal(holds(start, noBacklog, 0), false)
+  t.equal(holds({ ...start, line: 99 }, backlog, 1), false, 'lines before them are lost')
+  t.end()
+})
+
 t.test('a frame holds no lines from both sides of a gap', (t) => {
   const gap = batchOf(13, 1, { first: 117 })
-  const backlog = readOn(
-    start,
-    noBacklog,
-    [batchOf(11, 1), batchOf(12, 1), gap, batchOf(14, 1, { first: 122 })],
-    backlogBytesMax,
-  )
+  const backlog = readOn(start, noBacklog, [
+    batchOf(11, 1),
+    batchOf(12, 1),
+    gap,
+    batchOf(14, 1, { first: 122 }),
+  ])
   t.same(
     unbroken(backlog).map(({ sequence }) => sequence),
     [11, 12],
