@@ -2,23 +2,17 @@
  * Ends: what a bench has to take down again, in reverse order, however it ends; also while it is being put
  * up, and when the bench is interrupted.
  */
-import { setTimeout as pause } from 'node:timers/promises'
-
 export type Ends = {
   /** Waits for it to be up; it is ended by `end`, or by `close` if that comes first. */
   readonly up: <T>(opening: Promise<T>, end: (opened: T) => Promise<void>) => Promise<T>
   readonly close: () => Promise<void>
 }
 
-/** An end that hangs, as one of what was broken off in the middle may, keeps the others up no longer. */
-const endMsMax = 15_000
-
 export const openEnds = (): Ends => {
   const all: (() => Promise<void>)[] = []
   let closing: Promise<void> | undefined
   const closeAll = async (): Promise<void> => {
-    for (let end = all.pop(); end !== undefined; end = all.pop())
-      await Promise.race([end(), pause(endMsMax, undefined, { ref: false })])
+    for (let end = all.pop(); end !== undefined; end = all.pop()) await end()
   }
   const close = (): Promise<void> => (closing ??= closeAll())
   const interrupted = (): void => void close().finally(() => process.exit(130))
