@@ -23,8 +23,10 @@ export type OutboxLimits = {
   readonly linesPerApp: number
   /** Apps with lines that wait. Of those beyond it lines are counted: no more counts than there are apps. */
   readonly apps: number
+  /** Of all lines; beyond it an app that has more than its share drops its oldest: twice that at most. */
+  readonly bytes: number
 }
-export const outboxLimits: OutboxLimits = { linesPerApp: 2_000, apps: 100_000 }
+export const outboxLimits: OutboxLimits = { linesPerApp: 2_000, apps: 100_000, bytes: 64 * 1024 * 1024 }
 
 export type OutboxDeps<T> = {
   /** Names this process' life. */
@@ -33,6 +35,7 @@ export type OutboxDeps<T> = {
   readonly deliver: Deliver
   /** A line of each, in order. */
   readonly linesOf: (items: readonly T[], atUs: readonly number[]) => readonly Line[]
+  readonly bytesOf: (item: T) => number
   /** As many lines of an app that wait once it has nothing under way do not wait for the next flush. */
   readonly gathered: number
   readonly limits?: OutboxLimits
@@ -42,27 +45,46 @@ const batchLinesMax = 500
 /** Apps whose lines are on their way at once: each tries again and again while nobody takes them. */
 const sendingMax = 2_000
 const lookMs = 50
+/** What an item takes besides its text. */
+const itemBytes = 64
 
 /** An item is at its time's place: a line costs no object here. */
 type Pending<T> = {
   readonly items: T[]
   readonly atUs: number[]
   readonly numbers: Numbers
+  /** Of the items. */
+  bytes: number
   underWay: number
   dropped: Loss | undefined
 }
 
 export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
-  const { nowUs, deliver, linesOf, gathered, limits = outboxLimits } = deps
+  const { nowUs, deliver, linesOf, bytesOf, gathered, limits = outboxLimits } = deps
   const apps = new Map<string, Pending<T>>()
   const numbering = createNumbering(deps.source, () => nowUs() / 1000)
   /** Lines dropped of apps that there was no room for. */
   const crowdedOut = new Map<string, Loss>()
   let sending = 0
+  /** With what is under way. */
+  let bytesAll = 0
 
+  const sizeOf = (item: T): number => bytesOf(item) + itemBytes
+  const isTooMuch = ({ items, bytes }: Pending<T>): boolean =>
+    items.length > limits.linesPerApp || (bytesAll > limits.bytes && bytes > limits.bytes / apps.size)
+  const dropOldest = (own: Pending<T>): void => {
+    const oldest = own.items.shift()
+    if (oldest === undefined) return
+    own.bytes -= sizeOf(oldest)
+    bytesAll -= sizeOf(oldest)
+    own.dropped = oneMore(own.dropped, own.atUs.shift() ?? 0)
+  }
   const send = (appId: string, own: Pending<T>): void => {
     const { numbers, dropped } = own
-    const taken = linesOf(own.items.splice(0, batchLinesMax), own.atUs.splice(0, batchLinesMax))
+    const items = own.items.splice(0, batchLinesMax)
+    const bytes = items.reduce((sum, item) => sum + sizeOf(item), 0)
+    own.bytes -= bytes
+    const taken = linesOf(items, own.atUs.splice(0, batchLinesMax))
     const lines = dropped === undefined ? taken : [droppedLine(dropped, taken[0]?.atUs ?? nowUs()), ...taken]
     own.dropped = undefined
     own.underWay = taken.length + (dropped?.count ?? 0)
@@ -71,6 +93,7 @@ export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
     numbers.next += lines.length
     void deliver(appId, { source, first, lines }).then(() => {
       sending--
+      bytesAll -= bytes
       own.underWay = 0
       if (own.items.length >= gathered) send(appId, own)
       else if (own.items.length === 0 && own.dropped === undefined) rest(appId, own)
@@ -84,7 +107,7 @@ export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
     const own = apps.get(appId)
     if (own !== undefined || apps.size >= limits.apps) return own
     const numbers = numbering.take(appId)
-    const fresh = { items: [], atUs: [], numbers, underWay: 0, dropped: crowdedOut.get(appId) }
+    const fresh = { items: [], atUs: [], numbers, bytes: 0, underWay: 0, dropped: crowdedOut.get(appId) }
     crowdedOut.delete(appId)
     apps.set(appId, fresh)
     return fresh
@@ -101,9 +124,9 @@ export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
       }
       own.items.push(item)
       own.atUs.push(nowUs())
-      if (own.items.length <= limits.linesPerApp) return
-      own.items.shift()
-      own.dropped = oneMore(own.dropped, own.atUs.shift() ?? 0)
+      own.bytes += sizeOf(item)
+      bytesAll += sizeOf(item)
+      while (isTooMuch(own)) dropOldest(own)
     },
     flush: (appId) => {
       if (appId !== undefined) {

@@ -20,7 +20,15 @@ export const createAccessLog = (
   limits = outboxLimits,
 ): AccessLog => {
   const nowUs = (): number => Math.round(now() * 1000)
-  const outbox = createOutbox<string>({ source, nowUs, deliver, linesOf, gathered, limits })
+  const outbox = createOutbox<string>({
+    source,
+    nowUs,
+    deliver,
+    linesOf,
+    bytesOf: (text) => text.length,
+    gathered,
+    limits,
+  })
   return {
     ...outbox,
     add: (record) => {

@@ -180,7 +180,7 @@ t.test(
         waiting.push(resolve)
         return promise
       },
-      { linesPerApp: 10, apps: 1 },
+      { linesPerApp: 10, apps: 1, bytes: 1_000_000 },
     )
     for (const app of ['first', 'second', 'third', 'second']) log.add(record(app, '/'))
     log.flush()
@@ -201,5 +201,53 @@ t.test(
     log.flush()
     t.equal(brought.at(-1), 'second at=info method=GET path="/later"')
     for (const stored of waiting.splice(0)) stored()
+  },
+)
+
+t.test(
+  'lines of many apps that wait are bounded together: who has most of them drops its oldest',
+  async (t) => {
+    const stored: (() => void)[] = []
+    const brought = new Map<string, number>()
+    const log = createAccessLog(
+      'router-1',
+      () => 1_700_000_000_000,
+      (appId, { lines }) => {
+        const dropped = Number(/Error L12: (\d+)/.exec(text(lines[0]))?.[1] ?? 0)
+        brought.set(appId, (brought.get(appId) ?? 0) + lines.length - (dropped > 0 ? 1 : 0))
+        const { promise, resolve } = Promise.withResolvers<void>()
+        stored.push(resolve)
+        return promise
+      },
+      { linesPerApp: 2_000, apps: 1_000, bytes: 100_000 },
+    )
+    const path = '/'.repeat(800)
+    const [small, large] = [record('a1', '/'), record('a1', path)]
+    const hot = Math.floor(100_000 / (formatAccessLine(large).length + 64))
+    for (let n = 0; n < 1_500; n++) log.add(record('hot', path))
+    t.equal(log.pending(), 1_500, 'of one app: what is dropped is counted')
+    for (let n = 0; n < 10; n++) for (const app of ['b', 'c', 'd']) log.add({ ...small, app })
+    log.add(record('hot', path))
+    log.flush()
+    for (let n = 0; n < 300; n++) log.add(record('hot', path))
+    await until(
+      () => {
+        for (const one of stored.splice(0)) one()
+        log.flush()
+        return log.pending() === 0
+      },
+      { what: 'everything stored' },
+    )
+    t.strictSame([...brought].slice(1), [
+      ['b', 10],
+      ['c', 10],
+      ['d', 10],
+    ])
+    const got = brought.get('hot') ?? 0
+    t.ok(got > hot / 4 && got < 1.5 * hot, `${got} of the loud one, ${hot} of which are the bound`)
+    for (let n = 0; n < hot; n++) log.add(record('hot', path))
+    log.flush()
+    t.equal(brought.get('hot'), got + hot, 'what was stored takes no room any more')
+    for (const one of stored) one()
   },
 )

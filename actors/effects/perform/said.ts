@@ -11,6 +11,7 @@ export const createSaid = (source: string, now: () => number, deliver: Deliver):
     nowUs: () => Math.round(now() * 1000),
     deliver,
     linesOf: (lines) => lines,
+    bytesOf: ({ text }) => text.length,
     gathered: 1,
   })
 
