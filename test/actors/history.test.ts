@@ -10,6 +10,7 @@ import type { Effects } from '../../src/ports/effects.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
 import { encode } from '../../src/runtime/codec.ts'
 import { openBus } from '../kit/bus.ts'
+import { memoryStream } from '../kit/memory-stream.ts'
 import { perform } from '../kit/perform.ts'
 
 t.setTimeout(60_000)
@@ -136,4 +137,41 @@ t.test('a history of before lines had numbers is read, and goes on', async (t) =
   )
   const again = await perform<StoredBatch>(effects, 'history.append', { appId: 'a1', parts: [partOf('4')] })
   t.equal(again.first, unpackBatch(all.at(-1)!.bytes).first + 1)
+})
+
+t.test('of apps that log a line at a time little is remembered, and no line is cut too soon', async (t) => {
+  const stream = memoryStream()
+  const append = (effects: Effects, n: number) =>
+    perform<StoredBatch>(effects, 'history.append', {
+      appId: 'a1',
+      parts: [{ source: 's', first: n, lines: [line(String(n))] }],
+    })
+  let effects = performHistory(stream)
+  for (let n = 0; n < 2_999; n += 1) {
+    await append(effects, n)
+    if (n === 1_000) effects = performHistory(stream)
+  }
+  t.equal((await stream.read('a1')).length, 2_999)
+  await append(effects, 2_999)
+  const kept = (await stream.read('a1')).flatMap(({ bytes }) => unpackBatch(bytes).lines.map(textOf))
+  t.ok(kept.length >= 1_500 && kept.length < 1_550, `${kept.length} lines are kept`)
+  t.equal(kept.at(-1), '2999')
+})
+
+t.test('what is remembered of sources is bounded for all apps together, and is read again', async (t) => {
+  const stream = memoryStream()
+  const effects = performHistory(stream, 4)
+  const append = (appId: string, ...sources: string[]) =>
+    perform<StoredBatch | null>(effects, 'history.append', {
+      appId,
+      parts: sources.map((source) => ({ source, first: 0, lines: [line('x')] })),
+    })
+  await append('a1', 'a', 'b')
+  await append('a2', 'a', 'b')
+  await append('a1', 'c')
+  t.equal(stream.reads(), 2, 'an app is read once')
+  t.equal(await append('a2', 'a'), null)
+  t.equal(stream.reads(), 3, 'it was the one that had not logged for longest')
+  await append('a1', 'd')
+  t.equal(stream.reads(), 4, 'now it was the other')
 })

@@ -9,8 +9,8 @@
  * (account.ts).
  *
  * Batches differ in size, so the bound on lines is kept here: what stands before the last `historyLinesMax`
- * lines is trimmed, seldom, once it is as much again. How many lines a batch has is remembered for the apps
- * that log now.
+ * lines is trimmed, seldom, once it is as much again. Where to cut is remembered for the apps that log now,
+ * to some lines: one that says a line at a time has as many batches as lines.
  */
 import type { Effects } from '../../../src/ports/effects.ts'
 import { StoreConflict } from '../../../src/ports/store.ts'
@@ -24,63 +24,97 @@ import { asEffectFailure } from './names.ts'
 /** Heroku keeps 1,500 lines an app for a week (devcenter "Logging"). */
 export const historyLinesMax = 1_500
 
-/** A batch in the stream, but for its lines. */
-type Kept = Numbered & { readonly sequence: number }
 type Numbered = { readonly first: number; readonly count: number }
-/** The batches of an app, oldest first, and up to where its sources are stored. */
-type Known = { readonly batches: Kept[]; readonly marks: Map<string, Mark> }
+/** Batches that follow each other, but for their lines; `sequence` is that of the first. */
+type Stretch = Numbered & { readonly sequence: number }
+/** What is known of an app's history, oldest first, and up to where its sources are stored. */
+type Known = {
+  readonly stretches: Stretch[]
+  readonly marks: Map<string, Mark>
+  /** The last batch. */
+  last: Stretch | undefined
+}
 
 const appsRemembered = 10_000
+/** Of all apps. */
+const marksRememberedMax = 500_000
+const stretchLines = 50
 const trimAtLines = 2 * historyLinesMax
 const triesMax = 5
 
-export const performHistory = (stream: Stream): Effects => {
-  const known = new Map<string, Known>()
+const fresh = (): Known => ({ stretches: [], marks: new Map(), last: undefined })
 
+const extend = (own: Known, batch: Stretch): void => {
+  const { stretches } = own
+  const open = stretches.at(-1)
+  if (open !== undefined && open.count < stretchLines && endOf(open) === batch.first)
+    stretches[stretches.length - 1] = { ...open, count: open.count + batch.count }
+  else stretches.push(batch)
+  own.last = batch
+}
+
+export const performHistory = (stream: Stream, marksRemembered = marksRememberedMax): Effects => {
+  /** The app that logged last at the end. */
+  const known = new Map<string, Known>()
+  let marksAll = 0
+
+  const forget = (appId: string): void => {
+    marksAll -= known.get(appId)?.marks.size ?? 0
+    known.delete(appId)
+  }
+  const keep = (appId: string, own: Known): void => {
+    forget(appId)
+    known.set(appId, own)
+    marksAll += own.marks.size
+    for (const oldest of known.keys()) {
+      if (known.size <= appsRemembered && marksAll <= marksRemembered) return
+      forget(oldest)
+    }
+  }
   const remember = async (appId: string): Promise<Known> => {
     const found = known.get(appId)
     if (found !== undefined) return found
-    const marks = new Map<string, Mark>()
-    const batches = (await stream.read(appId)).map(({ sequence, bytes }) => {
-      const { first, count, untilUs, marks: its } = headOf(bytes)
-      marked(marks, its, untilUs)
-      return { sequence, first, count }
-    })
-    const [oldest] = known.keys()
-    if (known.size >= appsRemembered && oldest !== undefined) known.delete(oldest)
-    known.set(appId, { batches, marks })
-    return { batches, marks }
+    const own = fresh()
+    for (const { sequence, bytes } of await stream.read(appId)) {
+      const { first, count, untilUs, marks } = headOf(bytes)
+      marked(own.marks, marks, untilUs)
+      extend(own, { sequence, first, count })
+    }
+    keep(appId, own)
+    return own
   }
 
-  const trim = async (appId: string, batches: Kept[]): Promise<void> => {
-    const [oldest, newest] = [batches[0], batches.at(-1)]
-    if (oldest === undefined || newest === undefined || !isLong(oldest, newest)) return
-    const end = endOf(newest)
-    const from = batches.findIndex((batch) => end - endOf(batch) < historyLinesMax)
-    const first = batches[from]
+  const trim = async (appId: string, { stretches, last }: Known): Promise<void> => {
+    const [oldest] = stretches
+    if (oldest === undefined || last === undefined || !isLong(oldest, last)) return
+    const end = endOf(last)
+    const from = stretches.findIndex((stretch) => end - endOf(stretch) < historyLinesMax)
+    const first = stretches[from]
     if (first === undefined) return
     // What is not trimmed now is trimmed with the next batch.
     await stream.trim(appId, first.sequence).then(
-      () => batches.splice(0, from),
+      () => stretches.splice(0, from),
       () => undefined,
     )
   }
 
   const append = async (appId: string, parts: readonly Part[]): Promise<StoredBatch | null> => {
     const own = await remember(appId)
-    const last = own.batches.at(-1)
-    const isWhole = (own.batches[0]?.first ?? 0) === 0
+    const { stretches, last } = own
+    const isWhole = (stretches[0]?.first ?? 0) === 0
     const { lines, marks } = unstored(own.marks, isWhole, parts)
     if (lines.length === 0) return null
     const made = { first: endOf(last), count: lines.length }
     // What is cut now takes the marks in it along: this one has them all.
-    const all = isLong(own.batches[0] ?? made, made) ? merged(own.marks, marks) : marks
+    const all = isLong(stretches[0] ?? made, made) ? merged(own.marks, marks) : marks
     const bytes = packBatch({ first: made.first, lines, marks: all })
     const after = last?.sequence ?? 0
     const sequence = await stream.append(appId, bytes, after)
-    own.batches.push({ sequence, ...made })
+    forget(appId)
+    extend(own, { sequence, ...made })
     marked(own.marks, marks, lines.at(-1)?.atUs ?? 0)
-    await trim(appId, own.batches)
+    keep(appId, own)
+    await trim(appId, own)
     return { sequence, after, ...made, bytes }
   }
 
@@ -91,7 +125,7 @@ export const performHistory = (stream: Stream): Effects => {
           return await append(appId, parts)
         } catch (error) {
           // It may have been stored: whoever tries again looks.
-          known.delete(appId)
+          forget(appId)
           // Somebody else's batch came between: this one is numbered anew.
           if (!(error instanceof StoreConflict) || tries === triesMax) throw asEffectFailure(error)
         }
@@ -129,7 +163,7 @@ export const performHistory = (stream: Stream): Effects => {
       }
     },
     'history.drop': async ({ appId }: { appId: string }) => {
-      known.delete(appId)
+      forget(appId)
       try {
         await stream.remove(appId)
       } catch (error) {
