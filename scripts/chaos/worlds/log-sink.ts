@@ -3,7 +3,8 @@
  * that answers, and through another one when no line has come for a while.
  *
  * Two tails may overlap for a moment, so a line counts once. The history alone would not do: it holds 1,500
- * lines, and after an outage more than that may come within a second.
+ * lines, and after an outage more than that may come within a second. So the next one goes on behind the last
+ * event, as an EventSource does, and is told what the history has lost since (L11).
  */
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
@@ -20,7 +21,11 @@ export type LogReach = {
     body: unknown,
   ) => Promise<{ readonly status: number; readonly body: string }>
   /** What does not end by itself, as it comes. */
-  readonly listen: (host: string, path: string) => Promise<Readable>
+  readonly listen: (
+    host: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+  ) => Promise<Readable>
 }
 
 export type LogSink = {
@@ -77,6 +82,7 @@ const keepTail = (
   let current: Readable | undefined
   let heardMs = performance.now()
   let turn = 0
+  let lastId: string | undefined
 
   const open = async (): Promise<Readable | undefined> => {
     const hosts = reach.hosts()
@@ -86,7 +92,10 @@ const keepTail = (
       const made = await reach.post(host, `/apps/${app}/log-sessions`, { lines: historyLines, tail: true })
       if (made.status !== 201) return undefined
       const { logplex_url: url } = JSON.parse(made.body) as { readonly logplex_url: string }
-      return await reach.listen(host, new URL(url).pathname)
+      return await reach.listen(host, new URL(url).pathname, {
+        accept: 'text/event-stream',
+        ...(lastId !== undefined && { 'last-event-id': lastId }),
+      })
     } catch {
       // It is away: the next one is asked.
       return undefined
@@ -95,8 +104,12 @@ const keepTail = (
   const read = (answer: Readable): void => {
     const lines = createInterface({ input: answer, crlfDelay: Infinity })
     lines.on('line', (line) => {
+      const [, field, value = ''] = /^(id|data): (.*)$/.exec(line) ?? []
+      // A comment says no more than that it is there.
+      if (field === undefined) return
       heardMs = performance.now()
-      onLine(line)
+      if (field === 'id') lastId = value
+      else onLine(value)
     })
     const end = (): void => {
       if (current === answer) current = undefined

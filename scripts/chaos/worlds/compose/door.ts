@@ -64,7 +64,7 @@ const furnish = async (
     {
       hosts: faults.answering,
       post: (host, path, body) => site.api(host, 'POST', path, body),
-      listen: (host, path) => site.listen(host, path),
+      listen: (host, path, headers) => site.listen(host, path, headers),
     },
     now,
   )

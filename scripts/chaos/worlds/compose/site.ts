@@ -79,7 +79,7 @@ export const openSite = (names: readonly string[]) => {
     /** Resolves when the world is this process's alone, and empty; it ends with the keeper. */
     keep: (): Promise<Keeper> => keep(name, file, password),
     /** A GET of its API, of what does not end by itself; no token is sent. Ends when there is no answer. */
-    listen(host: string, path: string): Promise<Readable> {
+    listen(host: string, path: string, headers: Readonly<Record<string, string>>): Promise<Readable> {
       const words = [
         'curl',
         '--silent',
@@ -87,6 +87,7 @@ export const openSite = (names: readonly string[]) => {
         '--no-buffer',
         '--noproxy',
         '*',
+        ...Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
         `http://localhost:5000${path}`,
       ]
       return Promise.resolve(output(inNetworkOf(pidOf(host), words)))

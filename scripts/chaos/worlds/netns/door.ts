@@ -83,7 +83,7 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
     {
       hosts: apis,
       post: (name, path, body) => host(name).api({ method: 'POST', path, body, timeoutMs: logMs }),
-      listen: (name, path) => host(name).listen(path),
+      listen: (name, path, headers) => host(name).listen(path, headers),
     },
     now,
   )

@@ -40,7 +40,7 @@ export type Host = {
   readonly processes: () => readonly Inmate[]
   readonly api: (call: ApiCall) => Promise<Answer>
   /** A GET of its API, of what does not end by itself; no token is sent. */
-  readonly listen: (path: string) => Promise<IncomingMessage>
+  readonly listen: (path: string, headers: Readonly<Record<string, string>>) => Promise<IncomingMessage>
   /** What it has logged since its machine was made. */
   readonly output: () => string
 }
@@ -143,8 +143,12 @@ export const hostOn = (
       const text = body === undefined ? {} : { body: JSON.stringify(body) }
       return lab.exchange(api, { method, path, headers, timeoutMs, ...text })
     },
-    listen: (path) =>
-      lab.listen(api, { path, headers: { host: `localhost:${apiPort}` }, timeoutMs: apiMsMax }),
+    listen: (path, headers) =>
+      lab.listen(api, {
+        path,
+        headers: { host: `localhost:${apiPort}`, ...headers },
+        timeoutMs: apiMsMax,
+      }),
     output: () => tail(logFile, 0),
   }
 }
