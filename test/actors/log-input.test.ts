@@ -3,10 +3,14 @@
  * for tokens. The named cases are those of Logplex's suites (logplex_logs_rest, logplex_message, tcp_proxy,
  * logplex_api_v3).
  */
+import { PassThrough } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import { createLanes } from '../../actors/logplex/input/lanes.ts'
+import { readSyslog } from '../../actors/logplex/input/syslog.ts'
 import { createTokens, type Destination } from '../../actors/logplex/input/tokens.ts'
+import { systemClock } from '../../src/system/clock.ts'
 import { apiToken } from '../kit/api.ts'
 import { frame, openInput } from '../kit/log-input.ts'
 import { until } from '../kit/until.ts'
@@ -229,6 +233,39 @@ t.test('rejects_newline_delimited_data, channel_not_found, …_no_token: counted
   t.same(texts(), ['cron[worker.1]: good'])
   t.equal(logs.length, 1, 'at a bounded rate')
   socket.destroy()
+})
+
+t.test('who shows no good token in time is let go; who has shown one may be silent', async (t) => {
+  const token = 't.00000000-0000-4000-8000-000000000001'
+  const timers: (() => void)[] = []
+  const clock = {
+    ...systemClock,
+    after: (ms: number, work: () => void) => {
+      if (ms !== 30_000) return systemClock.after(ms, work)
+      timers.push(work)
+      return { cancel: () => void timers.splice(timers.indexOf(work), 1) }
+    },
+  }
+  const find = async (one: string) => (one === token ? { appId: 'app-1', name: 'cron' } : undefined)
+  const deliver = async () => undefined
+  const lanes = createLanes({ deliver, source: 'here', clock })
+  const read = (): PassThrough => {
+    const socket = new PassThrough()
+    const deps = { tokens: { find }, lanes, clock, isClosing: () => false, astray: () => undefined }
+    void readSyslog(socket, deps)
+    t.teardown(() => socket.destroy())
+    return socket
+  }
+  const stranger = read()
+  stranger.write(frame('x', 't.00000000-0000-4000-8000-000000000002'))
+  stranger.write('junk\n')
+  const known = read()
+  known.write(frame('x', token))
+  await until(() => timers.length === 1, { what: 'the one to be known' })
+  timers[0]?.()
+  t.ok(stranger.destroyed)
+  await until(() => timers.length === 0, { what: 'nothing to be left of it' })
+  t.notOk(known.destroyed)
 })
 
 t.test('a connection is read no further while its lines find no room, and loses none', async (t) => {

@@ -23,6 +23,8 @@ export type SyslogDeps = {
   readonly astray: (what: Astray) => void
 }
 
+/** Who has shown no token that is good keeps no connection from those who have. */
+const strangerMsMax = 30_000
 /** A channel moves, or its host is given up, in less. */
 const stuckMsMax = 10_000
 const lookAgainMs = 500
@@ -31,10 +33,12 @@ const lookAgainMs = 500
 export const readSyslog = async (socket: Duplex, deps: SyslogDeps): Promise<void> => {
   const parser = new FrameParser()
   let malformed = 0
+  const stranger = deps.clock.after(strangerMsMax, () => void socket.destroy())
   try {
     for await (const piece of socket) {
       const frames = parser.feed(piece as Buffer)
       const { loads, ...astray } = await sort(frames, deps)
+      if (loads.length > 0) stranger.cancel()
       for (const load of loads) await bring(load, deps)
       const bad = astray.malformed + parser.malformed - malformed
       malformed = parser.malformed
@@ -44,6 +48,7 @@ export const readSyslog = async (socket: Duplex, deps: SyslogDeps): Promise<void
   } catch {
     // The connection broke: what came before that was taken.
   } finally {
+    stranger.cancel()
     if (!parser.between && parser.malformed === malformed) deps.astray({ malformed: 1, unknownToken: 0 })
     socket.destroy()
   }
