@@ -35,4 +35,7 @@ t.test('a tail that ends is followed by one that is told what was missed between
     { app: 'a', at: 1, lost: 3, code: 'L11' },
     { app: 'a', at: 1, life: 'l', n: 4 },
   ])
+  tails[1]?.answer.end('id: 4-5-1\ndata: 2026-11-27T21:1')
+  await until(() => tails.length === 3, { what: 'one more' })
+  t.match(tails[2]?.headers, { 'last-event-id': '3-4-1' }, 'what was cut off comes again')
 })

@@ -2,9 +2,9 @@
  * What a user reads of the apps' logs, who has `heroku logs --tail` open: history, then live, through any API
  * that answers, and through another one when no line has come for a while.
  *
- * Two tails may overlap for a moment, so a line counts once. The history alone would not do: it holds 1,500
- * lines, and after an outage more than that may come within a second. So the next one goes on behind the last
- * event, as an EventSource does, and is told what the history has lost since (L11).
+ * Each goes on behind the last whole event of the one before, as an EventSource does, and is told what the
+ * history has lost since (L11). So nothing is missing here that was not told, however many lines come in a
+ * second.
  */
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
@@ -103,12 +103,16 @@ const keepTail = (
   }
   const read = (answer: Readable): void => {
     const lines = createInterface({ input: answer, crlfDelay: Infinity })
+    let id: string | undefined
     lines.on('line', (line) => {
+      // What is still in one that is given up comes again.
+      if (current !== answer) return
+      if (line === '') lastId = id ?? lastId
       const [, field, value = ''] = /^(id|data): (.*)$/.exec(line) ?? []
       // A comment says no more than that it is there.
       if (field === undefined) return
       heardMs = performance.now()
-      if (field === 'id') lastId = value
+      if (field === 'id') id = value
       else onLine(value)
     })
     const end = (): void => {
@@ -122,14 +126,14 @@ const keepTail = (
   const loop = async (): Promise<void> => {
     while (!life.signal.aborted) {
       if (current === undefined || performance.now() - heardMs > silentMsMax) {
+        current?.destroy()
+        current = undefined
         const next = await open()
         if (life.signal.aborted) next?.destroy()
         else if (next !== undefined) {
-          const old = current
           current = next
           heardMs = performance.now()
           read(next)
-          old?.destroy()
         }
       }
       await pause(lookMs)

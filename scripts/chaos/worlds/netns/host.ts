@@ -40,7 +40,7 @@ export type Host = {
   readonly processes: () => readonly Inmate[]
   readonly api: (call: ApiCall) => Promise<Answer>
   /** A GET of its API, of what does not end by itself; no token is sent. */
-  readonly listen: (path: string, headers: Readonly<Record<string, string>>) => Promise<IncomingMessage>
+  readonly listen: (path: string, headers?: Readonly<Record<string, string>>) => Promise<IncomingMessage>
   /** What it has logged since its machine was made. */
   readonly output: () => string
 }
