@@ -172,10 +172,14 @@ const followFiles = async (
   }
   /** Whether the consumer is so late that what is behind `open` will soon be rotated away. */
   const isLate = async (open: Open): Promise<boolean> => {
-    for (let lookMs = 0; hand.isFull() && !state.closed; await bell.wait()) {
-      if (performance.now() - lookMs < pressLookMs) continue
-      lookMs = performance.now()
-      if (!state.exited && isPressed(dir, open.file)) return true
+    for (let lookedMs = -pressLookMs; hand.isFull() && !state.closed;) {
+      const restMs = lookedMs + pressLookMs - performance.now()
+      if (restMs <= 0) {
+        lookedMs = performance.now()
+        if (!state.exited && isPressed(dir, open.file)) return true
+      }
+      // The writer may ring no more: what it rang for is looked at once the rest is over.
+      await bell.wait(restMs > 0 ? restMs : undefined)
     }
     return false
   }
