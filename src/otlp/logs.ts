@@ -79,7 +79,8 @@ export const encodeLogs = (
 }
 
 const putRecord = (writer: Writer, { atUs, severity, body, attributes }: LogRecord): void => {
-  const atNs = BigInt(atUs) * 1000n
+  // One that cannot be said is none there (0): a record that cannot be written would hold up all behind it.
+  const atNs = BigInt(Math.max(0, atUs)) * 1000n
   const { number, text } = found(severity)
   // When the platform saw it: a dyno's line has that time, of others it is not known.
   writer.fixed64(logRecord.observedTime, atNs)

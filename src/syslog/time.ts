@@ -35,7 +35,7 @@ let cachedDayMs = 0
 
 /**
  * Microseconds since 1970 of an RFC 3339 time in bytes[from, end), finer fractions cut off; undefined when it
- * is none.
+ * is none, and before 1970 and after 2255, which cannot be said in whole microseconds everywhere.
  */
 export const parseTime = (bytes: Uint8Array, from: number, end: number): number | undefined => {
   if (end - from <= secondsEnd) return undefined
@@ -59,7 +59,7 @@ export const parseTime = (bytes: Uint8Array, from: number, end: number): number 
   }
   const offsetMs = offsetMsOf(bytes, at, end)
   const atUs = (dayMs + ((hour * 60 + minute) * 60 + second) * 1000 - offsetMs) * 1000 + fractionUs
-  return Number.isNaN(atUs) ? undefined : atUs
+  return atUs >= 0 && atUs <= Number.MAX_SAFE_INTEGER ? atUs : undefined
 }
 
 const isDigit = (byte: number): boolean => byte >= zero && byte <= 0x39

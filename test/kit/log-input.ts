@@ -8,15 +8,18 @@ import type { ApiRequests } from '../../actors/api/face/face.ts'
 import { openLogInput } from '../../actors/main/log-input.ts'
 import { requestsElsewhere, serveRequests } from '../../actors/main/requests-elsewhere.ts'
 import { packBatch } from '../../actors/logplex/packed.ts'
-import type { Line, Part } from '../../actors/protocols/channel.ts'
+import { lineShape, type Line, type Part } from '../../actors/protocols/channel.ts'
 import { PeerFailed } from '../../src/peers/contract.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import type { Stream } from '../../src/ports/stream.ts'
+import { checker } from '../../src/runtime/schema.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { apiToken, openApi, type Json } from './api.ts'
 
 export type Arrived = Part & { readonly appId: string }
+
+const takes = checker(lineShape)
 
 /** @param isElsewhere the API is another host's */
 export const openInput = async (t: Test, isElsewhere = false) => {
@@ -45,7 +48,10 @@ export const openInput = async (t: Test, isElsewhere = false) => {
   const ask = async (to: { to: string; key: string }, message: Json, options: unknown): Promise<unknown> => {
     if (to.to !== 'channel') return opened.world.node.ask(to, message as never, options as never)
     await gate.open
-    arrived.push({ appId: to.key, ...(message as Omit<Arrived, 'appId'>) })
+    const part = message as Part
+    // A channel would turn such a line away each time it is brought.
+    for (const fault of part.lines.map(takes)) if (fault !== undefined) t.fail(JSON.stringify(fault))
+    arrived.push({ appId: to.key, ...part })
     return {}
   }
   const requests: ApiRequests = {

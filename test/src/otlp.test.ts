@@ -34,6 +34,21 @@ t.test('a record says when, how bad, what and by whom', async (t) => {
   ])
 })
 
+t.test('a time that cannot be said is none, and no fault', async (t) => {
+  const times = [-1, 0, Number.MAX_SAFE_INTEGER]
+  t.same(
+    encoded(...times.map((atUs) => record('', { atUs }))).map(({ timeNs, observedNs }) => [
+      timeNs,
+      observedNs,
+    ]),
+    [
+      ['0', '0'],
+      ['0', '0'],
+      ['9007199254740991000', '9007199254740991000'],
+    ],
+  )
+})
+
 t.test("syslog's severities are OpenTelemetry's", async (t) => {
   const all = encoded(...[0, 1, 2, 3, 4, 5, 6, 7].map((severity) => record('', { severity })))
   t.same(

@@ -295,6 +295,8 @@ t.test('times are read to the microsecond, in any zone, and what is no time is u
   t.equal(time('2024-02-29T23:59:59.123456789-00:00'), second + 123_456, 'cut, not rounded')
   t.equal(time('2024-03-01T01:29:59+01:30'), second)
   t.equal(time('2024-02-29T15:59:59-08:00'), second)
+  t.equal(time('1970-01-01T00:00:00Z'), 0)
+  t.equal(time('2255-06-05T23:47:34.740991Z'), Number.MAX_SAFE_INTEGER)
   for (const text of [
     '-',
     '2023-02-29T23:59:59Z',
@@ -306,6 +308,12 @@ t.test('times are read to the microsecond, in any zone, and what is no time is u
     '2024-02-29T23:59:59+0100',
     '2024-02-29T23:59:59Zx',
     '2o24-02-29T23:59:59Z',
+    // No place beyond the parser takes these.
+    '1969-12-31T23:59:59.999999Z',
+    '1970-01-01T00:00:00+00:01',
+    '2255-06-05T23:47:34.740992Z',
+    '9999-12-31T23:59:59-23:59',
+    '0001-01-01T00:00:00Z',
   ]) {
     t.equal(time(text), undefined, text)
   }
