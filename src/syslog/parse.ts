@@ -21,17 +21,26 @@ const open = 0x5b
 const backslash = 0x5c
 const close = 0x5d
 
+/** Nobody's length has more digits; of what is said to be that long nothing is held. */
+const lengthDigitsMax = 9
+/** What is no frame has no length: it goes up to the next LF. */
+const toNextLf = Number.POSITIVE_INFINITY
+
 /**
- * Fed a stream piece by piece. What does not begin with a length of 1 to `frameBytesMax` and a blank is
- * malformed up to the next LF, counted once and never held.
+ * Fed a stream piece by piece. What begins with no length and a blank is malformed up to the next LF, and a
+ * frame longer than `frameBytesMax` as a whole: many senders end none with LF, and what is inside one is no
+ * frame. Each is counted once and never held.
  */
 export class FrameParser {
-  /** Malformed messages so far, also those whose LF has not come. */
+  /** Malformed messages so far, also those whose end has not come. */
   malformed = 0
+  /** That have come since, of what is malformed up to the next LF. */
+  strayBytes = 0
   readonly #frameBytesMax: number
   #lengthDigits = 0
   #length = 0
-  #skipping = false
+  /** What is still to come of what is malformed. */
+  #skip = 0
   /** A frame that has come in part, as large as it will be. */
   #held: Buffer | null = null
   #heldBytes = 0
@@ -40,9 +49,9 @@ export class FrameParser {
     this.#frameBytesMax = frameBytesMax
   }
 
-  /** False in the middle of a frame, of its length, or of what is malformed. */
-  get between(): boolean {
-    return this.#held === null && this.#lengthDigits === 0 && !this.#skipping
+  /** In the middle of a frame, or of its length: one that is not counted would be lost here. */
+  get isCut(): boolean {
+    return this.#held !== null || this.#lengthDigits > 0
   }
 
   /** The frames that this piece completes, without their lengths. They may share its memory. */
@@ -50,12 +59,8 @@ export class FrameParser {
     const frames: Buffer[] = []
     let at = 0
     while (at < piece.length) {
-      if (this.#skipping) {
-        const end = piece.indexOf(lf, at)
-        if (end < 0) break
-        this.#skipping = false
-        at = end + 1
-      } else if (this.#held !== null) {
+      if (this.#skip > 0) at = this.#skipped(piece, at)
+      else if (this.#held !== null) {
         const count = Math.min(this.#held.length - this.#heldBytes, piece.length - at)
         piece.copy(this.#held, this.#heldBytes, at, at + count)
         this.#heldBytes += count
@@ -68,7 +73,8 @@ export class FrameParser {
       } else if (piece[at] === space && this.#lengthDigits > 0) {
         at += 1
         const length = this.#endLength()
-        if (at + length <= piece.length) {
+        if (length > this.#frameBytesMax) this.#stray(length)
+        else if (at + length <= piece.length) {
           frames.push(piece.subarray(at, at + length))
           at += length
         } else {
@@ -77,18 +83,38 @@ export class FrameParser {
         }
       } else {
         this.#endLength()
-        this.malformed += 1
-        this.#skipping = true
+        this.#stray(toNextLf)
       }
     }
     return frames
   }
 
+  #stray(bytes: number): void {
+    this.malformed += 1
+    this.#skip = bytes
+  }
+
+  /** @returns where to go on in the piece */
+  #skipped(piece: Buffer, from: number): number {
+    if (this.#skip !== toNextLf) {
+      const count = Math.min(this.#skip, piece.length - from)
+      this.#skip -= count
+      return from + count
+    }
+    const end = piece.indexOf(lf, from)
+    if (end < 0) {
+      this.strayBytes += piece.length - from
+      return piece.length
+    }
+    this.strayBytes = 0
+    this.#skip = 0
+    return end + 1
+  }
+
   #tookDigit(byte: number): boolean {
     if (byte > nine || byte < (this.#lengthDigits === 0 ? zero + 1 : zero)) return false
-    const length = 10 * this.#length + byte - zero
-    if (length > this.#frameBytesMax) return false
-    this.#length = length
+    if (this.#lengthDigits === lengthDigitsMax) return false
+    this.#length = 10 * this.#length + byte - zero
     this.#lengthDigits += 1
     return true
   }

@@ -30,3 +30,30 @@ t.test('whatever a message says of itself, its line is one that a channel takes'
   for (const { atUs } of lines) t.ok(atUs > soonUs - 120_000_000 && atUs < soonUs, 'as it came')
   socket.destroy()
 })
+
+t.test('a frame that is too long takes no other with it, though no LF ends it', async (t) => {
+  const { channel, dial, texts, logs } = await openInput(t)
+  const { token } = await channel('shop', 'cron')
+  const message = (text: string): string => counted(`<13>1 - h ${token} p - - ${text}`)
+  const inside = `\n${message('smuggled')}`
+  const socket = dial()
+  socket.write(message('x'.repeat(1_000_000)) + message(inside.repeat(5_000)) + message('last'))
+  await until(() => texts().length > 0, { what: 'the line behind them' })
+  t.same(texts(), ['cron[p]: last'])
+  t.match(logs, [{ at: 'log-input-astray', malformed: 1 }])
+  socket.destroy()
+})
+
+t.test('a sender that has lost count and ends nothing with LF is let go, to begin anew', async (t) => {
+  const { channel, dial, texts } = await openInput(t)
+  const { token } = await channel('shop', 'cron')
+  const message = (text: string): string => `<13>1 - h ${token} p - - ${text}`
+  const socket = dial()
+  let isClosed = false
+  socket.on('close', () => (isClosed = true)).on('error', () => {})
+  socket.write(counted(message('one')))
+  const wrong = `9 ${message('x'.repeat(1_000))}`.repeat(1_000)
+  socket.write(wrong)
+  await until(() => isClosed, { what: 'the connection to end' })
+  t.same(texts(), ['cron[p]: one'])
+})

@@ -134,7 +134,7 @@ t.test('what is written is read again the same, however the stream is cut', asyn
           at = Math.min(stream.length, at + cut)
         }
         const found = frames.map((frame) => parseMessage(frame))
-        t.match([parser.malformed, parser.between], [0, true])
+        t.match([parser.malformed, parser.isCut], [0, false])
         t.same(
           found.map((one) => one && { ...one, text: latin1(one.text) }),
           all.map((one) => ({ host: token, ...one, text: latin1(withoutLf(one.text)) })),
@@ -157,7 +157,7 @@ t.test('the outcome of any stream does not depend on its cuts', async (t) => {
       for (let at = 0; at < stream.length; at += size + 1) {
         got.push(...cut.feed(stream.subarray(at, at + size + 1)).map(latin1))
       }
-      t.same([got, cut.malformed, cut.between], [wanted, whole.malformed, whole.between])
+      t.same([got, cut.malformed, cut.isCut], [wanted, whole.malformed, whole.isCut])
     }),
   )
 })
@@ -177,15 +177,39 @@ t.test('rejects_newline_delimited_data: each line is one malformed message, and 
 t.test('a length is 1 to the most, begins with 1 to 9 and ends with a blank', async (t) => {
   const outcome = (stream: string): readonly [readonly string[], number, boolean] => {
     const parser = new FrameParser(5)
-    return [parser.feed(Buffer.from(stream)).map(latin1), parser.malformed, parser.between]
+    return [parser.feed(Buffer.from(stream)).map(latin1), parser.malformed, parser.isCut]
   }
-  t.same(outcome('5 abcde5 fghij'), [['abcde', 'fghij'], 0, true])
-  t.same(outcome('6 abcdef\n1 x'), [['x'], 1, true])
-  t.same(outcome('03 abc\n1 x'), [['x'], 1, true])
-  t.same(outcome('3abc\n1 x'), [['x'], 1, true])
+  t.same(outcome('5 abcde5 fghij'), [['abcde', 'fghij'], 0, false])
+  t.same(outcome('03 abc\n1 x'), [['x'], 1, false])
+  t.same(outcome('0 abc\n1 x'), [['x'], 1, false])
+  t.same(outcome('-3 abc\n1 x'), [['x'], 1, false])
+  t.same(outcome('3abc\n1 x'), [['x'], 1, false])
   t.same(outcome('99999999999999999999'), [[], 1, false], 'a length without end is not gathered')
-  t.same(outcome('5 abc'), [[], 0, false], 'a frame that has not wholly come is none')
+  t.same(outcome('5 abc'), [[], 0, true], 'a frame that has not wholly come is none')
+  t.same(outcome('5'), [[], 0, true])
   t.same(outcome('garbage'), [[], 1, false])
+})
+
+t.test('a frame that is too long is malformed as a whole, and what is in it is no frame', async (t) => {
+  const parser = new FrameParser(5)
+  t.same(parser.feed(Buffer.from('6 abcdef1 x6 1 y\n1 1 z')).map(latin1), ['x', 'z'])
+  t.equal(parser.malformed, 2)
+  t.same(parser.feed(Buffer.from('999999999 1 a\n1 b')), [], 'however long it says to be')
+  t.same([parser.malformed, parser.strayBytes, parser.isCut], [3, 0, false])
+})
+
+t.test('what is malformed is measured up to its LF, so that one without can be told', async (t) => {
+  const parser = new FrameParser()
+  for (const [sent, bytes] of [
+    ['xyz', 3],
+    ['abc', 6],
+    ['\nab', 2],
+    ['c\n', 0],
+  ] as const) {
+    parser.feed(Buffer.from(sent))
+    t.equal(parser.strayBytes, bytes, sent)
+  }
+  t.equal(parser.malformed, 2)
 })
 
 t.test('logplex_utils, logplex_syslog_utils: STRUCTURED-DATA is skipped, contents are kept', async (t) => {

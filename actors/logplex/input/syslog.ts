@@ -28,6 +28,11 @@ const strangerMsMax = 30_000
 /** A channel moves, or its host is given up, in less. */
 const stuckMsMax = 10_000
 const lookAgainMs = 500
+/**
+ * Of what is no frame, and has no LF behind which there may be one: a sender that has lost count would go on
+ * so for ever. One that is let go begins anew.
+ */
+const strayBytesMax = 256 * 1024
 
 /** Resolves when the connection is at its end, and all that came is on its way. */
 export const readSyslog = async (socket: Duplex, deps: SyslogDeps): Promise<void> => {
@@ -43,13 +48,13 @@ export const readSyslog = async (socket: Duplex, deps: SyslogDeps): Promise<void
       const bad = astray.malformed + parser.malformed - malformed
       malformed = parser.malformed
       if (bad + astray.unknownToken > 0) deps.astray({ malformed: bad, unknownToken: astray.unknownToken })
-      if (deps.isClosing()) return
+      if (deps.isClosing() || parser.strayBytes > strayBytesMax) return
     }
   } catch {
     // The connection broke: what came before that was taken.
   } finally {
     stranger.cancel()
-    if (!parser.between && parser.malformed === malformed) deps.astray({ malformed: 1, unknownToken: 0 })
+    if (parser.isCut) deps.astray({ malformed: 1, unknownToken: 0 })
     socket.destroy()
   }
 }
