@@ -1,6 +1,13 @@
 /** Log input as strangers and broken senders use it: nothing of theirs is in the way of others' lines. */
+import { PassThrough } from 'node:stream'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { openInput } from '../kit/log-input.ts'
+import { createLanes } from '../../actors/logplex/input/lanes.ts'
+import { readSyslog } from '../../actors/logplex/input/syslog.ts'
+import type { Line } from '../../actors/protocols/channel.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { frame, openInput } from '../kit/log-input.ts'
 import { until } from '../kit/until.ts'
 
 const counted = (message: string): string => `${Buffer.byteLength(message, 'latin1')} ${message}`
@@ -56,4 +63,55 @@ t.test('a sender that has lost count and ends nothing with LF is let go, to begi
   socket.write(wrong)
   await until(() => isClosed, { what: 'the connection to end' })
   t.same(texts(), ['cron[p]: one'])
+})
+
+t.test('what a line costs is what it holds, though little of that is text', async (t) => {
+  const { channel, post, gate } = await openInput(t)
+  const { token } = await channel('shop', 'cron')
+  const large = frame('x', 'token', `[data@1 a="${'y'.repeat(9_900)}"] `).repeat(500)
+  const held = Promise.withResolvers<void>()
+  gate.open = held.promise
+  const posts = [post(token, large), post(token, large)]
+  t.equal((await Promise.race(posts)).status, 503, 'two of 5 MB are more than an app may have')
+  held.resolve()
+  t.same((await Promise.all(posts)).map(({ status }) => status).toSorted(), [204, 503])
+  t.equal((await post(token, large.repeat(2))).status, 413)
+  for (const empty of ['', '58 <13>1']) t.equal((await post(token, empty)).status, 204)
+  t.equal((await post(token, large)).status, 204, 'all of it was given back')
+})
+
+t.test('a line holds nothing of what came with it and is nobody’s', async (t) => {
+  const token = 't.00000000-0000-4000-8000-000000000001'
+  const lines: Line[] = []
+  const deliver = async (_: string, part: { readonly lines: readonly Line[] }) =>
+    void lines.push(...part.lines)
+  const socket = new PassThrough()
+  const done = readSyslog(socket, {
+    tokens: { find: async (one) => (one === token ? { appId: 'app-1', name: 'cron' } : undefined) },
+    lanes: createLanes({ deliver, source: 'here', clock: systemClock }),
+    clock: systemClock,
+    isClosing: () => false,
+    astray: () => undefined,
+  })
+  socket.end(Buffer.from(frame('x', token) + frame('y', 't.none').repeat(600)))
+  await done
+  await until(() => lines.length === 1, { what: 'the line' })
+  t.ok((lines[0]?.text.buffer.byteLength ?? Infinity) < 1_000)
+  t.equal(Buffer.from(lines[0]?.text ?? []).toString(), 'x')
+})
+
+t.test('what is kept of a batch to know its repeat is small, however long its id', async (t) => {
+  const { channel, post } = await openInput(t)
+  const { token } = await channel('shop', 'cron')
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const used = (): number => {
+    gc()
+    return process.memoryUsage().heapUsed
+  }
+  const send = (at: number) => post(token, frame('x'), { 'x-request-id': `${at}${'i'.repeat(14_000)}` })
+  for (let at = 0; at < 100; at += 1) await send(at)
+  const before = used()
+  for (let at = 100; at < 600; at += 1) await send(at)
+  t.ok(used() - before < 3_500_000, 'half of what the ids have')
 })

@@ -63,13 +63,14 @@ export const logsHandler = (deps: LogsDeps): LogsHandler => {
     const nowUs = Math.round(clock.now() * 1000)
     const parser = new FrameParser()
     const id = idOf(req)
-    const sum = createHash('sha256')
+    // An id may be as long as a header.
+    const sum = createHash('sha256').update(JSON.stringify([appId, name, id]))
     const lines: Line[] = []
     let messages = 0
     let reserved = 0
     const refusal = await readBody(req, isGzip, (piece): Refusal | undefined => {
       if (id !== undefined) sum.update(piece)
-      let cost = 0
+      let cost = piece.length
       for (const frame of parser.feed(piece)) {
         const message = parseMessage(frame)
         if (message === undefined) return 'malformed'
@@ -88,8 +89,11 @@ export const logsHandler = (deps: LogsDeps): LogsHandler => {
       lanes.release(appId, reserved)
       return fault
     }
-    if (lines.length === 0) return stored
-    const known = id === undefined ? undefined : `${appId} ${name} ${id} ${sum.digest('hex')}`
+    if (lines.length === 0) {
+      lanes.release(appId, reserved)
+      return stored
+    }
+    const known = id === undefined ? undefined : sum.digest('base64')
     const { done, isRepeat } = repeats.once(known, () => lanes.push(appId, lines, reserved))
     if (isRepeat) lanes.release(appId, reserved)
     return (await isWithin(done, answerMsMax, clock)) ? stored : later('The log lines are not stored yet')

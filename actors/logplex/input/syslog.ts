@@ -43,6 +43,7 @@ export const readSyslog = async (socket: Duplex, deps: SyslogDeps): Promise<void
     for await (const piece of socket) {
       const frames = parser.feed(piece as Buffer)
       const { loads, ...astray } = await sort(frames, deps)
+      for (const load of loads) if (2 * load.bytes < (piece as Buffer).length) detach(load)
       if (loads.length > 0) stranger.cancel()
       for (const load of loads) await bring(load, deps)
       const bad = astray.malformed + parser.malformed - malformed
@@ -60,6 +61,11 @@ export const readSyslog = async (socket: Duplex, deps: SyslogDeps): Promise<void
 }
 
 type Load = { readonly appId: string; readonly lines: Line[]; bytes: number }
+
+/** From the memory of the piece that they came in, of which they are a small part. */
+const detach = ({ lines }: Load): void => {
+  for (const [at, line] of lines.entries()) lines[at] = { ...line, text: new Uint8Array(line.text) }
+}
 
 /** Much less than there may be of an app; a message may have thousands of lines. */
 const loadBytesMax = 256 * 1024
@@ -93,7 +99,7 @@ const sort = async (
     const load = last !== undefined && last.bytes < loadBytesMax ? last : { appId, lines: [], bytes: 0 }
     if (load !== last) loads.push(load)
     open.set(appId, load)
-    load.bytes += addLines(message, to.name, nowUs, load.lines)
+    load.bytes += frame.length + addLines(message, to.name, nowUs, load.lines)
   }
   return { loads, malformed, unknownToken }
 }
