@@ -4,7 +4,10 @@
  * and then, and only among those that nothing was heard of: what a target has read and lets wait itself,
  * nobody sees from outside.
  *
- * A backlog is first in, first out. Who was the n-th to arrive waits until n were taken.
+ * A backlog is first in, first out. Who was the n-th to arrive waits until n were taken. Others connect to
+ * the same target too, and some of ours are there before we hear of it: so a connection counts as the first
+ * that it can have been, behind those of the last look before it was begun. Where that says too little, what
+ * was not read says the rest.
  */
 import type { Upstream } from './contract.ts'
 import type { Link } from './link.ts'
@@ -40,9 +43,14 @@ export class Backlogs {
     this.#backlogOf = backlogOf
   }
 
-  /** A request goes to a target; on a new connection it is the last one to arrive. */
+  /** A request goes to a target. */
   began(link: Link): void {
-    if (this.#backlogOf !== null) this.#links.add(link)
+    if (this.#backlogOf === null) return
+    this.#links.add(link)
+    const { queued, arrivals } = link
+    if (arrivals === null || queued.isTaken) return
+    arrivals.ours += 1
+    queued.ordinal = arrivals.before + arrivals.ours
   }
 
   look(nowMs: number): void {
@@ -56,12 +64,14 @@ export class Backlogs {
     }
     this.#links.clear()
     let looked = 0
-    for (const [{ upstream }, links] of byTarget) {
+    for (const [target, links] of byTarget) {
       looked += 1
       let left: readonly Link[] = links
       if (looked <= targetsPerLookMax) {
         const wantsUnread = links.some((link) => link.queued.isTaken && nowMs - link.beganMs >= unreadAfterMs)
-        left = stillWaiting(links, this.#backlogOf(upstream, wantsUnread), nowMs)
+        const backlog = this.#backlogOf(target.upstream, wantsUnread)
+        left = stillWaiting(links, backlog, nowMs)
+        if (backlog !== undefined) target.arrivals = { before: backlog.arrived, ours: 0 }
       }
       for (const link of left) this.#links.add(link)
     }
@@ -72,10 +82,6 @@ export class Backlogs {
 function stillWaiting(links: readonly Link[], backlog: Backlog | undefined, nowMs: number): readonly Link[] {
   if (backlog === undefined) return links.filter(({ queued }) => ++queued.looks < vainLooksMax)
   const { arrived, waiting, unread } = backlog
-  let last = arrived
-  // The last of ours was no later than the last of all.
-  for (const { queued } of links.toReversed())
-    if (!queued.isTaken && queued.ordinal < 0) queued.ordinal = last--
   return links.filter((link) => {
     const { queued, beganMs } = link
     if (!queued.isTaken && queued.ordinal > arrived - waiting) {

@@ -9,7 +9,7 @@ import { responseLimits } from '../http1/limits.ts'
 import type { Bare } from '../wire/bare.ts'
 import { openWire } from '../wire/connect.ts'
 import type { Wire, WireUser } from '../wire/wire.ts'
-import type { TargetLoad } from './load.ts'
+import type { Arrivals, TargetLoad } from './load.ts'
 
 /** Who uses the link. After `linkClosed` there are no more calls. */
 export type LinkUser = {
@@ -25,9 +25,9 @@ export type LinkUser = {
 
 /** How a request waits for its target to read it, as far as it was looked for. */
 export type Queued = {
-  /** The target has taken its connection, now or for an earlier request. */
+  /** The target has taken its connection, now or for an earlier request, or may have: it is not known. */
   isTaken: boolean
-  /** Which connection it was to arrive; -1: not known. */
+  /** Which connection it was to arrive, at the earliest; -1: not known. */
   ordinal: number
   /** So many waited before it, or beside it, when it was first seen to wait. */
   queue: number | null
@@ -49,6 +49,8 @@ export class Link implements WireUser {
   heard = false
   /** When the present request had its connection. */
   beganMs = 0
+  /** As they were known when it was begun. */
+  readonly arrivals: Arrivals | null
   readonly queued: Queued = { isTaken: false, ordinal: -1, queue: null, waitMs: null, looks: 0 }
   /** While idle: when it is to be closed. */
   idleUntilMs = 0
@@ -56,6 +58,7 @@ export class Link implements WireUser {
 
   constructor(bare: Bare | null, target: TargetLoad<Link>, user: LinkUser) {
     this.target = target
+    this.arrivals = target.arrivals
     this.#user = user
     this.wire = openWire(bare, target.upstream.address, target.upstream.port)
     this.wire.use(this)

@@ -7,6 +7,9 @@ import type { Upstream } from './contract.ts'
 /** An idle connection kept for the next request. */
 export type IdleLink = { readonly close: () => void }
 
+/** Connections to a target as of a look: all that had arrived by then, and ours of those begun since. */
+export type Arrivals = { readonly before: number; ours: number }
+
 /** One target's life: another epoch of the same id is another TargetLoad. */
 export class TargetLoad<Link extends IdleLink> {
   readonly upstream: Upstream
@@ -18,6 +21,8 @@ export class TargetLoad<Link extends IdleLink> {
   doubtedUntilMs = 0
   /** Most recently used last. */
   readonly idle: Link[] = []
+  /** Null: its backlog was never looked at. */
+  arrivals: Arrivals | null = null
 
   constructor(app: AppLoad<Link>, upstream: Upstream) {
     this.app = app
