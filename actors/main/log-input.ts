@@ -13,7 +13,7 @@ import { nearHolderOf } from '../effects/perform/names.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { logsHandler } from '../logplex/input/http.ts'
 import { createLanes } from '../logplex/input/lanes.ts'
-import { readSyslog, type Astray } from '../logplex/input/syslog.ts'
+import { syslogReader, type Astray } from '../logplex/input/syslog.ts'
 import { createTokens, type Destination } from '../logplex/input/tokens.ts'
 import { pastFrames } from '../logplex/past.ts'
 import { App } from '../protocols/app.ts'
@@ -71,12 +71,11 @@ export const openLogInput = async (deps: LogInputDeps): Promise<LogInput> => {
   })
   const { certificate, key } = deps.certificate
   const astray = countAstray(seldomLog(clock, log, astrayEveryMs))
+  const read = syslogReader({ tokens, lanes, clock, isClosing: ending, astray })
   const shared = await listenShared(deps.listen, {
     http,
     tls: { certificate, key },
-    other: byFirstByte((socket) => {
-      void readSyslog(socket, { tokens, lanes, clock, isClosing: ending, astray })
-    }),
+    other: byFirstByte((socket) => void read(socket)),
     limits,
   })
   return {

@@ -3,9 +3,12 @@ import { PassThrough } from 'node:stream'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
+import type { Deliver } from '../../actors/logplex/deliver.ts'
 import { createLanes } from '../../actors/logplex/input/lanes.ts'
-import { readSyslog } from '../../actors/logplex/input/syslog.ts'
+import { syslogReader } from '../../actors/logplex/input/syslog.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import { virtualClock } from '../../src/sim/clock.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { frame, openInput } from '../kit/log-input.ts'
 import { until } from '../kit/until.ts'
@@ -74,30 +77,87 @@ t.test('what a line costs is what it holds, though little of that is text', asyn
   const posts = [post(token, large), post(token, large)]
   t.equal((await Promise.race(posts)).status, 503, 'two of 5 MB are more than an app may have')
   held.resolve()
-  t.same((await Promise.all(posts)).map(({ status }) => status).toSorted(), [204, 503])
+  t.same(
+    (await Promise.all(posts)).map(({ status }) => status).toSorted((a, b) => a - b),
+    [204, 503],
+  )
   t.equal((await post(token, large.repeat(2))).status, 413)
   for (const empty of ['', '58 <13>1']) t.equal((await post(token, empty)).status, 204)
   t.equal((await post(token, large)).status, 204, 'all of it was given back')
 })
 
-t.test('a line holds nothing of what came with it and is nobody’s', async (t) => {
-  const token = 't.00000000-0000-4000-8000-000000000001'
+const good = 't.00000000-0000-4000-8000-000000000001'
+
+/** Connections of a test's own, whose tokens can be looked up unless `isAway`. */
+const openReader = (clock: Clock = systemClock) => {
+  const state = { isAway: false, unknown: 0 }
   const lines: Line[] = []
-  const deliver = async (_: string, part: { readonly lines: readonly Line[] }) =>
-    void lines.push(...part.lines)
-  const socket = new PassThrough()
-  const done = readSyslog(socket, {
-    tokens: { find: async (one) => (one === token ? { appId: 'app-1', name: 'cron' } : undefined) },
-    lanes: createLanes({ deliver, source: 'here', clock: systemClock }),
-    clock: systemClock,
+  const deliver: Deliver = async (_, part) => void lines.push(...part.lines)
+  const read = syslogReader({
+    tokens: {
+      find: async (token) => {
+        if (state.isAway) throw new Error('no leader')
+        return token === good ? { appId: 'app-1', name: 'cron' } : undefined
+      },
+    },
+    lanes: createLanes({ deliver, source: 'here', clock }),
+    clock,
     isClosing: () => false,
-    astray: () => undefined,
+    astray: ({ unknownToken }) => (state.unknown += unknownToken),
   })
-  socket.end(Buffer.from(frame('x', token) + frame('y', 't.none').repeat(600)))
+  const dial = (text: string) => {
+    const socket = new PassThrough()
+    const done = read(socket)
+    socket.write(text)
+    return { socket, done }
+  }
+  return { state, lines, dial }
+}
+
+t.test('a line holds nothing of what came with it and is nobody’s', async (t) => {
+  const { lines, dial } = openReader()
+  const { socket, done } = dial(frame('x', good) + frame('y', 't.none').repeat(600))
+  socket.end()
   await done
   await until(() => lines.length === 1, { what: 'the line' })
   t.ok((lines[0]?.text.buffer.byteLength ?? Infinity) < 1_000)
   t.equal(Buffer.from(lines[0]?.text ?? []).toString(), 'x')
+})
+
+t.test('nobody is a stranger for as long as tokens cannot be looked up', async (t) => {
+  const clock = virtualClock()
+  const { state, lines, dial } = openReader(clock)
+  const pass = (): void => {
+    const end = clock.now() + 5_000
+    while (clock.step(end)) continue
+    clock.advanceTo(end)
+  }
+  const passing = (isSo: () => boolean, what: string) => until(() => isSo() || (pass(), false), { what })
+  state.isAway = true
+  const [one, other] = [dial(frame('x', good)), dial(frame('y', 't.none'))]
+  const end = clock.now() + 65_000
+  await passing(() => clock.now() > end, 'a minute')
+  t.same([one.socket.destroyed, other.socket.destroyed], [false, false])
+  state.isAway = false
+  await passing(() => lines.length === 1, 'the line')
+  await passing(() => other.socket.destroyed, 'who is a stranger to go')
+  t.notOk(one.socket.destroyed)
+  one.socket.end()
+  await one.done
+})
+
+t.test('no more connections wait for their tokens than are bounded, though they are closed', async (t) => {
+  const clock = virtualClock()
+  const { state, lines, dial } = openReader(clock)
+  state.isAway = true
+  const all = Array.from({ length: 2_049 }, () => dial(frame('x', good)))
+  for (const { socket } of all) socket.end()
+  await all.at(-1)?.done
+  t.equal(state.unknown, 1, 'the last is counted')
+  state.isAway = false
+  while (clock.step(clock.now() + 1_000)) continue
+  await Promise.all(all.map(({ done }) => done))
+  await until(() => lines.length === 2_048, { what: 'the lines of all others' })
 })
 
 t.test('what is kept of a batch to know its repeat is small, however long its id', async (t) => {

@@ -8,7 +8,7 @@ import { connect as tlsConnect } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { createLanes } from '../../actors/logplex/input/lanes.ts'
-import { readSyslog } from '../../actors/logplex/input/syslog.ts'
+import { syslogReader } from '../../actors/logplex/input/syslog.ts'
 import { createTokens, type Destination } from '../../actors/logplex/input/tokens.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { apiToken } from '../kit/api.ts'
@@ -252,7 +252,7 @@ t.test('who shows no good token in time is let go; who has shown one may be sile
   const read = (): PassThrough => {
     const socket = new PassThrough()
     const deps = { tokens: { find }, lanes, clock, isClosing: () => false, astray: () => undefined }
-    void readSyslog(socket, deps)
+    void syslogReader(deps)(socket)
     t.teardown(() => socket.destroy())
     return socket
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { createLanes } from '../../actors/logplex/input/lanes.ts'
-import { readSyslog, type Astray } from '../../actors/logplex/input/syslog.ts'
+import { syslogReader, type Astray } from '../../actors/logplex/input/syslog.ts'
 import type { Deliver } from '../../actors/logplex/deliver.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
@@ -119,13 +119,13 @@ t.test('a connection does not wait for a channel that takes nothing, for others 
     find: async (token: string) => ({ appId: token === 't.stuck' ? 'stuck' : 'well', name: 'cron' }),
   }
   let astray: Astray = { malformed: 0, unknownToken: 0 }
-  const read = readSyslog(socket, {
+  const read = syslogReader({
     tokens,
     lanes,
     clock,
     isClosing: () => false,
     astray: (what) => (astray = what),
-  })
+  })(socket)
   void push('stuck', ['0'], 400)
   socket.write(frame('1', 't.stuck') + frame('2', 't.well') + frame('3', 't.stuck'))
   await until(() => clock.pending() > 0, { what: 'it to wait for room' })

@@ -29,56 +29,93 @@ const strangerMsMax = 30_000
 const stuckMsMax = 10_000
 const lookAgainMs = 500
 /**
+ * Connections, those that are closed by now too, of which it cannot be known whose lines they brought: as
+ * many again as may be open.
+ */
+const unsureMax = 2_048
+/**
  * Of what is no frame, and has no LF behind which there may be one: a sender that has lost count would go on
  * so for ever. One that is let go begins anew.
  */
 const strayBytesMax = 256 * 1024
-
-/** Resolves when the connection is at its end, and all that came is on its way. */
-export const readSyslog = async (socket: Duplex, deps: SyslogDeps): Promise<void> => {
-  const parser = new FrameParser()
-  let malformed = 0
-  const stranger = deps.clock.after(strangerMsMax, () => void socket.destroy())
-  try {
-    for await (const piece of socket) {
-      const frames = parser.feed(piece as Buffer)
-      const { loads, ...astray } = await sort(frames, deps)
-      for (const load of loads) if (2 * load.bytes < (piece as Buffer).length) detach(load)
-      if (loads.length > 0) stranger.cancel()
-      for (const load of loads) await bring(load, deps)
-      const bad = astray.malformed + parser.malformed - malformed
-      malformed = parser.malformed
-      if (bad + astray.unknownToken > 0) deps.astray({ malformed: bad, unknownToken: astray.unknownToken })
-      if (deps.isClosing() || parser.strayBytes > strayBytesMax) return
-    }
-  } catch {
-    // The connection broke: what came before that was taken.
-  } finally {
-    stranger.cancel()
-    if (parser.isCut) deps.astray({ malformed: 1, unknownToken: 0 })
-    socket.destroy()
-  }
-}
-
-type Load = { readonly appId: string; readonly lines: Line[]; bytes: number }
-
-/** From the memory of the piece that they came in, of which they are a small part. */
-const detach = ({ lines }: Load): void => {
-  for (const [at, line] of lines.entries()) lines[at] = { ...line, text: new Uint8Array(line.text) }
-}
-
 /** Much less than there may be of an app; a message may have thousands of lines. */
 const loadBytesMax = 256 * 1024
+
+type Load = { readonly appId: string; readonly lines: Line[]; bytes: number }
+type Find = (token: string) => Promise<Destination | undefined>
+
+/** What it gives resolves when a connection is at its end, and all that came is on its way. */
+export const syslogReader = (deps: SyslogDeps): ((socket: Duplex) => Promise<void>) => {
+  const { tokens, clock, isClosing } = deps
+  let unsure = 0
+
+  /** Waits for as long as it cannot be known, but not beyond the end of this process. */
+  const wait = async (token: string): Promise<Destination | undefined> => {
+    if (unsure >= unsureMax) return undefined
+    unsure += 1
+    try {
+      while (!isClosing()) {
+        await new Promise<void>((resolve) => void clock.after(lookAgainMs, resolve))
+        try {
+          return await tokens.find(token)
+        } catch {
+          continue
+        }
+      }
+      return undefined
+    } finally {
+      unsure -= 1
+    }
+  }
+
+  return async (socket) => {
+    const parser = new FrameParser()
+    let malformed = 0
+    let isUnsure = false
+    const find: Find = (token) =>
+      tokens.find(token).catch(async () => {
+        isUnsure = true
+        const found = await wait(token)
+        isUnsure = false
+        return found
+      })
+    // Who cannot be told whether its token is good has its time anew.
+    const sendAway = (): void => {
+      if (isUnsure) stranger = clock.after(strangerMsMax, sendAway)
+      else socket.destroy()
+    }
+    let stranger = clock.after(strangerMsMax, sendAway)
+    try {
+      for await (const piece of socket) {
+        const frames = parser.feed(piece as Buffer)
+        const { loads, ...astray } = await sort(frames, find, Math.round(clock.now() * 1000))
+        for (const load of loads) if (2 * load.bytes < (piece as Buffer).length) detach(load)
+        if (loads.length > 0) stranger.cancel()
+        for (const load of loads) await bring(load, deps)
+        const bad = astray.malformed + parser.malformed - malformed
+        malformed = parser.malformed
+        if (bad + astray.unknownToken > 0) deps.astray({ malformed: bad, unknownToken: astray.unknownToken })
+        if (isClosing() || parser.strayBytes > strayBytesMax) return
+      }
+    } catch {
+      // The connection broke: what came before that was taken.
+    } finally {
+      stranger.cancel()
+      if (parser.isCut) deps.astray({ malformed: 1, unknownToken: 0 })
+      socket.destroy()
+    }
+  }
+}
 
 /** The lines of each app in order, in loads that find room one by one. */
 const sort = async (
   frames: readonly Buffer[],
-  deps: SyslogDeps,
+  find: Find,
+  nowUs: number,
 ): Promise<{ readonly loads: readonly Load[] } & Astray> => {
   const loads: Load[] = []
   const open = new Map<string, Load>()
   const found = new Map<string, Destination | undefined>()
-  const nowUs = Math.round(deps.clock.now() * 1000)
   let malformed = 0
   let unknownToken = 0
   for (const frame of frames) {
@@ -88,7 +125,7 @@ const sort = async (
       continue
     }
     const token = message.source
-    if (!found.has(token)) found.set(token, await find(token, deps))
+    if (!found.has(token)) found.set(token, await find(token))
     const to = found.get(token)
     if (to === undefined) {
       unknownToken += 1
@@ -104,19 +141,9 @@ const sort = async (
   return { loads, malformed, unknownToken }
 }
 
-/** Waits for as long as it cannot be known, but not beyond the end of this process. */
-const find = async (
-  token: string,
-  { tokens, clock, isClosing }: SyslogDeps,
-): Promise<Destination | undefined> => {
-  for (;;) {
-    try {
-      return await tokens.find(token)
-    } catch {
-      if (isClosing()) return undefined
-      await new Promise<void>((resolve) => void clock.after(lookAgainMs, resolve))
-    }
-  }
+/** From the memory of the piece that they came in, of which they are a small part. */
+const detach = ({ lines }: Load): void => {
+  for (const [at, line] of lines.entries()) lines[at] = { ...line, text: new Uint8Array(line.text) }
 }
 
 const bring = async ({ appId, lines, bytes }: Load, deps: SyslogDeps): Promise<void> => {
