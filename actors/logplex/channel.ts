@@ -10,7 +10,8 @@ import { History } from '../effects/history.ts'
 import { App } from '../protocols/app.ts'
 import { Channel } from '../protocols/channel.ts'
 import { Drain } from '../protocols/drain.ts'
-import { endOf, join, noQueue, takeBatch, type Queue, type Waiting } from './queue.ts'
+import { endOf } from './account.ts'
+import { join, noQueue, takeBatch, type Queue, type Waiting } from './queue.ts'
 
 type State = {
   readonly queue: Queue
@@ -40,15 +41,16 @@ export const channel = actor(Channel, {
     isAsking: false,
   }),
   receive: {
-    deliver(s, { source, first, lines }, ctx) {
-      const part = { source, first, lines, caller: ctx.caller }
+    deliver(s, { source, first, lines, dropped }, ctx) {
+      const part = { source, first, lines, dropped, caller: ctx.caller }
       const leaving = s.inFlight.findIndex(
         (one) => one.source === source && one.caller !== undefined && endOf(one) === endOf(part),
       )
       if (leaving >= 0)
         return { ...s, inFlight: s.inFlight.with(leaving, { ...s.inFlight[leaving]!, caller: ctx.caller }) }
       const joined = join(s.queue, s.inFlight, part)
-      if (lines.length === 0 || joined === 'stored') ctx.reply({})
+      const isEmpty = lines.length === 0 && dropped === undefined
+      if (isEmpty || joined === 'stored') ctx.reply({})
       else if (joined === 'full') ctx.refuseCaller('busy', 'Too many lines of this app wait to be stored.')
       else return append({ ...s, queue: joined.queue }, ctx)
       return s
@@ -111,7 +113,7 @@ const append = (s: State, ctx: Self): State => {
 
 const send = (s: State, ctx: Self): State => {
   const { batch } = s
-  const parts = s.inFlight.map(({ source, first, lines }) => ({ source, first, lines }))
+  const parts = s.inFlight.map(({ source, first, lines, dropped }) => ({ source, first, lines, dropped }))
   ctx.run(
     History.append({ appId: ctx.self.key, parts }),
     (stored) => ({ type: 'appended', batch, stored }),

@@ -1,8 +1,6 @@
 /** Lines that the logplex itself says, in Heroku's words (spec/logplex.md §1.12). Pure. */
-import type { Line } from '../protocols/channel.ts'
+import type { Line, Loss } from '../protocols/channel.ts'
 import { formatTime } from './line.ts'
-
-export type Loss = { readonly count: number; readonly sinceUs: number }
 
 const encoder = new TextEncoder()
 
@@ -14,8 +12,8 @@ const lineOf = (atUs: number, text: string): Line => ({
 })
 
 /** In the place of lines that their source dropped: they were more than it keeps. */
-export const droppedLine = ({ count, sinceUs }: Loss, atUs: number): Line => ({
-  ...lineOf(atUs, `Error L12: ${count} messages dropped since ${formatTime(sinceUs)}.`),
+export const droppedLine = ({ count, sinceUs }: Loss): Line => ({
+  ...lineOf(sinceUs, `Error L12: ${count} messages dropped since ${formatTime(sinceUs)}.`),
   source: 'app',
   process: 'log-shuttle',
 })

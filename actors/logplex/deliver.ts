@@ -18,9 +18,12 @@ export const askBytesMax = 256 * 1024
 /** The source's own buffer is the bound: it hands over one part at a time. */
 export const deliverThrough =
   (node: () => Pick<Node, 'ask'>, clock: Clock): Deliver =>
-  async (appId, { source, first, lines }) => {
-    let next = first
-    for (const some of pieces(lines)) {
+  async (appId, { source, first, lines, dropped }) => {
+    const [begin = [], ...rest] = pieces(lines)
+    if (begin.length > 0 || dropped !== undefined)
+      await untilStored(node, clock, appId, { source, first, lines: begin, dropped })
+    let next = first + begin.length
+    for (const some of rest) {
       await untilStored(node, clock, appId, { source, first: next, lines: some })
       next += some.length
     }
@@ -30,9 +33,10 @@ const untilStored = async (
   node: () => Pick<Node, 'ask'>,
   clock: Clock,
   appId: string,
-  part: Part,
+  { source, first, lines, dropped }: Part,
 ): Promise<void> => {
-  const message = { type: 'deliver' as const, ...part, lines: [...part.lines] }
+  const part = { source, first, lines: [...lines], ...(dropped && { dropped }) }
+  const message = { type: 'deliver' as const, ...part }
   for (let waitMs = retryMsMin; ; waitMs = Math.min(retryMsMax, 2 * waitMs)) {
     try {
       await node().ask(ref(Channel, appId), message, { timeoutMs })

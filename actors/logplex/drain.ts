@@ -12,7 +12,7 @@ import { actor, is, type Caller, type Ctx, type Message, type Static } from '../
 import { Drains } from '../effects/drains.ts'
 import { History } from '../effects/history.ts'
 import { Said } from '../effects/said.ts'
-import type { Line } from '../protocols/channel.ts'
+import type { Line, Loss } from '../protocols/channel.ts'
 import { Drain, drainTargetShape, type DrainTarget } from '../protocols/drain.ts'
 import type { StoredBatch } from '../protocols/log-batch.ts'
 import {
@@ -27,7 +27,7 @@ import {
   within,
   type Backlog,
 } from './backlog.ts'
-import { certificateLine, overflowOfDrain, type Loss } from './codes.ts'
+import { certificateLine, overflowOfDrain } from './codes.ts'
 
 const lossShape = is.obj({ count: is.int, sinceUs: is.int })
 const recordShape = is.obj({

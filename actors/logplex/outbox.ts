@@ -6,8 +6,7 @@
  * Lost with the process: what waits here, of an app no more lines than it may have, and the counts.
  */
 import type { Clock } from '../../src/ports/clock.ts'
-import type { Line } from '../protocols/channel.ts'
-import { droppedLine, type Loss } from './codes.ts'
+import type { Line, Loss } from '../protocols/channel.ts'
 import type { Deliver } from './deliver.ts'
 import { createNumbering, type Numbers } from './numbers.ts'
 
@@ -84,14 +83,13 @@ export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
     const items = own.items.splice(0, batchLinesMax)
     const bytes = items.reduce((sum, item) => sum + sizeOf(item), 0)
     own.bytes -= bytes
-    const taken = linesOf(items, own.atUs.splice(0, batchLinesMax))
-    const lines = dropped === undefined ? taken : [droppedLine(dropped, taken[0]?.atUs ?? nowUs()), ...taken]
+    const lines = linesOf(items, own.atUs.splice(0, batchLinesMax))
     own.dropped = undefined
-    own.underWay = taken.length + (dropped?.count ?? 0)
+    own.underWay = lines.length + (dropped?.count ?? 0)
     sending++
-    const { source, next: first } = numbers
-    numbers.next += lines.length
-    void deliver(appId, { source, first, lines }).then(() => {
+    const first = numbers.next + (dropped?.count ?? 0)
+    numbers.next = first + lines.length
+    void deliver(appId, { source: numbers.source, first, lines, dropped }).then(() => {
       sending--
       bytesAll -= bytes
       own.underWay = 0

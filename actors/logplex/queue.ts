@@ -6,6 +6,7 @@
  */
 import type { Caller } from '../../src/runtime/index.ts'
 import type { Line, Part } from '../protocols/channel.ts'
+import { beginOf, endOf } from './account.ts'
 
 /** With whom to tell; undefined: more of the same part comes behind it. */
 export type Waiting = Part & { readonly caller: Caller | undefined }
@@ -21,16 +22,20 @@ const lineBytes = 64
 
 const bytesOf = (lines: readonly Line[]): number =>
   lines.reduce((sum, { text }) => sum + text.length + lineBytes, 0)
-export const endOf = ({ first, lines }: Part): number => first + lines.length
 
-/** `stored`: its source went on, which it does only when this is stored. */
+/**
+ * `stored`: its source went on behind it, which it does only when this is stored. One that begins anew, as
+ * the next life of a reader of a file does, may bring a part of what waits: it takes its place, and the rest
+ * comes again.
+ */
 export type Joined = { readonly queue: Queue } | 'stored' | 'full'
 
 /** @param inFlight what is being stored now */
 export const join = (queue: Queue, inFlight: readonly Waiting[], part: Waiting): Joined => {
   const before = queue.parts.find(({ source }) => source === part.source)
   const leaving = inFlight.find(({ source }) => source === part.source)
-  if (endOf(part) < endOf(before ?? leaving ?? part)) return 'stored'
+  const earliest = leaving ?? before
+  if (earliest !== undefined && endOf(part) <= beginOf(earliest)) return 'stored'
   if (before === undefined) {
     const bytes = queue.bytes + bytesOf(part.lines)
     if (queue.parts.length > 0 && bytes > queueBytesMax) return 'full'
@@ -58,12 +63,20 @@ export const takeBatch = ({ parts, bytes }: Queue): { readonly taken: Waiting[];
     left -= count
     room -= passed
     if (count < part.lines.length) {
-      const rest = { ...part, first: part.first + count, lines: part.lines.slice(count) }
+      const rest = count === 0 ? part : behind(part, count)
       return { taken, queue: { parts: [rest, ...parts.slice(at + 1)], bytes: bytes - bytesOfAll(taken) } }
     }
   }
   return { taken, queue: noQueue }
 }
+
+/** What was dropped goes with the first line. */
+const behind = ({ source, first, lines, caller }: Waiting, count: number): Waiting => ({
+  source,
+  first: first + count,
+  lines: lines.slice(count),
+  caller,
+})
 
 const bytesOfAll = (parts: readonly Part[]): number =>
   parts.reduce((sum, { lines }) => sum + bytesOf(lines), 0)

@@ -3,7 +3,8 @@
  *
  * The log file is the buffer: while nobody carries, nothing is lost but what rotation takes. Both that
  * and what the engine dropped, because it was too much, are said (L12, as log-shuttle says it). Where it
- * stands is kept in a file, so that the next life of this process goes on behind it.
+ * stands is kept in a file, so that the next life of this process goes on behind it; and what it brings again
+ * has the name and the numbers that it had, which are those of the lines in the file.
  */
 import { mkdirSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -16,9 +17,8 @@ import {
   type LogCursor,
   type LogLine,
 } from '../../src/oci/driver.ts'
-import type { Line } from '../protocols/channel.ts'
+import type { Line, Loss, Part } from '../protocols/channel.ts'
 import type { Run } from '../protocols/shapes.ts'
-import { droppedLine } from './codes.ts'
 import type { Deliver } from './deliver.ts'
 import { endOfOutput, outputKey } from './output.ts'
 
@@ -72,80 +72,99 @@ const isDigitAt = (text: string, at: number): boolean => {
   return code >= 0x30 && code <= 0x39
 }
 
-/** What is said in place of lines: in order between those before and those after. */
-const losses = (lost: boolean, dropped: Dropped | undefined, nextAt: string | undefined): Line[] => {
-  const unread = 'Error L12: messages dropped: the log of this dyno was rotated before it was read'
-  const sinceUs = dropped && microseconds(dropped.since)
-  const afterUs = nextAt === undefined ? sinceUs : microseconds(nextAt)
-  return [
-    ...(dropped && sinceUs !== undefined ? [droppedLine({ count: dropped.count, sinceUs }, sinceUs)] : []),
-    ...(lost && afterUs !== undefined
-      ? [{ atUs: afterUs, source: 'app', process: 'log-shuttle', text: encoder.encode(unread) }]
-      : []),
-  ]
-}
+const lossOf = ({ count, since }: Dropped): Loss => ({ count, sinceUs: microseconds(since) })
 
-/** Where each log stands, for the next life of this process. */
-export type Cursors = {
-  /** The log's beginning, when there is none. */
-  read(runId: string): Promise<LogCursor>
-  keep(runId: string, cursor: LogCursor): Promise<void>
+/** Said where files were rotated away: nobody knows how many lines were in them. */
+const holeLine = (atUs: number): Line => ({
+  atUs,
+  source: 'app',
+  process: 'log-shuttle',
+  text: encoder.encode('Error L12: messages dropped: the log of this dyno was rotated before it was read'),
+})
+
+/**
+ * Where a log stands, and what its lines are called: the source has them all but the first `before`, which
+ * were another one's.
+ */
+export type Place = { readonly cursor: LogCursor; readonly source: string; readonly before: number }
+
+/** For the next life of this process. */
+export type Places = {
+  read(runId: string): Promise<Place | undefined>
+  keep(runId: string, place: Place): Promise<void>
   forget(runId: string): Promise<void>
 }
 
-export const fileCursors = (folder: string): Cursors => {
+export const filePlaces = (folder: string): Places => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const fileOf = (runId: string): string => join(folder, `${runId}.json`)
   return {
     read: async (runId) => {
       try {
-        return JSON.parse(await readFile(fileOf(runId), 'utf8')) as LogCursor
+        return JSON.parse(await readFile(fileOf(runId), 'utf8')) as Place
       } catch {
         // None yet, or half a file after a power cut: the log's own beginning is right then, at worst
         // doubled, never lost.
-        return logStart
+        return undefined
       }
     },
-    keep: async (runId, cursor) => {
-      await writeFile(`${fileOf(runId)}.new`, JSON.stringify(cursor), { mode: 0o600 })
+    keep: async (runId, place) => {
+      await writeFile(`${fileOf(runId)}.new`, JSON.stringify(place), { mode: 0o600 })
       await rename(`${fileOf(runId)}.new`, fileOf(runId))
     },
     forget: (runId) => rm(fileOf(runId), { force: true }),
   }
 }
 
-/** @param life names this process' life: each shipment numbers its lines anew, and has a name of its own */
+/** @param life names this process' life: of a log that has no place yet, the lines are named for it */
 export const createShuttle = (
-  cursors: Cursors,
+  places: Places,
   driver: Pick<Driver, 'follow'>,
   deliver: Deliver,
   life: string,
 ): Shuttle => {
-  let ships = 0
+  let named = 0
   return {
     ship: async ({ runId, appId, process, outputKey: copyKey }) => {
-      const source = `${runId}:${life}.${ships++}`
-      let next = 0
-      const bring = async (lines: readonly Line[]): Promise<void> => {
-        const part = { source, first: next, lines }
-        next += lines.length
-        if (copyKey !== undefined) await deliver(copyKey, part)
-        await deliver(appId, part)
+      const newName = (): string => `${runId}:${life}.${named++}`
+      const fresh = async (): Promise<Place> => {
+        const begin = { cursor: logStart, source: newName(), before: 0 }
+        // Before anything is brought under that name.
+        await places.keep(runId, begin)
+        return begin
       }
+      const start = (await places.read(runId)) ?? (await fresh())
+      let place = start
       const toLine = (line: LogLine): Line => ({
         atUs: microseconds(line.at),
         source: 'app',
         process,
         text: line.bytes,
       })
-      const carry = async ({ lines, cursor, lost, dropped }: LogBatch): Promise<void> => {
-        const batch = [...losses(lost, dropped, lines[0]?.at), ...lines.map(toLine)]
-        if (batch.length > 0) await bring(batch)
-        await cursors.keep(runId, cursor)
+      const bring = async (part: Part): Promise<void> => {
+        if (copyKey !== undefined) await deliver(copyKey, part)
+        await deliver(appId, part)
       }
-      await driver.follow(runId, await cursors.read(runId), carry).done
-      if (copyKey !== undefined) await deliver(copyKey, { source, first: next, lines: [endOfOutput] })
+      const carry = async ({ lines: read, cursor, lost, dropped: passedOver }: LogBatch): Promise<void> => {
+        const lines = read.map(toLine)
+        const dropped = passedOver && lossOf(passedOver)
+        const atUs = dropped?.sinceUs ?? lines[0]?.atUs
+        let { source, before } = place
+        if (lost && atUs !== undefined) {
+          // What is behind a hole is not what was read there before, so it has no number of that name.
+          source = newName()
+          before = cursor.lines - lines.length - (dropped?.count ?? 0) - 1
+          await bring({ source, first: 0, lines: [holeLine(atUs)] })
+        }
+        place = { cursor, source, before }
+        if (lines.length > 0 || dropped !== undefined)
+          await bring({ source, first: cursor.lines - before - lines.length, lines, dropped })
+        await places.keep(runId, place)
+      }
+      await driver.follow(runId, start.cursor, carry).done
+      const end = { source: place.source, first: place.cursor.lines - place.before, lines: [endOfOutput] }
+      if (copyKey !== undefined) await deliver(copyKey, end)
     },
-    forget: (runId) => cursors.forget(runId),
+    forget: (runId) => places.forget(runId),
   }
 }

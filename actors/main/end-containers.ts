@@ -4,7 +4,7 @@
  */
 import type { Effects } from '../../src/ports/effects.ts'
 import type { Driver, Found } from '../../src/oci/driver.ts'
-import { createShuttle, fileCursors, shipmentOf } from '../logplex/shuttle.ts'
+import { createShuttle, filePlaces, shipmentOf } from '../logplex/shuttle.ts'
 import type { Part } from '../protocols/channel.ts'
 import type { Run } from '../protocols/shapes.ts'
 
@@ -29,7 +29,7 @@ export const endContainers = async (
       progress(`the last ${part.lines.length} lines of a dyno could not be stored`)
     }
   }
-  const shuttle = createShuttle(fileCursors(shippingFolder), driver, deliver, 'end')
+  const shuttle = createShuttle(filePlaces(shippingFolder), driver, deliver, 'end')
   for (const container of found) {
     const run = runOf(container)
     if (run !== undefined && run.attach === null) await shuttle.ship(shipmentOf(run))

@@ -47,7 +47,7 @@ import type { Vault } from '../effects/perform/vault.ts'
 import { readOutput } from '../logplex/output.ts'
 import type { Deliver } from '../logplex/deliver.ts'
 import type { Outbox } from '../logplex/outbox.ts'
-import { createShuttle, fileCursors, type Shuttle } from '../logplex/shuttle.ts'
+import { createShuttle, filePlaces, type Shuttle } from '../logplex/shuttle.ts'
 import type { Line } from '../protocols/channel.ts'
 import type { Bus } from './bus.ts'
 import type { HomePaths } from './paths.ts'
@@ -170,7 +170,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
   const hub = createOutputHub(paths.output, outputBytesMax)
   // Their readers wait for the word on what became of them, which the next life of Builds says.
   for (const buildId of buildsUnderWay(settings.home)) hub.resume(buildId)
-  const shuttle = createShuttle(fileCursors(paths.shipping), driver, deps.deliver, random.uuid())
+  const shuttle = createShuttle(filePlaces(paths.shipping), driver, deps.deliver, random.uuid())
   const rootOf = (stack: string): StackRoot =>
     driver.kind === 'process' ? wholeMachine : newestRoot(paths.stacks, stack)
   const size = findDynoSize(buildSize)

@@ -18,12 +18,23 @@ export const lineShape = is.obj({
 })
 export type Line = Static<typeof lineShape>
 
+/** Lines that are not there: how many, and when the first of them was said, in microseconds since 1970. */
+const lossShape = is.obj({ count: is.int, sinceUs: is.int })
+export type Loss = Static<typeof lossShape>
+
 /**
  * Lines of one source in their order. It numbers its lines of an app from 0, without leaving a number out, in
- * each of its lives, which `source` names; `first` is the number of the first one here.
+ * each of its lives, which `source` names; `first` is the number of the first one here. `dropped`: so many
+ * right before that one were more than the source keeps. They have their numbers, and there may be no other
+ * line with them.
  */
-const part = { source: is.str, first: is.int, lines: is.arr(lineShape) }
-export type Part = { readonly source: string; readonly first: number; readonly lines: readonly Line[] }
+const part = { source: is.str, first: is.int, lines: is.arr(lineShape), dropped: is.opt(lossShape) }
+export type Part = {
+  readonly source: string
+  readonly first: number
+  readonly lines: readonly Line[]
+  readonly dropped?: Loss | undefined
+}
 
 export const Channel = protocol('channel', 1, {
   /**

@@ -2,10 +2,10 @@
  * The log of a simulated dyno: what it printed outlives the host process, as a file does, and goes with the
  * power. Whoever reads it too late passes over some of it, and says how much.
  */
-import type { Follower, LogBatch, LogCursor, LogLine } from '../../src/oci/driver.ts'
+import type { Follower, LogBatch, LogLine } from '../../src/oci/driver.ts'
 import { logStart } from '../../src/oci/driver.ts'
 import type { Clock } from '../../src/ports/clock.ts'
-import type { Cursors } from '../../actors/logplex/shuttle.ts'
+import type { Place, Places } from '../../actors/logplex/shuttle.ts'
 
 export type DynoLog = {
   readonly name: string
@@ -13,7 +13,7 @@ export type DynoLog = {
   readonly printed: () => number
   /** Lines before this are noted as brought. */
   readonly brought: () => number
-  readonly cursors: Cursors
+  readonly places: Places
   follow(clock: Clock, onBatch: (batch: LogBatch) => void | Promise<void>): Follower
 }
 
@@ -24,7 +24,8 @@ const lookMs = 50
 
 export const openDynoLog = (name: string, now: () => number): DynoLog => {
   const lines: LogLine[] = []
-  let cursor = logStart
+  let place: Place | undefined
+  const cursor = () => place?.cursor ?? logStart
   return {
     name,
     print: (text) =>
@@ -34,17 +35,17 @@ export const openDynoLog = (name: string, now: () => number): DynoLog => {
         bytes: Buffer.from(text),
       }),
     printed: () => lines.length,
-    brought: () => cursor.offset,
-    cursors: {
-      read: async () => cursor,
-      keep: async (_, next: LogCursor) => {
-        cursor = next
+    brought: () => cursor().offset,
+    places: {
+      read: async () => place,
+      keep: async (_, next) => {
+        place = next
       },
       forget: async () => undefined,
     },
     follow: (clock, onBatch) => {
       const done = (async () => {
-        for (let at = cursor.offset; ;) {
+        for (let at = cursor().offset; ;) {
           const passed = Math.max(0, lines.length - at - lateMax)
           const since = lines[at]?.at ?? ''
           at += passed
@@ -52,7 +53,12 @@ export const openDynoLog = (name: string, now: () => number): DynoLog => {
           at += batch.length
           const dropped = passed > 0 ? { dropped: { count: passed, since } } : {}
           if (batch.length > 0)
-            await onBatch({ lines: batch, cursor: { file: 1, offset: at }, lost: false, ...dropped })
+            await onBatch({
+              lines: batch,
+              cursor: { file: 1, offset: at, lines: at },
+              lost: false,
+              ...dropped,
+            })
           else await new Promise<void>((resolve) => void clock.after(lookMs, resolve))
         }
       })()

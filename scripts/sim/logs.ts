@@ -17,7 +17,7 @@ import type { SeededRandom } from '../../src/sim/random.ts'
 import { openSite, type Site } from '../chaos/worlds/sim/site.ts'
 import type { Life } from './cluster.ts'
 import { openDynoLog, type DynoLog } from './dyno-log.ts'
-import { checkDrain, checkLog, lineMark, type Source } from './logs-check.ts'
+import { checkDrain, checkLog, lineMark, lossIn, type Source } from './logs-check.ts'
 import { drawTrouble } from './mix.ts'
 import { calmReceiver } from './receiver.ts'
 import { calmOutside } from './outside.ts'
@@ -40,7 +40,6 @@ type Taker = {
   readonly say: (mark: string) => void
   readonly lives: () => boolean
   readonly held: () => number
-  readonly twiceMax: () => number
 }
 
 export const logs: Scenario = {
@@ -77,37 +76,19 @@ export const logs: Scenario = {
 
 /** The logs of dynos, one on each machine since it has power, and how they are shipped. */
 const openShipping = () => {
-  const logsOf = new Map<
-    string,
-    { readonly log: DynoLog; life: number; readonly underWay: Map<number, number> }
-  >()
+  const logsOf = new Map<string, DynoLog>()
   const shipping = {
     appId: '',
     logsOf,
     keyOf: (host: string, powerCuts: number): string => `${host}-${powerCuts}`,
     begin: ({ host, number, clock, machine, deliver }: Life): void => {
       const key = shipping.keyOf(host, machine.powerCuts())
-      const own = logsOf.get(key) ?? {
-        log: openDynoLog(`dyno-${key}`, () => clock.now()),
-        life: 0,
-        underWay: new Map<number, number>(),
-      }
-      logsOf.set(key, own)
-      own.life = number
-      const { log, underWay } = own
+      const log = logsOf.get(key) ?? openDynoLog(`dyno-${key}`, () => clock.now())
+      logsOf.set(key, log)
       const shuttle = createShuttle(
-        {
-          ...log.cursors,
-          keep: async (run, cursor) => {
-            await log.cursors.keep(run, cursor)
-            underWay.delete(number)
-          },
-        },
+        log.places,
         { follow: (_, __, onBatch) => log.follow(clock, onBatch) },
-        async (_, part) => {
-          underWay.set(number, part.lines.length)
-          await deliver(shipping.appId, part)
-        },
+        (_, part) => deliver(shipping.appId, part),
         `life${number}`,
       )
       // Not before there is an app.
@@ -159,7 +140,6 @@ const openTakers = (
           say: (mark) => say(appId, mark),
           lives,
           held: pending,
-          twiceMax: () => 0,
         },
       ]),
     )
@@ -191,25 +171,15 @@ const openTakers = (
       ),
     )
   const ofDyno = (key: string): readonly Taker[] => {
-    const own = shipping.logsOf.get(key)!
-    return takersOf(own, () => {
-      const { log, underWay } = own
+    const log = shipping.logsOf.get(key)!
+    return takersOf(log, () => {
       const host = key.slice(0, key.indexOf('-'))
-      const lives = () =>
-        shipping.keyOf(host, c.machines.get(host)!.powerCuts()) === key && !site.off.has(host)
       const taker: Taker = {
         name: log.name,
         said: 0,
         say: (mark) => log.print(mark),
-        lives,
+        lives: () => shipping.keyOf(host, c.machines.get(host)!.powerCuts()) === key && !site.off.has(host),
         held: () => log.printed() - log.brought(),
-        // Of the life that is, too, once it is not.
-        twiceMax: () =>
-          [...underWay].reduce(
-            (sum, [life, count]) =>
-              sum + (life === own.life && lives() && c.world.alive().includes(host) ? 0 : count),
-            0,
-          ),
       }
       return new Map([[apps[0] ?? '', taker]])
     })
@@ -236,7 +206,7 @@ const openTakers = (
         const taker = own.get(appId)
         if (taker === undefined || taker.said === 0) return []
         const { name, said } = taker
-        return [{ name, said, held: taker.lives() ? 0 : taker.held(), twiceMax: taker.twiceMax() }]
+        return [{ name, said, held: taker.lives() ? 0 : taker.held() }]
       }),
     waiting: () =>
       living().flatMap((taker) =>
@@ -285,8 +255,11 @@ const trouble = async (
   return undone
 }
 
+/** Lines that the histories account for: those that are there, and those told to be missing. */
 const linesIn = ({ cluster }: Site, apps: readonly string[]): number =>
-  apps.reduce((sum, appId) => sum + cluster.outside.lines(appId).length, 0)
+  apps
+    .flatMap((appId) => cluster.outside.lines(appId))
+    .reduce((sum, text) => sum + (lossIn(text)?.count ?? 1), 0)
 
 /** The store comes back without its last blocks, and everybody else goes on. */
 const undo = (site: Site, apps: readonly string[], ms: number): number => {

@@ -124,12 +124,13 @@ export type Found = {
 
 /**
  * Where a follower stands in a container's log; plain data, keep it to resume. `file` names one file of the
- * rotated log (0: the oldest there is), `offset` is in bytes, `partial` holds what was read of lines not yet
- * complete.
+ * rotated log (0: the oldest there is), `offset` is in bytes, `lines` counts all before it, also those that
+ * were not handed on: the number of the next one. `partial` holds what was read of lines not yet complete.
  */
 export type LogCursor = {
   file: number
   offset: number
+  lines: number
   partial?: Readonly<Partial<Record<LogStream, { at: string; base64: string }>>>
 }
 export type LogStream = 'stdout' | 'stderr'
@@ -218,7 +219,7 @@ export type Driver = {
 }
 
 /** The cursor before the first line. */
-export const logStart: LogCursor = { file: 0, offset: 0 }
+export const logStart: LogCursor = { file: 0, offset: 0, lines: 0 }
 
 /** Longer lines are split here. */
 export const lineBytesMax = 10_000

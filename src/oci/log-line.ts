@@ -56,13 +56,17 @@ export const logReader = (from: LogCursor, pace: Pace): LogReader => {
   }
   const headOf = makeHeads()
   let offset = from.offset
+  /** All lines up to the last run. */
+  let told = from.lines
   let rest: Buffer = Buffer.alloc(0)
   let lines: LogLine[] = []
   let dropped: Dropped | undefined
 
   /** What there is up to here. */
   const run = (file: number): LogRun => {
-    const made = { lines, cursor: { file, offset, ...partialOf(pending) }, ...(dropped && { dropped }) }
+    told += lines.length + (dropped?.count ?? 0)
+    const cursor = { file, offset, lines: told, ...partialOf(pending) }
+    const made = { lines, cursor, ...(dropped && { dropped }) }
     lines = []
     dropped = undefined
     return made

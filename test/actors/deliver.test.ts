@@ -37,3 +37,19 @@ t.test('more than the bus carries at once goes in pieces, each once the one befo
   }
   t.equal(asked.length, Math.ceil(500 / 32) + 2, 'and each as full as it may be')
 })
+
+t.test('what was dropped is said with the first piece, also where there is no line', async (t) => {
+  const asked: Part[] = []
+  const node = { ask: async (_: unknown, message: Part) => void asked.push(message) }
+  const deliver = deliverThrough(() => node as unknown as Pick<Node, 'ask'>, systemClock)
+  const dropped = { count: 3, sinceUs: 5 }
+  const lines = [lineOf(askBytesMax), lineOf(1)]
+  await deliver('a1', { source: 's', first: 7, lines, dropped })
+  await deliver('a1', { source: 's', first: 12, lines: [], dropped })
+  await deliver('a1', { source: 's', first: 12, lines: [] })
+  t.same(asked, [
+    { type: 'deliver', source: 's', first: 7, lines: lines.slice(0, 1), dropped },
+    { type: 'deliver', source: 's', first: 8, lines: lines.slice(1) },
+    { type: 'deliver', source: 's', first: 12, lines: [], dropped },
+  ])
+})

@@ -38,6 +38,37 @@ t.test('a source that is not remembered has lost nothing, where too many spoke t
   t.end()
 })
 
+t.test('what a source dropped is told once, as much of it as is not there, whoever brings it', (t) => {
+  const sinceUs = 1_600_000_000_000_000
+  const part = (first: number, count: number, ...texts: readonly string[]): Part => ({
+    source: 'a',
+    first,
+    lines: texts.map((text) => line(text)),
+    dropped: { count, sinceUs },
+  })
+  const of = (next: number | undefined, isWhole: boolean, ...parts: readonly Part[]) => {
+    const marks = new Map<string, Mark>(next === undefined ? [] : [['a', { next, untilUs: 0 }]])
+    const made = unstored(marks, isWhole, parts)
+    const texts = made.lines.map(textOf).map((text) => /^Error (L\d+: \d+)/.exec(text)?.[1] ?? text)
+    return { made, texts, end: made.marks[0]?.[1] }
+  }
+  t.match(of(undefined, true, part(5, 5, '5')), { texts: ['L12: 5', '5'], end: 6 })
+  t.match(of(3, true, part(5, 5, '5')), { texts: ['L12: 2', '5'], end: 6 })
+  t.match(of(5, true, part(5, 5, '5')), { texts: ['5'], end: 6 }, 'all of them were there')
+  t.match(of(6, true, part(5, 5, '5', '6')), { texts: ['6'], end: 7 })
+  t.same(of(7, true, part(5, 5, '5', '6')).made, { lines: [], marks: [] })
+  t.match(of(undefined, true, part(8, 5, '8')), { texts: ['L13: 3', 'L12: 5', '8'], end: 9 })
+  t.match(of(undefined, false, part(8, 5, '8')), { texts: ['L12: 5', '8'], end: 9 }, 'it is believed')
+  t.match(of(undefined, true, part(5, 5)), { texts: ['L12: 5'], end: 5 }, 'no line behind it yet')
+  t.match(of(undefined, true, part(5, 5), part(5, 5, '5')), { texts: ['L12: 5', '5'], end: 6 })
+  const { lines } = of(undefined, true, part(8, 5)).made
+  t.same(
+    lines.map(({ atUs }) => atUs),
+    [sinceUs, sinceUs],
+  )
+  t.end()
+})
+
 const historyOf = async (t: Test, name = 'history') => {
   const bus = await openBus(t)
   const bounds = { replicas: 1, maxMessagesPerKey: 3_000, maxAgeMs: 0, maxBytes: 64 * 1024 * 1024 }

@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { formatLine, formatTime, lineMatches } from '../../actors/logplex/line.ts'
-import { createShuttle, fileCursors, microseconds } from '../../actors/logplex/shuttle.ts'
+import { createShuttle, filePlaces, microseconds } from '../../actors/logplex/shuttle.ts'
 import type { Line, Part } from '../../actors/protocols/channel.ts'
 import { logStart, type Driver, type LogBatch, type LogCursor } from '../../src/oci/driver.ts'
 import { scratch } from '../kit/files.ts'
@@ -55,7 +55,7 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
   const deliver = async (appId: string, part: Part) => {
     if (stored.isAway) throw new Error('away')
     t.equal(appId, 'a1')
-    t.match(part.source, /^r1:life\d\.0$/)
+    t.match(part.source, /^r1:life\d\.\d$/)
     stored.parts.push(part)
     written.push(...part.lines)
   }
@@ -67,42 +67,46 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
       })()
       return { done, close: () => undefined }
     }
-    const shuttle = createShuttle(fileCursors(folder), { follow }, deliver, `life${++lives}`)
+    const shuttle = createShuttle(filePlaces(folder), { follow }, deliver, `life${++lives}`)
     await shuttle.ship({ runId: 'r1', appId: 'a1', process: 'web.1' })
   }
-  const cursor = (offset: number): LogCursor => ({ file: 0, offset })
+  const cursor = (file: number, lines: number): LogCursor => ({ file, offset: 10 * lines, lines })
   await shipAll([
-    { lines: [logLine('a'), logLine('b')], cursor: cursor(2), lost: false },
-    { lines: [], cursor: cursor(3), lost: false },
+    { lines: [logLine('a'), logLine('b')], cursor: cursor(1, 2), lost: false },
+    { lines: [], cursor: { ...cursor(1, 2), offset: 21 }, lost: false },
   ])
-  await shipAll([{ lines: [logLine('c')], cursor: { file: 2, offset: 9 }, lost: true }])
+  await shipAll([{ lines: [logLine('c')], cursor: cursor(1, 3), lost: false }])
+  await shipAll([{ lines: [logLine('d')], cursor: cursor(3, 4), lost: true }])
   await shipAll([])
-  t.strictSame(asked, [logStart, cursor(3), { file: 2, offset: 9 }])
+  t.strictSame(asked, [logStart, { ...cursor(1, 2), offset: 21 }, cursor(1, 3), cursor(3, 4)])
   t.strictSame(
-    written.map(textOf).filter((text) => !text.startsWith('Error')),
-    ['a', 'b', 'c'],
+    written.map(textOf).map((text) => text.replace(/L12: .*/, 'L12')),
+    ['a', 'b', 'c', 'Error L12', 'd'],
   )
-  t.match(written[2], { source: 'app', process: 'log-shuttle', atUs })
-  t.match(textOf(written[2]!), /^Error L12: /)
+  t.match(written[3], { source: 'app', process: 'log-shuttle', atUs })
   t.match(written[0], { source: 'app', process: 'web.1', atUs })
+  const named = () => stored.parts.map(({ source, first }) => `${source} ${first}`)
+  t.strictSame(
+    named(),
+    ['r1:life1.0 0', 'r1:life1.0 2', 'r1:life3.0 0', 'r1:life3.0 1'],
+    'the next life goes on with the numbers; behind a hole they begin anew, with what is said of it',
+  )
 
-  await shipAll([
-    { lines: [logLine('near')], cursor: { file: 2_600_939, offset: 100 }, lost: true },
-    { lines: [logLine('nearer')], cursor: { file: 2_600_939, offset: 101 }, lost: false },
-  ])
-  const [first, second] = stored.parts.slice(-2)
-  t.equal(first?.source, second?.source)
-  t.strictSame([first?.first, second?.first], [0, 2], 'what is said of a loss is numbered like a line')
-  t.equal(new Set(stored.parts.map(({ source, first }) => `${source} ${first}`)).size, stored.parts.length)
+  const dropped = { count: 5, since: at }
+  const next = { lines: [logLine('e')], cursor: cursor(3, 10), lost: false, dropped }
   stored.isAway = true
-  await t.rejects(shipAll([{ lines: [logLine('d')], cursor: { file: 3, offset: 1 }, lost: false }]))
-  await shipAll([])
-  t.strictSame(asked.at(-1), { file: 2_600_939, offset: 101 }, 'it stands where the last stored line is')
+  await t.rejects(shipAll([next]))
+  stored.isAway = false
+  await shipAll([next])
+  t.strictSame(asked.slice(-2), [cursor(3, 4), cursor(3, 4)], 'it stands where the last stored line is')
+  t.equal(named().at(-1), 'r1:life3.0 7', 'what was dropped has its numbers')
+  t.match(stored.parts.at(-1), { dropped: { count: 5, sinceUs: atUs } })
 
   const file = join(folder, 'r1.json')
   await writeFile(file, (await readFile(file, 'utf8')).slice(0, 5))
-  await shipAll([])
-  t.strictSame(asked.at(-1), logStart, 'half a cursor is none: doubled at worst, never lost')
-  await createShuttle(fileCursors(folder), {} as Driver, deliver, 'last').forget('r1')
+  await shipAll([{ lines: [logLine('a')], cursor: cursor(1, 1), lost: false }])
+  t.strictSame(asked.at(-1), logStart, 'half a place is none: doubled at worst, never lost')
+  t.equal(named().at(-1), 'r1:life7.0 0', 'under a name of its own')
+  await createShuttle(filePlaces(folder), {} as Driver, deliver, 'last').forget('r1')
   await t.rejects(readFile(file), { code: 'ENOENT' })
 })

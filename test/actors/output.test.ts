@@ -3,11 +3,12 @@
  * any host shows from its first line to its end; over a real nats-server.
  */
 import t, { type Test } from 'tap'
+import { unstored } from '../../actors/logplex/account.ts'
 import { packBatch } from '../../actors/logplex/packed.ts'
 import { readOutput } from '../../actors/logplex/output.ts'
 import type { Deliver } from '../../actors/logplex/deliver.ts'
-import { createShuttle, fileCursors, shipmentOf } from '../../actors/logplex/shuttle.ts'
-import type { Line } from '../../actors/protocols/channel.ts'
+import { createShuttle, filePlaces, shipmentOf } from '../../actors/logplex/shuttle.ts'
+import type { Line, Part } from '../../actors/protocols/channel.ts'
 import { openStream } from '../../src/nats/streams.ts'
 import type { Driver, LogBatch } from '../../src/oci/driver.ts'
 import { openBus } from '../kit/bus.ts'
@@ -17,13 +18,14 @@ import { until } from '../kit/until.ts'
 
 t.setTimeout(60_000)
 const run = { ...runOf('release.4711'), isPhase: true }
-const batchOf = (...texts: readonly string[]): LogBatch => ({
+/** @param lines as many are read with these */
+const batchOf = (lines: number, ...texts: readonly string[]): LogBatch => ({
   lines: texts.map((text) => ({
     at: '2023-11-14T22:13:20.000000000+00:00',
     stream: 'stdout',
     bytes: Buffer.from(text),
   })),
-  cursor: { file: 0, offset: 1 },
+  cursor: { file: 0, offset: 1, lines },
   lost: false,
 })
 
@@ -35,7 +37,7 @@ const ship = async (t: Test, deliver: Deliver, shipped: typeof run, batches: Asy
     })()
     return { done, close: () => undefined }
   }
-  await createShuttle(fileCursors(await scratch(t)), { follow }, deliver, 'life').ship(shipmentOf(shipped))
+  await createShuttle(filePlaces(await scratch(t)), { follow }, deliver, 'life').ship(shipmentOf(shipped))
 }
 const stored = async (t: Test) => {
   const bus = await openBus(t)
@@ -63,9 +65,9 @@ t.test('it is shown while the command runs, and ends when all of it is there', a
   const { stream, deliver } = await stored(t)
   const gate = Promise.withResolvers<void>()
   async function* batches() {
-    yield batchOf('one', 'two')
+    yield batchOf(2, 'one', 'two')
     await gate.promise
-    yield batchOf('three')
+    yield batchOf(3, 'three')
   }
   t.equal(await readOutput(stream, run.releaseId, watch().reader), undefined, 'nothing was said yet')
   const shipping = ship(t, deliver, run, batches())
@@ -88,7 +90,7 @@ t.test('it is shown while the command runs, and ends when all of it is there', a
     deliver,
     run,
     (async function* () {
-      yield batchOf('three')
+      yield batchOf(3, 'three')
     })(),
   )
   const again = watch()
@@ -115,7 +117,7 @@ t.test('one that says nothing ends as well, and the app has all lines in its own
     both,
     run,
     (async function* () {
-      yield batchOf('again')
+      yield batchOf(1, 'again')
     })(),
   )
   t.match(told, [{ process: 'release.4711', source: 'app' }])
@@ -129,7 +131,7 @@ t.test("who knows an app's id cannot read its log as an output", async (t) => {
     deliver,
     other,
     (async function* () {
-      yield batchOf('a secret')
+      yield batchOf(1, 'a secret')
     })(),
   )
   t.strictSame(keys, [run.appId], 'an ordinary run has none of its own')
@@ -137,31 +139,32 @@ t.test("who knows an app's id cannot read its log as an output", async (t) => {
 })
 
 t.test('what was dropped is said where it was, with its number and since when', async (t) => {
-  const told: Line[] = []
-  const deliver: Deliver = async (_key, { lines }) => void told.push(...lines)
+  const parts: Part[] = []
+  const deliver: Deliver = async (_key, part) => void parts.push(part)
   const dropped = { count: 1_234, since: '2023-11-14T22:13:19.000001999+00:00' }
   await ship(
     t,
     deliver,
     { ...run, isPhase: false },
     (async function* () {
-      yield batchOf('before')
-      yield { ...batchOf('after'), dropped }
-      yield { ...batchOf(), dropped }
-      yield { ...batchOf('behind a hole'), dropped, lost: true }
+      yield batchOf(1, 'before')
+      yield { ...batchOf(1_236, 'after'), dropped }
+      yield { ...batchOf(2_470), dropped }
+      yield { ...batchOf(3_705, 'behind a hole'), dropped, lost: true }
     })(),
   )
+  const { lines: told } = unstored(new Map(), true, parts)
   const loss = 'Error L12: 1234 messages dropped since 2023-11-14T22:13:19.000001+00:00.'
   const hole = 'Error L12: messages dropped: the log of this dyno was rotated before it was read'
   t.strictSame(
     told.map(({ text }) => Buffer.from(text).toString()),
-    ['before', loss, 'after', loss, loss, hole, 'behind a hole'],
+    ['before', loss, 'after', loss, hole, loss, 'behind a hole'],
   )
   const said = told.filter(({ process }) => process === 'log-shuttle')
   const sinceUs = 1_699_999_999_000_001
   t.strictSame(
     said.map(({ atUs }) => atUs - sinceUs),
-    [0, 0, 0, 999_999],
+    [0, 0, 0, 0],
     'at the time of the first of them',
   )
 })

@@ -10,7 +10,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { deliverThrough } from '../../../actors/logplex/deliver.ts'
-import { createShuttle, fileCursors } from '../../../actors/logplex/shuttle.ts'
+import { createShuttle, filePlaces } from '../../../actors/logplex/shuttle.ts'
 import { busCluster } from '../../../actors/main/bus-conf.ts'
 import { Drain } from '../../../actors/protocols/drain.ts'
 import { historyLinesMax } from '../../../actors/effects/perform/history.ts'
@@ -101,7 +101,7 @@ export const runCrowd = async ({ apps, forMs, port }: Crowd, ends: Ends): Promis
   })
   const running = new Promise<void>(() => undefined)
   const shuttle = createShuttle(
-    fileCursors(join(folder, 'cursors')),
+    filePlaces(join(folder, 'cursors')),
     { follow: (id, from, onBatch) => followLog(join(logs, id), from, running, onBatch) },
     deliverThrough(() => node, systemClock),
     'bench',
