@@ -49,6 +49,7 @@ destination d { file("${folder}/out" template(
 log { source(s); destination(d); };
 `
 
+type Files = Readonly<Record<string, string>>
 type Kind = {
   readonly conf: typeof rsyslogConf
   readonly program: string
@@ -88,17 +89,22 @@ export const commandOf = (kind: Daemon, folder: string) => {
 /** What a daemon says of one message. */
 export type Understood = Readonly<Record<'pri' | 'ts' | 'host' | 'app' | 'proc' | 'msg', string>>
 
-/** Starts it; it ends with the test. @throws Error with what it said when it does not listen */
-export const startDaemon = async (t: Test, kind: Daemon, { certificate, key, ca }: Identity) => {
+/**
+ * Starts it with this configuration and these files beside it; it ends with the test.
+ *
+ * @param ports on which it listens once it is there
+ * @returns its folder
+ * @throws Error with what it said when it does not listen
+ */
+export const runDaemon = async (
+  t: Test,
+  kind: Daemon,
+  ports: readonly number[],
+  { conf, files }: { readonly conf: (folder: string) => string; readonly files: Files },
+): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), `manifold-${kind}-`))
-  const [tcp = 0, tls = 0] = await freePorts(2)
-  const files = {
-    conf: kinds[kind].conf(folder, tcp, tls),
-    'cert.pem': certificate,
-    'key.pem': key,
-    'ca.pem': ca,
-  }
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  for (const [name, text] of Object.entries({ ...files, conf: conf(folder) }))
+    writeFileSync(join(folder, name), text)
   let said = ''
   const { program, argv, env } = commandOf(kind, folder)
   const child: ChildProcess = spawn(program, argv, {
@@ -112,13 +118,23 @@ export const startDaemon = async (t: Test, kind: Daemon, { certificate, key, ca 
     await ended
     rmSync(folder, { recursive: true, force: true })
   })
-  for (const port of [tcp, tls]) {
+  for (const port of ports) {
     await until(() => listens(port), { what: `${kind} to listen`, timeoutMs: 20_000 }).catch(
       (error: unknown) => {
         throw new Error(`${kind} said: ${said}`, { cause: error })
       },
     )
   }
+  return folder
+}
+
+/** As a receiver. */
+export const startDaemon = async (t: Test, kind: Daemon, { certificate, key, ca }: Identity) => {
+  const [tcp = 0, tls = 0] = await freePorts(2)
+  const folder = await runDaemon(t, kind, [tcp, tls], {
+    conf: (at) => kinds[kind].conf(at, tcp, tls),
+    files: { 'cert.pem': certificate, 'key.pem': key, 'ca.pem': ca },
+  })
   const understood = (): readonly Understood[] => {
     const file = join(folder, 'out')
     if (!existsSync(file)) return []
