@@ -64,9 +64,11 @@ const marks = [overflowed, unverified].map((text) => Buffer.from(text))
 
 /**
  * Whether a line is one of those, which go to no drain (spec/logplex.md §1.12): the drain itself is told in
- * its own words, and two that lose lines would tell of each other for ever.
+ * its own words, and two that lose lines would tell of each other for ever. One that came in from outside,
+ * which has a priority, is not ours, whatever it says.
  */
-export const isOfDrains = ({ source, process, text }: Line): boolean =>
+export const isOfDrains = ({ source, process, priority, text }: Line): boolean =>
+  priority === undefined &&
   source === 'heroku' &&
   process === 'logplex' &&
   marks.some((mark) => mark.equals(text.subarray(0, mark.length)))

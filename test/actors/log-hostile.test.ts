@@ -90,14 +90,14 @@ const good = 't.00000000-0000-4000-8000-000000000001'
 
 /** Connections of a test's own, whose tokens can be looked up unless `isAway`. */
 const openReader = (clock: Clock = systemClock) => {
-  const state = { isAway: false, unknown: 0 }
+  const state = { isAway: false, hasEnded: false, unknown: 0 }
   const lines: Line[] = []
   const deliver: Deliver = async (_, part) => void lines.push(...part.lines)
   const read = syslogReader({
     tokens: {
       find: async (token) => {
         if (state.isAway) throw new Error('no leader')
-        return token === good ? { appId: 'app-1', name: 'cron' } : undefined
+        return token === good && !state.hasEnded ? { appId: 'app-1', name: 'cron' } : undefined
       },
     },
     lanes: createLanes({ deliver, source: 'here', clock }),
@@ -122,6 +122,20 @@ t.test('a line holds nothing of what came with it and is nobody’s', async (t) 
   await until(() => lines.length === 1, { what: 'the line' })
   t.ok((lines[0]?.text.buffer.byteLength ?? Infinity) < 1_000)
   t.equal(Buffer.from(lines[0]?.text ?? []).toString(), 'x')
+})
+
+t.test('a token that ends in the middle of a connection takes no line any more', async (t) => {
+  const { state, lines, dial } = openReader()
+  const { socket } = dial(frame('before', good))
+  await until(() => lines.length === 1, { what: 'the line' })
+  state.hasEnded = true
+  socket.write(frame('after', good))
+  await until(() => state.unknown === 1, { what: 'it to be counted' })
+  t.notOk(socket.destroyed, 'others may come there')
+  state.hasEnded = false
+  socket.end(frame('again', good))
+  await until(() => lines.length === 2, { what: 'the next line' })
+  t.equal(Buffer.from(lines[1]?.text ?? []).toString(), 'again')
 })
 
 t.test('nobody is a stranger for as long as tokens cannot be looked up', async (t) => {

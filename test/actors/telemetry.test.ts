@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import { performDrains } from '../../actors/effects/perform/drains.ts'
 import { packBatch } from '../../actors/logplex/packed.ts'
+import { certificateLine, overflowOfDrain } from '../../actors/logplex/codes.ts'
 import type { Shipment, Shipped } from '../../actors/effects/drains.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
 import { openSink } from '../../src/syslog/sink.ts'
@@ -101,6 +102,30 @@ t.test('a request is as large as a frame, and one that is sent again has the sam
   )
   t.same(ids[0], ids[1])
   t.equal(new Set(ids[0]).size, 10)
+})
+
+t.test('what drains say in the log of the app goes to none, what another says so does', async (t) => {
+  const { receiver, send } = await bench(t)
+  const own = overflowOfDrain('d.1', { count: 3, sinceUs: 0 }, 1)
+  const lines = [
+    own,
+    certificateLine('CERT', 'https://h', 1),
+    { ...own, priority: 13 },
+    { ...own, source: 'x' },
+  ]
+  t.match(await send(lines), { kind: 'delivered', count: 4 })
+  t.same(
+    receiver.received[0]?.records.map(({ severity, attributes }) => [
+      severity[1],
+      attributes['heroku.log.source'],
+    ]),
+    [
+      ['notice', 'heroku'],
+      ['warning', 'x'],
+    ],
+  )
+  t.same(await send(lines.slice(0, 2)), { kind: 'delivered', count: 2, sinceUs: 1, untilUs: 1 })
+  t.equal(receiver.received.length, 1, 'nothing is sent when there is nothing else')
 })
 
 t.test('a telemetry drain whose headers cannot be opened now sends nothing without them', async (t) => {
