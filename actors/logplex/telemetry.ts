@@ -20,7 +20,7 @@ const recordBytesFixed = 192
 export const recordBytes = ({ text, source, process }: LogMessage): number =>
   recordBytesFixed + text.length + source.length + process.length
 
-/** @param frameId the same when they are sent again: receivers know repeats by it */
+/** @param frameId the same when they are sent again as they were */
 export const recordsOf = (
   service: Service,
   messages: readonly LogMessage[],
@@ -30,11 +30,18 @@ export const recordsOf = (
   for (const [at, message] of messages.entries()) {
     const dyno = dynoOf(message)
     const records = groups.get(dyno) ?? []
-    records.push(recordOf(message, `${frameId}-${at}`))
+    records.push(recordOf(message, uidOf(message, service) ?? `${frameId}-${at}`))
     groups.set(dyno, records)
   }
   return [...groups].map(([dyno, records]) => ({ attributes: resourceOf(service, dyno), records }))
 }
+
+/**
+ * Receivers know repeats by it. After a crash lines come again in other frames, so it is the line's own; with
+ * its time, for a history that has lost its end gives numbers a second time.
+ */
+const uidOf = ({ number, atUs }: LogMessage, { appId }: Service): string | undefined =>
+  number === undefined ? undefined : `${appId}-${number}-${atUs}`
 
 /** `web.1`, `run.4711`; empty: not a dyno, as `router` is none, nor what others write into the log. */
 const dynoOf = ({ source, process }: LogMessage): string =>

@@ -10,4 +10,6 @@ export type LogMessage = {
   readonly priority: number
   /** As its writer wrote it, which need not be UTF-8. */
   readonly text: Uint8Array
+  /** Its place in that log, where who sends it says so: the same however often it is sent. */
+  readonly number?: number
 }

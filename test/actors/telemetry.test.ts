@@ -88,20 +88,44 @@ t.test('lines are their dyno’s, or the app’s when the platform speaks of it'
   t.match(request?.records[1]?.attributes, {
     'heroku.log.source': 'heroku',
     'heroku.log.process': 'router',
-    'log.record.uid': /^[0-9A-F]{32}-2$/,
+    'log.record.uid': 'a1-1-1700000000000001',
   })
 })
 
-t.test('a request is as large as a frame, and one that is sent again has the same ids', async (t) => {
+t.test('a request is as large as a frame, and one that is sent again is the same to the byte', async (t) => {
   const { receiver, send } = await bench(t, [503])
   const lines = Array.from({ length: 30 }, () => line('app', 'web.1', 'x'.repeat(10_000)))
-  t.match(await send(lines), { kind: 'failed', count: 10, reason: 'the receiver answered 503' })
-  t.match(await send(lines, { count: 10 }), { kind: 'delivered', count: 10 })
-  const ids = receiver.received.map(({ records }) =>
-    records.map(({ attributes }) => attributes['log.record.uid']),
+  const loss = { count: 2, sinceUs: 1 }
+  t.match(await send(lines, { loss }), { kind: 'failed', count: 10, reason: 'the receiver answered 503' })
+  t.match(await send(lines, { count: 10, loss }), { kind: 'delivered', count: 10 })
+  const [first, second] = receiver.received
+  t.equal(first?.records.length, 11)
+  t.strictSame(first?.body, second?.body)
+})
+
+t.test('a line has the same id in whatever frame it comes again, as after a crash', async (t) => {
+  const { receiver, send } = await bench(t)
+  const lines = ['a', 'b', 'c', 'd'].map((text) => line('app', 'web.1', text))
+  const part = (first: number, end: number, sequence: number) => {
+    const bytes = packBatch({ first: 40 + first, lines: lines.slice(first, end) })
+    return { sequence, after: sequence - 1, first: 40 + first, count: end - first, bytes }
+  }
+  const loss = { count: 2, sinceUs: 1 }
+  await send([], { batches: [part(0, 2, 7)], loss })
+  await send([], { batches: [part(0, 2, 7), part(2, 4, 8)], skip: 1 })
+  await send([], { batches: [part(2, 4, 8)] })
+  const idsOf = (text: string) =>
+    receiver.received.flatMap(({ records }) =>
+      records.filter(({ body }) => body === text).map(({ attributes }) => attributes['log.record.uid']),
+    )
+  t.same(
+    ['a', 'b', 'c', 'd'].map((text) => idsOf(text).length),
+    [1, 2, 2, 2],
   )
-  t.same(ids[0], ids[1])
-  t.equal(new Set(ids[0]).size, 10)
+  const ids = ['a', 'b', 'c', 'd'].map((text) => new Set(idsOf(text)))
+  t.ok(ids.every(({ size }) => size === 1))
+  t.equal(new Set(ids.flatMap((one) => [...one])).size, 4, 'and no two have the same')
+  t.match(receiver.received[0]?.records[0]?.attributes, { 'log.record.uid': /^[0-9A-F]{32}-0$/ }, 'the loss')
 })
 
 t.test('what drains say in the log of the app goes to none, what another says so does', async (t) => {

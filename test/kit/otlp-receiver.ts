@@ -54,6 +54,7 @@ type Received = {
   readonly target: string
   readonly headers: IncomingHttpHeaders
   readonly status: number
+  readonly body: Buffer
   readonly records: readonly OtlpRecord[]
 }
 export type OtlpReceiver = {
@@ -79,7 +80,8 @@ export const startOtlpReceiver = async (
     want(headers['content-type'] === 'application/x-protobuf', 'type')
     want(headers['content-encoding'] === 'gzip', 'encoding')
     want(Number(headers['content-length']) === body.length, 'length')
-    received.push({ target, headers, status: answer.status, records: decodeRequest(gunzipSync(body)) })
+    const records = decodeRequest(gunzipSync(body))
+    received.push({ target, headers, status: answer.status, body, records })
     return answer
   }
   const server = createServer((request, response) => {

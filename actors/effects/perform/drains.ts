@@ -35,6 +35,8 @@ type Open = {
   readonly bytesOf: (message: LogMessage) => number
   /** Of a frame. */
   readonly bytesMax: number
+  /** What it sends names each line by its number. */
+  readonly isNumbered: boolean
   readonly sink: Sink
 }
 
@@ -72,6 +74,7 @@ export const performDrains = ({ openSink, openHeaders, now }: DrainsDeps): Effec
       shown: address.shown,
       bytesOf: recordBytes,
       bytesMax: requestBytesMax,
+      isNumbered: true,
       sink: openSink(address, protocol),
     }
   }
@@ -82,7 +85,7 @@ export const performDrains = ({ openSink, openHeaders, now }: DrainsDeps): Effec
     const dialect = isHttp ? logplexDialect : syslogDialect(token)
     const bytesOf = (message: LogMessage): number => frameBytes(message, dialect)
     const bytesMax = isHttp ? requestBytesMax : writeBytesMax
-    return { decidedAt, shown: address.shown, bytesOf, bytesMax, sink: openSink(address) }
+    return { decidedAt, shown: address.shown, bytesOf, bytesMax, isNumbered: false, sink: openSink(address) }
   }
 
   const sinkOf = ({ id, to }: Shipment): Open => {
@@ -130,7 +133,7 @@ export const performDrains = ({ openSink, openHeaders, now }: DrainsDeps): Effec
 type Part = { readonly lines: readonly Line[]; readonly messages: LogMessage[] }
 
 /** As many lines as a frame takes, or just so many as are wanted; at least one. */
-const frameOf = ({ batches, skip, count }: Shipment, { bytesOf, bytesMax }: Open): Part => {
+const frameOf = ({ batches, skip, count }: Shipment, { bytesOf, bytesMax, isNumbered }: Open): Part => {
   const lines: Line[] = []
   const messages: LogMessage[] = []
   let bytes = 0
@@ -144,7 +147,7 @@ const frameOf = ({ batches, skip, count }: Shipment, { bytesOf, bytesMax }: Open
       if (count === null ? lines.length > 0 && bytes > bytesMax : lines.length === count)
         return { lines, messages }
       lines.push(line)
-      if (!isOfDrains(line)) messages.push(message)
+      if (!isOfDrains(line)) messages.push(isNumbered ? { ...message, number: batch.first + at } : message)
     }
     toSkip = 0
   }
