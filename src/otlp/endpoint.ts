@@ -18,8 +18,9 @@ const headerName = /^[A-Za-z0-9_-]{1,100}$/
 const headerCharsMax = 1000
 /** Printable Latin-1, and no blank at either end (RFC 9110 §5.5). */
 const headerValue = /^(?:[\x21-\x7e\xa0-\xff](?:[\t\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?)?$/
-/** What says how a request is to be read is the sender's. */
+/** What says how a request and its answer are to be read is the sender's. */
 const headersKept = new Set([
+  'accept-encoding',
   'connection',
   'content-encoding',
   'content-length',

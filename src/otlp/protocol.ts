@@ -33,6 +33,8 @@ export const otlpProtocol = ({ headers, scope, groupsOf }: OtlpOptions): HttpPro
     const all = [
       ['Content-Type', 'application/x-protobuf'],
       ['Content-Encoding', 'gzip'],
+      // Nothing said would be any.
+      ['Accept-Encoding', 'identity'],
       ['User-Agent', `OTel-OTLP-Exporter-${scope}`],
       ...(authorization === undefined || isNamed ? [] : [['Authorization', authorization]]),
       ...own,

@@ -178,6 +178,7 @@ t.test('headers are names and values that a request can carry, and none of its o
     [{ 'x y': '' }, /the name "x y" \(allowed: 1 to 100 of/],
     [{ '': '' }, /the name ""/],
     [{ 'Content-Type': 'text/plain' }, /"Content-Type" is set by the platform/],
+    [{ 'accept-encoding': 'br' }, /"accept-encoding" is set by the platform/],
     [{ 'x-a': '1', 'X-A': '2' }, /"X-A" is there twice/],
     [{ 'x-a': 'secret\r\nhost: other' }, /the value of "x-a"/],
     [{ 'x-a': ' blank' }, /the value of "x-a"/],
