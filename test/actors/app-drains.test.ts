@@ -1,28 +1,17 @@
 /** The log drains of an app: open before they are answered, closed for sure, and gone with the app. */
 import t from 'tap'
-import { app } from '../../actors/app.ts'
-import { drive } from '../kit/drive.ts'
+import { againApp, liveApp, type DrivenApp } from '../kit/app.ts'
 
-const by = { id: 'u1', email: 'me@example.com' }
 const url = 'syslog://logs.example.com:601'
 
-const live = () => {
-  const a = drive(app, { key: 'app-1', args: undefined })
-  a.send({ type: 'create', name: 'demo', owner: by, region: 'here', stack: 'heroku-24' })
-  a.done('names.claim')
-  a.answered('open', {})
-  a.answered('open', {})
-  return a.clear()
-}
-const again = (a: ReturnType<typeof live>) => drive(app, { key: 'app-1', args: undefined, saved: a.saved()! })
-const added = (a: ReturnType<typeof live>, which = url): string => {
+const added = (a: DrivenApp, which = url): string => {
   a.send({ type: 'addDrain', url: which })
   a.answered('open', {})
   return (a.replies.at(-1) as { value: { id: string } }).value.id
 }
 
 t.test('a drain is answered once lines go there, and is opened by whoever comes after a crash', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   a.send({ type: 'addDrain', url })
   t.equal(a.replies.length, 0)
   t.match(a.asked, [
@@ -31,7 +20,7 @@ t.test('a drain is answered once lines go there, and is opened by whoever comes 
   a.askFailed('open', { kind: 'nobody', reason: 'no host' })
   a.fire('resume')
   t.ok(a.reminders.has('resume'))
-  const next = again(a)
+  const next = againApp(a)
   t.match(next.asked, [{ message: { type: 'open', to: { url } } }])
   next.answered('open', {})
   t.notOk(next.reminders.has('resume'))
@@ -45,7 +34,7 @@ t.test('a drain is answered once lines go there, and is opened by whoever comes 
 })
 
 t.test('a drain is added once, and not more of them than Heroku takes', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   added(a)
   t.match(a.send({ type: 'addDrain', url }), {
     refused: { code: 'invalid_params', reason: 'Url has already been taken' },
@@ -58,14 +47,14 @@ t.test('a drain is added once, and not more of them than Heroku takes', (t) => {
 })
 
 t.test('a drain is removed by id, token or URL, and closed even when that has to be said again', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   const id = added(a)
   t.match(a.send({ type: 'removeDrain', drain: 'other' }), { refused: { code: 'not_found' } })
   t.match(a.send({ type: 'removeDrain', drain: url }), { value: { id } })
   t.match(a.told.at(-1), { to: { to: 'channel' }, message: { type: 'drainsChanged' } })
   t.match(a.send({ type: 'drains' }), { value: { ids: [] } })
   a.askFailed('close', { kind: 'unknown', reason: 'timeout' })
-  const next = again(a)
+  const next = againApp(a)
   t.match(next.asked, [{ to: { to: 'drain', key: id }, message: { type: 'close' } }])
   next.answered('close', {})
   t.match(next.saved(), { closing: [], app: { drains: [] } })
@@ -73,7 +62,7 @@ t.test('a drain is removed by id, token or URL, and closed even when that has to
 })
 
 t.test('an app that goes closes its drains, one after the other, before its log goes', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   const ids = [added(a), added(a, 'https://logs.example.com/')]
   a.clear().send({ type: 'destroy' })
   for (const _ of ['formation', 'releases']) a.answered('destroy', {})
@@ -83,7 +72,7 @@ t.test('an app that goes closes its drains, one after the other, before its log 
   t.match(a.asked, [{ to: { key: ids[1] } }])
   a.askFailed('close', { kind: 'unknown', reason: 'timeout' })
   t.match(a.saved(), { phase: 'destroying', closing: [ids[1]] })
-  const next = again(a)
+  const next = againApp(a)
   for (const _ of ['formation', 'releases']) next.answered('destroy', {})
   for (const name of ['builder.drop', 'vault.drop', 'certificates.drop']) next.done(name)
   next.answered('close', {})
@@ -95,11 +84,10 @@ t.test('an app that goes closes its drains, one after the other, before its log 
 
 const telemetry = { headersId: 'sealed-1' }
 const endpoint = 'https://otlp.example.com'
-const opens = (a: ReturnType<typeof live>) =>
-  a.asked.map(({ message }) => message).filter(({ type }) => type === 'open')
+const opens = (a: DrivenApp) => a.asked.map(({ message }) => message).filter(({ type }) => type === 'open')
 
 t.test('a telemetry drain is one of its own kind, and is known by its id', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   added(a, endpoint)
   a.clear().send({ type: 'addDrain', url: endpoint, telemetry })
   t.match(opens(a), [{ to: { url: endpoint, telemetry: { ...telemetry, appName: 'demo' } } }])
@@ -121,7 +109,7 @@ t.test('a telemetry drain is one of its own kind, and is known by its id', (t) =
 })
 
 t.test('a telemetry drain that leads elsewhere is answered once lines go there, whatever is late', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   const logDrain = added(a)
   const sent = (headersId: string) => ({ url: endpoint, telemetry: { headersId } })
   a.send({ type: 'addDrain', ...sent('one') })
@@ -146,7 +134,7 @@ t.test('a telemetry drain that leads elsewhere is answered once lines go there, 
 })
 
 t.test('telemetry says the name that its app has', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   added(a)
   a.send({ type: 'addDrain', url: endpoint, telemetry })
   a.answered('open', {})
@@ -155,6 +143,6 @@ t.test('telemetry says the name that its app has', (t) => {
   t.match(opens(a), [{ to: { url: endpoint, telemetry: { appName: 'renamed' } } }])
   t.equal(opens(a).length, 1, 'other drains do not')
   a.askFailed('open', { kind: 'unknown', reason: 'timeout' })
-  t.match(opens(again(a)), [{ to: { telemetry: { appName: 'renamed' } } }])
+  t.match(opens(againApp(a)), [{ to: { telemetry: { appName: 'renamed' } } }])
   t.end()
 })

@@ -1,33 +1,21 @@
 /** The log tokens of an app: unique in the record before anyone is told of them, and gone with the app. */
 import t from 'tap'
-import { app } from '../../actors/app.ts'
 import type { LogToken } from '../../actors/protocols/app.ts'
-import { drive } from '../kit/drive.ts'
+import { againApp, liveApp, type DrivenApp } from '../kit/app.ts'
 
-const by = { id: 'u1', email: 'me@example.com' }
-
-const live = () => {
-  const a = drive(app, { key: 'app-1', args: undefined })
-  a.send({ type: 'create', name: 'demo', owner: by, region: 'here', stack: 'heroku-24' })
-  a.done('names.claim')
-  a.answered('open', {})
-  a.answered('open', {})
-  return a.clear()
-}
-type App = ReturnType<typeof live>
-const change = (a: App, add: readonly string[], remove: readonly string[] = []) =>
+const change = (a: DrivenApp, add: readonly string[], remove: readonly string[] = []) =>
   a.send({ type: 'changeLogTokens', add: [...add], remove: [...remove] })
-const lastTokens = (a: App): readonly LogToken[] =>
+const lastTokens = (a: DrivenApp): readonly LogToken[] =>
   (a.replies.at(-1) as { value: { tokens: readonly LogToken[] } }).value.tokens
 
 t.test('a token is told once it leads to its app, also by whoever comes after a crash', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   t.equal(change(a, ['cron', 'mail']), undefined)
   t.match(a.ran, [
     { name: 'names.claim', args: { kind: 'token', name: /^t\.[0-9a-f-]+$/, appId: 'app-1' } },
     { name: 'names.claim' },
   ])
-  const next = drive(app, { key: 'app-1', args: undefined, saved: a.saved()! })
+  const next = againApp(a)
   t.match(next.ran, [{ args: { kind: 'token' } }, { args: { kind: 'token' } }], 'on record before it is done')
   a.done('names.claim')
   t.equal(a.replies.length, 0, 'not with the first')
@@ -40,7 +28,7 @@ t.test('a token is told once it leads to its app, also by whoever comes after a 
 })
 
 t.test('a name has one token, which stays until it is removed', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   change(a, ['cron'])
   a.done('names.claim')
   const [first] = lastTokens(a)
@@ -57,7 +45,7 @@ t.test('a name has one token, which stays until it is removed', (t) => {
 })
 
 t.test('an app has so many tokens that its record holds them with ease', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   const names = Array.from({ length: 101 }, (_, at) => `n${at}`)
   t.match(change(a, names), {
     refused: { code: 'invalid_params', reason: 'An app cannot have more than 100 log tokens.' },
@@ -67,7 +55,7 @@ t.test('an app has so many tokens that its record holds them with ease', (t) => 
 })
 
 t.test('a token that another app has is not taken, and its caller may try again', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   change(a, ['cron'])
   a.failed('names.claim', 'taken')
   t.match(a.replies, [{ refused: { code: 'conflict' } }])
@@ -76,7 +64,7 @@ t.test('a token that another app has is not taken, and its caller may try again'
 })
 
 t.test('an app that goes takes its tokens with it', (t) => {
-  const a = live()
+  const a = liveApp().clear()
   change(a, ['cron'])
   a.done('names.claim')
   const [{ token } = { token: '' }] = lastTokens(a)

@@ -2,7 +2,6 @@
  * Apps and their releases, driven by hand: sagas that break off, names that are in dispute, bases that move.
  */
 import t from 'tap'
-import { app } from '../../actors/app.ts'
 import { releases } from '../../actors/releases.ts'
 import {
   append,
@@ -14,9 +13,9 @@ import {
 } from '../../actors/releases/ledger.ts'
 import { heroku } from '../../config/heroku.ts'
 import type { Slug } from '../../actors/protocols/shapes.ts'
+import { againApp, creatingApp, liveApp, owner as by } from '../kit/app.ts'
 import { drive } from '../kit/drive.ts'
 
-const by = { id: 'u1', email: 'e@example.com' }
 const slugOf = (id: string): Slug => ({
   id,
   sha256: '0'.repeat(64),
@@ -29,21 +28,8 @@ const slugOf = (id: string): Slug => ({
   createdAt: 1,
 })
 
-const creating = () => {
-  const a = drive(app, { key: 'app-1', args: undefined })
-  a.send({ type: 'create', name: 'demo', owner: by, region: 'us', stack: 'heroku-24' })
-  return a
-}
-const live = () => {
-  const a = creating()
-  a.done('names.claim')
-  a.answered('open', {})
-  a.answered('open', {})
-  return a
-}
-
 t.test('an app is answered when its name, releases and formation are there', (t) => {
-  const a = creating()
+  const a = creatingApp()
   t.match(
     a.saved(),
     { phase: 'creating', claiming: [{ kind: 'app', name: 'demo' }] },
@@ -62,7 +48,7 @@ t.test('an app is answered when its name, releases and formation are there', (t)
 })
 
 t.test('a name that is taken leaves nothing behind, a store that is away is tried again', (t) => {
-  const a = creating()
+  const a = creatingApp()
   a.failed('names.claim', 'store_unavailable')
   a.fire('resume')
   a.failed('names.claim', 'taken')
@@ -73,9 +59,8 @@ t.test('a name that is taken leaves nothing behind, a store that is away is trie
 })
 
 t.test('a creation that broke off is finished by the next activation', (t) => {
-  const a = creating()
-  const saved = a.saved()!
-  const next = drive(app, { key: 'app-1', args: undefined, saved })
+  const a = creatingApp()
+  const next = againApp(a)
   next.done('names.claim')
   next.askFailed('open', { kind: 'unknown', reason: 'timeout' })
   next.fire('resume')
@@ -88,7 +73,7 @@ t.test('a creation that broke off is finished by the next activation', (t) => {
 t.test(
   'a rename claims the new name, then gives the old one back and tells the formation until it has it',
   (t) => {
-    const a = live()
+    const a = liveApp()
     a.clear()
     a.send({ type: 'rename', name: 'better' })
     t.equal(a.send({ type: 'rename', name: 'third' })?.refused?.code, 'conflict')
@@ -107,7 +92,7 @@ t.test(
 )
 
 t.test('a feature is on record before its answer, and told to the formation until it has it', (t) => {
-  const a = live()
+  const a = liveApp()
   a.clear()
   const name = 'http-session-affinity'
   t.match(a.send({ type: 'feature', name, enabled: true })?.value, { features: [name] })
@@ -126,7 +111,7 @@ t.test('a feature is on record before its answer, and told to the formation unti
 })
 
 t.test('an app keeps to the buildpack that was found for it, and to those that were set', (t) => {
-  const a = live()
+  const a = liveApp()
   const built = (detected: string): unknown => {
     a.send({ type: 'built', buildpackDescription: 'x', slugBytes: 1, stack: 'heroku-24', detected })
     return (a.send({ type: 'info' })!.value as { buildpacks: unknown }).buildpacks
@@ -139,7 +124,7 @@ t.test('an app keeps to the buildpack that was found for it, and to those that w
 })
 
 t.test('a name being given back is claimed again only when it is free', (t) => {
-  const a = live()
+  const a = liveApp()
   a.send({ type: 'rename', name: 'better' })
   a.done('names.claim')
   a.clear()
@@ -149,7 +134,7 @@ t.test('a name being given back is claimed again only when it is free', (t) => {
 })
 
 t.test('an app is destroyed step by step, its names last', (t) => {
-  const a = live()
+  const a = liveApp()
   a.send({ type: 'addDomain', hostname: 'www.example.com' })
   a.done('names.claim')
   a.clear()
@@ -162,7 +147,7 @@ t.test('an app is destroyed step by step, its names last', (t) => {
   a.done('builder.drop')
   a.failed('vault.drop', 'store_unavailable')
   t.match(a.saved(), { phase: 'destroying' })
-  const next = drive(app, { key: 'app-1', args: undefined, saved: a.saved()! })
+  const next = againApp(a)
   next.send({ type: 'destroy' })
   next.answered('destroy', {})
   next.answered('destroy', {})
@@ -209,7 +194,7 @@ t.test('a release has the pages of its config vars, also when it is gone back to
 })
 
 t.test('an app is on another stack from its next build on, which a release of its own says', (t) => {
-  const a = live()
+  const a = liveApp()
   a.send({ type: 'change', buildStack: 'debian-12' })
   t.match(a.send({ type: 'info' })?.value, { stack: 'debian-12', buildStack: 'debian-12' }, 'never built')
   a.send({ type: 'stored', repoBytes: 4_096 })
@@ -325,7 +310,7 @@ t.test('the ledger keeps a bounded number of releases and slugs, and old release
 t.test(
   'a certificate goes to the routers with the hostname that has it, and its former pair is forgotten',
   (t) => {
-    const a = live()
+    const a = liveApp()
     const pair = (pairId: string) => ({
       pairId,
       names: ['www.example.com'],
