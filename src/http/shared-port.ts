@@ -41,6 +41,8 @@ export type SharedPort = {
 }
 
 const tlsHandshake = 0x16
+/** Of a peer that is silent its machine is asked: one that is gone would keep its place for hours. */
+const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
 
 /** Listens; rejects when the port is taken. */
 export const listenShared = (
@@ -75,7 +77,7 @@ export const listenShared = (
   })
   secure.on('tlsClientError', (_error, socket) => socket.destroy())
 
-  const server = createServer({ noDelay: true, keepAlive: true }, (socket: Socket) => {
+  const server = createServer(socketOptions, (socket: Socket) => {
     hold(socket)
     whenKnown(socket, limits, (bytes) =>
       bytes[0] === tlsHandshake

@@ -1,6 +1,6 @@
 /** Rendezvous, the shared port and the certificates: over real sockets on loopback. */
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer, get as httpGet } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { connect as plainConnect, type Socket } from 'node:net'
@@ -14,6 +14,9 @@ import { listenShared } from '../../src/http/shared-port.ts'
 import { createRendezvous, RendezvousFailed } from '../../src/rendezvous/rendezvous.ts'
 import { until } from '../kit/until.ts'
 
+/** Of all connections of this machine, as Linux shows them. */
+const timers = '/proc/net/tcp'
+const noTimers = existsSync(timers) ? false : `there is no ${timers}`
 const token = 'abcdefghijklmnop0123456789'
 const names = ['localhost', '127.0.0.1', 'api.localhost']
 
@@ -104,6 +107,20 @@ t.test('a client that says nothing or nonsense is dropped', async (t) => {
     await once(socket, 'close')
     t.equal(seen.text, '', `nothing is said to ${JSON.stringify(line.slice(0, 20))}`)
   }
+})
+
+t.test('a client that is silent is asked whether it is there', { skip: noTimers }, async (t) => {
+  const { port } = await open(t)
+  const socket = plainConnect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  const ends = [port, socket.localPort ?? 0].map((one) => one.toString(16).toUpperCase().padStart(4, '0'))
+  const near = new RegExp(`:${ends[0]} \\w+:${ends[1]} 01 \\w+:\\w+ (\\w+):(\\w+) `)
+  const [, kind, hundredths = ''] = await until(() => near.exec(readFileSync(timers, 'utf8')), {
+    what: 'its timer',
+  })
+  t.equal(kind, '02', 'of keep-alive')
+  t.ok(Number.parseInt(hundredths, 16) <= 6_000, 'within a minute')
+  socket.destroy()
 })
 
 t.test('a client and its peer meet whoever comes first, and early bytes wait', async (t) => {
