@@ -171,13 +171,10 @@ await t.test(
     const wrong = await make({ checksum: `SHA256:${'0'.repeat(64)}` })
     t.equal((await put(wrong.body, slug)).status, 200)
     await call('POST', '/apps/made/releases', { slug: wrong.body['id'] }, 'release')
-    await until(
-      async () =>
-        (await platform.heroku(['logs', '-n', '200', '-a', 'made'])).stdout.includes(
-          'Error R17 (Checksum error)',
-        ),
-      { what: 'R17', timeoutMs: 60_000 },
-    )
+    await until(async () => (await platform.logs('made')).includes('Error R17 (Checksum error)'), {
+      what: 'R17',
+      timeoutMs: 60_000,
+    })
   },
 )
 
@@ -222,8 +219,7 @@ await t.test('an app is set up from its app.json, and what it lacks is named', a
   const { body: types } = await call('GET', '/apps/setup/formation', undefined, 'formation')
   t.match(types, [{ type: 'web', quantity: 2 }])
   await served('setup', 'set up')
-  const { stdout } = await platform.heroku(['logs', '-n', '200', '-a', 'setup'])
-  t.match(stdout, /Add-on heroku-postgresql:mini of app\.json is not attached/)
+  t.match(await platform.logs('setup'), /Add-on heroku-postgresql:mini of app\.json is not attached/)
 })
 
 await t.test('a build that its host lost has failed, and the next one is taken', async (t) => {

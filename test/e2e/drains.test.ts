@@ -116,10 +116,11 @@ t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? fal
     .find(Boolean)
   t.ok(token, listed)
   const hasThem = await bringLines(t, platform, 'counter')
-  await until(async () => hasThem((await heroku('logs', '--source', 'cron')).stdout), {
+  await until(async () => hasThem(await platform.logs('counter', { source: 'cron', lines: 100 })), {
     timeoutMs: 60_000,
-    what: 'lines from outside in heroku logs',
+    what: 'lines from outside in the log',
   })
+  t.ok(hasThem((await heroku('logs', '--source', 'cron')).stdout), 'and in heroku logs')
   t.match(await heroku('ps:scale', 'worker=1'), { code: 0 })
 
   const taken = () => http.received.filter((_, at) => at < 2 || at > 5)

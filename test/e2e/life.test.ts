@@ -30,15 +30,21 @@ const deploy = async (files: Readonly<Record<string, string>>): Promise<string> 
 const logged = (pattern: RegExp): Promise<string> =>
   until(
     async () => {
-      const text = await ok(['logs', '-n', '1500'])
+      const text = await platform.logs('phased')
       return pattern.test(text) && text
     },
-    { what: `${pattern} in the log`, timeoutMs: 30_000 },
+    { what: `${pattern} in the log`, timeoutMs: 60_000 },
   )
 const served = (text: string): Promise<unknown> =>
   until(async () => (await platform.get('phased.localhost')).body.includes(text), {
     what: `"${text}" served`,
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
+  })
+/** As far as a release has come. */
+const released = (version: number, status: string): Promise<unknown> =>
+  until(async () => (await platform.api('GET', `/apps/phased/releases/${version}`))['status'] === status, {
+    what: `v${version} ${status}`,
+    timeoutMs: 60_000,
   })
 /** Both in that order. */
 const follows = (text: string, first: RegExp, second: RegExp): boolean => {
@@ -82,15 +88,13 @@ await t.test('a command that fails leaves the old release in place, and can be t
   t.match(await ok(['releases:output', 'v4']), /^cannot\n/)
   const retried = await ok(['releases:retry'])
   t.match(retried, /cannot|done/)
-  await until(async () => /v5\s+Retry of v4\S* .*release command failed/.test(await ok(['releases'])), {
-    what: 'the second failure',
-    timeoutMs: 30_000,
-  })
+  await released(5, 'failed')
+  t.match(await ok(['releases']), /v5\s+Retry of v4\S* .*release command failed/)
   await ok(['config:set', 'FIXED=1'])
-  await until(async () => /v6 /.test(await ok(['releases'])) && !/executing/.test(await ok(['releases'])), {
-    what: 'the config change to hold',
-    timeoutMs: 30_000,
-  })
+  await released(6, 'succeeded')
+  const releases = await ok(['releases'])
+  t.match(releases, /v6 /)
+  t.notMatch(releases, /executing/)
   t.match(await ok(['config']), /FIXED: +1/)
   t.match((await platform.get('phased.localhost')).body, 'one', 'config of the code that holds')
 })

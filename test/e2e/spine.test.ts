@@ -36,6 +36,16 @@ const greeting = async (
   return JSON.parse(body) as never
 }
 
+/** As the API says, which costs less than a CLI that asks it. */
+const areUp = (...names: readonly string[]): Promise<unknown> =>
+  until(
+    async () => {
+      const states = await Promise.all(names.map((name) => platform.dynoState(app, name)))
+      return states.every((state) => state === 'up')
+    },
+    { what: `${names.join(', ')} up`, timeoutMs: 60_000 },
+  )
+
 /** `heroku logs --tail` with these filters, and what it has printed. */
 const tailed = async (filters: readonly string[]) => {
   const { stdout } = await platform.sourced('env -0')
@@ -125,14 +135,10 @@ await t.test(
 await t.test('heroku ps and ps:scale show and change the formation', async (t) => {
   t.match(await ok(['ps']), /=== web \(\w+\): npm start \(1\)\n+web\.1: up /)
   t.match(await ok(['ps:scale', 'web=2', 'worker=1']), /now running web at 2:\w+, worker at 1:\w+/)
-  const shown = await until(
-    async () => {
-      const text = await ok(['ps'])
-      return /web\.2: up/.test(text) && /worker\.1: up/.test(text) && text
-    },
-    { what: 'three dynos up', timeoutMs: 60_000 },
-  )
-  t.match(shown, /=== worker \(\w+\): node worker\.js \(1\)/)
+  await areUp('web.1', 'web.2', 'worker.1')
+  const shown = await ok(['ps'])
+  t.match(shown, /^web\.1: up [^]*^web\.2: up /m)
+  t.match(shown, /=== worker \(\w+\): node worker\.js \(1\)\n+worker\.1: up /)
   const seen = new Set<string>()
   await until(async () => seen.add((await greeting()).dyno).size === 2, {
     what: 'answers from both web dynos',
@@ -141,8 +147,9 @@ await t.test('heroku ps and ps:scale show and change the formation', async (t) =
 })
 
 await t.test('heroku features and labs show, enable and disable the features of an app', async (t) => {
-  t.match(await ok(['features']), /\[ \] http-session-affinity/)
-  t.notMatch(await ok(['features']), /http-end-to-end-continue/, 'that one is of the labs')
+  const features = await ok(['features'])
+  t.match(features, /\[ \] http-session-affinity/)
+  t.notMatch(features, /http-end-to-end-continue/, 'that one is of the labs')
   t.match(await ok(['features:enable', 'http-session-affinity']), /done/)
   t.match(await ok(['features']), /\[\+\] http-session-affinity/)
   t.match((await heroku(['features:enable', 'http-session-affinity'], inApp)).stderr, /already enabled/)
@@ -154,10 +161,7 @@ await t.test('heroku features and labs show, enable and disable the features of 
   t.match(await ok(['labs']), /\[\+\] http-end-to-end-continue/)
   t.match(await ok(['labs:disable', 'http-end-to-end-continue']), /done/)
   t.match(flat((await heroku(['features:info', 'nope'], inApp)).stderr), /Couldn't find that app feature/)
-  await until(async () => /worker\.1: up/.test(await ok(['ps'])), {
-    what: 'the only worker',
-    timeoutMs: 60_000,
-  })
+  await areUp('worker.1')
 })
 
 await t.test('config:set restarts the app with the new value as a new release', async (t) => {
@@ -193,13 +197,16 @@ await t.test('releases tell the story and rollback makes a new one from an old',
 
 await t.test('heroku logs shows the history and --tail goes on live without gap or double', async (t) => {
   await platform.get(`${app}.localhost`, '/marked-in-history')
-  const history = await until(
+  await until(
     async () => {
-      const text = await ok(['logs', '-n', '1500'])
-      return text.includes('path="/marked-in-history"') && text.includes('served /marked-in-history') && text
+      const text = await platform.logs(app)
+      return text.includes('path="/marked-in-history"') && text.includes('served /marked-in-history')
     },
-    { what: 'the request in the history' },
+    { what: 'the request in the history', timeoutMs: 30_000 },
   )
+  const history = await ok(['logs', '-n', '1500'])
+  t.match(history, 'path="/marked-in-history"')
+  t.match(history, 'served /marked-in-history')
   t.match(history, /app\[api\]: Release v3 created by user /)
   t.match(history, /heroku\[web\.1\]: Starting process with command `npm start`/)
   t.match(history, /heroku\[web\.1\]: State changed from starting to up/)
@@ -251,7 +258,7 @@ await t.test('ps:restart replaces every run and loses no request', async (t) => 
     what: 'the restart in the log',
     timeoutMs: 60_000,
   })
-  await until(async () => !/starting/.test(await ok(['ps'])), { what: 'all up again', timeoutMs: 60_000 })
+  await areUp('web.1', 'web.2', 'worker.1')
   restarted.abort()
   await load
   tail.end()
@@ -270,10 +277,11 @@ await t.test('heroku run attaches, gives the exit code, takes input and has a TT
   t.match(fed.stdout, /fed through/)
   const detached = await ok(['run:detached', 'echo from afar'])
   const name = /run\.\d{4}/.exec(detached)?.[0] ?? 'none'
-  await until(async () => (await ok(['logs', '--dyno-name', name])).includes('from afar'), {
+  await until(async () => (await platform.logs(app, { dyno: name, lines: 100 })).includes('from afar'), {
     what: 'its output in the log',
     timeoutMs: 30_000,
   })
+  t.match(await ok(['logs', '--dyno-name', name]), 'from afar')
   const tty = await platform.sourced(`script -qec "heroku run -a ${app} 'tty; stty size'" /dev/null`, inApp)
   t.match(tty.stdout, /\/dev\/(pts\/\d+|console)/)
 })
@@ -328,9 +336,11 @@ await t.test('a push that cannot be built is refused and the app stays as it was
   t.match(await ok(['releases', '-a', 'broken']), /v2/)
   const branch = await git(['push', 'heroku', 'main:feature'], { cwd: other, timeoutMs: 60_000 })
   t.match(branch.stderr, /Pushed to branch other than \[main, master\], skipping build/)
-  await until(async () => /Repo Size: +\d+ K?B/.test(await ok(['apps:info', '-a', 'broken'])), {
+  await until(async () => (await platform.api('GET', '/apps/broken'))['repo_size'] > 0, {
     what: 'the size of the repository',
+    timeoutMs: 30_000,
   })
+  t.match(await ok(['apps:info', '-a', 'broken']), /Repo Size: +\d+ K?B/)
   const reset = await platform.sourced(`${process.cwd()}/bin/manifold repo:reset broken`)
   t.equal(reset.code, 0, reset.stderr)
   t.equal((await git(['ls-remote', 'heroku'], { cwd: other, timeoutMs: 60_000 })).stdout, '')
@@ -343,10 +353,11 @@ await t.test('an app that crashes at start shows H10 and its state', async (t) =
   await ok(['create', 'crasher'], { cwd: other })
   const pushed = await git(['push', 'heroku', 'main'], { cwd: other, timeoutMs: 60_000 })
   t.equal(pushed.code, 0, pushed.stderr)
-  await until(async () => /web\.1: crashed/.test(await ok(['ps', '-a', 'crasher'])), {
+  await until(async () => (await platform.dynoState('crasher', 'web.1')) === 'crashed', {
     what: 'the crash',
     timeoutMs: 60_000,
   })
+  t.match(await ok(['ps', '-a', 'crasher']), /web\.1: crashed/)
   const page = await until(
     async () => {
       const answer = await platform.get('crasher.localhost')
@@ -355,13 +366,11 @@ await t.test('an app that crashes at start shows H10 and its state', async (t) =
     { what: 'the crash page' },
   )
   t.match(page.body, /Application error|H10/i)
-  const logs = await until(
-    async () => {
-      const text = await ok(['logs', '-a', 'crasher', '-n', '500'])
-      return /code=H10/.test(text) && text
-    },
-    { what: 'H10 in the log' },
-  )
+  await until(async () => (await platform.logs('crasher')).includes('code=H10'), {
+    what: 'H10 in the log',
+    timeoutMs: 30_000,
+  })
+  const logs = await ok(['logs', '-a', 'crasher', '-n', '500'])
   t.match(logs, /State changed from starting to crashed/)
   t.match(logs, /Process exited with status 1/)
   t.match(logs, /at=error code=H10 desc="App crashed" method=GET path="\/" host=crasher\.localhost/)

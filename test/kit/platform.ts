@@ -12,6 +12,10 @@ import { freePort } from './ports.ts'
 import { machineEnv, run, start, type Env, type Ran, type RunOptions } from './run.ts'
 import { until } from './until.ts'
 
+/** An answer, looked into by name; what it must be is what the tests say. */
+// oxlint-disable-next-line typescript/no-explicit-any
+type Json = any
+
 export type Platform = {
   readonly home: string
   readonly port: number
@@ -31,6 +35,12 @@ export type Platform = {
   readonly restart: () => Promise<number>
   readonly heroku: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Ran>
   readonly git: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Ran>
+  /** What the API answers with success, asked as the CLI asks and without its second of work. */
+  readonly api: (method: string, path: string, body?: object) => Promise<Json>
+  /** The history of an app, as `heroku logs -n 1500` prints it. */
+  readonly logs: (app: string, session?: object) => Promise<string>
+  /** The state of a dyno, if there is one of that name. */
+  readonly dynoState: (app: string, dyno: string) => Promise<string | undefined>
   /** Any command with `. $MANIFOLD_HOME/env` sourced. */
   readonly sourced: (script: string, options?: Partial<RunOptions>) => Promise<Ran>
   /** GET through the router. */
@@ -50,12 +60,17 @@ const clusterPortsBeside = [100, 101, 102, 103]
 const logplexPortBeside = 3_601
 const herokuBin = join(process.cwd(), 'node_modules/heroku/bin/run.js')
 
+/** Longer than the API has patience itself. */
+const apiTimeoutMs = 60_000
+
 /** Of the machine's own home. */
 const borrowed = ['bin', 'stacks']
 
 /** git asks `heroku` for credentials, so it must be found by that name. */
 const herokuOnPath = (folder: string): void => {
-  const script = `#!/bin/sh\nexec ${join(process.cwd(), 'node_modules/node/bin/node')} ${herokuBin} "$@"\n`
+  const modules = join(process.cwd(), 'node_modules')
+  const kept = `NODE_COMPILE_CACHE=${join(modules, '.cache/node')}`
+  const script = `#!/bin/sh\n${kept} exec ${join(modules, 'node/bin/node')} ${herokuBin} "$@"\n`
   writeFileSync(join(folder, 'heroku'), script, { mode: 0o755 })
 }
 
@@ -101,11 +116,14 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
   }
   let child: ChildProcess
   let output = ''
+  /** A start writes the file anew. */
+  let sourced: Promise<Env> | undefined
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null
   const boot = async (): Promise<number> => {
     const began = performance.now()
     let ready = false
     output = ''
+    sourced = undefined
     child = start([...(as?.argv ?? []), 'bash', 'scripts/node', 'scripts/start.ts'], env, process.cwd())
     const take = (text: string): void => {
       output += text
@@ -128,7 +146,7 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
     })
   await boot()
   // NAME=value lines as `. env` leaves them in a shell that started with next to nothing.
-  const userEnv = async (): Promise<Env> => {
+  const sourceEnv = async (): Promise<Env> => {
     const machine = machineEnv()
     const base = { ...machine, HOME: user, PATH: `${user}/bin:${machine['PATH']}` }
     const { stdout, stderr, code } = await run(['bash', '-c', `. ${home}/env && env -0`], { env: base })
@@ -141,8 +159,25 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
         ),
     )
   }
+  const userEnv = (): Promise<Env> => (sourced ??= sourceEnv())
   const asUser = async (argv: readonly string[], options: Partial<RunOptions> = {}): Promise<Ran> =>
     run(argv, { cwd: user, ...options, env: { ...(await userEnv()), ...options.env } })
+
+  const api = async (method: string, path: string, body?: object): Promise<Json> => {
+    const token = readFileSync(join(home, 'keys/owner.token'), 'utf8').trim()
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        accept: 'application/vnd.heroku+json; version=3',
+        'content-type': 'application/json',
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(apiTimeoutMs),
+    })
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
+    return answer.json()
+  }
 
   return {
     home,
@@ -159,6 +194,17 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
     restart: boot,
     heroku: (args, options) => asUser(['heroku', ...args], options),
     git: (args, options) => asUser(['git', ...args], options),
+    api,
+    logs: async (app, session = { lines: 1_500 }) => {
+      const { logplex_url: at } = await api('POST', `/apps/${app}/log-sessions`, session)
+      const answer = await fetch(String(at).replace('localhost', '127.0.0.1'))
+      if (!answer.ok) throw new Error(`log session: ${answer.status} ${await answer.text()}`)
+      return answer.text()
+    },
+    dynoState: async (app, dyno) => {
+      const dynos = (await api('GET', `/apps/${app}/dynos`)) as readonly { name: string; state: string }[]
+      return dynos.find(({ name }) => name === dyno)?.state
+    },
     sourced: (script, options) => asUser(['bash', '-c', script], options),
     get: (host, path = '/') =>
       new Promise((resolve, reject) => {
