@@ -77,6 +77,42 @@ t.test('a large load goes in batches, and is done with its last line', async (t)
   )
 })
 
+t.test('a batch of long lines is smaller than what the bus carries', async (t) => {
+  const { sent, push } = open()
+  void push(
+    'a',
+    Array.from({ length: 100 }, () => 'x'.repeat(10_000)),
+  )
+  t.equal(sent[0]?.lines.length, 27, '256 KB, and the line that is over it')
+})
+
+t.test('an app is stuck since its batch is under way, and no longer once it is stored', async (t) => {
+  const { sent, push, lanes, pass } = open()
+  t.equal(lanes.stuckMs('a'), 0)
+  const first = push('a', ['1'])
+  void push('a', ['2'])
+  pass(9_000)
+  t.equal(lanes.stuckMs('a'), 9_000)
+  sent[0]?.done()
+  await first
+  pass(2_000)
+  t.equal(lanes.stuckMs('a'), 2_000)
+})
+
+t.test('who waits for all to be stored is told at once, or what is left, lost lines too', async (t) => {
+  const { sent, push, lanes, pass } = open()
+  const first = push('a', ['1', '2'])
+  lanes.lose('a', 5, 0)
+  const early = lanes.empty(1_000)
+  pass(1_000)
+  t.equal(await early, 7)
+  const all = lanes.empty(60_000)
+  sent[0]?.done()
+  await first
+  sent[1]?.done()
+  t.equal(await all, 0, 'without the time passing')
+})
+
 t.test('room is bounded for an app and for all, and comes back once lines are stored', async (t) => {
   const { sent, push, lanes } = open()
   const first = push('a', ['1'], 900)
@@ -138,3 +174,30 @@ t.test('a connection does not wait for a channel that takes nothing, for others 
   await read
   t.same(astray, { malformed: 1, unknownToken: 0 }, 'half a frame at the end')
 })
+
+t.test(
+  'a process that ends waits for no room: what finds none is counted, and the sender let go',
+  async (t) => {
+    const { sent, lanes, clock, push, pass } = open({ appBytesMax: 500, bytesMax: 500 })
+    let isClosing = false
+    const read = syslogReader({
+      tokens: { find: async () => ({ appId: 'a', name: 'cron' }) },
+      lanes,
+      clock,
+      isClosing: () => isClosing,
+      astray: () => undefined,
+    })
+    void push('a', ['0'], 400)
+    const socket = new PassThrough()
+    const done = read(socket)
+    socket.write(frame('1', 't.a'))
+    await until(() => clock.pending() > 1, { what: 'it to wait for room' })
+    isClosing = true
+    pass(500)
+    await done
+    t.ok(socket.destroyed, 'its sender has not gone')
+    sent[0]?.done()
+    await until(() => sent.length === 2, { what: 'the news of the loss' })
+    t.match(sent[1]?.lines, [/Error L13: 1 messages lost/])
+  },
+)
