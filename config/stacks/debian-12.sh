@@ -34,11 +34,13 @@ included=$(
   echo "${packages[*]}"
 )
 
+# With a blank and not with "=": what mmdebstrap knows of these it does to each essential package, by a Python
+# program of its own, before there is a dpkg. dpkg takes either; what came in before it is taken away at once.
 mmdebstrap --mode=root --variant=minbase --format=directory --include="$included" \
   --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
-  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-  --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-  --dpkgopt='force-unsafe-io' \
+  --dpkgopt='path-exclude /usr/share/doc/*' --dpkgopt='path-exclude /usr/share/man/*' \
+  --dpkgopt='path-exclude /usr/share/locale/*' --dpkgopt='path-exclude /usr/share/info/*' \
+  --dpkgopt='force-unsafe-io' --extract-hook='cd "$1/usr/share" && rm -rf doc/* man/* locale/* info/*' \
   "$suite" "$target" "${archives[@]/#/deb [signed-by=$keyring] }"
 # Inside, apt has Debian's keys in its own place (buildpacks that use apt read this file).
 rm -f "$target"/etc/apt/sources.list.d/*
