@@ -87,6 +87,42 @@ t.test('a sender that goes in the middle of a body has sent none, packed or not'
   t.equal(texts().length, 500)
 })
 
+t.test('each token of an app has its own name', async (t) => {
+  const { manage, post, token, texts } = await open(t)
+  const made = await manage('POST', '/v3/channels/shop/tokens', { name: 'mail' })
+  for (const one of [made.body['token'] as string, token]) await post(one, frame('x'))
+  t.same(texts(), ['mail[worker.1]: x', 'cron[worker.1]: x'])
+})
+
+t.test('there are no more connections than are bounded, and one that ends makes room', async (t) => {
+  const { input, token, texts } = await open(t)
+  const sockets = Array.from({ length: 1_024 }, () => connect(input.port, '127.0.0.1'))
+  t.teardown(() => sockets.forEach((socket) => socket.destroy()))
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
+  const bring = (): Promise<unknown> => {
+    const socket = connect(input.port, '127.0.0.1')
+    const closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve))
+    socket.resume().end(frame('x', token))
+    return closed
+  }
+  await bring()
+  t.same(texts(), [])
+  sockets[0]?.destroy()
+  await until(async () => (await bring(), texts().length > 0), { what: 'room' })
+})
+
+t.test('what is not stored when the process ends is said to its operator', async (t) => {
+  const { input, token, dial, gate, logs } = await open(t)
+  const held = Promise.withResolvers<void>()
+  gate.open = held.promise
+  const { socket, state } = dial()
+  socket.end(frame('x\ny', token))
+  await until(() => state.isClosed, { what: 'the connection to end' })
+  await input.close()
+  t.match(logs, [{ at: 'log-input-lost', lines: 2 }])
+  held.resolve()
+})
+
 t.test('who breaks off a TLS handshake, or speaks none, keeps no connection', async (t) => {
   const { input, token, texts, certificates } = await open(t)
   const sockets: Socket[] = []

@@ -36,6 +36,7 @@ t.test('whatever a message says of itself, its line is one that a channel takes'
     lines.map(({ text }) => Buffer.from(text).toString('latin1')),
     [...times.map((time) => `at ${time}`), '\0\r\x1b[2J\xff'],
   )
+  t.equal(lines.at(-1)?.process.length, 128)
   const soonUs = Date.now() * 1000 + 60_000_000
   for (const { atUs } of lines) t.ok(atUs > soonUs - 120_000_000 && atUs < soonUs, 'as it came')
   socket.destroy()
@@ -90,19 +91,20 @@ const good = 't.00000000-0000-4000-8000-000000000001'
 
 /** Connections of a test's own, whose tokens can be looked up unless `isAway`. */
 const openReader = (clock: Clock = systemClock) => {
-  const state = { isAway: false, hasEnded: false, unknown: 0 }
+  const state = { isAway: false, hasEnded: false, isClosing: false, asked: 0, unknown: 0 }
   const lines: Line[] = []
   const deliver: Deliver = async (_, part) => void lines.push(...part.lines)
   const read = syslogReader({
     tokens: {
       find: async (token) => {
+        state.asked += 1
         if (state.isAway) throw new Error('no leader')
         return token === good && !state.hasEnded ? { appId: 'app-1', name: 'cron' } : undefined
       },
     },
     lanes: createLanes({ deliver, source: 'here', clock }),
     clock,
-    isClosing: () => false,
+    isClosing: () => state.isClosing,
     astray: ({ unknownToken }) => (state.unknown += unknownToken),
   })
   const dial = (text: string) => {
@@ -172,6 +174,34 @@ t.test('no more connections wait for their tokens than are bounded, though they 
   while (clock.step(clock.now() + 1_000)) continue
   await Promise.all(all.map(({ done }) => done))
   await until(() => lines.length === 2_048, { what: 'the lines of all others' })
+  state.isAway = true
+  const { asked } = state
+  const [one, other] = [dial(frame('x', good)), dial(frame('x', good))]
+  await until(() => state.asked === asked + 2, { what: 'them to be looked up' })
+  state.isAway = false
+  while (clock.step(clock.now() + 1_000)) continue
+  await until(() => lines.length === 2_050, { what: 'their lines, for there is room again' })
+  for (const { socket } of [one, other]) socket.destroy()
+})
+
+t.test('nobody waits for a token beyond the end of the process', async (t) => {
+  const clock = virtualClock()
+  const { state, dial } = openReader(clock)
+  state.isAway = true
+  const { done } = dial(frame('x', good))
+  await until(() => clock.pending() > 1, { what: 'it to wait' })
+  state.isClosing = true
+  while (clock.step(clock.now() + 1_000)) continue
+  await done
+  t.equal(state.unknown, 1)
+})
+
+t.test('messages of very many lines are more than an app may have at once, and none is lost', async () => {
+  const { lines, dial } = openReader()
+  const { socket, done } = dial(frame('\n'.repeat(9_900), good).repeat(6))
+  socket.end()
+  await done
+  await until(() => lines.length === 6 * 9_900, { what: 'all of them' })
 })
 
 t.test('what is kept of a batch to know its repeat is small, however long its id', async (t) => {
