@@ -9,14 +9,15 @@ const nowhere = '01234567-89ab-cdef-0123-456789abcdef'
 
 t.test('a telemetry drain is added, shown, changed and removed, by the schema', async (t) => {
   const opened = await openApi(t)
-  const { http } = opened
+  const { http, world } = opened
   const app = await deployed(opened, 'traced')
   const body = {
     owner: { id: app['id'], type: 'app' },
     signals: all,
     exporter: { type: 'otlphttp', endpoint, headers: { 'x-key': 'secret' } },
   }
-  const made = await http('POST', '/telemetry-drains', body)
+  const blanks = { ...body, exporter: { ...body.exporter, endpoint: ` ${endpoint}\n` } }
+  const made = await http('POST', '/telemetry-drains', blanks)
   t.equal(made.status, 201, made.text)
   t.same(schemaFaults('telemetry-drain', made.body), [])
   t.match(made.body, { owner: body.owner, signals: ['logs'], exporter: body.exporter })
@@ -38,6 +39,8 @@ t.test('a telemetry drain is added, shown, changed and removed, by the schema', 
     body: { exporter: { endpoint: 'http://other.example.com:4318', headers: { 'x-key': 'secret' } } },
   })
   t.same(schemaFaults('telemetry-drain', moved.body), [])
+  t.match(JSON.stringify(world.asked), /"telemetry":\{"headersId":"\w+"\}/)
+  t.notMatch(JSON.stringify(world.asked), /secret/, 'values of headers go to nobody but the vault')
   const bare = await http('PATCH', path, { exporter: { headers: {} }, signals: ['logs'] })
   t.match(bare, { status: 200, body: { exporter: { endpoint: 'http://other.example.com:4318' } } })
   t.same(bare.body['exporter'].headers, {})
@@ -86,7 +89,9 @@ t.test('what a telemetry drain cannot be is refused with what is allowed', async
   const path = `/telemetry-drains/${drain?.['id']}`
   t.match(await http('PATCH', path, { signals: ['metrics'] }), { status: 422 })
   t.match(await http('PATCH', path, { exporter: { type: 'otlp' } }), { status: 422 })
+  const before = opened.world.asked.length
   t.match(await http('GET', '/telemetry-drains/x'), { status: 404 })
+  t.equal(opened.world.asked.length, before, 'nobody is made to look for it')
   t.match(await http('GET', `/telemetry-drains/${nowhere}`), { status: 404 })
   for (const space of ['/spaces/mine', '/spaces/mine/telemetry-drains'])
     t.match(await http('GET', space), { status: 404, body: { message: "Couldn't find that space." } })

@@ -1,4 +1,5 @@
 /** Lines as telemetry: whose they are said to be, in how large requests, and with which headers. */
+import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { performDrains } from '../../actors/effects/perform/drains.ts'
 import { packBatch } from '../../actors/logplex/packed.ts'
@@ -101,6 +102,14 @@ t.test('a request is as large as a frame, and one that is sent again is the same
   const [first, second] = receiver.received
   t.equal(first?.records.length, 11)
   t.strictSame(first?.body, second?.body)
+})
+
+t.test('a request of short lines is as large as one of long ones', async (t) => {
+  const { receiver, send } = await bench(t)
+  const lines = Array.from({ length: 1_000 }, () => line('app', 'web.1', ''))
+  t.match(await send(lines), { kind: 'delivered', count: Number })
+  const bytes = gunzipSync(receiver.received[0]?.body ?? '').length
+  t.ok(bytes > 60_000 && bytes < 120_000, `${bytes} bytes`)
 })
 
 t.test('a line has the same id in whatever frame it comes again, as after a crash', async (t) => {

@@ -2,6 +2,7 @@
  * The control actors as the API sees them, in memory: answers each question at once by the rules of the
  * protocols. For tests of the API alone; the actors themselves have their own.
  */
+import { createHash } from 'node:crypto'
 import { randomUUID } from 'node:crypto'
 import type { Edge } from '../../actors/api/edge.ts'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
@@ -320,7 +321,8 @@ export const control = (store: Store): Control => {
     vault: {
       open: async (_appId, configId) => configs.get(configId) ?? {},
       async seal(_appId, vars) {
-        const id = JSON.stringify(vars)
+        // Follows from what is sealed, and says nothing of it.
+        const id = createHash('sha256').update(JSON.stringify(vars)).digest('hex')
         configs.set(id, { ...vars })
         return id
       },

@@ -13,6 +13,7 @@ const record = (body: string | Uint8Array, change: Partial<LogRecord> = {}): Log
   attributes: [],
   ...change,
 })
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 const encoded = (...records: readonly LogRecord[]) =>
   decodeRequest(encodeLogs([{ attributes: [['service.name', 'demo']], records }], 'scope'))
 
@@ -134,6 +135,8 @@ t.test('what an answer rejects is known, and an answer that cannot be read rejec
     '\xff'.repeat(20),
     '\x0b',
     '\x08\x01',
+    // A number that is too long, before what could be read.
+    `\x10${'\xff'.repeat(12)}\x01${latin1(encodeRejection(3))}`,
   ])
     t.equal(readRejection(Buffer.from(text, 'latin1')), undefined, JSON.stringify(text))
   const partial = Buffer.from(encodeRejection(3, 'too old'))
