@@ -14,7 +14,7 @@ const line = (text: string): Line => ({ atUs: 1, source: 'cron', process: '-', t
 const textOf = ({ source, process, text }: Line): string =>
   `${source}[${process}] ${Buffer.from(text).toString()}`.replace(/^cron\[.*?\] /, '')
 
-const open = (limits = { appBytesMax: 1_000, bytesMax: 1_500 }) => {
+const open = (limits = { appBytesMax: 1_000, bytesMax: 2_500 }) => {
   const clock = virtualClock()
   const sent: { appId: string; source: string; first: number; lines: readonly string[]; done: () => void }[] =
     []
@@ -117,10 +117,11 @@ t.test('room is bounded for an app and for all, and comes back once lines are st
   const { sent, push, lanes } = open()
   const first = push('a', ['1'], 900)
   t.notOk(lanes.reserve('a', 101), 'of its own')
-  t.ok(lanes.reserve('b', 500))
-  t.notOk(lanes.reserve('c', 101), 'of all')
-  lanes.release('b', 500)
-  t.ok(lanes.reserve('c', 101))
+  t.notOk(lanes.reserve('b', 801), 'more than would be left')
+  t.ok(lanes.reserve('b', 800))
+  t.notOk(lanes.reserve('c', 401), 'of all')
+  lanes.release('b', 800)
+  t.ok(lanes.reserve('c', 401))
   let hasRoom = false
   const room = lanes.room(1_000).then(() => (hasRoom = true))
   await Promise.resolve()
@@ -128,6 +129,17 @@ t.test('room is bounded for an app and for all, and comes back once lines are st
   sent[0]?.done()
   await Promise.all([first, room])
   t.ok(lanes.reserve('a', 1_000))
+})
+
+t.test('however many apps are stuck, there is room for one more', async (t) => {
+  const { lanes } = open({ appBytesMax: 8_000, bytesMax: 64_000 })
+  const taken = Array.from({ length: 20 }, (_, at) => {
+    let bytes = 0
+    while (lanes.reserve(`stuck-${at}`, 10)) bytes += 10
+    return bytes
+  })
+  t.same(taken.slice(0, 10), [8_000, 8_000, 8_000, 8_000, 8_000, 8_000, 8_000, 4_000, 2_000, 1_000])
+  t.ok(lanes.reserve('well', 1))
 })
 
 t.test('what is lost is said where it is missing, with its count and since when', async (t) => {
@@ -178,7 +190,7 @@ t.test('a connection does not wait for a channel that takes nothing, for others 
 t.test(
   'a process that ends waits for no room: what finds none is counted, and the sender let go',
   async (t) => {
-    const { sent, lanes, clock, push, pass } = open({ appBytesMax: 500, bytesMax: 500 })
+    const { sent, lanes, clock, push, pass } = open({ appBytesMax: 500, bytesMax: 5_000 })
     let isClosing = false
     const read = syslogReader({
       tokens: { find: async () => ({ appId: 'a', name: 'cron' }) },

@@ -44,7 +44,7 @@ const refusals = {
   broken: bad('Bad request'),
   'too-large': {
     status: 413,
-    text: `A body may have ${laneLimits.appBytesMax} bytes; beside its text each line counts as 256`,
+    text: `A body may have ${laneLimits.appBytesMax} bytes, and each line in it counts as 256 more`,
     headers: { connection: 'close' },
   },
   'no-room': later('Too many log lines wait to be stored'),

@@ -3,7 +3,8 @@
  * it is under way at a time, so that order is kept and a batch that is said again is known; lanes do not
  * wait for each other.
  *
- * What is here is bounded, for each app and together: who brings more is told so, and may wait or go. Lines
+ * What is here is bounded, for each app and together: who brings more is told so, and may wait or go. No app
+ * has more than is left for all others, so that there is room for one more however many are stuck. Lines
  * whose sender could not be told are counted, and said in the app's log where they are missing.
  */
 import assert from 'node:assert/strict'
@@ -19,7 +20,7 @@ export type LaneLimits = {
   readonly bytesMax: number
 }
 export const laneLimits: LaneLimits = { appBytesMax: 8 * 1024 * 1024, bytesMax: 64 * 1024 * 1024 }
-assert(laneLimits.appBytesMax <= laneLimits.bytesMax)
+assert(2 * laneLimits.appBytesMax <= laneLimits.bytesMax)
 
 export type Lanes = {
   /** Makes room; false: there is none now. */
@@ -134,7 +135,8 @@ export const createLanes = (
   return {
     reserve(appId, count) {
       const own = (reserved.get(appId) ?? 0) + count
-      if (own > limits.appBytesMax || bytes + count > limits.bytesMax) return false
+      const left = limits.bytesMax - bytes - count
+      if (own > limits.appBytesMax || own > left) return false
       reserved.set(appId, own)
       bytes += count
       return true
