@@ -94,6 +94,8 @@ export type Fault =
   /** kill -9 of bus servers: those on the target hosts. They stay down. */
   | { readonly do: 'bus-kill'; readonly on: Target }
   | { readonly do: 'bus-start'; readonly on: Target }
+  /** kill -9 of all router shards there; their host starts them again at once. */
+  | { readonly do: 'router-kill'; readonly on: Target }
   | { readonly do: 'disk-full'; readonly on: Target }
   | { readonly do: 'disk-free'; readonly on: Target }
   /** Whoever writes or syncs there waits for `stallMs`, again and again with 0.3 s in between. */

@@ -55,6 +55,7 @@ const kinds: Readonly<Record<string, readonly Kind[]>> = {
     () => ({ do: 'start', on: { the: 'all' } }),
     () => ({ do: 'start', on: { the: 'all' } }),
   ],
+  routers: [(on) => ({ do: 'router-kill', on })],
   drains: [(on) => ({ do: 'drain', on }), (on) => ({ do: 'undrain', on })],
   slowLinks: [(on) => ({ do: 'slow-link', on, delayMs: 300, loss: 0.1 }), () => ({ do: 'mend' })],
   clocks: [

@@ -23,7 +23,7 @@ const receiver: readonly Step[] = [
 
 export const logLoss: Scenario = {
   name: 'log-loss',
-  what: 'Host processes, bus servers, links and the receiver of a drain fail: each line is there or told.',
+  what: 'Hosts, routers, bus servers, links and the receiver of a drain fail: each line is there or told.',
   worlds: ['netns'],
   hosts: threeHosts,
   apps,
@@ -42,6 +42,8 @@ export const logLoss: Scenario = {
     { wait: 10_000 },
     { do: 'bus-start', on: { the: 'all' } },
     { wait: 5_000 },
+    { do: 'router-kill', on: { the: 'bystander' } },
+    { wait: 2_000 },
     { do: 'cut', on: { the: 'bystander' }, way: 'both' },
     { wait: 5_000 },
     { do: 'mend' },
@@ -50,13 +52,14 @@ export const logLoss: Scenario = {
     { do: 'thaw', on: { the: 'same' } },
     { until: 'serving', withinMs: 45_000 },
   ],
-  // Nothing may be in flight for good: no machine loses power. Cursors of a killed host process are behind.
+  // Nothing may be in flight for good: no machine loses power.
   bounds: {
     servingMs: 45_000,
     settledMs: 120_000,
     detectionMs: 8_000,
     hurtsUntilRepaired: true,
     linesInFlightMax: 0,
+    // A drain's frame that was under way when another host took the drain over.
     linesTwiceMax: 500,
   },
 }

@@ -190,6 +190,7 @@ export const faultsOf = (site: Site): Faults => {
         return
       case 'rollback':
       case 'slow-link':
+      case 'router-kill':
       case 'receiver-kill':
       case 'receiver-freeze':
       case 'receiver-cut':

@@ -144,6 +144,9 @@ export const faultsOf = (
         return Promise.all(some.map((name) => host(name).bus('down')))
       case 'bus-start':
         return busUp(some)
+      case 'router-kill':
+        for (const name of some) host(name).killRouter()
+        return undefined
       case 'disk-full':
         for (const name of some) hurt.full.add(name)
         return Promise.all(some.map((name) => lab.disk(name).fill(true)))

@@ -37,6 +37,8 @@ export type Host = {
   readonly stop: () => Promise<void>
   /** The bus server: `down` by SIGKILL, and not to be started again before `up`. */
   readonly bus: (state: 'down' | 'up') => Promise<void>
+  /** SIGKILL of the router's shards, which the host process starts again. */
+  readonly killRouter: () => void
   readonly processes: () => readonly Inmate[]
   readonly api: (call: ApiCall) => Promise<Answer>
   /** A GET of its API, of what does not end by itself; no token is sent. */
@@ -130,6 +132,13 @@ export const hostOn = (
       if (existsSync(server)) await rename(server, away)
       for (const { pid, words } of machine().processes())
         if (words[0]?.endsWith('/nats-server') === true) process.kill(pid, 'SIGKILL')
+    },
+    killRouter: () => {
+      const shards = machine()
+        .processes()
+        .filter(({ words }) => words[1]?.endsWith('/scripts/shard.ts') === true)
+      if (shards.length === 0) throw new Error(`${name} has no router to kill`)
+      for (const { pid } of shards) process.kill(pid, 'SIGKILL')
     },
     processes: () => lab.machine(name)?.processes() ?? [],
     api: ({ timeoutMs = apiMsMax, method = 'GET', path, body }) => {

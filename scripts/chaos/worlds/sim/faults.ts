@@ -173,6 +173,12 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
       case 'bus-start':
         for (const host of hosts) if (!off.has(host) && !frozen.has(host)) bus.start(host)
         return
+      case 'router-kill':
+        for (const host of hosts.filter((name) => !off.has(name) && !frozen.has(name))) {
+          site.closeRouter(host)
+          site.openRouter(host)
+        }
+        return
       case 'clock-jump':
         for (const host of hosts) world.skew(host, world.skewOf(host) + fault.byMs)
         return
