@@ -213,3 +213,28 @@ t.test(
     t.match(sent[1]?.lines, [/Error L13: 1 messages lost/])
   },
 )
+
+t.test('what a connection brought before it broke is stored, though it was held up by then', async (t) => {
+  const { sent, lanes, clock, push, pass } = open({ appBytesMax: 500, bytesMax: 5_000 })
+  let malformed = 0
+  const read = syslogReader({
+    tokens: { find: async () => ({ appId: 'a', name: 'cron' }) },
+    lanes,
+    clock,
+    isClosing: () => false,
+    astray: (what) => (malformed += what.malformed),
+  })
+  void push('a', ['0'], 400)
+  const socket = new PassThrough()
+  const done = read(socket)
+  socket.write(frame('1', 't.a'))
+  await until(() => clock.pending() > 1, { what: 'it to wait for room' })
+  socket.write(`${frame('2', 't.a')}99 <190>1`)
+  socket.destroy(new Error('reset'))
+  sent[0]?.done()
+  const all = (): readonly string[] => sent.flatMap(({ lines }) => lines)
+  await until(() => (sent.at(-1)?.done(), pass(500), all().length === 3), { what: 'the lines' })
+  t.same(all(), ['0', '1', '2'])
+  await done
+  t.equal(malformed, 1, 'the half frame is counted')
+})

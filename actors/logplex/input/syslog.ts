@@ -86,10 +86,10 @@ export const syslogReader = (deps: SyslogDeps): ((socket: Duplex) => Promise<voi
     }
     let stranger = clock.after(strangerMsMax, sendAway)
     try {
-      for await (const piece of socket) {
-        const frames = parser.feed(piece as Buffer)
+      for await (const piece of piecesOf(socket)) {
+        const frames = parser.feed(piece)
         const { loads, ...astray } = await sort(frames, find, Math.round(clock.now() * 1000))
-        for (const load of loads) if (2 * load.bytes < (piece as Buffer).length) detach(load)
+        for (const load of loads) if (2 * load.bytes < piece.length) detach(load)
         if (loads.length > 0) stranger.cancel()
         for (const load of loads) await bring(load, deps)
         const bad = astray.malformed + parser.malformed - malformed
@@ -98,12 +98,22 @@ export const syslogReader = (deps: SyslogDeps): ((socket: Duplex) => Promise<voi
         if (isClosing() || parser.strayBytes > strayBytesMax) return
       }
     } catch {
-      // The connection broke: what came before that was taken.
+      // What is wrong with one connection ends that one alone.
     } finally {
       stranger.cancel()
       if (parser.isCut) deps.astray({ malformed: 1, unknownToken: 0 })
       socket.destroy()
     }
+  }
+}
+
+/** What came before the connection broke is taken, too. */
+async function* piecesOf(socket: Duplex): AsyncGenerator<Buffer> {
+  try {
+    yield* socket as AsyncIterable<Buffer>
+  } catch {
+    const rest = socket.read() as Buffer | null
+    if (rest !== null) yield rest
   }
 }
 
