@@ -90,7 +90,7 @@ await t.test('what is wrong with a source is said in its output, and nothing is 
         const { body: view } = await call('GET', `/apps/shop/builds/${body['id']}`, undefined, 'build')
         return view['status'] !== 'pending' && view
       },
-      { what: 'the end of the build' },
+      { what: 'the end of the build', timeoutMs: 30_000 },
     )
     t.match(after, { status: 'failed', release: null })
   }
@@ -229,7 +229,10 @@ await t.test('a build that its host lost has failed, and the next one is taken',
   await platform.kill()
   await platform.restart()
   const at = `/apps/shop/builds/${body['id']}`
-  await until(async () => (await call('GET', at)).body['status'] === 'failed', { what: 'its end on record' })
+  await until(async () => (await call('GET', at)).body['status'] === 'failed', {
+    what: 'its end on record',
+    timeoutMs: 30_000,
+  })
   const source = { url: await uploaded(packed('shop', { 'www/index.html': 'after the kill\n' })) }
   const next = await call('POST', '/apps/shop/builds', { source_blob: source }, 'build')
   t.equal(next.status, 201, JSON.stringify(next.body))

@@ -145,7 +145,7 @@ await t.test('a router shard and a nats-server that die are started again', asyn
   const natsPid = (): number => Number(homeFile(platform, 'nats/nats.pid'))
   const [shard, nats] = [shardPid(), natsPid()]
   process.kill(shard, 'SIGKILL')
-  await until(answers, { what: 'an answer without that shard' })
+  await until(answers, { what: 'an answer without that shard', timeoutMs: 30_000 })
   await until(() => shardPid() !== shard, { what: 'a new shard', timeoutMs: 30_000 })
   process.kill(nats, 'SIGKILL')
   t.ok(await answers(), 'requests need no NATS')
@@ -161,7 +161,7 @@ await t.test('killing every process at once loses nothing that was acknowledged'
   await ok(['ps:scale', 'web=1', ...app])
   const releases = (await ok(['releases', ...app])).replaceAll(/\(~.*\)/g, '')
   for (const pid of allProcesses()) killed(pid)
-  await until(() => allProcesses().length === 0, { what: 'everything dead' })
+  await until(() => allProcesses().length === 0, { what: 'everything dead', timeoutMs: 30_000 })
   await platform.restart()
   await until(answers, { what: 'the app after the crash of everything', timeoutMs: 60_000 })
   t.equal((await ok(['releases', ...app])).replaceAll(/\(~.*\)/g, ''), releases)
@@ -195,7 +195,7 @@ await t.test(
       (await logs()).split('web.1]: State changed from starting to crashed').length
     const killAll = async (): Promise<void> => {
       for (const pid of allProcesses()) killed(pid)
-      await until(() => allProcesses().length === 0, { what: 'everything dead' })
+      await until(() => allProcesses().length === 0, { what: 'everything dead', timeoutMs: 30_000 })
       await platform.restart()
     }
     const before = await timesCrashed()

@@ -19,6 +19,9 @@ const app = 'shop'
 const inApp = { cwd: folder }
 const { heroku, git } = platform
 
+/** A wait that a slow machine, too, brings to its end. */
+const soon = (what: string) => ({ what, timeoutMs: 30_000 })
+
 /** The CLI wraps its errors at 80 columns behind a mark. */
 const flat = (text: string): string => text.replaceAll(/[\s›]+/g, ' ')
 
@@ -126,9 +129,9 @@ await t.test(
     for (const [path, resource] of Object.entries(answers))
       t.same(schemaFaults(resource, await client.get(path)), [], `GET ${path}`)
     t.match(await client.patch(`/apps/${app}`, { body: { maintenance: true } }), { maintenance: true })
-    await until(async () => (await platform.get(`${app}.localhost`)).status === 503, { what: 'maintenance' })
+    await until(async () => (await platform.get(`${app}.localhost`)).status === 503, soon('maintenance'))
     t.match(await client.patch(`/apps/${app}`, { body: { maintenance: false } }), { maintenance: false })
-    await until(() => greeting(), { what: 'the end of maintenance' })
+    await until(() => greeting(), soon('the end of maintenance'))
   },
 )
 
@@ -140,9 +143,7 @@ await t.test('heroku ps and ps:scale show and change the formation', async (t) =
   t.match(shown, /^web\.1: up [^]*^web\.2: up /m)
   t.match(shown, /=== worker \(\w+\): node worker\.js \(1\)\n+worker\.1: up /)
   const seen = new Set<string>()
-  await until(async () => seen.add((await greeting()).dyno).size === 2, {
-    what: 'answers from both web dynos',
-  })
+  await until(async () => seen.add((await greeting()).dyno).size === 2, soon('answers from both web dynos'))
   t.match(await ok(['ps:scale']), /web=2:\w+ worker=1:\w+/)
 })
 
@@ -197,13 +198,10 @@ await t.test('releases tell the story and rollback makes a new one from an old',
 
 await t.test('heroku logs shows the history and --tail goes on live without gap or double', async (t) => {
   await platform.get(`${app}.localhost`, '/marked-in-history')
-  await until(
-    async () => {
-      const text = await platform.logs(app)
-      return text.includes('path="/marked-in-history"') && text.includes('served /marked-in-history')
-    },
-    { what: 'the request in the history', timeoutMs: 30_000 },
-  )
+  await until(async () => {
+    const text = await platform.logs(app)
+    return text.includes('path="/marked-in-history"') && text.includes('served /marked-in-history')
+  }, soon('the request in the history'))
   const history = await ok(['logs', '-n', '1500'])
   t.match(history, 'path="/marked-in-history"')
   t.match(history, 'served /marked-in-history')
@@ -227,12 +225,9 @@ await t.test('heroku logs shows the history and --tail goes on live without gap 
   )
   t.match(classic.stdout, /-history dyno=web\.\d queue=\d+ wait=\d+ms service=\d+ms status=200 bytes=\d+$/m)
   const tail = await tailed(['--source', 'heroku', '--dyno-name', 'router'])
-  await until(() => tail.text().includes('/marked-in-history'), {
-    what: 'the history in the tail',
-    timeoutMs: 20_000,
-  })
+  await until(() => tail.text().includes('/marked-in-history'), soon('the history in the tail'))
   for (let i = 0; i < 20; i++) await platform.get(`${app}.localhost`, `/live-${i}-`)
-  await until(() => tail.text().includes('/live-19-'), { what: 'the live lines', timeoutMs: 20_000 })
+  await until(() => tail.text().includes('/live-19-'), soon('the live lines'))
   tail.end()
   for (let i = 0; i < 20; i++)
     t.equal(tail.text().split(`path="/live-${i}-"`).length, 2, `/live-${i}- is there once`)
@@ -242,7 +237,7 @@ await t.test('ps:restart replaces every run and loses no request', async (t) => 
   // The load says more than the history holds: it is read as it comes.
   const tail = await tailed(['--source', 'heroku', '--dyno-name', 'web'])
   const restarts = (): number => tail.text().split('Restarting').length
-  await until(() => tail.text() !== '', { what: 'the history in the tail', timeoutMs: 30_000 })
+  await until(() => tail.text() !== '', soon('the history in the tail'))
   const before = restarts()
   const failures: string[] = []
   const restarted = new AbortController()
@@ -277,10 +272,10 @@ await t.test('heroku run attaches, gives the exit code, takes input and has a TT
   t.match(fed.stdout, /fed through/)
   const detached = await ok(['run:detached', 'echo from afar'])
   const name = /run\.\d{4}/.exec(detached)?.[0] ?? 'none'
-  await until(async () => (await platform.logs(app, { dyno: name, lines: 100 })).includes('from afar'), {
-    what: 'its output in the log',
-    timeoutMs: 30_000,
-  })
+  await until(
+    async () => (await platform.logs(app, { dyno: name, lines: 100 })).includes('from afar'),
+    soon('its output in the log'),
+  )
   t.match(await ok(['logs', '--dyno-name', name]), 'from afar')
   const tty = await platform.sourced(`script -qec "heroku run -a ${app} 'tty; stty size'" /dev/null`, inApp)
   t.match(tty.stdout, /\/dev\/(pts\/\d+|console)/)
@@ -288,12 +283,10 @@ await t.test('heroku run attaches, gives the exit code, takes input and has a TT
 
 await t.test('domains are added, routed and removed', async (t) => {
   t.match(await ok(['domains:add', 'www.example.com']), /www\.example\.com/)
-  await until(async () => (await greeting('www.example.com')).greeting === 'hello', {
-    what: 'the custom domain',
-  })
+  await until(async () => (await greeting('www.example.com')).greeting === 'hello', soon('the custom domain'))
   t.match(await ok(['domains']), /www\.example\.com/)
   await ok(['domains:remove', 'www.example.com'])
-  await until(async () => (await platform.get('www.example.com')).status === 404, { what: 'the domain gone' })
+  await until(async () => (await platform.get('www.example.com')).status === 404, soon('the domain gone'))
 })
 
 await t.test('mistakes get the errors that Heroku gives', async (t) => {
@@ -336,10 +329,10 @@ await t.test('a push that cannot be built is refused and the app stays as it was
   t.match(await ok(['releases', '-a', 'broken']), /v2/)
   const branch = await git(['push', 'heroku', 'main:feature'], { cwd: other, timeoutMs: 60_000 })
   t.match(branch.stderr, /Pushed to branch other than \[main, master\], skipping build/)
-  await until(async () => (await platform.api('GET', '/apps/broken'))['repo_size'] > 0, {
-    what: 'the size of the repository',
-    timeoutMs: 30_000,
-  })
+  await until(
+    async () => (await platform.api('GET', '/apps/broken'))['repo_size'] > 0,
+    soon('the size of the repository'),
+  )
   t.match(await ok(['apps:info', '-a', 'broken']), /Repo Size: +\d+ K?B/)
   const reset = await platform.sourced(`${process.cwd()}/bin/manifold repo:reset broken`)
   t.equal(reset.code, 0, reset.stderr)
@@ -358,18 +351,12 @@ await t.test('an app that crashes at start shows H10 and its state', async (t) =
     timeoutMs: 60_000,
   })
   t.match(await ok(['ps', '-a', 'crasher']), /web\.1: crashed/)
-  const page = await until(
-    async () => {
-      const answer = await platform.get('crasher.localhost')
-      return answer.status === 503 && answer
-    },
-    { what: 'the crash page' },
-  )
+  const page = await until(async () => {
+    const answer = await platform.get('crasher.localhost')
+    return answer.status === 503 && answer
+  }, soon('the crash page'))
   t.match(page.body, /Application error|H10/i)
-  await until(async () => (await platform.logs('crasher')).includes('code=H10'), {
-    what: 'H10 in the log',
-    timeoutMs: 30_000,
-  })
+  await until(async () => (await platform.logs('crasher')).includes('code=H10'), soon('H10 in the log'))
   const logs = await ok(['logs', '-a', 'crasher', '-n', '500'])
   t.match(logs, /State changed from starting to crashed/)
   t.match(logs, /Process exited with status 1/)
@@ -379,15 +366,10 @@ await t.test('an app that crashes at start shows H10 and its state', async (t) =
 await t.test('apps:info, rename and destroy keep names, remotes and routes together', async (t) => {
   t.match(await ok(['apps:info']), new RegExp(`=== ${app}`))
   t.match(await ok(['apps:rename', 'store', '-a', app]), /Renaming shop to store.*done/s)
-  await until(async () => (await greeting('store.localhost')).greeting === 'hello', {
-    what: 'the new name',
-    timeoutMs: 20_000,
-  })
-  await until(async () => (await platform.get('shop.localhost')).status === 404, {
-    what: 'the old name gone',
-  })
+  await until(async () => (await greeting('store.localhost')).greeting === 'hello', soon('the new name'))
+  await until(async () => (await platform.get('shop.localhost')).status === 404, soon('the old name gone'))
   await ok(['apps:destroy', '-a', 'store', '--confirm', 'store'])
-  await until(async () => (await platform.get('store.localhost')).status === 404, { what: 'the app gone' })
+  await until(async () => (await platform.get('store.localhost')).status === 404, soon('the app gone'))
   t.notMatch(await ok(['apps']), /^store$/m)
   t.match(await ok(['create', 'shop', '--no-remote']), /done/)
 })
