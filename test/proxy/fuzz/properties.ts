@@ -145,7 +145,7 @@ export const throughSockets = async (stage: Stage, thrown: Thrown): Promise<stri
 
 const askedBy = (message: Message | undefined): string => `${message?.line} ${JSON.stringify(message?.body)}`
 
-/** Whether it is for that host beyond doubt: another, which nobody knows, is answered by the router itself. */
+/** Whether it is for that host beyond doubt: what is for another is answered by the router itself. */
 const names = (message: Message | undefined, host: string): boolean =>
   message?.line.includes('://') === false &&
   message.headers.some(([name, value]) => name.toLowerCase() === 'host' && value === host)
