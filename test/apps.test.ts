@@ -198,7 +198,6 @@ const ask = async (t: Test, tree: string, command: string, answers: App['answers
     const url = `http://127.0.0.1:${port}${path}`
     const what = `${command} to answer ${path}`
     const response = await until(() => fetch(url, { redirect: 'manual' }).catch(() => undefined), {
-      timeoutMs: 30_000,
       what,
     })
     const head = `${response.status} ${response.headers.get('location') ?? ''}\n`

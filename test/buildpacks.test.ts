@@ -83,13 +83,12 @@ t.test('the sample app is pushed, compiled, adopted and answers', async (t) => {
     log += bytes.toString()
   })
   const port = await until(() => /listening on (\d+)/.exec(log)?.[1], {
-    timeoutMs: 10_000,
     what: 'the sample to listen',
   })
   const answer = await (await fetch(`http://127.0.0.1:${port}/x`)).text()
   t.match(answer, /^Good day from web\.7\nrelease unknown\nrequests served by this dyno: 1\n$/)
   // Its output may come a moment after its answer.
-  await until(() => log.includes('method=GET path=/x'), { timeoutMs: 10_000, what: 'the request in its log' })
+  await until(() => log.includes('method=GET path=/x'), { what: 'the request in its log' })
   dyno.kill('SIGTERM')
   const code = await new Promise((resolve) => dyno.once('close', resolve))
   t.equal(code, 0, 'SIGTERM stops it cleanly')

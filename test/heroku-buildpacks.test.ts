@@ -25,7 +25,7 @@ import { freePort } from './kit/ports.ts'
 import { until } from './kit/until.ts'
 
 const exec = promisify(execFile)
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 if (skip) t.pass(skip, { skip })
 
@@ -306,5 +306,5 @@ while True:
       })
       call.once('error', () => resolve(undefined)).end()
     })
-  t.equal(await until(ask, { what: 'the server to answer', timeoutMs: 10_000 }), 'from the app')
+  t.equal(await until(ask, { what: 'the server to answer' }), 'from the app')
 })

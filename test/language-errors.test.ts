@@ -9,7 +9,7 @@ import type { Sandbox } from '../src/slug/sandbox.ts'
 import { openCompiler } from './kit/compiler.ts'
 import { localSandbox } from './kit/local-sandbox.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 const { build, dir } = await openCompiler(t, { lightNode: true })
 

@@ -28,7 +28,7 @@ const seeded = async (dir: string): Promise<string> => {
 const nodejs = join(import.meta.dirname, '../../config/buildpacks/nodejs')
 
 // The stock CLI takes its time on a busy machine.
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 t.test('an entry is a folder, an archive or an address, and goes before what ships', async (t) => {
   const folder = await seeded(await scratch(t))

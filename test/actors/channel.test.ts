@@ -14,7 +14,7 @@ import { simStream } from '../../src/sim/stream.ts'
 import { drive } from '../kit/drive.ts'
 import { perform } from '../kit/perform.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const line = (text: string): Line => ({
   atUs: 1_700,
   source: 'app',

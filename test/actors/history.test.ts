@@ -13,7 +13,7 @@ import { openBus } from '../kit/bus.ts'
 import { memoryStream } from '../kit/memory-stream.ts'
 import { perform } from '../kit/perform.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 const line = (text: string): Line => ({
   atUs: 1_700_000_000_123_456,
   source: 'app',

@@ -21,7 +21,7 @@ import { runOf } from '../kit/runs.ts'
 
 const project = process.cwd()
 /** Containers take their time on a busy machine. */
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = process.getuid?.() === 0 ? false : 'runc needs root'
 
 /** Made by its recipe, in a home of the test's own. */

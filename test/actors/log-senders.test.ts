@@ -7,7 +7,7 @@ import { hasDaemon } from '../kit/syslog-daemons.ts'
 import { startSender } from '../kit/syslog-senders.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 
 const texts = ['plain', 'Grüße, 世界', '   leading', '[INFO] ready', '- dash', 'x'.repeat(9_000), 'last']
 /** More than a frame may have. */

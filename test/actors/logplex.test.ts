@@ -10,7 +10,7 @@ import type { Line, Part } from '../../actors/protocols/channel.ts'
 import { logStart, type Driver, type LogBatch, type LogCursor } from '../../src/oci/driver.ts'
 import { scratch } from '../kit/files.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const atUs = 1_700_000_000_123_456
 const line = (text: string, change: Partial<Line> = {}): Line => ({
   atUs,

@@ -16,7 +16,7 @@ import { scratch } from '../kit/files.ts'
 import { runOf } from '../kit/runs.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 const run = { ...runOf('release.4711'), isPhase: true }
 /** @param lines as many are read with these */
 const batchOf = (lines: number, ...texts: readonly string[]): LogBatch => ({

@@ -19,7 +19,7 @@ import { memoryObjects } from '../kit/memory-objects.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const by = { id: 'u1', email: 'me@example.com' }
 const app = { id: 'app-1', name: 'shop' }
 

@@ -12,7 +12,7 @@ import { ok, Peer, startTarget, type Target } from '../kit/proxy.ts'
 import { startRouterHost } from '../kit/router-host.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const balancer = '127.0.0.9'
 
 const isGone = (peer: Peer): boolean => peer.ended || peer.closed
@@ -92,7 +92,6 @@ t.test('shards of a host are one router', async (t) => {
     const served = () => target.peers.length - before
     await until(() => served() + refused().length >= count, {
       what: `${count} requests, served or refused`,
-      timeoutMs: 20_000,
     })
     return { peers, refused: refused().length, served: served() }
   }
@@ -105,11 +104,11 @@ t.test('shards of a host are one router', async (t) => {
       async () => {
         const { served, peers } = await fill(host, 220, target)
         for (const peer of peers) peer.socket.destroy()
-        await until(() => target.peers.every(isGone), { what: 'the dyno to be left', timeoutMs: 20_000 })
+        await until(() => target.peers.every(isGone), { what: 'the dyno to be left' })
         t.ok(served <= 200, `${served} served`)
         return served === 200
       },
-      { what: 'all of the limit to be had', timeoutMs: 30_000 },
+      { what: 'all of the limit to be had' },
     )
 
   await t.test('the limit of requests is the host its own, and no shard has one for itself', async (t) => {
@@ -143,7 +142,6 @@ t.test('shards of a host are one router', async (t) => {
       await until(() => peers.some(isGone), { what: 'the connections of the dead' })
       await until(() => router.shards().length === before.length && !isAlive(victim), {
         what: 'a shard in its place',
-        timeoutMs: 20_000,
       })
       const left = peers.filter((peer) => !isGone(peer))
       t.ok(left.length > 0 && left.length < peers.length, `${left.length} of ${peers.length} are left`)
@@ -205,7 +203,7 @@ t.test('shards of a host are one router', async (t) => {
       await until(() => answer === 'last', { what: 'the answer over HTTP/2' })
       await stopped
       const tookMs = performance.now() - beganMs
-      t.ok(tookMs >= 29_000 && tookMs < 35_000, `${tookMs} ms`)
+      t.ok(tookMs >= 29_000 && tookMs < 45_000, `${tookMs} ms`)
       await stuck.seesEnd()
       t.notOk(shards.some(isAlive))
       t.match(await router.line(4, 'path="/slow"'), / status=200 /)

@@ -37,7 +37,7 @@ import { tinyRoot } from '../kit/tiny-root.ts'
 import { until } from '../kit/until.ts'
 
 /** Programs and containers take their time on a busy machine. */
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 const project = process.cwd()
 const hourMs = 3_600_000

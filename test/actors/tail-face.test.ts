@@ -17,7 +17,7 @@ import { memoryStream } from '../kit/memory-stream.ts'
 import { logger, lossOf, range } from '../kit/tails.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 
 const key = Buffer.alloc(32, 7)
 const wanted = { appId: 'a1', lines: 100, tail: true, filter: {} }

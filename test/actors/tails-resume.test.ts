@@ -11,7 +11,7 @@ import { openBus } from '../kit/bus.ts'
 import { logger, lossOf, openLogs, range, reading } from '../kit/tails.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 
 t.test('whatever comes, a reader has each line, or was told of it (property)', async (t) => {
   const step = fc.oneof(

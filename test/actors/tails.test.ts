@@ -8,7 +8,7 @@ import { parseCursor } from '../../actors/logplex/tail-line.ts'
 import { formatTime } from '../../src/syslog/time.ts'
 import { lineUs, logger, lossOf, openLogs, range, reading } from '../kit/tails.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 
 const since = (line: number): string => formatTime(lineUs + line * 1000)
 const l11 = (count: number, from: number): string =>

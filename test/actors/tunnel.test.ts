@@ -22,7 +22,7 @@ import { runOf } from '../kit/runs.ts'
 import * as ssh from '../kit/ssh.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 const { rsa } = ssh.clientKeys
 
@@ -105,13 +105,13 @@ for (const { kind, through, skip } of worlds) {
       let shown = ''
       shell.on('data', (chunk: Buffer) => (shown += chunk.toString()))
       shell.write('stty size; echo on $((40 + 2))\n')
-      await until(() => /33 91[^]*on 42/.test(shown), { what: 'the shell', timeoutMs: 20_000 })
+      await until(() => /33 91[^]*on 42/.test(shown), { what: 'the shell' })
       shell.setWindow(44, 120, 0, 0)
       const resized = async (): Promise<boolean> => {
         shell.write('stty size\n')
         return shown.includes('44 120')
       }
-      await until(resized, { what: 'its new size', timeoutMs: 20_000 })
+      await until(resized, { what: 'its new size' })
       shell.write('exit 3\n')
       const code = await new Promise<number | null>((seen) => shell.on('exit', seen))
       t.equal(code, 3)
@@ -154,7 +154,7 @@ for (const { kind, through, skip } of worlds) {
         const { out } = await ssh.exec(client, 'ps -A -o args= | grep -c "^slee[p] 300"')
         return out.trim() === '0'
       }
-      await until(isOver, { what: 'the end of what was left', timeoutMs: 20_000 })
+      await until(isOver, { what: 'the end of what was left' })
 
       const channel = await ssh.openExec(client, 'echo ready; sleep 300')
       const said = ssh.saidBy(channel)

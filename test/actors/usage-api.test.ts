@@ -10,7 +10,7 @@ import { deployed, type Json } from '../kit/api.ts'
 import { openCli } from '../kit/cli.ts'
 
 /** The CLI takes its time on a busy machine. */
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 const hourMs = 3_600_000
 const month = monthOf(dayOf(Date.now()))

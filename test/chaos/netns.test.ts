@@ -8,7 +8,7 @@ import { apps, readingLoad, threeHosts, warmUp } from '../../scripts/chaos/scena
 import type { Scenario } from '../../scripts/chaos/language.ts'
 import { door } from '../../scripts/chaos/worlds/netns/door.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 const scenario: Scenario = {
   name: 'netns-short',

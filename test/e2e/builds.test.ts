@@ -54,7 +54,7 @@ const output = async (build: Json): Promise<string> => {
 const served = (app: string, text: string): Promise<unknown> =>
   until(async () => (await platform.get(`${app}.localhost`)).body.includes(text), {
     what: `${app} serving "${text}"`,
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   })
 const web = 'web: cd www && python3 -m http.server $PORT\n'
 const sha256 = (bytes: Buffer): string => `SHA256:${createHash('sha256').update(bytes).digest('hex')}`
@@ -90,7 +90,7 @@ await t.test('what is wrong with a source is said in its output, and nothing is 
         const { body: view } = await call('GET', `/apps/shop/builds/${body['id']}`, undefined, 'build')
         return view['status'] !== 'pending' && view
       },
-      { what: 'the end of the build', timeoutMs: 30_000 },
+      { what: 'the end of the build', timeoutMs: 60_000 },
     )
     t.match(after, { status: 'failed', release: null })
   }
@@ -231,7 +231,7 @@ await t.test('a build that its host lost has failed, and the next one is taken',
   const at = `/apps/shop/builds/${body['id']}`
   await until(async () => (await call('GET', at)).body['status'] === 'failed', {
     what: 'its end on record',
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   })
   const source = { url: await uploaded(packed('shop', { 'www/index.html': 'after the kill\n' })) }
   const next = await call('POST', '/apps/shop/builds', { source_blob: source }, 'build')

@@ -175,7 +175,7 @@ t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? fal
   const moved = await heroku('telemetry:update', telemetryId, '--endpoint', `${otlp.url}/elsewhere`)
   t.match(moved, { code: 0, stdout: /Endpoint: +http.*\/elsewhere\n/ })
   await until(() => otlp.received.at(-1)?.target === '/elsewhere/v1/logs', {
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
     what: 'telemetry to go elsewhere',
   })
   t.match(await heroku('telemetry:remove', telemetryId), { code: 0 })
@@ -188,7 +188,7 @@ t.test('every line of a dyno comes to its drains', { skip: noContainers() ?? fal
   const { length } = http.received
   const reached = Math.max(...overSyslog())
   await until(() => Math.max(...overSyslog()) > reached + 100, {
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
     what: 'the other to go on',
   })
   t.ok(http.received.length <= length + 1)

@@ -102,7 +102,7 @@ await t.test(
     t.equal((await ok(['config:get', 'KEPT', ...app])).trim(), 'one')
     await until(async () => (await logs()).includes('path="/while-away-19-"'), {
       what: 'the log of the time away',
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     })
     const text = await ok(['logs', '-n', '1500', ...app])
     for (let i = 0; i < 20; i++) {
@@ -123,7 +123,7 @@ await t.test(
     await ok(['run:detached', ...app, '--', command])
     await until(async () => (await logs()).includes(': away-1-\n'), {
       what: 'its first line',
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     })
     await platform.kill()
     await until(() => !isThere(), { what: 'its end', timeoutMs: 60_000 })
@@ -133,7 +133,7 @@ await t.test(
         const all = await logs()
         return /run\.\d{4}\]: State changed from up to complete/.test(all) && all
       },
-      { what: 'its end in the log', timeoutMs: 30_000 },
+      { what: 'its end in the log', timeoutMs: 60_000 },
     )
     for (let i = 1; i <= count; i++) t.equal(text.split(`: away-${i}-`).length, 2, `line ${i} is there once`)
     t.match(text, /heroku\[run\.\d{4}\]: Process exited with status 7/)
@@ -145,11 +145,11 @@ await t.test('a router shard and a nats-server that die are started again', asyn
   const natsPid = (): number => Number(homeFile(platform, 'nats/nats.pid'))
   const [shard, nats] = [shardPid(), natsPid()]
   process.kill(shard, 'SIGKILL')
-  await until(answers, { what: 'an answer without that shard', timeoutMs: 30_000 })
-  await until(() => shardPid() !== shard, { what: 'a new shard', timeoutMs: 30_000 })
+  await until(answers, { what: 'an answer without that shard', timeoutMs: 60_000 })
+  await until(() => shardPid() !== shard, { what: 'a new shard', timeoutMs: 60_000 })
   process.kill(nats, 'SIGKILL')
   t.ok(await answers(), 'requests need no NATS')
-  await until(() => natsPid() !== nats, { what: 'a new nats-server', timeoutMs: 30_000 })
+  await until(() => natsPid() !== nats, { what: 'a new nats-server', timeoutMs: 60_000 })
   const change = (): Promise<unknown> =>
     platform.api('PATCH', '/apps/hello/config-vars', { KEPT: 'three' }).then(() => true)
   await until(change, { what: 'a change is taken again', timeoutMs: 60_000 })
@@ -161,7 +161,7 @@ await t.test('killing every process at once loses nothing that was acknowledged'
   await ok(['ps:scale', 'web=1', ...app])
   const releases = (await ok(['releases', ...app])).replaceAll(/\(~.*\)/g, '')
   for (const pid of allProcesses()) killed(pid)
-  await until(() => allProcesses().length === 0, { what: 'everything dead', timeoutMs: 30_000 })
+  await until(() => allProcesses().length === 0, { what: 'everything dead', timeoutMs: 60_000 })
   await platform.restart()
   await until(answers, { what: 'the app after the crash of everything', timeoutMs: 60_000 })
   t.equal((await ok(['releases', ...app])).replaceAll(/\(~.*\)/g, ''), releases)
@@ -195,7 +195,7 @@ await t.test(
       (await logs()).split('web.1]: State changed from starting to crashed').length
     const killAll = async (): Promise<void> => {
       for (const pid of allProcesses()) killed(pid)
-      await until(() => allProcesses().length === 0, { what: 'everything dead', timeoutMs: 30_000 })
+      await until(() => allProcesses().length === 0, { what: 'everything dead', timeoutMs: 60_000 })
       await platform.restart()
     }
     const before = await timesCrashed()
@@ -203,9 +203,9 @@ await t.test(
     await until(async () => (await timesCrashed()) >= before + 2, { what: 'two crashes', timeoutMs: 60_000 })
     // A cool-off is of a random length: one that ends just now has a longer one after it.
     const isKept = async (): Promise<boolean> => {
-      const since = await until(crashedSince, { what: 'the crashed dyno', timeoutMs: 30_000 })
+      const since = await until(crashedSince, { what: 'the crashed dyno', timeoutMs: 60_000 })
       await killAll()
-      return since === (await until(crashedSince, { what: 'it, after', timeoutMs: 30_000 }))
+      return since === (await until(crashedSince, { what: 'it, after', timeoutMs: 60_000 }))
     }
     t.ok((await isKept()) || (await isKept()), 'crashed, and since when it was before')
     await ok(['config:unset', 'NODE_OPTIONS', ...app])

@@ -71,7 +71,7 @@ t.test(
     await platform.restart()
     const kept = await until(async () => (await platform.heroku(['config', '-s', '-a', 'shop'])).stdout, {
       what: 'the config vars after a new start',
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     })
     t.match(kept, /^A=1$/m)
     t.match(kept, /^B=2$/m)

@@ -20,7 +20,7 @@ const inApp = { cwd: folder }
 const { heroku, git } = platform
 
 /** A wait that a slow machine, too, brings to its end. */
-const soon = (what: string) => ({ what, timeoutMs: 30_000 })
+const soon = (what: string) => ({ what, timeoutMs: 60_000 })
 
 /** The CLI wraps its errors at 80 columns behind a mark. */
 const flat = (text: string): string => text.replaceAll(/[\s›]+/g, ' ')

@@ -23,7 +23,7 @@ t.test('an app is served by TLS, with the platform its own certificate or one of
   const asOne = ['--cacert', ca, '-o', '/dev/null', '-w', '%{http_code} %{http_version}']
   await until(async () => (await curl('shop.localhost', ...asOne)).stdout === '503 2', {
     what: 'the blank app by HTTP/2 with a certificate that curl trusts',
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   })
   t.equal((await curl('shop.localhost', ...asOne, '--http1.1')).stdout, '503 1.1')
 
@@ -65,13 +65,13 @@ t.test('an app is served by TLS, with the platform its own certificate or one of
   await platform.heroku(['domains:add', host, '-a', 'shop', '--cert', name])
   await until(async () => (await shown()) === 'first', {
     what: 'the certificate of the domain',
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   })
 
   const second = made('second')
   const began = performance.now()
   await platform.heroku(['certs:update', second.crt, second.key, '-a', 'shop', '--confirm', 'shop'])
-  await until(async () => (await shown()) === 'second', { what: 'the new certificate', timeoutMs: 30_000 })
+  await until(async () => (await shown()) === 'second', { what: 'the new certificate', timeoutMs: 60_000 })
   t.comment(`shown ${Math.round(performance.now() - began)} ms after the command began`)
   t.match(
     (await platform.heroku(['certs:info', '-a', 'shop', '--show-domains'])).stdout,
@@ -80,6 +80,6 @@ t.test('an app is served by TLS, with the platform its own certificate or one of
   t.equal((await platform.heroku(['certs:remove', '-a', 'shop', '--confirm', 'shop'])).code, 0)
   await until(async () => (await shown()) === '*.localhost', {
     what: "the platform's again",
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   })
 })

@@ -185,7 +185,10 @@ export const play = async (
     end = 'stuck'
   }
   const dyno = () => atDyno(place).filter((one) => !one.startsWith('GET /probe'))
-  await until(() => !dyno().includes('left open'), { what: 'a broken request to end' }).catch(() => undefined)
+  await until(() => !dyno().includes('left open'), {
+    what: 'a broken request to end',
+    timeoutMs: 10_000,
+  }).catch(() => undefined)
   const seen = atClient(client.text, methods, closed()).replace(new RegExp(`(, )?200 ${probed}$`), '')
   return {
     client: seen === '' ? end : `${seen}, ${end}`,

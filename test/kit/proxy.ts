@@ -51,7 +51,7 @@ export class Peer {
     const found = () =>
       typeof expected === 'string' ? this.text.includes(expected) : expected.test(this.text)
     try {
-      await until(found, { what: `peer to see ${expected}`, timeoutMs: 5000 })
+      await until(found, { what: `peer to see ${expected}` })
     } catch (cause) {
       throw new Error(`not seen: ${expected}; got ${JSON.stringify(this.text.slice(0, 2000))}`, { cause })
     }
@@ -59,7 +59,7 @@ export class Peer {
   }
 
   async seesEnd(): Promise<string> {
-    await until(() => this.ended || this.closed, { what: 'peer to see the end', timeoutMs: 5000 })
+    await until(() => this.ended || this.closed, { what: 'peer to see the end' })
     return this.text
   }
 }
@@ -85,8 +85,7 @@ export async function startTarget(onPeer: (peer: Peer) => void = () => {}): Prom
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
     peers,
-    peer: (index) =>
-      until(() => peers[index], { what: `connection ${index} at the target`, timeoutMs: 5000 }),
+    peer: (index) => until(() => peers[index], { what: `connection ${index} at the target` }),
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const peer of peers) peer.socket.destroy()
@@ -156,7 +155,7 @@ export async function startProxy(
       peers.push(peer)
       return text === '' ? peer : peer.send(text)
     },
-    record: (index) => until(() => records[index], { what: `record ${index}`, timeoutMs: 5000 }),
+    record: (index) => until(() => records[index], { what: `record ${index}` }),
   }
 }
 

@@ -207,7 +207,7 @@ export const startRouterHost = async (
       until(
         () =>
           lines(number).find((line) => (typeof text === 'string' ? line.includes(text) : text.test(line))),
-        { what: `a line with ${text} in ${JSON.stringify(lines(number).slice(-5))}`, timeoutMs: 20_000 },
+        { what: `a line with ${text} in ${JSON.stringify(lines(number).slice(-5))}` },
       ),
     log: logText,
     killBus: () => bus.kill(),

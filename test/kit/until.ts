@@ -15,7 +15,7 @@ export type UntilOptions = {
   readonly what: string
 }
 
-const timeoutMsDefault = 10_000
+const timeoutMsDefault = 60_000
 const intervalMsMin = 2
 const intervalMsMax = 50
 

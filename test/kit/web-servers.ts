@@ -79,7 +79,7 @@ export const startWebServer = async (t: Test, kind: WebServer, forwards: Forward
     rmSync(folder, { recursive: true, force: true })
   })
   const [port] = forwards[0] ?? [0]
-  await until(() => listens(port), { what: `${kind} to listen: ${said}`, timeoutMs: 20_000 })
+  await until(() => listens(port), { what: `${kind} to listen: ${said}` })
 }
 
 const listens = (port: number): Promise<boolean> =>

@@ -5,7 +5,7 @@ import { playScript } from '../kit/script.ts'
 import { engineStage } from '../kit/stage.ts'
 import { everyExchange, everyScript } from './cases/every.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 /** Longer texts are not sent byte by byte: their cases are about length. */
 const shortBytesMax = 2000

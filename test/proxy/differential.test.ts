@@ -12,7 +12,7 @@ import { placeBefore } from '../kit/stage.ts'
 import { startWebServer, versionOf, type WebServer } from '../kit/web-servers.ts'
 import { everyExchange } from './cases/every.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 /** What comes of cases there, as `client | dyno`, under the reason why. */
 type Difference = { readonly why: string; readonly cases: Readonly<Record<string, string>> }

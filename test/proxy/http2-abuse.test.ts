@@ -8,7 +8,7 @@ import { ok, routeTo, startProxy, startTarget, type Target, type World } from '.
 import { block, flag, frame, FramePeer, frameType, newest, u32, type Field } from '../kit/h2-frames.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const { data, headers, reset, settings, ping, windowUpdate, continuation, priority } = frameType
 const whole = flag.endStream | flag.endHeaders
 
@@ -195,7 +195,7 @@ for (const [name, round, first] of floods) {
       peer.send(round(at))
       if (at % 16 === 0) await new Promise(setImmediate)
     }
-    await until(() => peer.ended, { what: 'the end of the connection', timeoutMs: 20_000 })
+    await until(() => peer.ended, { what: 'the end of the connection' })
     await until(() => world.proxy.stats().inFlight === 0, { what: 'no request left' })
     await until(() => target.peers.every((one) => one.closed || one.ended), {
       what: 'its dynos to be let go',
@@ -225,7 +225,7 @@ for (const [name, one] of unread) {
       if (peer.socket.writableLength > 4_000_000) break
     }
     peer.socket.resume()
-    await until(() => peer.ended, { what: 'the end of the connection', timeoutMs: 20_000 })
+    await until(() => peer.ended, { what: 'the end of the connection' })
     t.ok(peer.ended)
     await servesOn(t, world)
   })

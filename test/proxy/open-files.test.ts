@@ -7,7 +7,7 @@ import { ok, Peer, startTarget } from '../kit/proxy.ts'
 import { startRouterHost } from '../kit/router-host.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const room = 60
 const flood = 300
 
@@ -56,7 +56,7 @@ t.test(
         await until(() => peer.closed || peer.text.includes('hi'), { what: 'an answer' })
         return !peer.closed
       },
-      { what: 'a new connection to be served', timeoutMs: 20_000 },
+      { what: 'a new connection to be served' },
     )
     t.equal(router.shards()[0]?.pid, pid, 'it is the same process')
   },

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { routeTo, startProxy } from '../kit/proxy.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const isHere = spawnSync('varnishtest', ['-h'], { stdio: 'ignore' }).error === undefined
 const skip = isHere ? false : 'varnishtest is not installed here'
 const folder = fileURLToPath(new URL('vtc/', import.meta.url))

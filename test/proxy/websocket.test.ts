@@ -10,7 +10,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { startRouterHost } from '../kit/router-host.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 const frameBytes = 16 * 1_048_576
 const payloadBytesMax = 4 * frameBytes
 
@@ -36,7 +36,7 @@ const openSocket = async (
   socket.on('close', (code: number, reason: Buffer) => (end = { code, reason: reason.toString() }))
   socket.on('error', () => undefined)
   t.teardown(() => socket.terminate())
-  await until(() => socket.readyState === 1, { what: `${url} to open`, timeoutMs: 20_000 })
+  await until(() => socket.readyState === 1, { what: `${url} to open` })
   return { socket, got, pongs, ended: () => end }
 }
 
@@ -93,7 +93,7 @@ t.test('npm ws speaks with its dyno through the router as if it were not there',
       t.match(socket.extensions, /permessage-deflate/)
       const text = 'again and again '.repeat(100_000)
       socket.send(text)
-      await until(() => got.length === 1, { what: 'the message', timeoutMs: 30_000 })
+      await until(() => got.length === 1, { what: 'the message' })
       t.equal(got[0]?.data.toString(), text)
     })
 

@@ -197,11 +197,10 @@ t.test('a pusher who goes away aborts the build and leaves no process behind', a
     stdio: 'ignore',
     detached: true,
   })
-  await until(() => signal, { timeoutMs: 10_000, what: 'the hook to ask' })
+  await until(() => signal, { what: 'the hook to ask' })
   killAll([-(client.pid ?? 0)], 'SIGKILL')
-  await until(() => signal?.aborted, { timeoutMs: 5_000, what: 'the abort' })
+  await until(() => signal?.aborted, { what: 'the abort' })
   await until(async () => !(await commandLines()).some((line) => line.includes(w.dir)), {
-    timeoutMs: 5_000,
     what: 'the backend and its hook to be gone',
   })
   t.equal(await refs(w.repository), '')

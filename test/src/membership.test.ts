@@ -7,7 +7,7 @@ import { timesDefault } from '../../src/membership/times.ts'
 import { membershipLab, type MembershipLab } from '../kit/membership-lab.ts'
 import { trouble } from '../kit/membership-trouble.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const { beatMs, suspectMs, fenceMs, leaseMs } = timesDefault
 const threeServers = ['na', 'nb', 'nc']

@@ -14,7 +14,7 @@ import { openBus } from '../kit/bus.ts'
 import { until } from '../kit/until.ts'
 
 // Every write here waits for the disk, which other tests share.
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const bucket = 'feed'
 const stream = `KV_${bucket}`
 const text = (value: Uint8Array | undefined): string | undefined =>

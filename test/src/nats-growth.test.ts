@@ -107,7 +107,6 @@ t.test('hosts that all lose their process in the middle of a growth find their w
       const store = await openStore(connection, { ...record, ensure: false })
       const entry = await until(() => store.get('app/one').catch(() => undefined), {
         what: 'the record',
-        timeoutMs: 30_000,
       })
       t.equal(entry.revision, revision)
       const call = callOf(keepers)
@@ -119,7 +118,7 @@ t.test('hosts that all lose their process in the middle of a growth find their w
       )
       const next = await until(
         () => store.update('app/one', bytes('2'), revision).catch((error: unknown) => notConflict(error)),
-        { what: 'a write', timeoutMs: 30_000 },
+        { what: 'a write' },
       )
       t.ok(next > revision, 'compare-and-set goes on')
     })

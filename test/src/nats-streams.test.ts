@@ -16,7 +16,7 @@ import { until } from '../kit/until.ts'
 
 t.jobs = 2
 // Every write here waits for the disk, which other tests share.
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const bounds = { replicas: 1, maxMessagesPerKey: 50, maxAgeMs: 0, maxBytes: 64 * 1024 * 1024 }
 

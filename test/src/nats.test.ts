@@ -18,7 +18,7 @@ import { until } from '../kit/until.ts'
 
 t.jobs = 2
 // Every write here waits for the disk, which other tests share.
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const text = (value: Uint8Array | undefined): string | undefined =>
   value === undefined ? undefined : Buffer.from(value).toString()
@@ -103,7 +103,6 @@ t.test('a server outlives the SIGKILL of its parent', async (t) => {
   parent.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
   const [, pid] = await until(() => /pid=(\d+)/.exec(said), {
     what: 'the parent to start it',
-    timeoutMs: 20_000,
   })
   parent.kill('SIGKILL')
   await until(() => parent.signalCode !== null, { what: 'the parent to be gone' })

@@ -20,7 +20,7 @@ import { openOciDriver } from '../../src/oci/oci.ts'
 import { defaults, makeBench, mountsBelow, noContainers, type Bench } from '../kit/containers.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 const ready = { count: 2, diskBytes: 16 * 2 ** 20 }
 

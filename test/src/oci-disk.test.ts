@@ -12,7 +12,7 @@ import { killAll } from '../../src/oci/signal.ts'
 import { defaults, makeBench, noContainers } from '../kit/containers.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 const mb = 2 ** 20
 

@@ -13,7 +13,7 @@ import { execsMax } from '../../src/oci/exec.ts'
 import { makeBench, noContainers, type Bench } from '../kit/containers.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 const kinds = [
   { kind: 'oci', skip },
@@ -71,10 +71,10 @@ for (const { kind, skip } of kinds) {
     const executed = await driver.exec('web', bash(script, { terminal: { columns: 91, rows: 33 } }))
     let out = ''
     executed.output.on('data', (chunk: Buffer) => (out += chunk.toString()))
-    await until(() => out.includes('ready'), { what: 'the first size', timeoutMs: 20_000 })
+    await until(() => out.includes('ready'), { what: 'the first size' })
     t.match(out, /\/dev\/(pts\/\d+|console)\r\n33 91\r\n/)
     executed.resize(120, 44)
-    await until(() => out.includes('44 120'), { what: 'the new size', timeoutMs: 20_000 })
+    await until(() => out.includes('44 120'), { what: 'the new size' })
     executed.stdin.write('\u0003')
     t.equal((await executed.exit).code, 130)
     t.match(out, /\^Cstopped\r\n$/, 'Ctrl-C reaches it')
@@ -86,7 +86,7 @@ for (const { kind, skip } of kinds) {
     const executed = await driver.exec('web', bash(script))
     let out = ''
     executed.output.on('data', (chunk: Buffer) => (out += chunk.toString()))
-    await until(() => out.includes('ready'), { what: 'its start', timeoutMs: 20_000 })
+    await until(() => out.includes('ready'), { what: 'its start' })
     executed.hangup()
     t.equal((await executed.exit).code, 3)
     t.match(out, /hung up/)
@@ -142,7 +142,7 @@ for (const { kind, skip } of kinds) {
     holder.kill('SIGKILL')
     await new Promise((gone) => holder.once('exit', gone))
     await bench.driver.sweep()
-    await until(() => !isAlive(Number(pid)), { what: 'its end', timeoutMs: 20_000 })
+    await until(() => !isAlive(Number(pid)), { what: 'its end' })
     t.same(notes(bench), [])
     t.equal((await bench.driver.list())[0]?.state, 'running')
   })
@@ -168,7 +168,7 @@ t.test('oci: an executed process is and may what the container is and may', { sk
   const follower = driver.follow('web', logStart, ({ lines }) => {
     own.push(...lines.map(({ bytes }) => bytes.toString()))
   })
-  await until(() => own.includes('told'), { what: 'the word of the container', timeoutMs: 20_000 })
+  await until(() => own.includes('told'), { what: 'the word of the container' })
   follower.close()
   const { out, err } = await said(await driver.exec('web', bash(rights, { merge: true })))
   t.equal(err, '')

@@ -14,7 +14,7 @@ import { makeBench, noContainers, type Bench } from '../kit/containers.ts'
 import { leftovers } from '../kit/leftovers.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 
 /** Says `name: ok` for each attempt that succeeded, `name: <errno>` for each that did not. */

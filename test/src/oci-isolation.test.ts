@@ -23,7 +23,7 @@ import { makeBench, noContainers, type Bench } from '../kit/containers.ts'
 import { leftovers } from '../kit/leftovers.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 /** What a state directory keeps for the next container: its addresses, and an empty disk to copy. */
 const kept = ['disk-16777216.img', 'network.json']

@@ -11,7 +11,7 @@ import { shareOf } from '../../src/oci/machine.ts'
 import { makeBench, noContainers } from '../kit/containers.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 const mb = 2 ** 20
 

@@ -13,7 +13,7 @@ import { createLog, followLog, logFileBytesMax, logPace } from '../../src/oci/lo
 import { makeBench, noContainers, readAll } from '../kit/containers.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 const at = '2026-11-23T03:24:09.607366857+00:00'
 const record = (text: string, stream = 'stdout', tag = 'F'): string => `${at} ${stream} ${tag} ${text}\n`

@@ -18,7 +18,7 @@ import { killAll } from '../../src/oci/signal.ts'
 import { defaults, makeBench } from '../kit/containers.ts'
 import { whyNoNobody, nobody } from '../kit/nobody.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const source = join(import.meta.dirname, '../../src/oci')
 const exec = promisify(execFile)
 

@@ -12,7 +12,7 @@ import { makeBench, noContainers, type Bench } from '../kit/containers.ts'
 import { makeOtherHost } from '../kit/other-host.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const skip = noContainers() ?? false
 const inner = 3456
 

@@ -10,7 +10,7 @@ import { logStart, type LogBatch } from '../../src/oci/driver.ts'
 import { collect, makeBench, noContainers, readAll } from '../kit/containers.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const why = noContainers()
 const source = join(import.meta.dirname, '../../src/oci')
 

@@ -274,7 +274,7 @@ t.test('a host that hangs is given up within a bound, at every stage', async (t)
     a.fetchSlug('ab'.repeat(32), ['silent']),
   ])
   t.same(all, ['peer_unreachable', 'peer_timeout', 'peer_timeout', 'peer_unreachable', undefined])
-  t.ok(performance.now() - startedMs < 6_000)
+  t.ok(performance.now() - startedMs < 9_500, 'less than what a call or a silence may take by default')
 })
 
 /** A host that begins an answer and says no more. */

@@ -57,7 +57,7 @@ for (const [kind, handles] of [
     const round = async (count: number) => {
       for (let i = 0; i < count; i += atOnce)
         await Promise.all(Array.from({ length: atOnce }, (_, each) => abort(i + each)))
-      await until(settled, { what: 'all of them to be gone', timeoutMs: 20_000 })
+      await until(settled, { what: 'all of them to be gone' })
       // Kept connections are not leaks; once they are too old none is left.
       world.clock.advance(91_000)
       await until(() => target.peers.every(({ closed }) => closed), { what: 'the target to be left alone' })

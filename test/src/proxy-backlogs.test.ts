@@ -17,7 +17,7 @@ import { files, scratch } from '../kit/files.ts'
 import { get, ok, routeTo, startProxy, startTarget, upstream } from '../kit/proxy.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 const head =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode        \n'

@@ -41,7 +41,7 @@ const seen = async (stream: ClientHttp2Stream): Promise<Seen> => {
   stream.on('data', (bytes: Buffer) => parts.push(bytes))
   stream.on('error', () => undefined)
   stream.on('close', () => (closed = true))
-  await until(() => closed, { what: 'the stream to close', timeoutMs: 10_000 })
+  await until(() => closed, { what: 'the stream to close' })
   return { ...got, body: Buffer.concat(parts), rstCode: stream.rstCode ?? 0 }
 }
 const head = (path = '/', more: Record<string, unknown> = {}) => ({
@@ -125,7 +125,6 @@ t.test('what HTTP/1.1 would take for something else is broken off before a targe
   t.equal((await seen(short)).status, 0)
   await until(() => target.peers.every((peer) => peer.closed || peer.ended), {
     what: 'no target left in doubt',
-    timeoutMs: 5000,
   })
   t.notOk(target.peers.some(({ text }) => text.includes('abc') && !text.includes('Content-Length: 5')))
 })
@@ -218,7 +217,6 @@ t.test(
     down.pause()
     await until(() => world.proxy.stats().stalledClients === 1, {
       what: 'the target to be slowed',
-      timeoutMs: 5000,
     })
     t.equal(status, 200)
     const read = seen(down)
@@ -241,12 +239,11 @@ t.test('a client that only breaks requests off is sent away', async (t) => {
     await new Promise((resolve) => setImmediate(resolve))
     stream.close(constants.NGHTTP2_CANCEL)
   }
-  await until(() => session.destroyed || session.closed, { what: 'the end of the session', timeoutMs: 5000 })
+  await until(() => session.destroyed || session.closed, { what: 'the end of the session' })
   t.ok(goaways.includes(constants.NGHTTP2_ENHANCE_YOUR_CALM), `told ${goaways.join()}`)
-  await until(() => world.proxy.stats().inFlight === 0, { what: 'nothing in flight', timeoutMs: 5000 })
+  await until(() => world.proxy.stats().inFlight === 0, { what: 'nothing in flight' })
   await until(() => target.peers.every((peer) => peer.closed || peer.ended), {
     what: 'every target to be let go',
-    timeoutMs: 5000,
   })
 })
 
@@ -261,11 +258,11 @@ t.test('draining says so first, lets a request under way end, and then closes', 
   const peer = await target.peer(0)
   await peer.sees('\r\n\r\n')
   const drained = world.proxy.drain(30_000)
-  await until(() => goaways > 0, { what: 'the first GOAWAY', timeoutMs: 5000 })
+  await until(() => goaways > 0, { what: 'the first GOAWAY' })
   world.clock.advance(100)
   peer.send(ok('last'))
   t.equal((await seen(stream)).body.toString(), 'last')
-  await until(() => session.destroyed, { what: 'the end of the session', timeoutMs: 5000 })
+  await until(() => session.destroyed, { what: 'the end of the session' })
   await drained
   t.match(await world.record(0), { status: 200 })
 })
@@ -273,11 +270,11 @@ t.test('draining says so first, lets a request under way end, and then closes', 
 t.test('an idle connection is closed after a minute', async (t) => {
   const world = await startProxy(t, () => routeTo({ port: 1 }))
   const session = h2(t, world)
-  await until(() => world.proxy.stats().openClients === 1, { what: 'the connection', timeoutMs: 5000 })
+  await until(() => world.proxy.stats().openClients === 1, { what: 'the connection' })
   await new Promise<void>((resolve) => session.ping(() => resolve()) || resolve())
   world.clock.advance(60_000)
-  await until(() => session.destroyed, { what: 'the end of the session', timeoutMs: 5000 })
-  await until(() => world.proxy.stats().openClients === 0, { what: 'it to be gone', timeoutMs: 5000 })
+  await until(() => session.destroyed, { what: 'the end of the session' })
+  await until(() => world.proxy.stats().openClients === 0, { what: 'it to be gone' })
 })
 
 t.test(
@@ -295,7 +292,7 @@ t.test(
       socket.write(preface.subarray(0, cut))
       await new Promise((resolve) => setImmediate(resolve))
       socket.write(preface.subarray(cut))
-      await until(() => Buffer.concat(got)[3] === 4, { what: `SETTINGS, cut at ${cut}`, timeoutMs: 5000 })
+      await until(() => Buffer.concat(got)[3] === 4, { what: `SETTINGS, cut at ${cut}` })
       socket.destroy()
     }
     const late = world.client('GET / HTTP/1.1\r\nHost: a\r\n\r\nPRI * HTTP/2.0\r\n\r\n')

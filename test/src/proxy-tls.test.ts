@@ -55,7 +55,6 @@ const dial = async (t: Test, port: number, name: string, protocols = ['http/1.1'
   t.teardown(() => socket.destroy())
   await until(() => socket.getProtocol() !== null && socket.getPeerCertificate().subject !== undefined, {
     what: `a handshake for ${name}`,
-    timeoutMs: 5000,
   })
   return socket
 }
@@ -120,7 +119,7 @@ t.test('openssl agrees on names, protocols and versions', async (t) => {
     child.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()))
     child.stderr.on('data', (bytes: Buffer) => (text += bytes.toString()))
     child.stdin.end()
-    await until(() => child.exitCode !== null, { what: 'openssl to end', timeoutMs: 10_000 })
+    await until(() => child.exitCode !== null, { what: 'openssl to end' })
     return text
   }
   t.match(
@@ -152,7 +151,7 @@ t.test('a body that breaks off by TLS is not taken for whole', async (t) => {
   peer.send('HTTP/1.1 200 OK\r\n\r\nhalf')
   await client.sees('half')
   peer.socket.resetAndDestroy()
-  await until(() => client.closed, { what: 'the end', timeoutMs: 5000 })
+  await until(() => client.closed, { what: 'the end' })
   t.equal(client.error?.code, 'ECONNRESET')
   t.match(await world.record(0), { code: 'H18', tls: 'tls1.3' })
 })
@@ -162,7 +161,7 @@ t.test('who does not finish a handshake is let go', async (t) => {
   const port = await secure(world, certificatesOf(pairFor('a.example'), {}).certificates)
   const silent = new Peer(connectTcp({ port, host: '127.0.0.1' }))
   const babbling = new Peer(connectTcp({ port, host: '127.0.0.1' })).send('GET / HTTP/1.1\r\n\r\n')
-  await until(() => silent.closed && babbling.closed, { what: 'both to be closed', timeoutMs: 5000 })
+  await until(() => silent.closed && babbling.closed, { what: 'both to be closed' })
   t.equal(world.records.length, 0)
 })
 
@@ -195,7 +194,7 @@ t.test('a connection made for one app carries no requests for another', async (t
     stream.on('response', (headers) => (status = headers[':status'] as number))
     stream.on('error', () => undefined)
     stream.resume()
-    await until(() => stream.closed && stream.destroyed, { what: `an answer for ${host}`, timeoutMs: 5000 })
+    await until(() => stream.closed && stream.destroyed, { what: `an answer for ${host}` })
     return status
   }
   t.equal(await statusOf('a.example'), 200)

@@ -20,7 +20,7 @@ import {
 import * as ssh from '../kit/ssh.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 const hostKey = hostKeyFrom('a secret')
 const { rsa, ed25519, other } = ssh.clientKeys
 

@@ -4,7 +4,7 @@ import { drainToken, frameOf, logMessage, receiverIdentity, sinkTo } from '../ki
 import { hasDaemon, startDaemon, type Daemon } from '../kit/syslog-daemons.ts'
 import { until } from '../kit/until.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 
 const texts = [
   'plain',
