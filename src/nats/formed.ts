@@ -3,7 +3,15 @@
  * a copy current that is still being made.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { jetStream, JetStreamRefused, mayPass, refusal, type StreamState } from './jetstream.ts'
+import {
+  jetStream,
+  JetStreamRefused,
+  mayPass,
+  refusal,
+  type JetStream,
+  type StreamConfig,
+  type StreamState,
+} from './jetstream.ts'
 import type { Connection } from './connection.ts'
 import { ServerFailed, type Server } from './server.ts'
 import { openSystem, type System } from './system.ts'
@@ -44,6 +52,28 @@ export const removed = (system: System, name: string, withinMs: number): Promise
     } catch (error) {
       if (!(error instanceof JetStreamRefused) || error.serverCode !== refusal.membersChange) throw error
       return `the servers are changing, ${name} cannot be removed`
+    }
+  })
+
+/**
+ * Has a stream kept on so many servers, once as many are heard of: one that is slow counts as gone for a
+ * moment, right after all of them were there.
+ * @throws ServerFailed `nats_server_slow`, JetStreamRefused
+ */
+export const raised = (
+  js: Pick<JetStream, 'call'>,
+  stream: string,
+  replicas: number,
+  withinMs: number,
+): Promise<void> =>
+  poll(withinMs, async () => {
+    try {
+      const { config } = await js.call<{ config: StreamConfig }>(`STREAM.INFO.${stream}`, {})
+      await js.call(`STREAM.UPDATE.${stream}`, { ...config, num_replicas: replicas })
+      return undefined
+    } catch (error) {
+      if (!(error instanceof JetStreamRefused) || error.serverCode !== refusal.noPeers) throw error
+      return `${stream} cannot be on ${replicas} servers: ${error.message}`
     }
   })
 

@@ -12,8 +12,8 @@
 import type { Random } from '../ports/random.ts'
 import type { Access, Login } from './config.ts'
 import { connect, type Connection } from './connection.ts'
-import { copied, formed, streamsOf, withSystem } from './formed.ts'
-import { jetStream, type StreamConfig } from './jetstream.ts'
+import { copied, formed, raised, streamsOf, withSystem } from './formed.ts'
+import { jetStream } from './jetstream.ts'
 import type { Keeper } from './keeper.ts'
 import type { Generation, ServerPlace } from './mode.ts'
 import type { Server } from './server.ts'
@@ -135,7 +135,7 @@ const copyAll = async (from: Server, to: Server, grower: Login, options: GrowOpt
       }
       await Promise.all(
         streams.map(async (stream) => {
-          await raise(target, stream, names.length)
+          await raised(jetStream(target), stream, names.length, copyMsMax)
           await copied(source, system, stream, names, copyMsMax)
         }),
       )
@@ -143,10 +143,4 @@ const copyAll = async (from: Server, to: Server, grower: Login, options: GrowOpt
   } finally {
     await Promise.all(links.map((one) => one.close()))
   }
-}
-
-const raise = async (connection: Connection, stream: string, replicas: number): Promise<void> => {
-  const js = jetStream(connection)
-  const { config } = await js.call<{ config: StreamConfig }>(`STREAM.INFO.${stream}`, {})
-  await js.call(`STREAM.UPDATE.${stream}`, { ...config, num_replicas: replicas })
 }

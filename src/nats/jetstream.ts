@@ -24,6 +24,8 @@ export type ApiError = { readonly code: number; readonly err_code?: number; read
 
 /** The server's refusals that mean something here. */
 export const refusal = {
+  /** Too few servers for the copies, or one of them is not heard of at the moment. */
+  noPeers: 10_005,
   noMessage: 10_037,
   noStream: 10_059,
   streamNameInUse: 10_058,
