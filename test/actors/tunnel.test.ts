@@ -146,12 +146,14 @@ for (const { kind, through, skip } of worlds) {
     async (t) => {
       const { connect, driver } = await open(t, kind, through)
       const { client: leaving } = await connect()
-      const left = await ssh.openExec(leaving, 'echo ready; exec sleep 300', { pty: true })
+      // Without a world of its own it sees whatever else sleeps on this machine.
+      const seconds = `300.${process.pid}`
+      const left = await ssh.openExec(leaving, `echo ready; exec sleep ${seconds}`, { pty: true })
       await once(left, 'data')
       leaving.end()
       const { client } = await connect()
       const isOver = async (): Promise<boolean> => {
-        const { out } = await ssh.exec(client, 'ps -A -o args= | grep -c "^slee[p] 300"')
+        const { out } = await ssh.exec(client, `ps -A -o args= | grep -c "^slee[p] ${seconds}"`)
         return out.trim() === '0'
       }
       await until(isOver, { what: 'the end of what was left' })
