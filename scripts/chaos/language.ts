@@ -155,7 +155,7 @@ export type Bounds = {
   readonly startsMax?: number
   /** Lines not delivered and not counted: of a dyno whose machine was hit, what was still in its pipe. */
   readonly linesInFlightMax?: number
-  /** Lines that a log or a receiver may have twice, of each dyno whose host was hit; 0 when left out. */
+  /** Lines that a receiver may have twice, of each dyno whose host was hit; 0 when left out. */
   readonly linesTwiceMax?: number
 }
 

@@ -213,7 +213,11 @@ await t.test('lines are delivered, counted, or were in the pipe of a machine tha
   t.same(found({ said: said(4), log: [...good.log, { app: 'a', at: 9, lost: 1, code: 'L10' }] }), [])
   t.same(found({ said: said(8, 'h2') }), [])
   t.same(found({ said: said(9, 'h2') }), ['lines'])
-  t.same(found({ log: [...good.log, ...good.log] }), [], 'twice is no loss')
+  t.same(found({ log: [...good.log, ...good.log] }), ['lines'], 'each is stored once')
+  const again = { said: said(4, 'h2'), log: [...good.log, ...good.log] }
+  t.same(found(again, { linesTwiceMax: 9 }), ['lines'], 'whatever happened')
+  t.equal(check({ ...good, ...again }, bounds).linesTwice, 3)
+  t.equal(check({ ...good, ...again, frames: [] }, bounds).linesTwice, 3, 'whatever a receiver got')
   t.equal(check({ ...good, said: said(7, 'h2') }, bounds).linesLost, 4)
 })
 

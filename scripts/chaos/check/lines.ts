@@ -20,21 +20,17 @@ const linePattern = /^chaos life=(\S+) n=(\d+)$/
 const lossPattern = /^Error (L1[0-3])\b[^:]*: (\d+) messages (?:dropped|lost)/
 
 export const checkLines = (history: History, bounds: Bounds): LineFindings => {
-  // Tails overlap: a line that comes twice to them is no double.
-  const log = { ...account('the log', history, once(history.log), bounds), twice: 0 }
+  // What was under way may come to a receiver again; it is stored once.
+  const log = account('the log', history, history.log, { ...bounds, linesTwiceMax: 0 })
   if (history.frames === undefined) return log
   const received = account("the drain's receiver", history, eventsIn(history.frames), bounds)
   return {
     violations: [...log.violations, ...received.violations],
     lost: Math.max(log.lost, received.lost),
     counted: Math.max(log.counted, received.counted),
-    twice: received.twice,
+    twice: log.twice + received.twice,
   }
 }
-
-const once = (events: readonly LogEvent[]): readonly LogEvent[] => [
-  ...new Map(events.map((event, at) => ['lost' in event ? at : `${event.life} ${event.n}`, event])).values(),
-]
 
 /** A frame that comes again has the same id. */
 const eventsIn = (frames: readonly Frame[]): readonly LogEvent[] =>

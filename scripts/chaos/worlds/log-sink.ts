@@ -52,14 +52,15 @@ export const openLogSink = (apps: readonly string[], reach: LogReach, now: () =>
     events.set(key, event)
     newestAt = now()
   }
-  const take = (app: string, line: string): void => {
+  // A line that tails show twice is the same event; one that is stored twice is another.
+  const take = (app: string, line: string, id: string): void => {
     const [, life, n] = linePattern.exec(line) ?? []
     const at = now()
-    if (life !== undefined) return add(`${life} ${n}`, { app, at, life, n: Number(n) })
+    if (life !== undefined) return add(`${id} ${life} ${n}`, { app, at, life, n: Number(n) })
     const [, code, lost] = lossPattern.exec(line) ?? []
     if (code !== undefined) add(`${app} ${line}`, { app, at, lost: Number(lost), code })
   }
-  const tails = apps.map((app) => keepTail(app, reach, (line) => take(app, line)))
+  const tails = apps.map((app) => keepTail(app, reach, (line, id) => take(app, line, id)))
   return {
     events: () => [...events.values()],
     quiet: async () => {
@@ -76,7 +77,7 @@ export const openLogSink = (apps: readonly string[], reach: LogReach, now: () =>
 const keepTail = (
   app: string,
   reach: LogReach,
-  onLine: (line: string) => void,
+  onLine: (line: string, id: string) => void,
 ): { readonly close: () => void } => {
   const life = new AbortController()
   let current: Readable | undefined
@@ -113,7 +114,7 @@ const keepTail = (
       if (field === undefined) return
       heardMs = performance.now()
       if (field === 'id') id = value
-      else onLine(value)
+      else onLine(value, id ?? '')
     })
     const end = (): void => {
       if (current === answer) current = undefined
