@@ -12,7 +12,7 @@ import { actor, is, type Caller, type Ctx, type Message, type Static } from '../
 import { Drains } from '../effects/drains.ts'
 import { History } from '../effects/history.ts'
 import { Said } from '../effects/said.ts'
-import type { Line, Loss } from '../protocols/channel.ts'
+import { lossShape, type Line, type Loss } from '../protocols/channel.ts'
 import { Drain, drainTargetShape, type DrainTarget } from '../protocols/drain.ts'
 import type { StoredBatch } from '../protocols/log-batch.ts'
 import {
@@ -29,7 +29,6 @@ import {
 } from './backlog.ts'
 import { certificateLine, overflowOfDrain } from './codes.ts'
 
-const lossShape = is.obj({ count: is.int, sinceUs: is.int })
 const recordShape = is.obj({
   to: drainTargetShape,
   cursor: is.obj({ sequence: is.int, line: is.int, within: is.int }),

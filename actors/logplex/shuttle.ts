@@ -101,7 +101,9 @@ export const filePlaces = (folder: string): Places => {
   return {
     read: async (runId) => {
       try {
-        return JSON.parse(await readFile(fileOf(runId), 'utf8')) as Place
+        const place = JSON.parse(await readFile(fileOf(runId), 'utf8')) as Partial<Place>
+        // An earlier version kept less.
+        return place.source === undefined ? undefined : (place as Place)
       } catch {
         // None yet, or half a file after a power cut: the log's own beginning is right then, at worst
         // doubled, never lost.

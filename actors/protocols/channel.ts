@@ -19,7 +19,7 @@ export const lineShape = is.obj({
 export type Line = Static<typeof lineShape>
 
 /** Lines that are not there: how many, and when the first of them was said, in microseconds since 1970. */
-const lossShape = is.obj({ count: is.int, sinceUs: is.int })
+export const lossShape = is.obj({ count: is.int, sinceUs: is.int })
 export type Loss = Static<typeof lossShape>
 
 /**

@@ -71,14 +71,15 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
     await shuttle.ship({ runId: 'r1', appId: 'a1', process: 'web.1' })
   }
   const cursor = (file: number, lines: number): LogCursor => ({ file, offset: 10 * lines, lines })
-  await shipAll([
-    { lines: [logLine('a'), logLine('b')], cursor: cursor(1, 2), lost: false },
-    { lines: [], cursor: { ...cursor(1, 2), offset: 21 }, lost: false },
-  ])
+  const first: LogBatch = { lines: [logLine('a'), logLine('b')], cursor: cursor(1, 2), lost: false }
+  stored.isAway = true
+  await t.rejects(shipAll([first]))
+  stored.isAway = false
+  await shipAll([first, { lines: [], cursor: { ...cursor(1, 2), offset: 21 }, lost: false }])
   await shipAll([{ lines: [logLine('c')], cursor: cursor(1, 3), lost: false }])
   await shipAll([{ lines: [logLine('d')], cursor: cursor(3, 4), lost: true }])
   await shipAll([])
-  t.strictSame(asked, [logStart, { ...cursor(1, 2), offset: 21 }, cursor(1, 3), cursor(3, 4)])
+  t.strictSame(asked, [logStart, logStart, { ...cursor(1, 2), offset: 21 }, cursor(1, 3), cursor(3, 4)])
   t.strictSame(
     written.map(textOf).map((text) => text.replace(/L12: .*/, 'L12')),
     ['a', 'b', 'c', 'Error L12', 'd'],
@@ -88,8 +89,8 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
   const named = () => stored.parts.map(({ source, first }) => `${source} ${first}`)
   t.strictSame(
     named(),
-    ['r1:life1.0 0', 'r1:life1.0 2', 'r1:life3.0 0', 'r1:life3.0 1'],
-    'the next life goes on with the numbers; behind a hole they begin anew, with what is said of it',
+    ['r1:life1.0 0', 'r1:life1.0 2', 'r1:life4.0 0', 'r1:life4.0 1'],
+    'the next life has the name and goes on with the numbers; behind a hole they begin anew, with what is said of it',
   )
 
   const dropped = { count: 5, since: at }
@@ -99,14 +100,17 @@ t.test('the shuttle carries a log on from where it stood, and says what rotation
   stored.isAway = false
   await shipAll([next])
   t.strictSame(asked.slice(-2), [cursor(3, 4), cursor(3, 4)], 'it stands where the last stored line is')
-  t.equal(named().at(-1), 'r1:life3.0 7', 'what was dropped has its numbers')
+  t.equal(named().at(-1), 'r1:life4.0 7', 'what was dropped has its numbers')
   t.match(stored.parts.at(-1), { dropped: { count: 5, sinceUs: atUs } })
 
   const file = join(folder, 'r1.json')
   await writeFile(file, (await readFile(file, 'utf8')).slice(0, 5))
   await shipAll([{ lines: [logLine('a')], cursor: cursor(1, 1), lost: false }])
   t.strictSame(asked.at(-1), logStart, 'half a place is none: doubled at worst, never lost')
-  t.equal(named().at(-1), 'r1:life7.0 0', 'under a name of its own')
+  t.equal(named().at(-1), 'r1:life8.0 0', 'under a name of its own')
+  await writeFile(file, JSON.stringify({ file: 3, offset: 10 }))
+  await shipAll([])
+  t.strictSame(asked.at(-1), logStart, 'nor is what an earlier version kept')
   await createShuttle(filePlaces(folder), {} as Driver, deliver, 'last').forget('r1')
   await t.rejects(readFile(file), { code: 'ENOENT' })
 })

@@ -102,8 +102,10 @@ t.test('it is shown while the command runs, and ends when all of it is there', a
 t.test('one that says nothing ends as well, and the app has all lines in its own log', async (t) => {
   const { stream, deliver } = await stored(t)
   const told: Line[] = []
+  const numbers: number[] = []
   const both: Deliver = async (key, part) => {
     if (key === run.appId) told.push(...part.lines)
+    else numbers.push(part.first)
     await deliver(key, part)
   }
   await ship(t, both, run, (async function* () {})())
@@ -121,6 +123,7 @@ t.test('one that says nothing ends as well, and the app has all lines in its own
     })(),
   )
   t.match(told, [{ process: 'release.4711', source: 'app' }])
+  t.strictSame(numbers, [0, 0, 1], 'the end is numbered like a line, so that it is stored once')
 })
 
 t.test("who knows an app's id cannot read its log as an output", async (t) => {
