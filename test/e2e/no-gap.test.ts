@@ -14,7 +14,7 @@ import { startLoad } from '../../scripts/bench/gap/load.ts'
 import { countOf, tally } from '../../scripts/bench/gap/tally.ts'
 import { commitApp, writeApp } from '../kit/apps.ts'
 import { noContainers } from '../kit/containers.ts'
-import { homeFile, startPlatform } from '../kit/platform.ts'
+import { startPlatform } from '../kit/platform.ts'
 
 t.setTimeout(300_000)
 
@@ -99,20 +99,7 @@ t.test('a request counts for the change that began last while it was under way',
 t.test('not one request is lost while an app changes', { skip: noContainers() ?? false }, async (t) => {
   const platform = await startPlatform()
   t.teardown(() => platform.dispose())
-  const token = homeFile(platform, 'keys/owner.token').trim()
-  const api: Api = async (method, path, body) => {
-    const answer = await fetch(`http://127.0.0.1:${platform.port}${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        accept: 'application/vnd.heroku+json; version=3',
-        'content-type': 'application/json',
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
-    return (await answer.json()) as never
-  }
+  const api: Api = platform.api
   const folder = join(platform.user, app)
   writeApp(folder, gapApp('one'))
   await commitApp(platform, folder, 'first')

@@ -36,7 +36,7 @@ export type Platform = {
   readonly heroku: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Ran>
   readonly git: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Ran>
   /** What the API answers with success, asked as the CLI asks and without its second of work. */
-  readonly api: (method: string, path: string, body?: object) => Promise<Json>
+  readonly api: (method: string, path: string, body?: unknown) => Promise<Json>
   /** The history of an app, as `heroku logs -n 1500` prints it. */
   readonly logs: (app: string, session?: object) => Promise<string>
   /** The state of a dyno, if there is one of that name. */
@@ -163,7 +163,7 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
   const asUser = async (argv: readonly string[], options: Partial<RunOptions> = {}): Promise<Ran> =>
     run(argv, { cwd: user, ...options, env: { ...(await userEnv()), ...options.env } })
 
-  const api = async (method: string, path: string, body?: object): Promise<Json> => {
+  const api = async (method: string, path: string, body?: unknown): Promise<Json> => {
     const token = readFileSync(join(home, 'keys/owner.token'), 'utf8').trim()
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
       method,
