@@ -51,7 +51,14 @@ export type BoxesOptions = {
 const quietMs = 250
 const makeMsMax = 30_000
 
-type Made = Partial<Box> & { identity: Identity; dir: string; ready: boolean; gone?: Promise<void> }
+type Made = Partial<Box> & {
+  identity: Identity
+  dir: string
+  ready: boolean
+  /** Settles when nothing is put into it any more. */
+  making: Promise<void>
+  gone?: Promise<void>
+}
 
 /** The boxes of one state directory, in a directory whose name no container can have. */
 export const openBoxes = (options: BoxesOptions): Boxes => {
@@ -70,6 +77,9 @@ export const openBoxes = (options: BoxesOptions): Boxes => {
 
   const clear = async (box: Made): Promise<void> => {
     await (box.launcher && ended(box.launcher))
+    // Nothing is taken away under its maker, who may have come to a launcher meanwhile.
+    await box.making.catch(() => undefined)
+    await (box.launcher && ended(box.launcher))
     try {
       await rm(box.dir, { recursive: true, force: true })
     } finally {
@@ -80,21 +90,28 @@ export const openBoxes = (options: BoxesOptions): Boxes => {
 
   const make = async (diskBytes: number): Promise<void> => {
     const identity = await leases.next()
-    const box: Made = { identity, dir: join(home, String(identity.index)), ready: false }
+    const dir = join(home, String(identity.index))
+    const box: Made = { identity, dir, ready: false, making: Promise.resolve() }
     all.add(box)
+    box.making = furnish(box, diskBytes)
     try {
-      await mkdir(box.dir, { recursive: true, mode: 0o711 })
-      const hull = await options.hullOf(box.dir, identity, diskBytes)
-      const launcher = await spawnLauncher(box.dir, waitingArgv(hull), 'pipe')
-      box.launcher = launcher
-      await saysReady(launcher)
-      // Unless it was taken: then it became the container's keeper.
-      launcher.once('exit', () => void (all.has(box) && discard(box).catch(() => undefined)))
-      box.ready = true
+      await box.making
     } catch (error) {
       await discard(box)
       throw error
     }
+    box.ready = box.gone === undefined
+  }
+
+  const furnish = async (box: Made, diskBytes: number): Promise<void> => {
+    await mkdir(box.dir, { recursive: true, mode: 0o711 })
+    const hull = await options.hullOf(box.dir, box.identity, diskBytes)
+    if (box.gone !== undefined) return
+    const launcher = await spawnLauncher(box.dir, waitingArgv(hull), 'pipe')
+    box.launcher = launcher
+    await saysReady(launcher)
+    // Unless it was taken: then it became the container's keeper.
+    launcher.once('exit', () => void (all.has(box) && discard(box).catch(() => undefined)))
   }
 
   const fillNow = async ({ count, diskBytes }: Ready): Promise<void> => {

@@ -11,32 +11,46 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 
-import { homeHash, vethPrefix } from '../../src/oci/addresses.ts'
+import { homeHash, vethPrefix, type Identity } from '../../src/oci/addresses.ts'
+import { openBoxes } from '../../src/oci/boxes.ts'
+import type { Hull } from '../../src/oci/launcher.ts'
 import { openOciDriver } from '../../src/oci/oci.ts'
 import { defaults, makeBench, mountsBelow, noContainers, type Bench } from '../kit/containers.ts'
+import { scratch } from '../kit/files.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(300_000)
 const skip = noContainers() ?? false
 const ready = { count: 2, diskBytes: 16 * 2 ** 20 }
 
-/** Launchers that wait in boxes below `stateDir`, by their directory. */
-const waiting = (stateDir: string): Map<string, number> =>
+/** Processes in boxes below `stateDir`, by their directory. */
+const standingIn = (stateDir: string): Map<string, number> =>
   new Map(
     readdirSync('/proc').flatMap((pid): [string, number][] => {
       try {
         const dir = readlinkSync(`/proc/${pid}/cwd`)
-        const reads = readFileSync(`/proc/${pid}/wchan`, 'utf8').includes('read')
-        return dir.startsWith(join(stateDir, '.boxes/')) && reads ? [[dir, Number(pid)]] : []
+        return dir.startsWith(join(stateDir, '.boxes/')) ? [[dir, Number(pid)]] : []
       } catch {
         return []
       }
     }),
   )
+/** Those of them that are launchers which wait. */
+const waiting = (stateDir: string): Map<string, number> =>
+  new Map([...standingIn(stateDir)].filter(([, pid]) => isReading(pid)))
+
+const isReading = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/wchan`, 'utf8').includes('read')
+  } catch {
+    return false
+  }
+}
 
 const untilReady = async ({ stateDir }: Bench, count = ready.count): Promise<void> => {
   await until(() => waiting(stateDir).size === count, { what: `${count} boxes` })
@@ -69,6 +83,52 @@ t.test('a container in a box has all that any other has', { skip }, async (t) =>
   const env = { PATH: '/usr/bin:/bin' }
   const session = await driver.exec('boxed', { argv: ['readlink', '/proc/self/ns/net'], cwd: '/', env })
   t.equal((await text(session.output)).trim(), network, 'whoever comes in later is in it too')
+})
+
+t.test('a box that is given up while it is made is taken away once its maker is done', async (t) => {
+  const stateDir = await scratch(t)
+  const gate = Promise.withResolvers<void>()
+  const entered: string[] = []
+  let stood = false
+  const freed: number[] = []
+  const boxes = openBoxes({
+    stateDir,
+    ready,
+    hullOf: async (dir) => {
+      entered.push(dir)
+      await gate.promise
+      stood = existsSync(dir)
+      return {} as Hull
+    },
+    leases: { next: async () => ({ index: 5 }) as Identity, free: (index) => void freed.push(index) },
+    busy: () => false,
+  })
+  boxes.fill()
+  const dir = await until(() => entered[0], { what: 'a box to be begun' })
+  const emptied = boxes.empty()
+  // As long as it takes to remove a directory, many times over.
+  for (let turns = 0; turns < 100; turns++) await stat(stateDir)
+  t.same(freed, [], 'its address is not given to another')
+  gate.resolve()
+  await emptied
+  t.ok(stood, 'nor its directory taken from under its maker')
+  t.notOk(existsSync(dir))
+  t.same([freed, boxes.identities()], [[5], []])
+  boxes.close()
+})
+
+t.test('however far boxes are when they are given up, nothing of them stays', { skip }, async (t) => {
+  const { driver, run, stateDir } = await makeBench(t, 'oci', { ready })
+  const home = join(stateDir, '.boxes')
+  for (const turns of [0, 30, 100, 250, 500, 1_000]) {
+    await run(`first-${turns}`, 'true')
+    await until(() => existsSync(home) && readdirSync(home).length > 0, { what: 'a box to be begun' })
+    for (let turn = 0; turn < turns; turn++) await stat(stateDir)
+    await driver.teardown()
+    t.same(readdirSync(stateDir), ['network.json'])
+    t.same(vethsOf(stateDir), [])
+    t.same([...standingIn(stateDir).keys()], [], 'no launcher')
+  }
 })
 
 t.test('more than are ready start as well, and what was taken is made again', { skip }, async (t) => {
