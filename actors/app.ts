@@ -9,6 +9,7 @@ import { heroku } from '../config/heroku.ts'
 import { actor, ref, type AskCtx } from '../src/runtime/index.ts'
 import {
   appRecordSchema,
+  isListed,
   nameFrom,
   newApp,
   sameName,
@@ -17,6 +18,7 @@ import {
   type AppRecord,
   type Name,
 } from './app/record.ts'
+import * as access from './app/access.ts'
 import * as claims from './app/claims.ts'
 import * as drains from './app/drains.ts'
 import * as endpoints from './app/endpoints.ts'
@@ -188,6 +190,29 @@ export const app = actor(App, {
       const waiting = wait(s, logTokens.waitedFor, ctx.caller)
       return logTokens.answered(become({ ...s, waiting }, made.a, ctx), ctx)
     },
+    addCollaborator(s, { user }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      return granted(s, access.add(s.a, user, { id: ctx.uuid(), now: ctx.now }), ctx)
+    },
+    removeCollaborator(s, { user }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      return granted(s, access.remove(s.a, user, ctx.now), ctx)
+    },
+    transfer(s, { from, to }, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      if (s.a.app.owner.id !== from && s.a.app.owner.id !== to.id) {
+        ctx.refuseCaller('conflict', 'This app has another owner by now.')
+        return s
+      }
+      const a = access.transfer(s.a, to, { id: ctx.uuid(), now: ctx.now })
+      return granted(s, { a, answer: a.app }, ctx)
+    },
+    listed: (s, { listing }, ctx) => {
+      if (s.a?.phase !== 'live') return s
+      const a = access.listed(s.a, listing)
+      if (!isListed(a)) saga.list(a, ctx)
+      return become(s, a, ctx)
+    },
     drains(s, _, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
       ctx.reply({ ids: drains.drainsOf(s.a.app).map(({ id }) => id) })
@@ -277,6 +302,18 @@ const kept = <T>(
   return become(s, a, ctx)
 }
 
+/** Who may use it now, on record and on its way to their lists; or its refusal. */
+const granted = <T>(s: State, outcome: access.Outcome<T>, ctx: AskCtx<typeof App, T>): State => {
+  if ('code' in outcome) {
+    ctx.refuseCaller(outcome.code, outcome.reason)
+    return s
+  }
+  const isUnderWay = s.a !== null && !isListed(s.a)
+  if (!isUnderWay && !isListed(outcome.a)) saga.list(outcome.a, ctx)
+  ctx.reply(outcome.answer)
+  return become(s, outcome.a, ctx)
+}
+
 /** Who asked is answered once lines go where the drain leads now. */
 const led = (s: State, outcome: drains.Outcome, ctx: AskCtx<typeof App, DrainView>): State => {
   if ('code' in outcome) {
@@ -314,7 +351,7 @@ const created = (s: State, a: AppRecord, step: string, ctx: Self): State => {
     saga.createStep(a, next, ctx)
     return s
   }
-  const live: AppRecord = { ...a, phase: 'live' }
+  const live: AppRecord = { ...a, phase: 'live', listing: 0, listed: 0 }
   return become(
     settle(s, 'create', (caller) => ctx.answer(caller, live.app)),
     live,

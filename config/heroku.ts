@@ -78,6 +78,8 @@ export const heroku = {
   descriptionCharsMax: 500,
   commandCharsMax: 4_096,
   domainsMax: 1_000,
+  /** What one record holds with ease. */
+  collaboratorsMax: 100,
   /** Of an app (devcenter "Limits"). */
   drainsMax: 5,
   /** Of an app: what one record holds with ease. */

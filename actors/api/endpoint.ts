@@ -12,6 +12,7 @@ import type {
   TSchema,
 } from '../../src/runtime/index.ts'
 import type { Who } from '../protocols/shapes.ts'
+import type { Caller, Permission, Scope } from './access.ts'
 import type { Edge } from './edge.ts'
 
 /** The names after `:` in a path. */
@@ -30,6 +31,9 @@ export type Request<Params = unknown, Body = unknown> = {
   readonly range: string | undefined
   /** On whose behalf. */
   readonly who: Who
+  readonly caller: Caller
+  /** What it takes at the app that it is about: `thisApp` sees to it. */
+  readonly needs: Permission
   readonly requestId: string
   /**
    * Asks an actor; a failure becomes the `ApiError` that Heroku would answer.
@@ -62,8 +66,12 @@ export type Endpoint = {
   readonly http: { readonly method: Method; readonly path: string; readonly also?: readonly string[] }
   readonly summary: string
   readonly body?: TSchema
-  /** Answers without credentials. */
-  readonly open: boolean
+  /** Answers without credentials; `password`: to an e-mail address and its password, or to a token. */
+  readonly open: boolean | 'password'
+  /** What the caller must be allowed at the app in question, or that it must run the platform. */
+  readonly needs: Permission | 'operator'
+  /** What the caller's token must be good for. */
+  readonly scope: Scope
   /** Does not count against the rate limit. */
   readonly free: boolean
   /** How long it may take; the default suits everything that only asks. */
@@ -77,19 +85,25 @@ const timeoutMsDefault = 24_000
 /**
  * @param definition.http.also other paths of the same call; their params are not passed on
  * @param definition.body what the body must be; unknown fields are let through
+ * @param definition.needs left out: `view` to read, `operate` to change
+ * @param definition.scope left out: `read` to read, `write` to change
  */
 export const endpoint = <const Path extends string, S extends TSchema = TSchema>(definition: {
   readonly name: string
   readonly http: { readonly method: Method; readonly path: Path; readonly also?: readonly string[] }
   readonly summary: string
   readonly body?: S
-  readonly open?: boolean
+  readonly open?: boolean | 'password'
+  readonly needs?: Permission | 'operator'
+  readonly scope?: Scope
   readonly free?: boolean
   readonly timeoutMs?: number
   readonly run: (request: Request<ParamsOf<Path>, Static<S>>, edge: Edge) => Reply | Promise<Reply>
 }): Endpoint => ({
   open: false,
   free: false,
+  needs: definition.http.method === 'GET' ? 'view' : 'operate',
+  scope: definition.http.method === 'GET' ? 'read' : 'write',
   timeoutMs: timeoutMsDefault,
   ...definition,
   run: async (request, edge) => definition.run(request, edge),

@@ -6,21 +6,12 @@
  */
 import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
-import { holderOf, nameKey } from '../effects/perform/names.ts'
+import { holderOf } from '../effects/perform/names.ts'
 import { invalid } from './errors.ts'
 import { adjectives, nouns } from './words.ts'
 
 export const appIdOf = async (store: Store, name: string): Promise<string | undefined> =>
   appName.test(name) ? (await holderOf(store, 'app', name))?.appId : undefined
-
-/** Every app's name and id, in no order. */
-export const allApps = async (store: Store): Promise<{ readonly name: string; readonly id: string }[]> => {
-  const prefix = nameKey('app', '')
-  return (await store.list(prefix)).map(({ key, value }) => ({
-    name: key.slice(prefix.length),
-    id: (JSON.parse(Buffer.from(value).toString('utf8')) as { appId: string }).appId,
-  }))
-}
 
 export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const appName = /^[a-z][a-z0-9-]{1,28}[a-z0-9]$/

@@ -4,11 +4,11 @@
  * Without an `Authorization` header a call is the operator's: the server lets only authenticated
  * connections publish on these subjects. The HTTP face always sends one.
  */
+import { needOperator, needScope, type Caller } from './access.ts'
 import { callReader } from './call.ts'
 import type { Edge } from './edge.ts'
 import type { Endpoint, Reply, Request } from './endpoint.ts'
-import { ApiError, askFailureOf, fromAskFailure, unauthorized } from './errors.ts'
-import type { User } from './accounts.ts'
+import { ApiError, askFailureOf, fromAskFailure } from './errors.ts'
 
 export type ServiceAnswer = {
   readonly bytes: Uint8Array
@@ -45,9 +45,9 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
   return async (bytes, header) => {
     const startedAt = edge.now()
     const requestId = header('Request-Id') ?? edge.random.uuid()
-    let user: User | undefined
+    let caller: Caller | undefined
     const limits = (): Record<string, string> =>
-      user === undefined ? {} : { 'RateLimit-Remaining': String(edge.rates.remaining(user.id)) }
+      caller === undefined ? {} : { 'RateLimit-Remaining': String(edge.rates.remaining(caller.user.id)) }
     const done = (status: number, failure?: Readonly<Record<string, string>>): void =>
       edge.log({
         at: 'request',
@@ -58,12 +58,16 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
         ...failure,
       })
     try {
-      user = endpoint.open ? edge.accounts.owner() : await identify(endpoint, edge, header('Authorization'))
+      caller = await identify(endpoint, edge, header('Authorization'))
+      if (endpoint.needs === 'operator') needOperator(caller)
+      needScope(caller, endpoint.scope)
       const call = read(bytes)
       const traceparent = header('Traceparent')
       const range = call.range ?? header('Range')
-      const who = { id: user.id, email: user.email }
-      const request: Request = { ...call, range, who, requestId, ...asksOf(edge, traceparent) }
+      const { id, email } = caller.user
+      const needs = endpoint.needs === 'operator' ? 'manage' : endpoint.needs
+      const from = { who: { id, email }, caller, needs, requestId }
+      const request: Request = { ...call, range, ...from, ...asksOf(edge, traceparent) }
       const reply = await endpoint.run(request as Request<never, never>, edge)
       done(reply.status)
       return answer(reply, limits())
@@ -79,17 +83,37 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
   }
 }
 
-const identify = async (endpoint: Endpoint, edge: Edge, authorization: string | undefined): Promise<User> => {
-  if (authorization === undefined) return edge.accounts.owner()
-  const user = await edge.accounts.authenticate(authorization)
-  if (user === undefined) throw unauthorized()
-  if (!endpoint.free && !edge.rates.take(user.id)) {
+const identify = async (
+  endpoint: Endpoint,
+  edge: Edge,
+  authorization: string | undefined,
+): Promise<Caller> => {
+  if (authorization === undefined || endpoint.open === true) return operatorOf(edge)
+  const caller = await callerOf(endpoint, edge, authorization)
+  if (!endpoint.free && !edge.rates.take(caller.user.id)) {
     throw new ApiError(
       'rate_limit',
       'Your account reached the API rate limit. Please wait a few minutes before making new requests.',
     )
   }
-  return user
+  return caller
+}
+
+const operatorOf = (edge: Edge): Caller => ({
+  user: edge.accounts.owner(),
+  scopes: ['global'],
+  authorizationId: null,
+})
+
+/** Where a password is taken, a token is as well: both come as the second half of a pair. */
+const callerOf = async (endpoint: Endpoint, edge: Edge, authorization: string): Promise<Caller> => {
+  try {
+    return await edge.accounts.authenticate(authorization)
+  } catch (error) {
+    const isUnknown = error instanceof ApiError && error.code === 'unauthorized'
+    if (!isUnknown || endpoint.open !== 'password' || !/^basic\s/i.test(authorization)) throw error
+    return edge.accounts.byPassword(authorization)
+  }
 }
 
 const asksOf = (edge: Edge, traceparent: string | undefined): Pick<Request, 'ask' | 'tell'> => {

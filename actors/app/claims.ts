@@ -3,9 +3,10 @@
  * it is made, and so is what it was for.
  */
 import type { Caller } from '../../src/runtime/index.ts'
+import * as access from './access.ts'
 import * as drains from './drains.ts'
 import * as logTokens from './log-tokens.ts'
-import { nameText, sameName, shown, without, type AppRecord, type Name } from './record.ts'
+import { isListed, nameText, sameName, shown, without, type AppRecord, type Name } from './record.ts'
 import * as saga from './saga.ts'
 import { become, type Self } from './saga.ts'
 import { settle, wait, type State } from './waiting.ts'
@@ -36,7 +37,9 @@ export const claimed = (s: State, name: Name, ctx: Self): State => {
 const renamed = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
   const former: Name = { kind: 'app', name: a.app.name }
   const named = shown({ ...a, releasing: [...a.releasing, former] }, { name: name.name }, ctx.now)
-  const { a: next, ids } = drains.renamed(named, ctx.now)
+  const { a: shownNext, ids } = drains.renamed(named, ctx.now)
+  const next = access.changed(shownNext, {}, [], ctx.now)
+  if (isListed(a)) saga.list(next, ctx)
   saga.release(former, ctx)
   saga.show(next, ctx)
   for (const id of ids) saga.openDrain(next, id, ctx)

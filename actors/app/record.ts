@@ -16,6 +16,13 @@ export const appRecordSchema = is.obj({
   /** Drains that are not surely open yet, and those that are not surely closed, by id. */
   opening: is.opt(is.arr(is.str)),
   closing: is.opt(is.arr(is.str)),
+  /**
+   * How often who may use it, or its name, has changed, and of these how often the lists of its users have
+   * heard; absent: they have not yet. Users whose lists may show it still.
+   */
+  listing: is.opt(is.int),
+  listed: is.opt(is.int),
+  former: is.opt(is.arr(is.str)),
   /** When what the route shows changed last, and up to when the formation knows it. */
   changedAt: is.int,
   shownAt: is.int,
@@ -31,6 +38,9 @@ export const nameFrom = (text: string): Name => {
 export const without = (names: readonly Name[], gone: Name): Name[] =>
   names.filter((name) => !sameName(name, gone))
 
+/** The lists of its users show it as it is. */
+export const isListed = ({ listing = 0, listed = -1 }: AppRecord): boolean => listed >= listing
+
 /** Something must happen yet, whoever waits for it. */
 export const unfinished = (a: AppRecord): boolean =>
   a.phase !== 'live' ||
@@ -38,6 +48,7 @@ export const unfinished = (a: AppRecord): boolean =>
   a.releasing.length > 0 ||
   (a.opening ?? []).length > 0 ||
   (a.closing ?? []).length > 0 ||
+  !isListed(a) ||
   a.shownAt < a.changedAt
 
 /** The record with its route-relevant part changed: the formation must hear of it. */

@@ -5,6 +5,7 @@
  * something unfinished just does it again, whoever waits for it.
  */
 import { ref, type Ctx, type EffectError } from '../../src/runtime/index.ts'
+import { Access } from '../effects/access.ts'
 import { Builder } from '../effects/builder.ts'
 import { Certificates } from '../effects/certificates.ts'
 import { History } from '../effects/history.ts'
@@ -15,13 +16,14 @@ import { Channel } from '../protocols/channel.ts'
 import { Drain } from '../protocols/drain.ts'
 import { Formation } from '../protocols/formation.ts'
 import { Releases } from '../protocols/releases.ts'
+import { usersOf } from './access.ts'
 import { certificatesOf } from './endpoints.ts'
-import { nameText, namesOf, sameName, unfinished, type AppRecord, type Name } from './record.ts'
+import { isListed, nameText, namesOf, sameName, unfinished, type AppRecord, type Name } from './record.ts'
 import type { State } from './waiting.ts'
 
 export type Self = Ctx<typeof App>
 
-export const createSteps = ['releases', 'formation'] as const
+export const createSteps = ['releases', 'formation', 'access'] as const
 /**
  * Dynos first: nothing may run without a record. The names go last, when nobody else could meet what is left.
  */
@@ -33,6 +35,7 @@ export const destroySteps = [
   'certificates',
   'drains',
   'history',
+  'access',
 ] as const
 
 const stepTimeoutMs = 10_000
@@ -53,6 +56,7 @@ export const resume = (a: AppRecord, ctx: Self): void => {
   if (a.phase === 'creating' && a.claiming.length === 0) createStep(a, createSteps[0], ctx)
   if (a.phase === 'destroying' && a.releasing.length === 0) destroyStep(a, destroySteps[0], ctx)
   if (a.phase === 'live' && a.shownAt < a.changedAt) show(a, ctx)
+  if (a.phase === 'live' && !isListed(a)) list(a, ctx)
 }
 
 /** A name that is still being given back is claimed when that is done. */
@@ -95,6 +99,16 @@ export const show = (a: AppRecord, ctx: Self): void => {
   )
 }
 
+/** Into the lists of those who may use it, out of those of others. */
+export const list = (a: AppRecord, ctx: Self): void => {
+  const { listing = 0, former = [] } = a
+  ctx.run(
+    Access.show({ appId: ctx.self.key, name: a.app.name, users: usersOf(a.app), former }),
+    () => ({ type: 'listed', listing }),
+    failed('access'),
+  )
+}
+
 export const openDrain = (a: AppRecord, id: string, ctx: Self): void => {
   const found = a.app.drains?.find((one) => one.id === id)
   if (found === undefined) return
@@ -124,6 +138,13 @@ export const createStep = (a: AppRecord, step: (typeof createSteps)[number], ctx
       return
     case 'formation':
       ctx.ask(ref(Formation, id), { type: 'open', appName }, stepTimeoutMs, done, failed(step))
+      return
+    case 'access':
+      ctx.run(
+        Access.show({ appId: id, name: appName, users: usersOf(a.app), former: [] }),
+        done,
+        failed(step),
+      )
   }
 }
 
@@ -156,6 +177,11 @@ export const destroyStep = (a: AppRecord, step: (typeof destroySteps)[number], c
     case 'history':
       ctx.tell(ref(Channel, id), { type: 'drop' })
       ctx.run(History.drop({ appId: id }), done, failed(step))
+      return
+    case 'access': {
+      const former = [...usersOf(a.app), ...(a.former ?? [])]
+      ctx.run(Access.show({ appId: id, name: a.app.name, users: [], former }), done, failed(step))
+    }
   }
 }
 

@@ -35,6 +35,7 @@ import { newestRoot, wholeMachine, type StackRoot } from '../effects/perform/con
 import { performDrains } from '../effects/perform/drains.ts'
 import { performFleet } from '../effects/perform/fleet.ts'
 import { performHistory } from '../effects/perform/history.ts'
+import { performAccess } from '../effects/perform/access.ts'
 import { performNames } from '../effects/perform/names.ts'
 import { performRecords } from '../effects/perform/records.ts'
 import { performRoutes } from '../effects/perform/routes.ts'
@@ -212,6 +213,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
     effects: {
       ...vault.effects,
       ...deps.certificates.effects,
+      ...performAccess(store),
       ...performNames(store),
       ...performCensus(store),
       ...performFleet(transport, () => loadavg()[0] ?? 0),

@@ -61,10 +61,21 @@ export const logTokenShape = is.obj({
 })
 export type LogToken = Static<typeof logTokenShape>
 
+/** Somebody else who may use an app. */
+export const collaboratorShape = is.obj({
+  id: is.str,
+  user: actorShape,
+  createdAt: is.int,
+  updatedAt: is.int,
+})
+export type Collaborator = Static<typeof collaboratorShape>
+
 export const appShape = is.obj({
   id: is.str,
   name: is.str,
   owner: actorShape,
+  /** Absent where there never was one. */
+  collaborators: is.opt(is.arr(collaboratorShape)),
   region: is.str,
   stack: is.str,
   /** Applies from the next build on. */
@@ -131,6 +142,12 @@ export const App = protocol('app', 1, {
     { add: is.arr(is.str), remove: is.arr(is.str) },
     is.obj({ tokens: is.arr(logTokenShape) }),
   ),
+  /** `invalid_params`: that user may use it already, or too many may. */
+  addCollaborator: ask({ user: actorShape }, collaboratorShape),
+  /** By the user's id or address, or the collaborator's id. */
+  removeCollaborator: ask({ user: is.str }, collaboratorShape),
+  /** From the owner by that id; `conflict`: it is another's by now. */
+  transfer: ask({ from: is.str, to: actorShape }, appShape),
   /** From Channel. */
   drains: ask({}, is.obj({ ids: is.arr(is.str) })),
   /** Stops everything, gives the names back, removes every record; answered when done. */
@@ -154,6 +171,7 @@ export const App = protocol('app', 1, {
   drainOpened: tell({ id: is.str, at: is.int }),
   drainClosed: tell({ id: is.str }),
   shown: tell({ at: is.int }),
+  listed: tell({ listing: is.int }),
   stepped: tell({ step: is.str }),
   stepFailed: tell({ step: is.str, reason: is.str }),
   /** Own timers. */

@@ -16,6 +16,7 @@ import { createWorld, type World } from '../../src/sim/world.ts'
 import { performCensus } from '../../actors/effects/perform/census.ts'
 import { performDrains } from '../../actors/effects/perform/drains.ts'
 import { performFleet } from '../../actors/effects/perform/fleet.ts'
+import { performAccess } from '../../actors/effects/perform/access.ts'
 import { performNames } from '../../actors/effects/perform/names.ts'
 import { performRecords } from '../../actors/effects/perform/records.ts'
 import { performRoutes } from '../../actors/effects/perform/routes.ts'
@@ -212,6 +213,7 @@ export const createCluster = (
       const effects = {
         ...machines.get(name)!.performers(clock, () => cluster.engineFaults),
         ...outside.performers(clock, () => cluster.outsideFaults, performRoutes(transport)),
+        ...performAccess(store),
         ...performNames(store),
         ...performCensus(store),
         ...performFleet(transport, () => 0),

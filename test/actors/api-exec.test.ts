@@ -43,7 +43,7 @@ t.test('a key is let in to a dyno that runs, and its client is told where and as
 })
 
 t.test('nobody is let in to what is not theirs or not there, or with what is no key', async (t) => {
-  const { ask, reserved, http, world } = await open(t)
+  const { ask, reserved, http, as } = await open(t)
   const put = async (login: string, path = '/api/v2/web.1', body: unknown = { client_key: key }) => {
     const answer = await ask('PUT', path, body, login)
     return `${answer.status} ${answer.body['id']}`
@@ -59,13 +59,10 @@ t.test('nobody is let in to what is not theirs or not there, or with what is no 
   t.equal((await http('PUT', '/api/v2/web.1', { client_key: key })).status, 404, 'Bearer names no app')
   t.equal((await ask('DELETE', '/api/v2/web.1')).status, 404)
   t.equal((await ask('PUT', '/api/v2/%zz', {})).status, 400)
-  const { body: foreign } = await http('POST', '/apps', { name: 'foreign' })
-  await world.node.ask(
-    { to: 'app', key: foreign['id'] as string },
-    { type: 'change', owner: { id: 'somebody', email: 's@e.c' } } as never,
-    { timeoutMs: 1_000 },
-  )
-  t.equal(await put(`foreign:${apiToken}`), '403 forbidden')
+  const stranger = await as('stranger@example.com')
+  t.equal(await put(`shop:${stranger.token}`), '403 forbidden')
+  const reader = await as('owner@example.com', ['read-protected', 'write'])
+  t.equal(await put(`shop:${reader.token}`), '403 forbidden', 'who is in a dyno sees its config vars')
   t.same(reserved, [])
 })
 

@@ -77,6 +77,7 @@ t.test('an app that goes closes its drains, one after the other, before its log 
   for (const name of ['builder.drop', 'vault.drop', 'certificates.drop']) next.done(name)
   next.answered('close', {})
   next.done('history.drop')
+  next.done('access.show')
   next.done('names.release')
   t.equal(next.saved(), undefined)
   t.end()

@@ -73,6 +73,7 @@ t.test('an app that goes takes its tokens with it', (t) => {
   for (const name of ['builder.drop', 'vault.drop', 'certificates.drop']) a.done(name)
   a.send({ type: 'stepped', step: 'drains' })
   a.done('history.drop')
+  a.done('access.show')
   t.match(a.ran, [{ args: { kind: 'app', name: 'demo' } }, { args: { kind: 'token', name: token } }])
   a.done('names.release')
   a.done('names.release')

@@ -42,6 +42,12 @@ t.test('an app is answered when its name, releases and formation are there', (t)
   t.same(a.replies, [])
   t.equal(a.send({ type: 'info' })?.refused?.code, 'not_found', 'nobody sees it before')
   a.answered('open', {})
+  t.match(a.ran.at(-1), { name: 'access.show', args: { name: 'demo', users: [by.id], former: [] } })
+  t.notOk(
+    a.replies.some(({ type }) => type === 'create'),
+    'whoever lists apps next sees it',
+  )
+  a.done('access.show')
   t.match(a.replies.at(-1), { type: 'create', value: { name: 'demo' } })
   t.notOk(a.reminders.has('resume'))
   t.end()
@@ -66,6 +72,7 @@ t.test('a creation that broke off is finished by the next activation', (t) => {
   next.fire('resume')
   next.answered('open', {})
   next.answered('open', {})
+  next.done('access.show')
   t.match(next.saved(), { phase: 'live' })
   t.end()
 })
@@ -79,7 +86,8 @@ t.test(
     t.equal(a.send({ type: 'rename', name: 'third' })?.refused?.code, 'conflict')
     a.done('names.claim')
     t.match(a.replies.at(-1)?.value, { name: 'better' })
-    t.match(a.ran, [{ name: 'names.release', args: { name: 'demo' } }])
+    t.match(a.ran, [{ name: 'access.show' }, { name: 'names.release', args: { name: 'demo' } }])
+    a.done('access.show')
     t.match(a.asked, [{ message: { type: 'appChanged', appName: 'better' } }])
     a.askFailed('appChanged', { kind: 'nobody', reason: 'unreachable' })
     a.done('names.release')
@@ -157,6 +165,7 @@ t.test('an app is destroyed step by step, its names last', (t) => {
   t.match(next.told.at(-1), { message: { type: 'stepped', step: 'drains' } })
   next.send({ type: 'stepped', step: 'drains' })
   next.done('history.drop')
+  next.done('access.show')
   t.same(
     next.ran.map((ran) => ran.name),
     ['names.release', 'names.release'],

@@ -7,7 +7,7 @@ import { openBackups, surplus, takeBackup, writeBackup } from '../../actors/main
 import { followHosts } from '../../actors/main/follow-hosts.ts'
 import { changeHost, decodeHost, hostKey, markRemoved } from '../../actors/main/host-record.ts'
 import { hostFacts, readFacts } from '../../actors/main/host-facts.ts'
-import { openAccounts } from '../../actors/api/accounts.ts'
+import { openAccounts } from '../../actors/api/accounts/accounts.ts'
 import type { Finding } from '../../actors/api/cluster.ts'
 import { formed, type Formed } from '../../actors/formation/record.ts'
 import { freshSlot } from '../../actors/formation/rollout.ts'
@@ -97,11 +97,11 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   t.ok(await store.get('host/h1'), 'and those that are there stay')
   const owner = accounts.owner().id
   t.equal(
-    (await fresh.authenticate('Bearer new-token'))?.id,
+    (await fresh.authenticate('Bearer new-token')).user.id,
     owner,
     'the key of now opens as the restored owner',
   )
-  t.equal((await fresh.authenticate('Bearer old-token'))?.id, owner, 'and so does the old one')
+  t.equal((await fresh.authenticate('Bearer old-token')).user.id, owner, 'and so does the old one')
   t.equal(fresh.owner().id, owner)
 
   await t.rejects(operator.restore(pieces(text), false), { code: 'conflict', message: /2 records already/ })

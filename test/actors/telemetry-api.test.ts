@@ -99,7 +99,8 @@ t.test('what a telemetry drain cannot be is refused with what is allowed', async
 
 t.test("another's telemetry drain is not there", async (t) => {
   const opened = await openApi(t)
-  const { world, http } = opened
+  const { world } = opened
+  const { http } = await opened.as('stranger@example.com')
   const app = nowhere
   const ask = (to: object, message: object) =>
     world.node.ask(to as never, message as never, { timeoutMs: 1000 })

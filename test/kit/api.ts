@@ -6,11 +6,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { Scope } from '../../actors/api/access.ts'
 import type { ClusterOperator } from '../../actors/api/cluster.ts'
 import type { Tunnel } from '../../actors/api/face/exec.ts'
 import type { Tails } from '../../actors/api/face/tail.ts'
 import type { ServiceEndpoint } from '../../actors/api/service.ts'
-import { openAccounts } from '../../actors/api/accounts.ts'
+import { openAccounts } from '../../actors/api/accounts/accounts.ts'
 import { createCertificates } from '../../actors/effects/perform/certificates.ts'
 import { startApi, type ApiParts } from '../../actors/api/start.ts'
 import { usageReports } from '../../actors/usage/report.ts'
@@ -85,6 +86,10 @@ export const openApi = async (
     return { ...answer, json: JSON.parse(Buffer.from(answer.bytes).toString()) as Json }
   }
   const objects = memoryObjects()
+  const accounts = await openAccounts(store, systemRandom, () => systemClock.now(), {
+    email: 'owner@example.com',
+    token: apiToken,
+  })
   const api = await startApi({
     host: 'here',
     lostBuilds: lostBuilds({
@@ -149,10 +154,7 @@ export const openApi = async (
     isolates: (host) => !unisolated.has(host),
     usage: usageReports(store, () => systemClock.now()),
     settings,
-    accounts: await openAccounts(store, systemRandom, () => systemClock.now(), {
-      email: 'owner@example.com',
-      token: apiToken,
-    }),
+    accounts,
     ownerToken: apiToken,
     listen: { host: '127.0.0.1', port: 0 },
   })
@@ -182,8 +184,20 @@ export const openApi = async (
       body: (isJson && text ? JSON.parse(text) : {}) as Json,
     }
   }
+  /** A user of that address, with a token good for these scopes: requests are theirs. */
+  const as = async (email: string, scopes: readonly Scope[] = ['global']) => {
+    const user = (await accounts.users.find({ email })) ?? (await accounts.users.add(email, {}))
+    if (user === undefined) throw new Error(`no user ${email}`)
+    const wanted = { description: 'a test', scopes, expiresAt: null }
+    const { token } = await accounts.authorizations.grant(user.id, wanted)
+    const theirs: typeof http = (method, path, body, headers) =>
+      http(method, path, body, { authorization: `Bearer ${token}`, ...headers })
+    return { user, token, http: theirs }
+  }
   return {
     api,
+    as,
+    accounts,
     world,
     store,
     objects,

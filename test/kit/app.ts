@@ -12,12 +12,16 @@ export const creatingApp = () => {
   return a
 }
 
-/** With its name, its releases and its formation; what it asked for on the way is still to be seen. */
+/**
+ * With its name, its releases and its formation, and in its owner's list; what it
+ * asked for on the way is still to be seen.
+ */
 export const liveApp = () => {
   const a = creatingApp()
   a.done('names.claim')
   a.answered('open', {})
   a.answered('open', {})
+  a.done('access.show')
   return a
 }
 

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { randomUUID } from 'node:crypto'
 import type { Edge } from '../../actors/api/edge.ts'
 import { findDynoSize } from '../../config/dyno-sizes.ts'
+import * as access from '../../actors/app/access.ts'
 import * as drains from '../../actors/app/drains.ts'
 import * as endpoints from '../../actors/app/endpoints.ts'
 import { newApp, type AppRecord } from '../../actors/app/record.ts'
@@ -13,6 +14,7 @@ import type { AppView, DrainView, EndpointView } from '../../actors/protocols/ap
 import { buildKey } from '../../actors/protocols/build-record.ts'
 import type { BuildJob, BuildView } from '../../actors/protocols/build.ts'
 import type { DynoView, ProcessType, Release, Slug, Who } from '../../actors/protocols/shapes.ts'
+import { performAccess } from '../../actors/effects/perform/access.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
 
@@ -89,6 +91,15 @@ export const control = (store: Store): Control => {
     kept.app = outcome.a.app
     return outcome.drain
   }
+  const lists = performAccess(store)['access.show'] as (args: object) => Promise<void>
+  const listed = ({ app }: Kept, former: readonly string[] = []): Promise<void> =>
+    lists({ appId: app.id, name: app.name, users: access.usersOf(app), former })
+  const granted = async <T>(kept: Kept, outcome: access.Outcome<T>): Promise<T> => {
+    if ('code' in outcome) return refuse(outcome.code, outcome.reason)
+    kept.app = outcome.a.app
+    await listed(kept, outcome.a.former)
+    return outcome.answer
+  }
   const ofApp = (key: string): Kept => apps.get(key) ?? refuse('not_found', 'no such app')
 
   const questions: Readonly<Record<string, (key: string, m: Message) => unknown>> = {
@@ -115,6 +126,7 @@ export const control = (store: Store): Control => {
       release(kept, app.owner, { description: 'Initial release' })
       release(kept, app.owner, { description: 'Enable Logplex' })
       apps.set(id, kept)
+      await listed(kept)
       return app
     },
     'app.info': (key) => ofApp(key).app,
@@ -122,6 +134,19 @@ export const control = (store: Store): Control => {
       const kept = ofApp(key)
       kept.app = { ...kept.app, ...change }
       return kept.app
+    },
+    'app.addCollaborator'(key, m) {
+      const kept = ofApp(key)
+      return granted(kept, access.add(asRecord(kept), m['user'] as Who, { id: randomUUID(), now }))
+    },
+    'app.removeCollaborator'(key, m) {
+      const kept = ofApp(key)
+      return granted(kept, access.remove(asRecord(kept), m['user'] as string, now))
+    },
+    'app.transfer'(key, m) {
+      const kept = ofApp(key)
+      const a = access.transfer(asRecord(kept), m['to'] as Who, { id: randomUUID(), now })
+      return granted(kept, { a, answer: a.app })
     },
     'app.feature'(key, { name, enabled }) {
       const kept = ofApp(key)
@@ -145,6 +170,7 @@ export const control = (store: Store): Control => {
       await claim(m['name'] as string, key)
       await store.remove(`name/app/${kept.app.name}`)
       kept.app = { ...kept.app, name: m['name'] as string }
+      await listed(kept)
       return kept.app
     },
     'app.addDomain'(key, m) {
@@ -191,6 +217,7 @@ export const control = (store: Store): Control => {
     async 'app.destroy'(key) {
       const kept = ofApp(key)
       await store.remove(`name/app/${kept.app.name}`)
+      await lists({ appId: key, name: kept.app.name, users: [], former: access.usersOf(kept.app) })
       apps.delete(key)
       return kept.app
     },

@@ -11,9 +11,10 @@ import { ref } from '../../../src/runtime/index.ts'
 import type { AppView } from '../../protocols/app.ts'
 import { Formation } from '../../protocols/formation.ts'
 import type { DynoView } from '../../protocols/shapes.ts'
+import { needPermission, needScope } from '../access.ts'
 import { parseJson } from '../call.ts'
 import type { Edge } from '../edge.ts'
-import { ApiError, invalid, notFound, unauthorized } from '../errors.ts'
+import { ApiError, invalid, notFound } from '../errors.ts'
 import { infoOf } from './git.ts'
 import { refusing, sayJson, type Handler, type Mount } from './mount.ts'
 
@@ -79,13 +80,13 @@ const running = async (edge: Edge, app: AppView): Promise<readonly DynoView[]> =
 /** The app of the credentials, if it is theirs. Throws Heroku's 401, 403 and 404. */
 const appOf = async (edge: Edge, req: IncomingMessage): Promise<AppView> => {
   const authorization = req.headers.authorization ?? ''
-  const user = await edge.accounts.authenticate(authorization)
-  if (user === undefined) throw unauthorized()
+  const caller = await edge.accounts.authenticate(authorization)
+  needScope(caller, 'write-protected')
   const [, encoded = ''] = /^basic\s+(\S+)$/i.exec(authorization.trim()) ?? []
   const [name = ''] = Buffer.from(encoded, 'base64').toString('utf8').split(':', 1)
   const app = name === '' ? undefined : await infoOf(edge, name)
   if (app === undefined) throw notFound('app')
-  if (app.owner.id !== user.id) throw new ApiError('forbidden', `You do not have access to the app ${name}.`)
+  needPermission(app, caller, 'operate')
   return app
 }
 

@@ -2,9 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
-import type { User } from '../accounts.ts'
+import { needPermission, needScope } from '../access.ts'
+import type { User } from '../accounts/users.ts'
 import type { Edge } from '../edge.ts'
-import { askFailureOf } from '../errors.ts'
+import { ApiError, askFailureOf } from '../errors.ts'
 import { appIdOf } from '../name-index.ts'
 import { sayText, type Handler, type Mount } from './mount.ts'
 
@@ -22,6 +23,8 @@ export type GitHandler = (
 ) => Promise<void> | void
 
 const path = /^\/([^/]+)\.git(\/.*)$/
+/** Both the request for what there is and the one that brings the rest say which of the two it is. */
+const pushes = /git-receive-pack\b/
 const infoTimeoutMs = 10_000
 
 export const gitMount = (edge: Edge, git: GitHandler): Mount => ({
@@ -34,16 +37,23 @@ export const gitMount = (edge: Edge, git: GitHandler): Mount => ({
 const serve =
   (edge: Edge, git: GitHandler, name: string, pathInfo: string): Handler =>
   async (req, res) => {
-    const user = await edge.accounts.authenticate(req.headers.authorization ?? '')
-    // Git asks its credential helper only after this.
-    if (user === undefined) {
-      sayText(res, 401, 'Invalid credentials provided.\n', { 'www-authenticate': 'Basic realm="Manifold"' })
-      return
+    try {
+      const caller = await edge.accounts.authenticate(req.headers.authorization ?? '')
+      const app = await infoOf(edge, name)
+      if (app === undefined) {
+        sayText(res, 404, `No such app as ${name}.\n`)
+        return
+      }
+      const isPush = pushes.test(req.url ?? '')
+      needScope(caller, isPush ? 'write' : 'read')
+      needPermission(app, caller, isPush ? 'deploy' : 'view')
+      await git(req, res, { app, user: caller.user, pathInfo })
+    } catch (error) {
+      if (!(error instanceof ApiError) || res.headersSent) throw error
+      // Git asks its credential helper only after a 401.
+      const headers = error.status === 401 ? { 'www-authenticate': 'Basic realm="Manifold"' } : {}
+      sayText(res, error.status, `${error.message}\n`, headers)
     }
-    const app = await infoOf(edge, name)
-    if (app === undefined) sayText(res, 404, `No such app as ${name}.\n`)
-    else if (app.owner.id !== user.id) sayText(res, 403, `You do not have access to the app ${name}.\n`)
-    else await git(req, res, { app, user, pathInfo })
   }
 
 /** Undefined: there is no app of that name. */

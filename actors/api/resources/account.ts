@@ -1,14 +1,46 @@
 /** Account: who one is, and how often one may ask. */
-import { accountBody } from '../shapes/app.ts'
+import { is } from '../../../src/runtime/index.ts'
+import { isPassword, passwordCharsMax, passwordCharsMin, sumOfPassword } from '../accounts/passwords.ts'
 import { endpoint, ok } from '../endpoint.ts'
-import { notFound } from '../errors.ts'
+import { invalid, notFound } from '../errors.ts'
+import { accountBody } from '../shapes/account.ts'
+
+const nameCharsMax = 100
 
 export const account = [
   endpoint({
     name: 'account.info',
     http: { method: 'GET', path: '/account', also: ['/users/~'] },
     summary: 'The account that asks',
-    run: (_, edge) => ok(accountBody(edge.accounts.owner())),
+    scope: 'identity',
+    run: ({ caller }) => ok(accountBody(caller.user)),
+  }),
+  endpoint({
+    name: 'account.update',
+    http: { method: 'PATCH', path: '/account', also: ['/users/~'] },
+    summary: 'Change the name, or the password (`new_password`, with the `password` of now if there is one)',
+    scope: 'global',
+    body: is.obj({
+      name: is.opt(is.orNull(is.str)),
+      password: is.opt(is.str),
+      new_password: is.opt(is.str),
+      allow_tracking: is.opt(is.bool),
+      beta: is.opt(is.bool),
+    }),
+    async run({ body, caller: { user } }, edge) {
+      const { name = user.name ?? null, password = '', new_password: wanted } = body
+      if (name !== null && name.length > nameCharsMax)
+        throw invalid(`Name is too long (maximum is ${nameCharsMax} characters)`)
+      if (wanted !== undefined) {
+        checkPassword(wanted)
+        if (user.password !== undefined && !(await isPassword(password, user.password)))
+          throw invalid('Password is not the one of this account.')
+      }
+      const sum = wanted === undefined ? {} : { password: await sumOfPassword(wanted, edge.random) }
+      const changed = await edge.accounts.users.change(user.id, (kept) => ({ ...kept, name, ...sum }))
+      if (changed === undefined) throw notFound('account')
+      return ok(accountBody(changed))
+    },
   }),
   endpoint({
     name: 'account.rate-limits',
@@ -40,15 +72,15 @@ export const account = [
     },
   }),
   endpoint({
-    name: 'account.keys',
-    http: { method: 'GET', path: '/account/keys' },
-    summary: 'SSH keys: there are none, git goes over https',
-    run: () => ok([]),
-  }),
-  endpoint({
     name: 'account.teams',
     http: { method: 'GET', path: '/teams' },
     summary: 'Teams of the account: there are none',
     run: () => ok([]),
   }),
 ]
+
+/** @throws ApiError `invalid_params` */
+export const checkPassword = (password: string): void => {
+  if (password.length >= passwordCharsMin && password.length <= passwordCharsMax) return
+  throw invalid(`Password must have from ${passwordCharsMin} to ${passwordCharsMax} characters.`)
+}

@@ -3,19 +3,18 @@ import { ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
 import type { Edge } from '../edge.ts'
 import type { Request } from '../endpoint.ts'
-import { ApiError, notFound } from '../errors.ts'
+import { needPermission } from '../access.ts'
+import { notFound } from '../errors.ts'
 import { appIdOf, uuid } from '../name-index.ts'
 
 type AppRequest = Request<{ readonly app: string }>
 
-/** Throws Heroku's 404 and 403. */
+/** Throws Heroku's 404, and its 403 when the caller may not do at it what this endpoint does. */
 export const appOf = async (request: Request, edge: Edge, which: string): Promise<AppView> => {
   const id = uuid.test(which) ? which : await appIdOf(edge.store, which)
   if (id === undefined) throw notFound('app')
   const app = await request.ask(ref(App, id), { type: 'info' })
-  if (app.owner.id !== request.who.id) {
-    throw new ApiError('forbidden', `You do not have access to the app ${app.name}.`)
-  }
+  needPermission(app, request.caller, request.needs)
   return app
 }
 

@@ -18,6 +18,7 @@ export const appSetups = [
     name: 'app-setups.create',
     http: { method: 'POST', path: '/app-setups' },
     summary: 'Make an app from source and its app.json',
+    scope: 'write-protected',
     body: is.obj({
       source_blob: blobShape,
       app: is.opt(

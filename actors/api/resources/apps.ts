@@ -2,12 +2,14 @@
 import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
 import { Formation } from '../../protocols/formation.ts'
+import { appsOf } from '../../effects/perform/access.ts'
+import { needPermission } from '../access.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid } from '../errors.ts'
-import { allApps, appIdOf, checkAppName, inventName } from '../name-index.ts'
+import { appIdOf, checkAppName, inventName } from '../name-index.ts'
 import { cut, list } from '../range.ts'
-import { appBody, ownerBody } from '../shapes/app.ts'
+import { appBody } from '../shapes/app.ts'
 import { timeText } from '../shapes/common.ts'
 import { processTierOf } from '../shapes/process.ts'
 import { regionNamed, stackNamed } from './catalog.ts'
@@ -32,9 +34,9 @@ export const apps = [
   endpoint({
     name: 'apps.list',
     http: { method: 'GET', path: '/apps', also: ['/users/~/apps'] },
-    summary: 'List apps',
+    summary: 'Apps that the caller owns or may use',
     async run(request, edge) {
-      const index = await allApps(edge.store)
+      const index = await appsOf(edge.store, request.who.id)
       // Names and ids are in the index: only what is shown is asked for.
       if (/^\s*(updated_at|created_at)\b/.test(request.range ?? '')) {
         const page = cut(await infos(request, edge, index), request.range, {
@@ -77,7 +79,10 @@ export const apps = [
       const { build_stack: asked } = request.body
       const buildStack = asked === undefined ? {} : { buildStack: stackNamed(asked, edge) }
       const wanted = { ...(maintenance === undefined ? {} : { maintenance }), ...buildStack }
-      if (name !== undefined) checkAppName(name)
+      if (name !== undefined && name !== app.name) {
+        needPermission(app, request.caller, 'manage')
+        checkAppName(name)
+      }
       if (Object.keys(wanted).length > 0)
         app = await request.ask(ref(App, app.id), { type: 'change', ...wanted })
       if (name !== undefined && name !== app.name) {
@@ -91,18 +96,13 @@ export const apps = [
     name: 'apps.destroy',
     http: { method: 'DELETE', path: '/apps/:app' },
     summary: 'Destroy an app and everything of it',
+    needs: 'manage',
     timeoutMs: destroyTimeoutMs,
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const last = await request.ask(ref(App, app.id), { type: 'destroy' }, { timeoutMs: destroyTimeoutMs })
       return ok(appBody(last, edge.settings))
     },
-  }),
-  endpoint({
-    name: 'collaborators.list',
-    http: { method: 'GET', path: '/apps/:app/collaborators' },
-    summary: 'Who may use an app: its owner',
-    run: async (request, edge) => ok([ownerBody(await thisApp(request, edge))]),
   }),
 ]
 

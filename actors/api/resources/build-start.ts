@@ -44,6 +44,7 @@ export const buildStart = [
     name: 'builds.create',
     http: { method: 'POST', path: '/apps/:app/builds' },
     summary: 'Build an app from a source archive',
+    needs: 'deploy',
     body: is.obj({
       source_blob: blobShape,
       buildpacks: is.opt(is.orNull(is.arr(is.obj({ url: is.opt(is.str), name: is.opt(is.str) })))),
@@ -74,6 +75,7 @@ export const buildStart = [
     name: 'builds.cancel',
     http: { method: 'DELETE', path: '/apps/:app/builds/:build' },
     summary: 'Stop a build that is under way',
+    needs: 'deploy',
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const build = await buildOf(app.id, request.params.build, edge)
@@ -90,6 +92,7 @@ export const buildStart = [
     name: 'build-cache.purge',
     http: { method: 'DELETE', path: '/apps/:app/build-cache' },
     summary: 'Empty the cache of builds to come',
+    needs: 'deploy',
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const key = purgeKey(app.id)

@@ -16,6 +16,7 @@ export const channels = [
     name: 'channels.info',
     http: { method: 'GET', path: '/v3/channels/:app' },
     summary: 'Tokens and drains of the log of an app',
+    scope: 'read-protected',
     async run(request, edge) {
       const app = await thisApp(request, edge)
       return ok(channelBody(app, app.logTokens ?? []))
@@ -25,6 +26,7 @@ export const channels = [
     name: 'channels.update',
     http: { method: 'PUT', path: '/v3/channels/:app' },
     summary: 'Log tokens of just these names: those there are stay, others are made or end',
+    scope: 'write-protected',
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const names = namesIn(request.body)
@@ -36,6 +38,7 @@ export const channels = [
     name: 'log-tokens.create',
     http: { method: 'POST', path: '/v3/channels/:app/tokens' },
     summary: 'A token that writes into the log of an app under a name; the one there is, if there is one',
+    scope: 'write-protected',
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const name = checkName((request.body as { readonly name?: unknown }).name)
@@ -48,6 +51,7 @@ export const channels = [
     name: 'log-tokens.delete',
     http: { method: 'DELETE', path: '/v3/channels/:app/tokens/:token' },
     summary: 'End a log token, by its name or by itself',
+    scope: 'write-protected',
     async run(request, edge) {
       const { app, found } = await thisToken(request, edge)
       await changed(request, app, { add: [], remove: [found.name] })

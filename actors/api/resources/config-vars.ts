@@ -9,6 +9,7 @@ export const configVars = [
     name: 'config-vars.list',
     http: { method: 'GET', path: '/apps/:app/config-vars' },
     summary: 'Config vars of the current release',
+    scope: 'read-protected',
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const { release } = await request.ask(ref(Releases, app.id), { type: 'current' })
@@ -19,6 +20,8 @@ export const configVars = [
     name: 'config-vars.update',
     http: { method: 'PATCH', path: '/apps/:app/config-vars' },
     summary: 'Set config vars, or remove those given as null; restarts the app',
+    scope: 'write-protected',
+    needs: 'deploy',
     body: is.map(is.orNull(is.str)),
     async run(request, edge) {
       const app = await thisApp(request, edge)
@@ -31,6 +34,7 @@ export const configVars = [
     name: 'releases.config-vars',
     http: { method: 'GET', path: '/apps/:app/releases/:release/config-vars' },
     summary: 'Config vars as a release had them',
+    scope: 'read-protected',
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const which = request.params.release.replace(/^v(?=\d+$)/, '')

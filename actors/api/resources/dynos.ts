@@ -35,6 +35,7 @@ export const dynos = [
     name: 'dynos.create',
     http: { method: 'POST', path: '/apps/:app/dynos' },
     summary: 'Run a command in a one-off dyno, attached to the caller or not',
+    scope: 'write-protected',
     body: is.obj({
       command: is.str,
       attach: is.opt(is.orNull(is.bool)),
@@ -67,6 +68,7 @@ export const dynos = [
     name: 'dynos.run-inside',
     http: { method: 'POST', path: '/apps/:app/dynos/:dyno' },
     summary: 'Run a command inside a running dyno, attached to the caller',
+    scope: 'write-protected',
     body: is.obj({
       command: is.str,
       env: is.opt(is.orNull(is.map(is.union(is.str, is.num, is.bool)))),

@@ -1,9 +1,8 @@
-/** Hosts and the cluster: the operator's resources, which Heroku has none of. For the owner only. */
+/** Hosts and the cluster: the operator's resources, which Heroku has none of. For operators only. */
 import { is } from '../../../src/runtime/index.ts'
-import type { ClusterOperator, HostRow } from '../cluster.ts'
+import type { HostRow } from '../cluster.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
-import { needOwner } from '../owner.ts'
 
 /** Asks every host of itself. */
 const doctorMs = 30_000
@@ -13,28 +12,36 @@ export const hosts = [
     name: 'hosts.list',
     http: { method: 'GET', path: '/hosts' },
     summary: 'Hosts of the cluster, with what they are and hold',
-    run: async (request, edge) => ok((await operatorOf(request, edge).view()).hosts.map(hostBody)),
+    needs: 'operator',
+    scope: 'global',
+    run: async (_, edge) => ok((await edge.cluster.view()).hosts.map(hostBody)),
   }),
   endpoint({
     name: 'hosts.drain',
     http: { method: 'POST', path: '/hosts/:host/actions/drain' },
     summary: 'Empty a host: its dynos are started elsewhere first, and nothing new comes',
+    needs: 'operator',
+    scope: 'global',
     run: (request, edge) => drain(request, edge, true),
   }),
   endpoint({
     name: 'hosts.undrain',
     http: { method: 'POST', path: '/hosts/:host/actions/undrain' },
     summary: 'Let a host take dynos again; what went does not come back by itself',
+    needs: 'operator',
+    scope: 'global',
     run: (request, edge) => drain(request, edge, false),
   }),
   endpoint({
     name: 'hosts.remove',
     http: { method: 'DELETE', path: '/hosts/:host' },
     summary: 'Take out a host that is dead, has left, or is drained and empty',
+    needs: 'operator',
+    scope: 'global',
     body: is.obj({ force: is.opt(is.bool) }),
     async run(request, edge) {
       const { host } = request.params
-      const { warning } = await operatorOf(request, edge).remove(host, request.body.force === true)
+      const { warning } = await edge.cluster.remove(host, request.body.force === true)
       return ok({ name: host, warning })
     },
   }),
@@ -42,14 +49,18 @@ export const hosts = [
     name: 'hosts.invite',
     http: { method: 'POST', path: '/hosts/actions/invite' },
     summary: 'A join URL for one more host',
-    run: async (request, edge) => created({ url: await operatorOf(request, edge).invite() }),
+    needs: 'operator',
+    scope: 'global',
+    run: async (_, edge) => created({ url: await edge.cluster.invite() }),
   }),
   endpoint({
     name: 'cluster.info',
     http: { method: 'GET', path: '/cluster' },
     summary: 'The view of the cluster: its number, its leader, whether the brake is on',
-    async run(request, edge) {
-      const { hosts: all, ...view } = await operatorOf(request, edge).view()
+    needs: 'operator',
+    scope: 'global',
+    async run(_, edge) {
+      const { hosts: all, ...view } = await edge.cluster.view()
       return ok({ ...view, hosts: all.length })
     },
   }),
@@ -57,18 +68,15 @@ export const hosts = [
     name: 'cluster.doctor',
     http: { method: 'GET', path: '/cluster/doctor' },
     summary: 'Checks of everything an operator should know of',
+    needs: 'operator',
+    scope: 'global',
     timeoutMs: doctorMs,
-    run: async (request, edge) => ok(await operatorOf(request, edge).doctor()),
+    run: async (_, edge) => ok(await edge.cluster.doctor()),
   }),
 ]
 
-const operatorOf = (request: Pick<Request, 'who'>, edge: Edge): ClusterOperator => {
-  needOwner(request, edge)
-  return edge.cluster
-}
-
 const drain = async (request: Request<{ readonly host: string }>, edge: Edge, draining: boolean) => {
-  await operatorOf(request, edge).drain(request.params.host, draining)
+  await edge.cluster.drain(request.params.host, draining)
   return ok({ name: request.params.host, draining })
 }
 

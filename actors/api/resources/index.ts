@@ -3,6 +3,7 @@ import type { Endpoint } from '../endpoint.ts'
 import { account } from './account.ts'
 import { appSetups } from './app-setups.ts'
 import { apps } from './apps.ts'
+import { collaborators } from './collaborators.ts'
 import { buildStart } from './build-start.ts'
 import { buildpacks } from './buildpacks.ts'
 import { builds } from './builds.ts'
@@ -15,8 +16,10 @@ import { dynos } from './dynos.ts'
 import { features } from './features.ts'
 import { formation } from './formation.ts'
 import { hosts } from './hosts.ts'
+import { keys } from './keys.ts'
 import { logs } from './logs.ts'
 import { nothing } from './nothing.ts'
+import { oauth } from './oauth.ts'
 import { platform } from './platform.ts'
 import { releases } from './releases.ts'
 import { repository } from './repository.ts'
@@ -24,10 +27,15 @@ import { slugs } from './slugs.ts'
 import { sniEndpoints } from './sni-endpoints.ts'
 import { telemetryDrains } from './telemetry-drains.ts'
 import { usage } from './usage.ts'
+import { users } from './users.ts'
 
 const table: readonly Endpoint[] = [
   ...account,
+  ...keys,
+  ...oauth,
+  ...users,
   ...apps,
+  ...collaborators,
   ...appSetups,
   ...configVars,
   ...features,

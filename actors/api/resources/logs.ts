@@ -15,6 +15,8 @@ export const logs = [
     name: 'log-sessions.create',
     http: { method: 'POST', path: '/apps/:app/log-sessions' },
     summary: 'Open a log session',
+    needs: 'view',
+    scope: 'read',
     body: is.obj({
       dyno: is.opt(is.orNull(is.str)),
       dyno_name: is.opt(is.orNull(is.str)),

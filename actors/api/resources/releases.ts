@@ -41,6 +41,7 @@ export const releases = [
     name: 'releases.create',
     http: { method: 'POST', path: '/apps/:app/releases' },
     summary: 'Release a slug, or roll back to a release',
+    needs: 'deploy',
     body: is.obj({ slug: is.opt(is.str), release: is.opt(is.str), description: is.opt(is.str) }),
     async run(request, edge) {
       const app = await thisApp(request, edge)

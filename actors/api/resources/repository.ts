@@ -7,6 +7,7 @@ export const repository = [
     name: 'repository.reset',
     http: { method: 'DELETE', path: '/apps/:app/repository' },
     summary: 'Empty the repository: the next push is like the first; releases and dynos stay',
+    needs: 'deploy',
     async run(request, edge) {
       const app = await thisApp(request, edge)
       await edge.repositories.reset(app.id)

@@ -21,6 +21,7 @@ export const slugs = [
     name: 'slugs.create',
     http: { method: 'POST', path: '/apps/:app/slugs' },
     summary: 'A slug that was made elsewhere: where to upload it',
+    needs: 'deploy',
     body: is.obj({
       process_types: is.map(is.str),
       buildpack_provided_description: text,

@@ -23,6 +23,7 @@ export const telemetryDrains = [
     name: 'telemetry-drains.list-by-app',
     http: { method: 'GET', path: '/apps/:app/telemetry-drains' },
     summary: 'Telemetry drains of an app',
+    scope: 'read-protected',
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const page = cut(telemetryOf(app), request.range, { id: ({ id }) => id })
@@ -33,6 +34,7 @@ export const telemetryDrains = [
     name: 'telemetry-drains.create',
     http: { method: 'POST', path: '/telemetry-drains' },
     summary: "Send an app's log on by OTLP",
+    scope: 'write-protected',
     body: is.obj({
       owner: is.obj({ id: is.str, type: is.str }),
       signals: is.arr(is.str),
@@ -53,6 +55,7 @@ export const telemetryDrains = [
     name: 'telemetry-drains.info',
     http: { method: 'GET', path: '/telemetry-drains/:drain' },
     summary: 'One telemetry drain',
+    scope: 'read-protected',
     async run(request, edge) {
       const { drain, app } = await thisDrain(request, edge)
       return ok(await shown(drain, app, edge))
@@ -71,6 +74,7 @@ export const telemetryDrains = [
     name: 'telemetry-drains.update',
     http: { method: 'PATCH', path: '/telemetry-drains/:drain' },
     summary: 'Let a telemetry drain lead elsewhere',
+    scope: 'write-protected',
     body: is.obj({
       signals: is.opt(is.arr(is.str)),
       exporter: is.opt(

@@ -6,7 +6,6 @@ import type { Edge } from '../edge.ts'
 import { endpoint, ok } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { appIdOf, uuid } from '../name-index.ts'
-import { needOwner } from '../owner.ts'
 
 const monthPattern = /^\d{4}-(?:0[1-9]|1[0-2])$/
 const secondsOf = (ms: number): number => Math.floor(ms / 1000)
@@ -30,8 +29,9 @@ export const usage = [
     name: 'usage.list',
     http: { method: 'GET', path: '/usage' },
     summary: 'Dyno seconds of a month (UTC) by app, process type and dyno size; apps that are gone too',
+    needs: 'operator',
+    scope: 'global',
     async run(request, edge) {
-      needOwner(request, edge)
       const { month, app } = request.query
       if (month !== undefined && !monthPattern.test(month))
         throw invalid(`Invalid month ${month}: it must be like 2026-11.`)

@@ -1,0 +1,120 @@
+/**
+ * Accounts: who may use the API, and as whom a call is made.
+ *
+ * The first operator is made on the first start, with the token that every control host keeps in its home;
+ * whoever asks over NATS as an operator acts as it.
+ */
+import type { Random } from '../../../src/ports/random.ts'
+import type { Store } from '../../../src/ports/store.ts'
+import type { Caller } from '../access.ts'
+import { ApiError, unauthorized } from '../errors.ts'
+import { createAttempts } from './attempts.ts'
+import { openAuthorizations, tokenKey, type Authorizations, type TokenRecord } from './authorizations.ts'
+import { isPassword } from './passwords.ts'
+import { encode, ensure, read } from './records.ts'
+import { openUsers, ownerKey, type User, type Users } from './users.ts'
+
+export type Accounts = {
+  /**
+   * @param authorization the header: `Bearer <token>` or `Basic <base64 of x:token>`
+   * @throws ApiError `unauthorized`, `suspended`
+   */
+  readonly authenticate: (authorization: string) => Promise<Caller>
+  /**
+   * By e-mail address and password, where that is asked for. @param authorization `Basic <base64 of e:p>`
+   * @throws ApiError `unauthorized`, `suspended`, `rate_limit`
+   */
+  readonly byPassword: (authorization: string) => Promise<Caller>
+  readonly owner: () => User
+  readonly users: Users
+  readonly authorizations: Authorizations
+}
+
+/**
+ * Opens the accounts and makes the first operator and its token on the first start.
+ * @param token the operator's API token, as the home keeps it
+ */
+export const openAccounts = async (
+  store: Store,
+  random: Random,
+  now: () => number,
+  options: { readonly email: string; readonly token: string },
+): Promise<Accounts> => {
+  let owner = await ensureOwner(store, random, now, options.email)
+  const own: TokenRecord = { userId: owner.id, createdAt: now() }
+  await ensure<TokenRecord>(store, tokenKey(options.token), own)
+  const users = openUsers(store, random, now, () => owner)
+  const attempts = createAttempts(now)
+
+  const userOf = async (id: string): Promise<User | undefined> => {
+    const found = await users.find({ id })
+    if (found !== undefined) return found
+    // A restored record has the operator of the backup.
+    const kept = await read<User>(store, ownerKey)
+    if (kept !== undefined) owner = asOwner(kept.value)
+    return id === owner.id ? owner : undefined
+  }
+  const calling = (user: User | undefined, token?: TokenRecord): Caller => {
+    if (user === undefined) throw unauthorized()
+    if (user.suspendedAt != null)
+      throw new ApiError('suspended', 'This account is suspended. Ask an operator of this platform.')
+    return { user, scopes: token?.scopes ?? ['global'], authorizationId: token?.authorizationId ?? null }
+  }
+  return {
+    users,
+    authorizations: openAuthorizations(store, random, now),
+    owner: () => owner,
+    async authenticate(authorization) {
+      const token = tokenOf(authorization)
+      if (token === undefined) throw unauthorized()
+      // Looked up by the hash of a secret, so how long it takes says nothing about the secret.
+      const record = (await read<TokenRecord>(store, tokenKey(token)))?.value
+      if (record === undefined) throw unauthorized()
+      if (record.expiresAt != null && now() >= record.expiresAt) throw unauthorized()
+      return calling(await userOf(record.userId), record)
+    },
+    async byPassword(authorization) {
+      const { name = '', secret = '' } = pairOf(authorization) ?? {}
+      const email = name.trim().toLowerCase()
+      const waitMs = attempts.waitMs(email)
+      if (waitMs > 0)
+        throw new ApiError(
+          'rate_limit',
+          `Too many failed logins. Please try again in ${Math.ceil(waitMs / 1000)} seconds.`,
+        )
+      const user = await users.find({ email })
+      if (!(await isPassword(secret, user?.password))) {
+        attempts.failed(email)
+        throw new ApiError('unauthorized', 'There was a problem with your login.')
+      }
+      attempts.succeeded(email)
+      return calling(user)
+    },
+  }
+}
+
+const asOwner = (user: User): User => ({ ...user, operator: true })
+
+const ensureOwner = async (store: Store, random: Random, now: () => number, email: string): Promise<User> => {
+  const at = now()
+  const kept = await ensure<User>(store, ownerKey, { id: random.uuid(), email, createdAt: at, updatedAt: at })
+  if (kept.value.email === email) return asOwner(kept.value)
+  const renamed = { ...kept.value, email, updatedAt: at }
+  await store.update(ownerKey, encode(renamed), kept.revision)
+  return asOwner(renamed)
+}
+
+/** The secret in an `Authorization` header; the user name of Basic is ignored, as Heroku does. */
+export const tokenOf = (authorization: string): string | undefined => {
+  const [, scheme = '', value = ''] = /^(\w+)\s+(\S+)\s*$/.exec(authorization) ?? []
+  if (/^bearer$/i.test(scheme)) return value
+  return pairOf(authorization)?.secret || undefined
+}
+
+const pairOf = (authorization: string): { readonly name: string; readonly secret: string } | undefined => {
+  const [, value = ''] = /^basic\s+(\S+)\s*$/i.exec(authorization) ?? []
+  if (value === '') return undefined
+  const pair = Buffer.from(value, 'base64').toString('utf8')
+  const at = pair.indexOf(':')
+  return { name: at < 0 ? '' : pair.slice(0, at), secret: pair.slice(at + 1) }
+}

@@ -1,0 +1,28 @@
+/** Who may use an app, as the Platform API shows them. */
+import type { AppView, Collaborator } from '../../protocols/app.ts'
+import { collaboratorMay, permissions, type Permission } from '../access.ts'
+import { idFor, named, timeText } from './common.ts'
+
+const says = (held: readonly Permission[]): object[] =>
+  held.map((name) => ({ name, description: `Can ${name} the app` }))
+
+export const collaboratorBody = (app: AppView, { id, user, createdAt, updatedAt }: Collaborator): object => ({
+  app: named(app),
+  created_at: timeText(createdAt),
+  id,
+  permissions: says(collaboratorMay),
+  role: 'collaborator',
+  updated_at: timeText(updatedAt),
+  user: { email: user.email, federated: false, id: user.id },
+})
+
+/** The owner is in the list, as on Heroku. */
+export const ownerBody = (app: AppView): object => ({
+  app: named(app),
+  created_at: timeText(app.createdAt),
+  id: idFor('collaborator', app.id, app.owner.id),
+  permissions: says(permissions),
+  role: 'owner',
+  updated_at: timeText(app.createdAt),
+  user: { email: app.owner.email, federated: false, id: app.owner.id },
+})

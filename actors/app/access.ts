@@ -1,0 +1,77 @@
+/**
+ * Who may use an app: its owner, its collaborators, and how it gets another owner. Pure. Who could use it
+ * and cannot any more is on record until their lists do not show it.
+ */
+import { heroku } from '../../config/heroku.ts'
+import type { AppView, Collaborator } from '../protocols/app.ts'
+import type { Who } from '../protocols/shapes.ts'
+import type { AppRecord } from './record.ts'
+
+type Refusal = { readonly code: 'not_found' | 'invalid_params'; readonly reason: string }
+export type Outcome<T> = { readonly a: AppRecord; readonly answer: T } | Refusal
+
+export const collaboratorsOf = ({ collaborators = [] }: AppView): readonly Collaborator[] => collaborators
+
+/** Whose lists show it. */
+export const usersOf = (app: AppView): string[] => [
+  app.owner.id,
+  ...collaboratorsOf(app).map(({ user }) => user.id),
+]
+
+/** By the user's id or address, or its own id. */
+const collaboratorIn = (app: AppView, which: string): Collaborator | undefined =>
+  collaboratorsOf(app).find(({ id, user }) => [id, user.id, user.email].includes(which))
+
+export const add = (
+  a: AppRecord,
+  user: Who,
+  { id, now }: { readonly id: string; readonly now: number },
+): Outcome<Collaborator> => {
+  const all = collaboratorsOf(a.app)
+  if (a.app.owner.id === user.id || all.some((one) => one.user.id === user.id))
+    return { code: 'invalid_params', reason: `${user.email} is already a collaborator on this app.` }
+  if (all.length >= heroku.collaboratorsMax)
+    return {
+      code: 'invalid_params',
+      reason: `An app cannot have more than ${heroku.collaboratorsMax} collaborators.`,
+    }
+  const answer = { id, user, createdAt: now, updatedAt: now }
+  return { a: changed(a, { collaborators: [...all, answer] }, [], now), answer }
+}
+
+export const remove = (a: AppRecord, which: string, now: number): Outcome<Collaborator> => {
+  const answer = collaboratorIn(a.app, which)
+  if (answer === undefined) return { code: 'not_found', reason: "Couldn't find that collaborator." }
+  const collaborators = collaboratorsOf(a.app).filter((one) => one !== answer)
+  return { a: changed(a, { collaborators }, [answer.user.id], now), answer }
+}
+
+/** To another owner; who had it is a collaborator from then on, as on Heroku. */
+export const transfer = (
+  a: AppRecord,
+  to: Who,
+  { id, now }: { readonly id: string; readonly now: number },
+): AppRecord => {
+  const { owner } = a.app
+  if (owner.id === to.id) return a
+  const others = collaboratorsOf(a.app).filter(({ user }) => user.id !== to.id)
+  const former = { id, user: owner, createdAt: now, updatedAt: now }
+  return changed(a, { owner: to, collaborators: [...others, former] }, [], now)
+}
+
+/** Its lists must show it anew: it has another name, or others may use it. */
+export const changed = (
+  a: AppRecord,
+  change: Partial<AppView>,
+  gone: readonly string[],
+  now: number,
+): AppRecord => {
+  const app = { ...a.app, ...change, updatedAt: Math.max(now, a.app.updatedAt) }
+  const users = usersOf(app)
+  const former = [...new Set([...(a.former ?? []), ...gone])].filter((id) => !users.includes(id))
+  return { ...a, app, former, listing: (a.listing ?? 0) + 1 }
+}
+
+/** What was shown is what there is to show. */
+export const listed = (a: AppRecord, listing: number): AppRecord =>
+  a.listing === listing ? { ...a, former: [], listed: listing } : a
