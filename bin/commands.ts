@@ -10,6 +10,7 @@ import { Refused, type Client } from './client.ts'
 import { logs } from './logs.ts'
 import { buildStack, stackRows, stacksTable } from './stacks.ts'
 import { bytesText, table } from './table.ts'
+import { users } from './users.ts'
 
 type Host = {
   readonly name: string
@@ -284,6 +285,7 @@ export const commands: Readonly<Record<string, Command>> = {
   'stacks:build': stacksBuild,
   usage,
   logs,
+  ...users,
   idle,
   'repo:reset': repositoryReset,
 }

@@ -19,6 +19,13 @@ with MANIFOLD_HOME (default ~/.manifold). Users of apps use the heroku CLI.
       --month YYYY-MM                of another one; apps that were destroyed are in it
       --app NAME                     of one app
       --json                         the same for programs, in seconds
+  manifold users                     who has an account; --json: the same for programs
+  manifold users:add EMAIL           an account, and its API token, shown this once; --name NAME
+      --password-stdin               and a password, for heroku login -i
+      --operator                     who may do all that you may
+  manifold users:rotate EMAIL        another token; every one of before ends
+  manifold users:suspend EMAIL       let in no more, until users:unsuspend EMAIL
+  manifold users:remove EMAIL        no account any more; it must have left its apps
   manifold logs APP                  the last lines of the log of an app
       --num N                        so many of them: 100, at most 1500
       --tail                         and what comes, until Ctrl-C; goes on when the host is back

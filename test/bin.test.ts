@@ -214,3 +214,39 @@ t.test('what a program of this checkout compiled is kept for its next start', as
   await run([command, 'help'], { env, cwd: cache })
   t.not(readdirSync(cache, { recursive: true }).length, 0)
 })
+
+t.test('users are added, listed, given another token, suspended and removed', async (t) => {
+  const { manifold, api, home } = await open(t)
+  const added = await manifold('users:add', 'Ann@example.com', '--name', 'Ann')
+  t.match(added, { code: 0, stdout: /^HRKU-\w{40}\n$/, stderr: /ann@example.com has an account/ })
+  const seen = async (token: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${token.trim()}` }
+    return (await api.http('GET', '/account', undefined, headers)).status
+  }
+  t.equal(await seen(added.stdout), 200)
+  t.match(await manifold('users:add', 'ann@example.com'), { code: 1, stderr: /has an account already/ })
+  const rotated = await manifold('users:rotate', 'ann@example.com')
+  t.equal(await seen(added.stdout), 401)
+  t.equal(await seen(rotated.stdout), 200)
+  t.match(await manifold('users:suspend', 'ann@example.com'), { stdout: /is let in no more/ })
+  const { stdout } = await manifold('users')
+  t.match(stdout, /^EMAIL +NAME +ROLE +STATE +SINCE\n/)
+  t.match(stdout, /^ann@example.com +Ann +user +suspended +\d/m)
+  t.match(stdout, /^owner@example.com +- +operator +active +\d/m)
+  await manifold('users:unsuspend', 'ann@example.com')
+  t.equal(await seen(rotated.stdout), 200)
+  t.match(await manifold('users:remove', 'ann@example.com'), { code: 0, stdout: /has no account any more/ })
+  t.match(await manifold('users:remove', 'ann@example.com'), {
+    code: 1,
+    stderr: /Couldn't find that account/,
+  })
+  const piped = await run([command, 'users:add', 'bob@example.com', '--password-stdin'], {
+    env: { ...machineEnv(), MANIFOLD_HOME: home },
+    cwd: home,
+    input: 'a password of Bob\n',
+  })
+  t.equal(piped.code, 0)
+  const login = `Basic ${Buffer.from('bob@example.com:a password of Bob').toString('base64')}`
+  const tried = await api.http('POST', '/oauth/authorizations', {}, { authorization: login })
+  t.equal(tried.status, 201)
+})

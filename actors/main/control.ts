@@ -37,6 +37,7 @@ import { openClusterOperator } from './cluster-operator.ts'
 import type { Engine } from './engine.ts'
 import { factsPath, readFacts, type HostFacts } from './host-facts.ts'
 import { insideOf } from './inside.ts'
+import { listApps } from './list-apps.ts'
 import type { LostBuilds } from '../lost-builds.ts'
 import { createInvite } from './invite.ts'
 import { authorityOf, type Cluster } from './members-file.ts'
@@ -239,6 +240,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     ownerToken: deps.token,
     listen: { host: apiAddress, port: settings.port },
   })
+  void listApps(reads, (appId) => node.tell(ref(App, appId), { type: 'resume' }), log)
   await writeEnvFile(paths.env, {
     apiUrl: deps.apiUrl,
     secureHost,

@@ -1,4 +1,4 @@
-/** Users of the platform: a resource of operators. An account is made with a token, which is told this once. */
+/** Users of the platform, for operators alone. An account is made with a token, which is told this once. */
 import { is } from '../../../src/runtime/index.ts'
 import { appsOf } from '../../effects/perform/access.ts'
 import type { Granted } from '../accounts/authorizations.ts'

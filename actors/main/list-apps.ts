@@ -1,0 +1,24 @@
+/**
+ * Apps of a record that is older than the lists of apps by user are put into them, once: each is woken, and
+ * finds by itself that it is in none.
+ */
+import type { Log } from '../../src/ports/log.ts'
+import { StoreConflict, type Store } from '../../src/ports/store.ts'
+import { nameKey } from '../effects/perform/names.ts'
+
+const markKey = 'access-lists'
+
+/** @param wake tells an app to finish what it has begun */
+export const listApps = async (store: Store, wake: (appId: string) => void, log: Log): Promise<void> => {
+  try {
+    if ((await store.get(markKey)) !== undefined) return
+    const names = await store.list(nameKey('app', ''))
+    for (const { value } of names)
+      wake((JSON.parse(Buffer.from(value).toString('utf8')) as { appId: string }).appId)
+    await store.create(markKey, Buffer.from(JSON.stringify({ apps: names.length })))
+  } catch (error) {
+    // Whoever starts next does it, or has.
+    if (!(error instanceof StoreConflict))
+      log({ at: 'list-apps-failed', reason: error instanceof Error ? error.message : 'unknown' })
+  }
+}

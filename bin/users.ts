@@ -1,0 +1,80 @@
+/** The commands about users of the platform. A token is printed alone on standard output, for scripts. */
+import { text } from 'node:stream/consumers'
+import { named, parsed, type Command } from './arguments.ts'
+import { table } from './table.ts'
+
+type User = {
+  readonly email: string
+  readonly name: string | null
+  readonly operator: boolean
+  readonly suspended_at: string | null
+  readonly created_at: string
+}
+type WithToken = User & { readonly token: string }
+
+const what = 'the e-mail address of the user'
+const pathOf = (email: string): string => `/accounts/${encodeURIComponent(email)}`
+
+const list: Command = async (args, open) => {
+  const { values } = parsed(args, { json: { type: 'boolean' } }, [])
+  const all = await open().ask<readonly User[]>('GET', '/accounts')
+  const head = ['EMAIL', 'NAME', 'ROLE', 'STATE', 'SINCE']
+  const rows = all.map((user) => [
+    user.email,
+    user.name ?? '-',
+    user.operator ? 'operator' : 'user',
+    user.suspended_at === null ? 'active' : 'suspended',
+    user.created_at,
+  ])
+  console.log(values.json === true ? JSON.stringify(all) : table([head, ...rows], new Set()))
+  return 0
+}
+
+const add: Command = async (args, open) => {
+  const options = {
+    name: { type: 'string' },
+    operator: { type: 'boolean' },
+    'password-stdin': { type: 'boolean' },
+  } as const
+  const { values, positionals } = parsed(args, options, ['EMAIL'])
+  const email = named(positionals, what)
+  // Not an argument: those are seen by whoever lists processes.
+  const password =
+    values['password-stdin'] === true ? (await text(process.stdin)).replace(/\r?\n$/, '') : undefined
+  const { name, operator } = values
+  const made = await open().ask<WithToken>('POST', '/accounts', {
+    email,
+    ...(name !== undefined && { name }),
+    ...(operator === true && { operator }),
+    ...(password !== undefined && { password }),
+  })
+  console.error(`${made.email} has an account; its token, which is shown this once:`)
+  console.log(made.token)
+  return 0
+}
+
+const rotate: Command = async (args, open) => {
+  const email = named(parsed(args, {}, ['EMAIL']).positionals, what)
+  const made = await open().ask<WithToken>('POST', `${pathOf(email)}/actions/rotate`)
+  console.error(`every token of ${made.email} has ended; the new one, which is shown this once:`)
+  console.log(made.token)
+  return 0
+}
+
+const acting =
+  (method: string, action: string, done: string): Command =>
+  async (args, open) => {
+    const email = named(parsed(args, {}, ['EMAIL']).positionals, what)
+    const user = await open().ask<User>(method, `${pathOf(email)}${action}`)
+    console.log(`${user.email} ${done}`)
+    return 0
+  }
+
+export const users: Readonly<Record<string, Command>> = {
+  users: list,
+  'users:add': add,
+  'users:rotate': rotate,
+  'users:suspend': acting('POST', '/actions/suspend', 'is let in no more; its apps run on'),
+  'users:unsuspend': acting('POST', '/actions/unsuspend', 'is let in again'),
+  'users:remove': acting('DELETE', '', 'has no account any more'),
+}
