@@ -24,8 +24,15 @@ export type OutboxLimits = {
   readonly apps: number
   /** Of all lines; beyond it an app that has more than its share drops its oldest: twice that at most. */
   readonly bytes: number
+  /** Apps whose lines are on their way at once: each tries again and again while nobody takes them. */
+  readonly sending: number
 }
-export const outboxLimits: OutboxLimits = { linesPerApp: 2_000, apps: 100_000, bytes: 64 * 1024 * 1024 }
+export const outboxLimits: OutboxLimits = {
+  linesPerApp: 2_000,
+  apps: 100_000,
+  bytes: 64 * 1024 * 1024,
+  sending: 2_000,
+}
 
 export type OutboxDeps<T> = {
   /** Names this process' life. */
@@ -41,8 +48,6 @@ export type OutboxDeps<T> = {
 }
 
 const batchLinesMax = 500
-/** Apps whose lines are on their way at once: each tries again and again while nobody takes them. */
-const sendingMax = 2_000
 const lookMs = 50
 /** What an item takes besides its text. */
 const itemBytes = 64
@@ -111,7 +116,7 @@ export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
     return fresh
   }
   const canSend = ({ underWay, items, dropped }: Pending<T>): boolean =>
-    sending < sendingMax && underWay === 0 && (items.length > 0 || dropped !== undefined)
+    sending < limits.sending && underWay === 0 && (items.length > 0 || dropped !== undefined)
 
   return {
     add: (appId, item) => {
@@ -134,8 +139,12 @@ export const createOutbox = <T>(deps: OutboxDeps<T>): Outbox<T> => {
       }
       for (const waits of crowdedOut.keys()) if (pendingOf(waits) === undefined) break
       for (const [one, own] of apps) {
-        if (sending >= sendingMax) return
-        if (canSend(own)) send(one, own)
+        if (sending >= limits.sending) return
+        if (!canSend(own)) continue
+        // Behind all others: when there are more than may be sent at once each has its turn.
+        apps.delete(one)
+        apps.set(one, own)
+        send(one, own)
       }
     },
     pending: () => {

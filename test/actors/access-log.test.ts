@@ -4,6 +4,7 @@
 import t from 'tap'
 import { createAccessLog } from '../../actors/router/access-log.ts'
 import { unstored } from '../../actors/logplex/account.ts'
+import { outboxLimits } from '../../actors/logplex/outbox.ts'
 import type { Line, Part } from '../../actors/protocols/channel.ts'
 import { formatAccessLine } from '../../src/proxy/access-line.ts'
 import type { AccessRecord } from '../../src/proxy/contract.ts'
@@ -181,7 +182,7 @@ t.test(
         waiting.push(resolve)
         return promise
       },
-      { linesPerApp: 10, apps: 1, bytes: 1_000_000 },
+      { ...outboxLimits, linesPerApp: 10, apps: 1 },
     )
     for (const app of ['first', 'second', 'third', 'second']) log.add(record(app, '/'))
     log.flush()
@@ -205,6 +206,33 @@ t.test(
   },
 )
 
+t.test('of more apps than may be sent at once each has its turn', async (t) => {
+  const brought: string[] = []
+  const stored: (() => void)[] = []
+  const log = createAccessLog(
+    'router-1',
+    () => 1_700_000_000_000,
+    (appId) => {
+      brought.push(appId)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      stored.push(resolve)
+      return promise
+    },
+    { ...outboxLimits, sending: 2 },
+  )
+  for (let round = 0; round < 3; round++) {
+    // All of them have something to say again before it is their turn.
+    for (const app of ['a', 'b', 'c']) log.add(record(app, '/'))
+    log.flush()
+    t.equal(brought.length, 2 * (round + 1), 'as many as may')
+    for (const app of ['a', 'b', 'c']) log.add(record(app, '/'))
+    const before = log.pending()
+    for (const one of stored.splice(0)) one()
+    await until(() => log.pending() < before, { what: 'what was brought is stored' })
+  }
+  t.strictSame(brought, ['a', 'b', 'c', 'a', 'b', 'c'])
+})
+
 t.test(
   'lines of many apps that wait are bounded together: who has most of them drops its oldest',
   async (t) => {
@@ -219,7 +247,7 @@ t.test(
         stored.push(resolve)
         return promise
       },
-      { linesPerApp: 2_000, apps: 1_000, bytes: 100_000 },
+      { ...outboxLimits, bytes: 100_000 },
     )
     const path = '/'.repeat(800)
     const [small, large] = [record('a1', '/'), record('a1', path)]
