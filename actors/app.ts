@@ -218,11 +218,14 @@ export const app = actor(App, {
       ctx.reply({ ids: drains.drainsOf(s.a.app).map(({ id }) => id) })
       return s
     },
+    drainReady(s, { id, at }, ctx) {
+      saga.joinDrain(id, at, ctx)
+      return s
+    },
     drainOpened(s, { id, at }, ctx) {
       const found = s.a && drains.drainIn(s.a.app, id)
       // It leads elsewhere by now: that is under way too.
       if (s.a?.phase !== 'live' || found?.updatedAt !== at) return s
-      ctx.tell(ref(Channel, ctx.self.key), { type: 'drainsChanged' })
       const answered = settle(s, id, (caller) => ctx.answer(caller, found))
       return become(answered, drains.opened(s.a, id), ctx)
     },

@@ -115,8 +115,14 @@ export const openDrain = (a: AppRecord, id: string, ctx: Self): void => {
   const { url, token, updatedAt: at } = found
   const telemetry = found.telemetry ? { ...found.telemetry, appName: a.app.name } : null
   const to = { appId: ctx.self.key, url, token, telemetry, decidedAt: at }
-  const done = () => ({ type: 'drainOpened', id, at }) as const
+  const done = () => ({ type: 'drainReady', id, at }) as const
   ctx.ask(ref(Drain, id), { type: 'open', to }, stepTimeoutMs, done, failed('drain'))
+}
+
+/** Nobody else would tell the channel: it is asked until it knows. */
+export const joinDrain = (id: string, at: number, ctx: Self): void => {
+  const done = () => ({ type: 'drainOpened', id, at }) as const
+  ctx.ask(ref(Channel, ctx.self.key), { type: 'drainJoins' }, stepTimeoutMs, done, failed('drain'))
 }
 
 export const closeDrain = (id: string, ctx: Self): void =>

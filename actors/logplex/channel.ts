@@ -29,6 +29,8 @@ const retryMsMin = 100
 const retryMsMax = 5_000
 const askTimeoutMs = 5_000
 const askAgainMs = 1_000
+/** A host that was lost is given up by then. */
+const tellAgainMs = 20_000
 
 export const channel = actor(Channel, {
   mailbox: { capacity: 1_000, overflow: 'reject' },
@@ -64,6 +66,9 @@ export const channel = actor(Channel, {
       if (batch !== s.batch) return s
       for (const id of s.drains ?? [])
         ctx.tell(ref(Drain, id), stored === null ? { type: 'look' } : { type: 'stored', batch: stored })
+      // What a drain was told last may not have reached it, and nothing may come after it.
+      if (stored !== null && (s.drains ?? []).length > 0)
+        ctx.after('again', tellAgainMs, { type: 'again', sequence: stored.sequence })
       answer(s.inFlight, ctx)
       return append({ ...s, inFlight: [], failures: 0 }, ctx)
     },
@@ -74,6 +79,14 @@ export const channel = actor(Channel, {
       const waitMs = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(failures, 10))
       ctx.after('retry', waitMs, { type: 'retry', batch })
       return { ...s, failures }
+    },
+    again(s, { sequence }, ctx) {
+      for (const id of s.drains ?? []) ctx.tell(ref(Drain, id), { type: 'look', sequence })
+      return s
+    },
+    drainJoins(s, _, ctx) {
+      ctx.reply({})
+      return askForDrains({ ...s, drains: undefined, isAsking: false }, ctx)
     },
     drainsChanged: (s, _, ctx) => askForDrains({ ...s, drains: undefined, isAsking: false }, ctx),
     drains(s, { ids }, ctx) {

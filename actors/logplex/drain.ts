@@ -132,7 +132,8 @@ export const drain = actor(Drain, {
       for (const caller of s.opening?.callers ?? []) ctx.refuse(caller, 'unavailable', reason)
       return { ...s, opening: null }
     },
-    close(_, __, ctx) {
+    close(s, _, ctx) {
+      for (const caller of s.opening?.callers ?? []) ctx.refuse(caller, 'not_found', 'This drain was closed.')
       ctx.run(Drains.close({ id: ctx.self.key }))
       ctx.forget('look')
       ctx.cancel('send')
@@ -160,7 +161,11 @@ export const drain = actor(Drain, {
       if (s.d === null) return s
       return next({ ...know(s, batch), backlog: heard(s.d.cursor, s.backlog, batch, s.room) }, ctx)
     },
-    look: (s, _, ctx) => (s.d === null ? s : next({ ...s, backlog: { ...s.backlog, hasMore: true } }, ctx)),
+    look(s, { sequence }, ctx) {
+      if (s.d === null) return s
+      const isKnown = sequence !== undefined && sequence <= Math.max(s.newest.sequence, s.d.cursor.sequence)
+      return isKnown ? s : next({ ...s, backlog: { ...s.backlog, hasMore: true } }, ctx)
+    },
     read(s, { batches }, ctx) {
       if (s.d === null || s.doing !== 'reading') return s
       const backlog = readOn(s.d.cursor, s.backlog, batches)

@@ -168,6 +168,7 @@ export const App = protocol('app', 1, {
   claimed: tell({ name: is.str }),
   claimFailed: tell({ name: is.str, code: is.str, reason: is.str }),
   releasedName: tell({ name: is.str }),
+  drainReady: tell({ id: is.str, at: is.int }),
   drainOpened: tell({ id: is.str, at: is.int }),
   drainClosed: tell({ id: is.str }),
   shown: tell({ at: is.int }),

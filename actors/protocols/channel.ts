@@ -44,6 +44,8 @@ export const Channel = protocol('channel', 1, {
   deliver: ask(part, is.obj({})),
   /** The app is gone: forget its history. */
   drop: tell({}),
+  /** From App: it has one drain more, which is told of what is stored after the answer. */
+  drainJoins: ask({}, is.obj({})),
   /** From App: it has other drains now. */
   drainsChanged: tell({}),
   /** Own results. */
@@ -54,4 +56,5 @@ export const Channel = protocol('channel', 1, {
   appendFailed: tell({ batch: is.int, reason: is.str }),
   retry: tell({ batch: is.int }),
   ask: tell({}),
+  again: tell({ sequence: is.int }),
 })

@@ -43,8 +43,8 @@ export const Drain = protocol('drain', 1, {
   state: ask({}, drainStateShape),
   /** From Channel, of each batch once it is stored. */
   stored: tell({ batch: storedBatchShape }),
-  /** From Channel: there may be something that nobody told. And its own reminder. */
-  look: tell({}),
+  /** From Channel: there may be something that nobody told, up to there. And its own reminder. */
+  look: tell({ sequence: is.opt(is.int) }),
   /** Own results of effects. */
   opened: tell({ sequence: is.int, line: is.int }),
   openFailed: tell({ reason: is.str }),

@@ -7,6 +7,7 @@ const url = 'syslog://logs.example.com:601'
 const added = (a: DrivenApp, which = url): string => {
   a.send({ type: 'addDrain', url: which })
   a.answered('open', {})
+  a.answered('drainJoins', {})
   return (a.replies.at(-1) as { value: { id: string } }).value.id
 }
 
@@ -23,11 +24,16 @@ t.test('a drain is answered once lines go there, and is opened by whoever comes 
   const next = againApp(a)
   t.match(next.asked, [{ message: { type: 'open', to: { url } } }])
   next.answered('open', {})
+  t.match(againApp(next).asked, [{ message: { type: 'open', to: { url } } }], 'the log is to know of it, too')
+  next.answered('drainJoins', {})
+  t.same(againApp(next).asked, [])
   t.notOk(next.reminders.has('resume'))
   a.answered('open', {})
+  t.equal(a.replies.length, 0)
+  t.match(a.asked, [{ to: { to: 'channel', key: 'app-1' }, message: { type: 'drainJoins' } }])
+  a.answered('drainJoins', {})
   const { value } = a.replies.at(-1) ?? {}
   t.match(value, { url, token: /^d\.[0-9a-f-]+$/ })
-  t.match(a.told.at(-1), { to: { to: 'channel', key: 'app-1' }, message: { type: 'drainsChanged' } })
   t.match(a.send({ type: 'drains' }), { value: { ids: [(value as { id: string }).id] } })
   t.match(a.send({ type: 'info' }), { value: { drains: [value] } })
   t.end()
@@ -93,6 +99,7 @@ t.test('a telemetry drain is one of its own kind, and is known by its id', (t) =
   a.clear().send({ type: 'addDrain', url: endpoint, telemetry })
   t.match(opens(a), [{ to: { url: endpoint, telemetry: { ...telemetry, appName: 'demo' } } }])
   a.answered('open', {})
+  a.answered('drainJoins', {})
   const { value: drain } = a.replies.at(-1) as { value: { id: string; token: string } }
   t.equal(drain.token, drain.id)
   t.match(a.send({ type: 'addDrain', url: endpoint, telemetry }), {
@@ -101,6 +108,7 @@ t.test('a telemetry drain is one of its own kind, and is known by its id', (t) =
   for (const at of [1, 2, 3, 4]) {
     a.send({ type: 'addDrain', url: endpoint, telemetry: { headersId: `other-${at}` } })
     a.answered('open', {})
+    a.answered('drainJoins', {})
   }
   t.match(a.send({ type: 'addDrain', url: 'https://other.example.com', telemetry }), {
     refused: { reason: 'You have already added the maximum number of telemetry drains allowed' },
@@ -115,6 +123,7 @@ t.test('a telemetry drain that leads elsewhere is answered once lines go there, 
   const sent = (headersId: string) => ({ url: endpoint, telemetry: { headersId } })
   a.send({ type: 'addDrain', ...sent('one') })
   a.answered('open', {})
+  a.answered('drainJoins', {})
   const { id } = (a.replies.at(-1) as { value: { id: string } }).value
   a.clear()
   for (const drain of ['other', logDrain])
@@ -126,9 +135,11 @@ t.test('a telemetry drain that leads elsewhere is answered once lines go there, 
   t.ok(three!.to.decidedAt > two!.to.decidedAt)
   t.match(three, { to: { telemetry: { headersId: 'three' } } })
   a.answered('open', {})
+  a.answered('drainJoins', {})
   t.equal(a.replies.length, 0, 'the first is not what holds now')
   t.match(a.saved(), { opening: [id] })
   a.answered('open', {})
+  a.answered('drainJoins', {})
   t.match(a.replies, [{ value: { telemetry: { headersId: 'three' } } }, { value: { id } }])
   t.match(a.saved(), { opening: [] })
   t.end()
@@ -139,6 +150,7 @@ t.test('telemetry says the name that its app has', (t) => {
   added(a)
   a.send({ type: 'addDrain', url: endpoint, telemetry })
   a.answered('open', {})
+  a.answered('drainJoins', {})
   a.clear().send({ type: 'rename', name: 'renamed' })
   a.done('names.claim')
   t.match(opens(a), [{ to: { url: endpoint, telemetry: { appName: 'renamed' } } }])

@@ -41,6 +41,38 @@ t.test('drains are asked for with the first lines, and look for themselves what 
   t.end()
 })
 
+t.test('the last that drains were told is told again, without the lines, when all is quiet', (t) => {
+  const c = open()
+  write(c)
+  c.answered('drains', { ids: ['d1'] })
+  c.done('history.append', stored)
+  t.match(c.timers.get('again'), { ms: 20_000 })
+  write(c)
+  c.done('history.append', { ...stored, sequence: 12 })
+  told(c)
+  c.fire('again')
+  t.same(told(c), [{ to: 'drain/d1', type: 'look', sequence: 12 }])
+  t.equal(c.timers.size, 0)
+  const quiet = open()
+  write(quiet)
+  quiet.answered('drains', { ids: [] })
+  quiet.done('history.append', stored)
+  t.equal(quiet.timers.size, 0, 'there is nobody to be told')
+  t.end()
+})
+
+t.test('a drain that joins is asked for before that is answered', (t) => {
+  const c = open()
+  write(c)
+  c.answered('drains', { ids: [] })
+  t.match(c.send({ type: 'drainJoins' }), { value: {} })
+  c.answered('drains', { ids: ['d1'] })
+  told(c)
+  c.done('history.append', stored)
+  t.match(told(c), [{ to: 'drain/d1', type: 'stored' }])
+  t.end()
+})
+
 t.test('drains that change are asked for at once', (t) => {
   const c = open()
   write(c)

@@ -64,6 +64,33 @@ t.test('a drain is open from the moment that is answered, and sends what comes f
   t.equal(driven.timers.size, 0)
 })
 
+t.test('a drain looks for what it was not told, and not for what it knows', async (t) => {
+  const { log, driven } = opened()
+  const first = log.append(2)
+  driven.send({ type: 'stored', batch: first })
+  driven.fire('send')
+  driven.done('drains.send', delivered(2))
+  driven.send({ type: 'look', sequence: first.sequence })
+  t.equal(driven.ran.length, 0)
+  const missed = log.append(1)
+  driven.send({ type: 'look', sequence: missed.sequence })
+  driven.done('history.read', { batches: [missed] })
+  driven.fire('send')
+  t.same(linesOf(shipmentOf(driven.ran[0])), linesOf({ ...shipmentOf(driven.ran[0]), batches: [missed] }))
+  driven.send({ type: 'look', sequence: missed.sequence })
+  t.equal(driven.ran.length, 1, 'it is on its way')
+})
+
+t.test('one that is closed before it was open tells who waits for it', async (t) => {
+  const driven = drive(drain, { key: 'drain-1', args: null })
+  driven.send(opening)
+  driven.send({ type: 'close' })
+  t.match(driven.replies, [
+    { type: 'open', refused: { code: 'not_found' } },
+    { type: 'close', value: {} },
+  ])
+})
+
 t.test(
   'a receiver that is away is tried again ever more seldom, with the same frame (backoff)',
   async (t) => {
