@@ -21,6 +21,7 @@ export type Verdict = {
   readonly requestsFailed: number
   readonly linesLost: number
   readonly linesCounted: number
+  readonly linesInFlight: number
   readonly linesTwice: number
   readonly acksLost: number
 }
@@ -44,6 +45,7 @@ export const check = (history: History, bounds: Bounds): Verdict => {
     requestsFailed: requests.failed,
     linesLost: lines.lost,
     linesCounted: lines.counted,
+    linesInFlight: lines.inFlight,
     linesTwice: lines.twice,
     acksLost: writes.acksLost,
   }

@@ -36,6 +36,8 @@ export type RequestOp = OpBase & {
   via?: string
   answered?: Answered
   status?: number
+  /** By which the router's line of it is known, where a world has such lines. */
+  requestId?: string
 }
 /** One key of the app's config set; `version` is the release that it made. */
 export type ConfigOp = OpBase & {
@@ -78,9 +80,14 @@ export type Life = {
 /** A fault as it struck: on whom, and when. */
 export type Struck = { readonly at: number; readonly fault: Fault; readonly hosts: readonly string[] }
 
-/** What the sink of an app's log got: a numbered line of one life, or the word that so many are lost. */
+/**
+ * What the sink of an app's log got: a numbered line of one life, the router's of one request, the word that
+ * so many are lost, or a line of somebody else.
+ */
 export type LogEvent =
   | { readonly app: string; readonly at: number; readonly life: string; readonly n: number }
+  | { readonly app: string; readonly at: number; readonly requestId: string }
+  | { readonly app: string; readonly at: number; readonly other: true }
   | { readonly app: string; readonly at: number; readonly lost: number; readonly code: string }
 /** A frame that the receiver of an app's drain took. */
 export type Frame = { readonly app: string; readonly id: string; readonly texts: readonly string[] }

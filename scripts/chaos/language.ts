@@ -96,6 +96,9 @@ export type Fault =
   | { readonly do: 'bus-start'; readonly on: Target }
   /** kill -9 of all router shards there; their host starts them again at once. */
   | { readonly do: 'router-kill'; readonly on: Target }
+  /** SIGSTOP of the router shards there, or of the bus server, alone. */
+  | { readonly do: 'router-freeze' | 'bus-freeze'; readonly on: Target }
+  | { readonly do: 'router-thaw' | 'bus-thaw'; readonly on: Target }
   | { readonly do: 'disk-full'; readonly on: Target }
   | { readonly do: 'disk-free'; readonly on: Target }
   /** Whoever writes or syncs there waits for `stallMs`, again and again with 0.3 s in between. */
@@ -153,7 +156,7 @@ export type Bounds = {
   readonly hurtsUntilRepaired?: boolean
   /** Dynos started between the first fault and the end, beyond what scales and config changes asked for. */
   readonly startsMax?: number
-  /** Lines not delivered and not counted: of a dyno whose machine was hit, what was still in its pipe. */
+  /** Lines not delivered and not counted: of a dyno whose machine lost power, what was still in its pipe. */
   readonly linesInFlightMax?: number
   /** Lines that a receiver may have twice, of each dyno whose host was hit; 0 when left out. */
   readonly linesTwiceMax?: number
@@ -177,6 +180,8 @@ export const repairs: ReadonlySet<Fault['do']> = new Set([
   'thaw',
   'mend',
   'bus-start',
+  'bus-thaw',
+  'router-thaw',
   'disk-free',
   'disk-fast',
   'undrain',

@@ -34,6 +34,8 @@ export const runScenario = async (scenario: Scenario, boot: Boot, options: World
     const final = await finalAtRest(scene, scenario)
     const builds = await finalBuilds(scene, scenario)
     const history = recorder.history({ ...(await world.observed()), final, builds })
+    for (const told of history.log)
+      if ('lost' in told) options.log(`${told.code} tells of ${told.lost} lines`)
     return { history, verdict: check(history, scenario.bounds) }
   } finally {
     load?.abandon()

@@ -15,6 +15,7 @@ export type Row = {
   readonly acksLost: number
   readonly requests: number
   readonly linesCounted: number
+  readonly linesInFlight: number
   readonly linesTwice: number
   readonly runs: number
   readonly recoverMsMax: number | null
@@ -30,6 +31,7 @@ const none = {
   acksLost: 0,
   requests: 0,
   linesCounted: 0,
+  linesInFlight: 0,
   linesTwice: 0,
 }
 
@@ -64,6 +66,7 @@ export const rowOf = (scenario: string, world: WorldName, verdicts: readonly Ver
     acksLost: sum((one) => one.acksLost),
     requests: sum((one) => one.requests),
     linesCounted: sum((one) => one.linesCounted),
+    linesInFlight: sum((one) => one.linesInFlight),
     linesTwice: sum((one) => one.linesTwice),
     runs: verdicts.length,
     why,
@@ -81,6 +84,7 @@ const columns: readonly (readonly [string, (row: Row) => string])[] = [
   ['failed', (row) => String(row.requestsFailed)],
   ['lines lost', (row) => String(row.linesLost)],
   ['counted', (row) => String(row.linesCounted)],
+  ['in flight', (row) => String(row.linesInFlight)],
   ['twice', (row) => String(row.linesTwice)],
   ['acks lost', (row) => String(row.acksLost)],
 ]

@@ -39,9 +39,12 @@ export type Clients = {
    * One GET through the router of a host that a client can reach now (as a load balancer with health checks
    * would choose it). A router that refuses the connection is no failure: the next one is asked.
    */
-  readonly request: (
-    app: string,
-  ) => Promise<{ readonly answered: Answered; readonly via: string; readonly status: number }>
+  readonly request: (app: string) => Promise<{
+    readonly answered: Answered
+    readonly via: string
+    readonly status: number
+    readonly requestId?: string
+  }>
   /** @returns the version of the release that it made */
   readonly setConfig: (app: string, key: string, value: string) => Promise<{ readonly version: number }>
   readonly scale: (app: string, type: string, quantity: number) => Promise<void>

@@ -218,7 +218,50 @@ await t.test('lines are delivered, counted, or were in the pipe of a machine tha
   t.same(found(again, { linesTwiceMax: 9 }), ['lines'], 'whatever happened')
   t.equal(check({ ...good, ...again }, bounds).linesTwice, 3)
   t.equal(check({ ...good, ...again, frames: [] }, bounds).linesTwice, 3, 'whatever a receiver got')
-  t.equal(check({ ...good, said: said(7, 'h2') }, bounds).linesLost, 4)
+  t.match(check({ ...good, said: said(7, 'h2') }, bounds), { linesLost: 0, linesInFlight: 4 })
+  t.match(check({ ...good, said: said(9, 'h2') }, bounds), { linesLost: 1, linesInFlight: 5 })
+  const killed = { said: said(4, 'h2'), faults: [{ ...struck, fault: { do: 'kill', on: 'h2' } as const }] }
+  t.same(found(killed), ['lines'], 'its pipe outlives the host process')
+})
+
+await t.test('more lines told to be lost than are missing are found', async (t) => {
+  const told = (lost: number) => ({ log: [...good.log, { app: 'a', at: 9, lost, code: 'L12' }] })
+  t.same(found(told(1)), ['lines'])
+  const others = [...told(1).log, { app: 'a', at: 9, other: true } as const]
+  t.same(found({ log: others }), [], 'a line of somebody who does not count')
+  const rollback = { at: 900, fault: { do: 'rollback', undoneMs: 1 } as const, hosts: ['h1'] }
+  t.same(found({ ...told(1), faults: [rollback] }), [], 'they were read before the store lost them')
+})
+
+await t.test("each request that was answered has the router's line once, or it is told", async (t) => {
+  const asked = (at: number, more: Partial<RequestOp> = {}) => request(at, { requestId: `id-${at}`, ...more })
+  const routed = (at: number) => ({ app: 'a', at, requestId: `id-${at}` })
+  const routedBy = (ops: readonly RequestOp[], ...lines: readonly number[]) => ({
+    ops: [...good.ops, ...ops],
+    log: [...good.log, ...lines.map(routed)],
+  })
+  t.same(found(routedBy([asked(400), asked(500)], 400, 500)), [])
+  t.same(found(routedBy([asked(400), asked(500)], 400)), ['lines'], 'missing')
+  t.same(found(routedBy([asked(400)], 400, 400)), ['lines'], 'twice')
+  t.same(found(routedBy([broken(400)])), ['requests'], 'it had no answer')
+  const dropped = { app: 'a', at: 9, lost: 1, code: 'L12' }
+  t.same(found({ ...routedBy([asked(400)]), log: [...good.log, dropped] }), [], 'told')
+  const killed = { faults: [{ at: 5_000, fault: { do: 'router-kill', on: 'h2' } as const, hosts: ['h2'] }] }
+  const last = routedBy([asked(4_900, { via: 'h2' })])
+  t.same(found({ ...last, ...killed }), [], 'the router had it when it was killed')
+  t.equal(check({ ...good, ...last, ...killed }, bounds).linesInFlight, 1)
+  for (const [why, op] of [
+    ['long before', asked(2_900, { via: 'h2' })],
+    ['afterwards', asked(5_001, { via: 'h2' })],
+    ['another router', asked(4_900, { via: 'h1' })],
+  ] as const)
+    t.same(found({ ...routedBy([op]), ...killed }), ['lines'], why)
+  const text = 'at=info method=GET path="/" host=a.localhost request_id=id-400 fwd="10.90.0.1" dyno=web.1'
+  const lines = [0, 1, 2].map((n) => `chaos life=r1 n=${n}`)
+  const frames = (...texts: readonly string[]) => [{ app: 'a', id: '1', texts: [...lines, ...texts] }]
+  t.same(found({ ...routedBy([asked(400)], 400), frames: frames(text) }), [])
+  t.same(found({ ...routedBy([asked(400)], 400), frames: frames() }), ['lines'], 'not at the receiver')
+  t.same(found({ ...routedBy([asked(400)], 400), frames: frames(text, text) }), ['lines'], 'there twice')
 })
 
 await t.test('what a receiver lacks, or has twice in different frames, is found', async (t) => {

@@ -31,15 +31,19 @@ t.test('a tail that ends is followed by one that is told what was missed between
   tails[1]?.answer.write(said('3-4-1', 'app[ticker.1]: chaos life=l n=4'))
   tails[1]?.answer.write(said('3-4-1', 'app[ticker.1]: chaos life=l n=4'))
   tails[1]?.answer.write(said('3-5-1', 'app[ticker.1]: chaos life=l n=4'))
-  await until(() => sink.events().length === 4, { what: 'all events' })
+  tails[1]?.answer.write(said('3-6-1', 'heroku[router]: at=info method=GET request_id=id-1 fwd="x"'))
+  tails[1]?.answer.write(said('3-7-1', 'heroku[ticker.1]: State changed from starting to up'))
+  await until(() => sink.events().length === 6, { what: 'all events' })
   t.strictSame(sink.events(), [
     { app: 'a', at: 1, life: 'l', n: 0 },
     { app: 'a', at: 1, lost: 3, code: 'L11' },
     { app: 'a', at: 1, life: 'l', n: 4 },
     // Shown twice, it is there once; stored twice, it has another place.
     { app: 'a', at: 1, life: 'l', n: 4 },
+    { app: 'a', at: 1, requestId: 'id-1' },
+    { app: 'a', at: 1, other: true },
   ])
   tails[1]?.answer.end('id: 4-5-1\ndata: 2026-11-27T21:1')
   await until(() => tails.length === 3, { what: 'one more' })
-  t.match(tails[2]?.headers, { 'last-event-id': '3-5-1' }, 'what was cut off comes again')
+  t.match(tails[2]?.headers, { 'last-event-id': '3-7-1' }, 'what was cut off comes again')
 })

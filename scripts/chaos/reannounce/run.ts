@@ -98,6 +98,7 @@ const act = async (site: Site, apps: number, say: Log): Promise<Verdict> => {
     requestsFailed: kept.lost.length + known.lost.length,
     linesLost: 0,
     linesCounted: 0,
+    linesInFlight: 0,
     linesTwice: 0,
     acksLost: known.stale.length,
   }

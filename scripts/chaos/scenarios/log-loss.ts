@@ -21,9 +21,12 @@ const receiver: readonly Step[] = [
   { do: 'receiver-mend' },
 ]
 
+/** What waits for the history is there by then: a process that is killed has no more than its last moment. */
+const calm = { wait: 15_000 }
+
 export const logLoss: Scenario = {
   name: 'log-loss',
-  what: 'Hosts, routers, bus servers, links and the receiver of a drain fail: each line is there or told.',
+  what: 'Hosts, routers, bus servers, links, a receiver are killed and frozen: each line is there or told.',
   worlds: ['netns'],
   hosts: threeHosts,
   apps,
@@ -35,15 +38,22 @@ export const logLoss: Scenario = {
     { do: 'start', on: { the: 'same' } },
     ...receiver,
     { until: 'serving', withinMs: 30_000 },
+    calm,
+    { do: 'router-kill', on: { the: 'bystander' } },
+    { wait: 2_000 },
+    { do: 'router-freeze', on: { the: 'bystander' } },
+    { wait: 4_000 },
+    { do: 'router-thaw', on: { the: 'same' } },
     { do: 'bus-kill', on: { the: 'store-leader' } },
     { wait: 6_000 },
     { do: 'bus-start', on: { the: 'same' } },
+    { do: 'bus-freeze', on: { the: 'store-leader' } },
+    { wait: 6_000 },
+    { do: 'bus-thaw', on: { the: 'same' } },
     { do: 'bus-kill', on: { the: 'all' } },
     { wait: 10_000 },
     { do: 'bus-start', on: { the: 'all' } },
     { wait: 5_000 },
-    { do: 'router-kill', on: { the: 'bystander' } },
-    { wait: 2_000 },
     { do: 'cut', on: { the: 'bystander' }, way: 'both' },
     { wait: 5_000 },
     { do: 'mend' },
@@ -51,14 +61,19 @@ export const logLoss: Scenario = {
     { wait: 2_000 },
     { do: 'thaw', on: { the: 'same' } },
     { until: 'serving', withinMs: 45_000 },
+    calm,
+    { do: 'power-off', on: { the: 'bystander' } },
+    { until: 'serving', withinMs: 45_000 },
+    { do: 'start', on: { the: 'same' } },
+    { wait: 5_000 },
   ],
-  // Nothing may be in flight for good: no machine loses power.
   bounds: {
     servingMs: 45_000,
     settledMs: 120_000,
     detectionMs: 8_000,
     hurtsUntilRepaired: true,
-    linesInFlightMax: 0,
+    // Of each ticker of the machine without power: what it says in 2 s.
+    linesInFlightMax: 100,
     // A drain's frame that was under way when another host took the drain over.
     linesTwiceMax: 500,
   },

@@ -8,14 +8,18 @@ export type Reach = {
   /** One call of the API of that host. Rejects when there is no answer. */
   readonly api: (host: string, method: string, path: string, body?: unknown) => Promise<Answer>
   /** One GET of an app through the router of that host. Rejects with an error that has a `code`. */
-  readonly get: (host: string, app: string) => Promise<Answer>
+  readonly get: (host: string, app: string, headers: Readonly<Record<string, string>>) => Promise<Answer>
   readonly dynos: () => readonly Dyno[]
   /** Hosts that a client can reach now. */
   readonly reachable: () => readonly string[]
 }
 
+/** Routers take ids of 20 characters and more. */
+const idDigits = 12
+
 export const clientsOf = ({ api: call, get, dynos, reachable }: Reach): Clients => {
   let turn = 0
+  let asked = 0
   const api = async (method: string, path: string, body?: unknown): Promise<Answer> => {
     const hosts = reachable()
     const via = hosts[turn++ % Math.max(1, hosts.length)]
@@ -40,7 +44,8 @@ export const clientsOf = ({ api: call, get, dynos, reachable }: Reach): Clients 
       const first = turn++
       for (let tries = 0; tries < hosts.length; tries += 1) {
         const via = hosts[(first + tries) % hosts.length] ?? ''
-        const got = await get(via, app).catch((error: unknown) => {
+        const requestId = `chaos-${app}-${String(asked++).padStart(idDigits, '0')}-request`
+        const got = await get(via, app, { 'x-request-id': requestId }).catch((error: unknown) => {
           const { code = 'EIO', message } = error as NodeJS.ErrnoException
           if (code === 'ECONNREFUSED' || code === 'EHOSTUNREACH') return undefined
           throw new OpFailed('failed', code, message, via, { cause: error })
@@ -50,7 +55,7 @@ export const clientsOf = ({ api: call, get, dynos, reachable }: Reach): Clients 
           const code = /\bH\d\d\b/.exec(got.body)?.[0] ?? String(got.status)
           throw new OpFailed('failed', code, `answered ${got.status}`, via)
         }
-        return { answered: JSON.parse(got.body) as Answered, via, status: got.status }
+        return { answered: JSON.parse(got.body) as Answered, via, status: got.status, requestId }
       }
       throw new OpFailed('failed', 'ECONNREFUSED', 'no router can be reached')
     },

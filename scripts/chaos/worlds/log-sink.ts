@@ -42,6 +42,7 @@ const lookMs = 500
 const quietMs = 6_000
 const quietMsMax = 30_000
 const linePattern = /app\[[\w.]+\]: chaos life=(\S+) n=(\d+)$/
+const routerPattern = / heroku\[router\]: .* request_id=(\S+) /
 const lossPattern = /Error (L1[0-5])[^:]*(?:: | session dropped (?:at most )?)(\d+) messages/
 
 export const openLogSink = (apps: readonly string[], reach: LogReach, now: () => number): LogSink => {
@@ -57,8 +58,11 @@ export const openLogSink = (apps: readonly string[], reach: LogReach, now: () =>
     const [, life, n] = linePattern.exec(line) ?? []
     const at = now()
     if (life !== undefined) return add(`${id} ${life} ${n}`, { app, at, life, n: Number(n) })
+    const [, requestId] = routerPattern.exec(line) ?? []
+    if (requestId !== undefined) return add(`${id} ${requestId}`, { app, at, requestId })
     const [, code, lost] = lossPattern.exec(line) ?? []
     if (code !== undefined) add(`${app} ${line}`, { app, at, lost: Number(lost), code })
+    else add(`${app} ${id}`, { app, at, other: true })
   }
   const tails = apps.map((app) => keepTail(app, reach, (line, id) => take(app, line, id)))
   return {

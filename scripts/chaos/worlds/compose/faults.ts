@@ -191,6 +191,10 @@ export const faultsOf = (site: Site): Faults => {
       case 'rollback':
       case 'slow-link':
       case 'router-kill':
+      case 'router-freeze':
+      case 'router-thaw':
+      case 'bus-freeze':
+      case 'bus-thaw':
       case 'receiver-kill':
       case 'receiver-freeze':
       case 'receiver-cut':

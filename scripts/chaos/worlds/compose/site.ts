@@ -123,7 +123,8 @@ export const openSite = (names: readonly string[]) => {
       const end = said.lastIndexOf('\n')
       return { status: Number(said.slice(end + 1)), body: said.slice(0, end) }
     },
-    get: (host: string, app: string): Promise<Answer> => getFrom(address(host), app),
+    get: (host: string, app: string, headers: Headers): Promise<Answer> =>
+      getFrom(address(host), { host: `${app}.localhost`, connection: 'close', ...headers }),
     dynos: (): readonly Dyno[] =>
       names.flatMap((host) => {
         const pid = pids.get(host)
@@ -132,9 +133,10 @@ export const openSite = (names: readonly string[]) => {
   }
 }
 
-const getFrom = (host: string, app: string): Promise<Answer> =>
+type Headers = Readonly<Record<string, string>>
+
+const getFrom = (host: string, headers: Headers): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const headers = { host: `${app}.localhost`, connection: 'close' }
     const sent = request({ host, port: routerPort, path: '/', headers, agent: false }, (answer) => {
       let body = ''
       answer.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))

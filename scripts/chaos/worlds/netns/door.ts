@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { unsettled, wantedOf } from '../../conditions.ts'
 import type { AppSpec, Condition, Scenario } from '../../language.ts'
 import type { Boot, Door, LiveProcess, World } from '../../world.ts'
-import { clientsOf, type Answer } from '../clients.ts'
+import { clientsOf, type Answer, type Reach } from '../clients.ts'
 import { dynosIn, type Dyno } from '../dynos.ts'
 import { watchLives } from '../lives.ts'
 import { openLogSink } from '../log-sink.ts'
@@ -50,6 +50,8 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
   const isWell = (name: string): boolean =>
     !hurt.off.has(name) && !hurt.frozen.has(name) && !hurt.apart.has(name)
   const reachable = (): readonly string[] => names.filter(isWell)
+  /** A load balancer finds out that one answers nobody. */
+  const routers = (): readonly string[] => reachable().filter((name) => !hurt.frozenRouters.has(name))
   const dynos = (): readonly Dyno[] =>
     names.flatMap((name) => {
       const machine = lab.machine(name)
@@ -64,15 +66,15 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
   const faults = faultsOf(lab, cluster, hurt, targets, now)
   const call = async (name: string, method: string, path: string, body?: unknown): Promise<Answer> =>
     host(name).api({ method, path, ...(body === undefined ? {} : { body }) })
-  const get = (name: string, app: string): Promise<Answer> =>
+  const get: Reach['get'] = (name, app, headers) =>
     lab.exchange(host(name).router, {
       path: '/',
-      headers: { host: `${app}.localhost`, connection: 'close' },
+      headers: { host: `${app}.localhost`, connection: 'close', ...headers },
       timeoutMs: requestMs,
     })
   const clients = {
     ...clientsOf({ api: call, get, dynos, reachable: apis }),
-    request: clientsOf({ api: call, get, dynos, reachable }).request,
+    request: clientsOf({ api: call, get, dynos, reachable: routers }).request,
   }
   for (const app of scenario.apps) await furnishApp(lab, cluster, app, scenario.load.linesPerSecond ?? 1)
   const { receiver } = lab
@@ -110,7 +112,7 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
         up,
         reachable: isWell(on),
       })),
-    routers: async () => reachable(),
+    routers: async () => routers(),
     holds: (condition, hosts) => holds(cluster, targets, apis, dynosOn, condition, hosts),
     observed: async () => {
       // Taken before the tickers end: that is the harness' doing.

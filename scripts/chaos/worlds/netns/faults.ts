@@ -23,6 +23,8 @@ export const unhurt = () => ({
   full: new Set<string>(),
   stalled: new Set<string>(),
   bus: new Set<string>(),
+  frozenRouters: new Set<string>(),
+  frozenBus: new Set<string>(),
 })
 
 const copiesKept = 20
@@ -62,6 +64,18 @@ export const faultsOf = (
   const thaw = async (some: readonly string[]): Promise<void> => {
     for (const name of some) if (hurt.frozen.delete(name)) await lab.machine(name)?.signalAll('CONT')
   }
+  /** SIGSTOP, or SIGCONT to those that it hit. */
+  const freeze = (to: 'router' | 'bus', some: readonly string[]): void => {
+    const frozen = to === 'router' ? hurt.frozenRouters : hurt.frozenBus
+    for (const name of some) {
+      frozen.add(name)
+      host(name).signal(to, 'SIGSTOP')
+    }
+  }
+  const unfreeze = (to: 'router' | 'bus', some: Iterable<string>): void => {
+    const frozen = to === 'router' ? hurt.frozenRouters : hurt.frozenBus
+    for (const name of some) if (frozen.delete(name)) host(name).signal(to, 'SIGCONT')
+  }
   const start = async (some: readonly string[]): Promise<void> => {
     const down = some.filter((name) => !host(name).isUp() && !coming.has(name))
     for (const name of down) coming.add(name)
@@ -87,7 +101,11 @@ export const faultsOf = (
     starting.catch(() => undefined)
   }
   const powerOff = async (some: readonly string[]): Promise<void> => {
-    for (const name of some) hurt.off.add(name)
+    for (const name of some) {
+      hurt.off.add(name)
+      hurt.frozenRouters.delete(name)
+      hurt.frozenBus.delete(name)
+    }
     await lab.powerOff(some)
   }
   const busUp = async (some: readonly string[]): Promise<void> => {
@@ -145,8 +163,16 @@ export const faultsOf = (
       case 'bus-start':
         return busUp(some)
       case 'router-kill':
-        for (const name of some) host(name).killRouter()
+        for (const name of some) host(name).signal('router', 'SIGKILL')
         return undefined
+      case 'router-freeze':
+        return freeze('router', some)
+      case 'router-thaw':
+        return unfreeze('router', some)
+      case 'bus-freeze':
+        return freeze('bus', some)
+      case 'bus-thaw':
+        return unfreeze('bus', some)
       case 'disk-full':
         for (const name of some) hurt.full.add(name)
         return Promise.all(some.map((name) => lab.disk(name).fill(true)))
@@ -205,6 +231,8 @@ export const faultsOf = (
     heal: async () => {
       await lab.receiver?.hurt('receiver-mend')
       await thaw([...hurt.frozen])
+      unfreeze('router', hurt.frozenRouters)
+      unfreeze('bus', hurt.frozenBus)
       await mend()
       await freeDisks([...hurt.full])
       await quickenDisks([...hurt.stalled])

@@ -37,8 +37,8 @@ export type Host = {
   readonly stop: () => Promise<void>
   /** The bus server: `down` by SIGKILL, and not to be started again before `up`. */
   readonly bus: (state: 'down' | 'up') => Promise<void>
-  /** SIGKILL of the router's shards, which the host process starts again. */
-  readonly killRouter: () => void
+  /** To the router's shards, which the host process starts again when they are dead; or to the bus server. */
+  readonly signal: (to: 'router' | 'bus', what: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT') => void
   readonly processes: () => readonly Inmate[]
   readonly api: (call: ApiCall) => Promise<Answer>
   /** A GET of its API, of what does not end by itself; no token is sent. */
@@ -80,7 +80,11 @@ export const hostOn = (
       await pause(pollMs)
     }
   }
-  const signal = async (what: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
+  const programs = {
+    router: ({ words }: Inmate) => words[1]?.endsWith('/scripts/shard.ts') === true,
+    bus: ({ words }: Inmate) => words[0]?.endsWith('/nats-server') === true,
+  }
+  const end = async (what: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
     const id = running
     running = undefined
     if (id === undefined || !isAlive(id)) return
@@ -120,8 +124,8 @@ export const hostOn = (
         await pause(pollMs)
       }
     },
-    kill: () => signal('SIGKILL'),
-    stop: () => signal('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
     bus: async (state) => {
       const away = `${server}.away`
       if (state === 'up') {
@@ -130,15 +134,13 @@ export const hostOn = (
       }
       // Its host would start it again at once: the program is gone until it is to be back.
       if (existsSync(server)) await rename(server, away)
-      for (const { pid, words } of machine().processes())
-        if (words[0]?.endsWith('/nats-server') === true) process.kill(pid, 'SIGKILL')
+      for (const { pid } of machine().processes().filter(programs.bus)) process.kill(pid, 'SIGKILL')
     },
-    killRouter: () => {
-      const shards = machine()
-        .processes()
-        .filter(({ words }) => words[1]?.endsWith('/scripts/shard.ts') === true)
-      if (shards.length === 0) throw new Error(`${name} has no router to kill`)
-      for (const { pid } of shards) process.kill(pid, 'SIGKILL')
+    signal: (to, what) => {
+      const found = machine().processes().filter(programs[to])
+      if (found.length === 0 && what !== 'SIGCONT')
+        throw new Error(`${name} has no ${to} that ${what} could reach`)
+      for (const { pid } of found) process.kill(pid, what)
     },
     processes: () => lab.machine(name)?.processes() ?? [],
     api: ({ timeoutMs = apiMsMax, method = 'GET', path, body }) => {
