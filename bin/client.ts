@@ -21,7 +21,12 @@ export class Refused extends Error {
 
 export type Client = {
   /** One request, JSON in and out. @throws Refused */
-  readonly ask: <T>(method: string, path: string, body?: unknown) => Promise<T>
+  readonly ask: <T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ) => Promise<T>
   /** Streams an answer into `to`. @throws Refused */
   readonly download: (path: string, to: NodeJS.WritableStream) => Promise<void>
   /** Streams a file up. @throws Refused */
@@ -41,7 +46,11 @@ const silenceMs = 60_000
 /** @throws Refused when no host ever ran with this home */
 export const openClient = (home: string): Client => {
   const { url, token } = readEnv(home)
-  const authorized = { authorization: `Bearer ${token}`, accept: 'application/json' }
+  const authorized = {
+    authorization: `Bearer ${token}`,
+    accept: 'application/json',
+    'user-agent': 'manifold',
+  }
   const send = (
     method: string,
     path: string,
@@ -80,8 +89,10 @@ export const openClient = (home: string): Client => {
     throw new Refused(id, message)
   }
   return {
-    ask: async (method, path, body) =>
-      answerOf(await send(method, path, body === undefined ? undefined : Buffer.from(JSON.stringify(body)))),
+    async ask(method, path, body, more) {
+      const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+      return answerOf(await send(method, path, bytes, { ...authorized, ...more }))
+    },
     async download(path, to) {
       const answer = await send('GET', path)
       if (answer.statusCode !== 200) await answerOf(answer)

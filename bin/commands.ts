@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { loadHome } from '../config/load.ts'
+import { audit } from './audit.ts'
 import { named, parsed, UsageError, type Command } from './arguments.ts'
 import { Refused, type Client } from './client.ts'
 import { logs } from './logs.ts'
@@ -286,6 +287,7 @@ export const commands: Readonly<Record<string, Command>> = {
   usage,
   logs,
   ...users,
+  audit,
   idle,
   'repo:reset': repositoryReset,
 }

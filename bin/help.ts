@@ -26,6 +26,9 @@ with MANIFOLD_HOME (default ~/.manifold). Users of apps use the heroku CLI.
   manifold users:rotate EMAIL        another token; every one of before ends
   manifold users:suspend EMAIL       let in no more, until users:unsuspend EMAIL
   manifold users:remove EMAIL        no account any more; it must have left its apps
+  manifold audit                     the last changes: who, what, from where, what came of it
+      --app NAME  --num N            of one app; so many of them: 50, at most 1000
+      --json                         the same for programs
   manifold logs APP                  the last lines of the log of an app
       --num N                        so many of them: 100, at most 1500
       --tail                         and what comes, until Ctrl-C; goes on when the host is back

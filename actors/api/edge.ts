@@ -11,6 +11,7 @@ import type { Log } from '../../src/ports/log.ts'
 import type { Registry } from '../../src/slug/registry.ts'
 import type { UsageReports } from '../protocols/usage.ts'
 import type { LostBuilds } from '../lost-builds.ts'
+import type { Audit } from './audit.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { LogSessions } from './log-sessions.ts'
@@ -50,6 +51,7 @@ export type Edge = {
   }
   readonly repositories: { readonly reset: (appId: string) => Promise<void> }
   readonly accounts: Accounts
+  readonly audit: Audit
   readonly sessions: LogSessions
   readonly rates: RateLimits
   readonly rendezvous: { readonly reserve: (token: string, ttlMs: number) => void }

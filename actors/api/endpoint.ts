@@ -50,6 +50,8 @@ export type Request<Params = unknown, Body = unknown> = {
 /** An answer: a 2xx status, the JSON body, and headers of lists (`Next-Range` and friends). */
 export type Reply = {
   readonly status: number
+  /** The version of the release that it made, for the audit trail. */
+  readonly release?: number
   readonly body: unknown
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -74,6 +76,8 @@ export type Endpoint = {
   readonly scope: Scope
   /** Does not count against the rate limit. */
   readonly free: boolean
+  /** Whether it changes something, and so belongs into the audit trail. */
+  readonly changes: boolean
   /** How long it may take; the default suits everything that only asks. */
   readonly timeoutMs: number
   readonly run: (request: Request<never, never>, edge: Edge) => Promise<Reply>
@@ -86,6 +90,7 @@ const timeoutMsDefault = 24_000
  * @param definition.http.also other paths of the same call; their params are not passed on
  * @param definition.body what the body must be; unknown fields are let through
  * @param definition.needs left out: `view` to read, `operate` to change
+ * @param definition.changes left out: whatever is not a GET
  * @param definition.scope left out: `read` to read, `write` to change
  */
 export const endpoint = <const Path extends string, S extends TSchema = TSchema>(definition: {
@@ -97,11 +102,13 @@ export const endpoint = <const Path extends string, S extends TSchema = TSchema>
   readonly needs?: Permission | 'operator'
   readonly scope?: Scope
   readonly free?: boolean
+  readonly changes?: boolean
   readonly timeoutMs?: number
   readonly run: (request: Request<ParamsOf<Path>, Static<S>>, edge: Edge) => Reply | Promise<Reply>
 }): Endpoint => ({
   open: false,
   free: false,
+  changes: definition.http.method !== 'GET',
   needs: definition.http.method === 'GET' ? 'view' : 'operate',
   scope: definition.http.method === 'GET' ? 'read' : 'write',
   timeoutMs: timeoutMsDefault,

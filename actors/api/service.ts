@@ -5,9 +5,11 @@
  * connections publish on these subjects. The HTTP face always sends one.
  */
 import { needOperator, needScope, type Caller } from './access.ts'
+import type { Audit, Change } from './audit.ts'
 import { callReader } from './call.ts'
 import type { Edge } from './edge.ts'
 import type { Endpoint, Reply, Request } from './endpoint.ts'
+import { appIdOf, uuid } from './name-index.ts'
 import { ApiError, askFailureOf, fromAskFailure } from './errors.ts'
 
 export type ServiceAnswer = {
@@ -29,6 +31,9 @@ export const subjectOf = (name: string): string => `manifold.v1.api.${name}`
 /** `Manifold-Status: 201`: the HTTP status of an answer. */
 export const statusHeader = 'Manifold-Status'
 
+/** The address that an HTTP client called from. */
+export const clientHeader = 'Manifold-Client'
+
 /** A write waits for the record's next leader: an election takes 4 to 9 s, and longer on a busy machine. */
 const askTimeoutMs = 20_000
 
@@ -46,6 +51,7 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
     const startedAt = edge.now()
     const requestId = header('Request-Id') ?? edge.random.uuid()
     let caller: Caller | undefined
+    let audited: Awaited<ReturnType<Audit['begin']>> | undefined
     const limits = (): Record<string, string> =>
       caller === undefined ? {} : { 'RateLimit-Remaining': String(edge.rates.remaining(caller.user.id)) }
     const done = (status: number, failure?: Readonly<Record<string, string>>): void =>
@@ -68,11 +74,14 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
       const needs = endpoint.needs === 'operator' ? 'manage' : endpoint.needs
       const from = { who: { id, email }, caller, needs, requestId }
       const request: Request = { ...call, range, ...from, ...asksOf(edge, traceparent) }
+      if (endpoint.changes) audited = await edge.audit.begin(await changeOf(endpoint, request, header, edge))
       const reply = await endpoint.run(request as Request<never, never>, edge)
+      audited?.end(reply.status, reply.release)
       done(reply.status)
       return answer(reply, limits())
     } catch (error) {
       const failure = asApiError(error)
+      audited?.end(failure.status)
       done(failure.status, {
         code: failure.code,
         ...(failure.code === 'internal_server_error' ? { error: textOf(error) } : {}),
@@ -113,6 +122,26 @@ const callerOf = async (endpoint: Endpoint, edge: Edge, authorization: string): 
     const isUnknown = error instanceof ApiError && error.code === 'unauthorized'
     if (!isUnknown || endpoint.open !== 'password' || !/^basic\s/i.test(authorization)) throw error
     return edge.accounts.byPassword(authorization)
+  }
+}
+
+const changeOf = async (
+  { name }: Endpoint,
+  { params, body, who, caller, requestId }: Request,
+  header: (name: string) => string | undefined,
+  { store }: Edge,
+): Promise<Change> => {
+  const named = params as Readonly<Record<string, string>>
+  const { app } = named
+  return {
+    requestId,
+    action: name,
+    who,
+    authorizationId: caller.authorizationId,
+    from: { address: header(clientHeader) ?? 'nats', agent: header('User-Agent') ?? '' },
+    appId: app === undefined ? null : uuid.test(app) ? app : ((await appIdOf(store, app)) ?? null),
+    params: named,
+    fields: typeof body === 'object' && body !== null && !Array.isArray(body) ? Object.keys(body) : [],
   }
 }
 

@@ -6,12 +6,14 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Objects, Store } from '../../src/ports/store.ts'
+import type { Trail } from '../../src/ports/trail.ts'
 import type { Certificates } from '../../src/certs/keep.ts'
 import { byFirstLine } from '../../src/http/first-line.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import type { UsageReports } from '../protocols/usage.ts'
 import type { Accounts } from './accounts/accounts.ts'
+import { openAudit } from './audit.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { ApiSettings, Edge, OutputStreams } from './edge.ts'
 import { clusterMount } from './face/cluster.ts'
@@ -38,6 +40,8 @@ export type ApiParts = {
   readonly objects: Objects
   readonly node: Pick<Edge, 'ask' | 'tell'>
   readonly store: Store
+  /** Where changes are written down. */
+  readonly trail: Trail
   readonly random: Random
   readonly clock: Clock
   readonly log: Log
@@ -88,6 +92,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     log,
     vault,
     accounts: parts.accounts,
+    audit: openAudit(parts.trail, now, log),
     certificates: parts.appCertificates,
     sessions: createLogSessions(parts.signingKey, random, now),
     rates: createRateLimits(now),

@@ -8,9 +8,11 @@ import { connect, type Connection } from '../../src/nats/connection.ts'
 import { openObjects, type NatsObjects } from '../../src/nats/objects.ts'
 import { openStore } from '../../src/nats/store.ts'
 import { openStream } from '../../src/nats/streams.ts'
+import { openTrail } from '../../src/nats/trail.ts'
 import { openTransport, type NatsTransport } from '../../src/nats/transport.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
+import type { Trail } from '../../src/ports/trail.ts'
 import type { Stream } from '../../src/ports/stream.ts'
 import { historyLinesMax } from '../effects/perform/history.ts'
 import { busLogin, writeBusFile } from './bus-login.ts'
@@ -23,6 +25,8 @@ export type Bus = {
   readonly store: Store
   readonly objects: NatsObjects
   readonly history: Stream
+  /** Every change of the platform. */
+  readonly trail: Trail
   readonly close: () => Promise<void>
 }
 
@@ -37,6 +41,8 @@ export type BusDeps = {
 }
 
 const weekMs = 7 * 24 * 3_600_000
+const yearMs = 365 * 24 * 3_600_000
+const trailBytesMax = 256 * 1024 ** 2
 const historyBytesMax = 8 * 1024 ** 3
 /** The server promises a stream its bytes, and refuses to make one that its disk has no room for. */
 const historyShareOfDisk = 1 / 8
@@ -64,6 +70,13 @@ export const openBus = async ({ paths, file, replicas, log, progress }: BusDeps)
       maxMessagesPerKey: 2 * historyLinesMax,
       maxAgeMs: weekMs,
       maxBytes: historyBytes(paths.run),
+    }),
+    trail: await openTrail(connection, {
+      name: 'audit',
+      ...kept,
+      maxStepsPerKey: 20_000,
+      maxAgeMs: yearMs,
+      maxBytes: trailBytesMax,
     }),
   })
   let why = ''

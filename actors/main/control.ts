@@ -194,6 +194,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     objects: bus.objects,
     node,
     store: reads,
+    trail: bus.trail,
     random,
     clock,
     log,

@@ -25,6 +25,7 @@ import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { control, slug } from './control.ts'
 import { memoryObjects } from './memory-objects.ts'
+import { memoryTrail } from './memory-trail.ts'
 import { memoryStore } from './memory-store.ts'
 import { openOperator } from './operator.ts'
 
@@ -86,6 +87,7 @@ export const openApi = async (
     return { ...answer, json: JSON.parse(Buffer.from(answer.bytes).toString()) as Json }
   }
   const objects = memoryObjects()
+  const trail = memoryTrail()
   const accounts = await openAccounts(store, systemRandom, () => systemClock.now(), {
     email: 'owner@example.com',
     token: apiToken,
@@ -102,6 +104,7 @@ export const openApi = async (
     objects,
     node: world.node,
     store,
+    trail,
     random: systemRandom,
     clock: systemClock,
     log: () => undefined,
@@ -199,6 +202,7 @@ export const openApi = async (
     as,
     accounts,
     world,
+    trail,
     store,
     objects,
     gone,

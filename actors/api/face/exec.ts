@@ -11,7 +11,7 @@ import { ref } from '../../../src/runtime/index.ts'
 import type { AppView } from '../../protocols/app.ts'
 import { Formation } from '../../protocols/formation.ts'
 import type { DynoView } from '../../protocols/shapes.ts'
-import { needPermission, needScope } from '../access.ts'
+import { needPermission, needScope, type Caller } from '../access.ts'
 import { parseJson } from '../call.ts'
 import type { Edge } from '../edge.ts'
 import { ApiError, invalid, notFound } from '../errors.ts'
@@ -44,7 +44,7 @@ export const execMount = (edge: Edge, tunnel: Tunnel): Mount => ({
     const dyno = match[1]
     if (method === 'GET' && dyno === undefined)
       return answering(async (req) => {
-        const dynos = await running(edge, await appOf(edge, req))
+        const dynos = await running(edge, (await appOf(edge, req)).app)
         return dynos.map(({ name }) => ({ dyno_name: name }))
       })
     if (method === 'PUT' && dyno !== undefined) return answering((req) => reserve(edge, tunnel, req, dyno))
@@ -53,7 +53,7 @@ export const execMount = (edge: Edge, tunnel: Tunnel): Mount => ({
 })
 
 const reserve = async (edge: Edge, tunnel: Tunnel, req: IncomingMessage, name: string): Promise<unknown> => {
-  const app = await appOf(edge, req)
+  const { app, caller } = await appOf(edge, req)
   const body = parseJson(await textOf(req))
   const key = typeof body === 'object' && body !== null && 'client_key' in body ? body.client_key : undefined
   if (typeof key !== 'string' || !tunnel.isKey(key.trim()))
@@ -64,6 +64,17 @@ const reserve = async (edge: Edge, tunnel: Tunnel, req: IncomingMessage, name: s
   if (dyno?.host == null) throw notFound('dyno')
   const refusal = await tunnel.refusal()
   if (refusal !== undefined) throw new ApiError('service_unavailable', `${refusal}.`)
+  const { end } = await edge.audit.begin({
+    requestId: edge.random.uuid(),
+    action: 'dynos.exec',
+    who: { id: caller.user.id, email: caller.user.email },
+    authorizationId: caller.authorizationId,
+    from: { address: req.socket.remoteAddress ?? '', agent: req.headers['user-agent'] ?? '' },
+    appId: app.id,
+    params: { app: app.name, dyno: name },
+    fields: [],
+  })
+  end(200)
   return {
     tunnel_host: tunnel.host,
     client_user: tunnel.reserve(key.trim(), { host: dyno.host, runId: dyno.id }),
@@ -78,7 +89,10 @@ const running = async (edge: Edge, app: AppView): Promise<readonly DynoView[]> =
 }
 
 /** The app of the credentials, if it is theirs. Throws Heroku's 401, 403 and 404. */
-const appOf = async (edge: Edge, req: IncomingMessage): Promise<AppView> => {
+const appOf = async (
+  edge: Edge,
+  req: IncomingMessage,
+): Promise<{ readonly app: AppView; readonly caller: Caller }> => {
   const authorization = req.headers.authorization ?? ''
   const caller = await edge.accounts.authenticate(authorization)
   needScope(caller, 'write-protected')
@@ -87,7 +101,7 @@ const appOf = async (edge: Edge, req: IncomingMessage): Promise<AppView> => {
   const app = name === '' ? undefined : await infoOf(edge, name)
   if (app === undefined) throw notFound('app')
   needPermission(app, caller, 'operate')
-  return app
+  return { app, caller }
 }
 
 const textOf = async (req: IncomingMessage): Promise<string> => {

@@ -13,7 +13,7 @@ import type { Random } from '../../../src/ports/random.ts'
 import { parseJson } from '../call.ts'
 import { paramNames, type Endpoint } from '../endpoint.ts'
 import { ApiError, noEndpoint } from '../errors.ts'
-import { statusHeader, subjectOf } from '../service.ts'
+import { clientHeader, statusHeader, subjectOf } from '../service.ts'
 import { sayText, type Mount } from './mount.ts'
 
 /**
@@ -121,10 +121,12 @@ const forward =
       query: request.query,
       ...(text === '' ? {} : { body: parseJson(text) }),
     }
-    const { range, traceparent, authorization } = request.headers
+    const { range, traceparent, authorization, 'user-agent': agent } = request.headers
     const headers = {
       // Never empty: an empty header may get lost on the way, and its absence means the operator.
       Authorization: authorization === undefined || authorization === '' ? 'anonymous' : authorization,
+      [clientHeader]: request.socket.remoteAddress ?? '',
+      ...(typeof agent === 'string' && agent !== '' ? { 'User-Agent': agent } : {}),
       'Request-Id': String(reply.getHeader('Request-Id')),
       ...(typeof range === 'string' ? { Range: range } : {}),
       ...(typeof traceparent === 'string' ? { Traceparent: traceparent } : {}),

@@ -25,6 +25,7 @@ export type GitHandler = (
 const path = /^\/([^/]+)\.git(\/.*)$/
 /** Both the request for what there is and the one that brings the rest say which of the two it is. */
 const pushes = /git-receive-pack\b/
+const pushInfo = '/git-receive-pack'
 const infoTimeoutMs = 10_000
 
 export const gitMount = (edge: Edge, git: GitHandler): Mount => ({
@@ -47,7 +48,20 @@ const serve =
       const isPush = pushes.test(req.url ?? '')
       needScope(caller, isPush ? 'write' : 'read')
       needPermission(app, caller, isPush ? 'deploy' : 'view')
-      await git(req, res, { app, user: caller.user, pathInfo })
+      const context = { app, user: caller.user, pathInfo }
+      if (pathInfo !== pushInfo) return await git(req, res, context)
+      const { end } = await edge.audit.begin({
+        requestId: edge.random.uuid(),
+        action: 'git.push',
+        who: { id: caller.user.id, email: caller.user.email },
+        authorizationId: caller.authorizationId,
+        from: { address: req.socket.remoteAddress ?? '', agent: req.headers['user-agent'] ?? '' },
+        appId: app.id,
+        params: { app: app.name },
+        fields: [],
+      })
+      await git(req, res, context)
+      end(res.statusCode)
     } catch (error) {
       if (!(error instanceof ApiError) || res.headersSent) throw error
       // Git asks its credential helper only after a 401.

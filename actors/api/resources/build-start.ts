@@ -38,6 +38,7 @@ export const buildStart = [
     name: 'sources.create',
     http: { method: 'POST', path: '/sources', also: ['/apps/:app/sources'] },
     summary: 'Addresses to upload source to, and to build it from',
+    changes: false,
     run: (_, edge) => created(sourceBody(edge)),
   }),
   endpoint({

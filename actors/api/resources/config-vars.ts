@@ -26,8 +26,8 @@ export const configVars = [
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const change = { type: 'setConfig', patch: request.body, by: request.who } as const
-      const { configId } = await request.ask(ref(Releases, app.id), change)
-      return ok(await edge.vault.open(app.id, configId))
+      const { configId, version } = await request.ask(ref(Releases, app.id), change)
+      return { ...ok(await edge.vault.open(app.id, configId)), release: version }
     },
   }),
   endpoint({

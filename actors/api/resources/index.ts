@@ -4,6 +4,7 @@ import { account } from './account.ts'
 import { appSetups } from './app-setups.ts'
 import { apps } from './apps.ts'
 import { collaborators } from './collaborators.ts'
+import { audit } from './audit.ts'
 import { buildStart } from './build-start.ts'
 import { buildpacks } from './buildpacks.ts'
 import { builds } from './builds.ts'
@@ -55,6 +56,7 @@ const table: readonly Endpoint[] = [
   ...telemetryDrains,
   ...catalog,
   ...hosts,
+  ...audit,
   ...usage,
   ...nothing,
 ]

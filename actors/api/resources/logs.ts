@@ -15,6 +15,7 @@ export const logs = [
     name: 'log-sessions.create',
     http: { method: 'POST', path: '/apps/:app/log-sessions' },
     summary: 'Open a log session',
+    changes: false,
     needs: 'view',
     scope: 'read',
     body: is.obj({

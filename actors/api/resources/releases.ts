@@ -53,7 +53,8 @@ export const releases = [
           { type: 'rollback', to, by: request.who },
           { resource: 'release' },
         )
-        return created(releaseBody(made, app, made.status === 'succeeded', edge.settings))
+        const body = releaseBody(made, app, made.status === 'succeeded', edge.settings)
+        return { ...created(body), release: made.version }
       }
       if (slugId === undefined) throw invalid('Either slug or release is required.')
       const slug = await releasable(request, app.id, slugId, edge)
@@ -62,7 +63,8 @@ export const releases = [
       const made = await request.ask(ledger, deploy)
       // It is the ledger's now; what stays behind is swept.
       await edge.store.remove(slugKey(app.id, slug.id)).catch(() => undefined)
-      return created(releaseBody(made, app, made.status === 'succeeded', edge.settings))
+      const body = releaseBody(made, app, made.status === 'succeeded', edge.settings)
+      return { ...created(body), release: made.version }
     },
   }),
 ]

@@ -1,0 +1,47 @@
+/** The audit trail, printed: who changed what, when, from where, and what came of it. */
+import { parsed, UsageError, type Command } from './arguments.ts'
+import { table } from './table.ts'
+
+type Event = {
+  readonly created_at: string
+  readonly actor: { readonly email: string }
+  readonly action: string
+  readonly params: Readonly<Record<string, string>>
+  readonly fields: readonly string[]
+  readonly from: { readonly address: string; readonly agent: string }
+  readonly release: { readonly version: number } | null
+  readonly status: number | null
+}
+
+const numDefault = 50
+const numMax = 1000
+
+export const audit: Command = async (args, open) => {
+  const options = {
+    app: { type: 'string', short: 'a' },
+    num: { type: 'string', short: 'n' },
+    json: { type: 'boolean' },
+  } as const
+  const { values } = parsed(args, options, [])
+  const num = Number(values.num ?? numDefault)
+  if (!(Number.isInteger(num) && num >= 1 && num <= numMax)) throw new UsageError(`--num is 1 to ${numMax}`)
+  const path =
+    values.app === undefined ? '/audit-trail' : `/apps/${encodeURIComponent(values.app)}/audit-trail`
+  const range = `seq ..; max=${num}`
+  const events = await open().ask<readonly Event[]>('GET', path, undefined, { range })
+  console.log(values.json === true ? JSON.stringify(events) : auditTable(events))
+  return 0
+}
+
+const auditTable = (events: readonly Event[]): string => {
+  const head = ['WHEN', 'WHO', 'WHAT', 'STATUS', 'RELEASE', 'FROM']
+  const rows = events.map(({ actor, action, params, fields, from, release, status, created_at: at }) => [
+    at,
+    actor.email,
+    [action, ...Object.values(params), fields.length > 0 ? `(${fields.join(', ')})` : ''].join(' ').trim(),
+    status === null ? 'begun' : String(status),
+    release === null ? '-' : `v${release.version}`,
+    [from.address, from.agent].join(' ').trim(),
+  ])
+  return table([head, ...rows], new Set())
+}

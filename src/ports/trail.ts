@@ -1,0 +1,16 @@
+/** A trail: what was written stays as it was, in its order, until it is too old or there is too much. */
+export type Step = { readonly sequence: number; readonly bytes: Uint8Array }
+export type Trail = {
+  /** @returns its sequence, once it is stored. @throws StoreUnavailable */
+  readonly add: (key: string, bytes: Uint8Array) => Promise<number>
+  /**
+   * The newest `max` steps before a sequence (left out: of all), oldest first.
+   * @param wanted.key left out: under any
+   * @throws StoreUnavailable
+   */
+  readonly read: (wanted: {
+    readonly key?: string
+    readonly before?: number
+    readonly max: number
+  }) => Promise<readonly Step[]>
+}
