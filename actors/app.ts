@@ -20,15 +20,17 @@ import {
 } from './app/record.ts'
 import * as access from './app/access.ts'
 import * as claims from './app/claims.ts'
+import * as coupled from './app/coupled.ts'
 import * as drains from './app/drains.ts'
 import * as endpoints from './app/endpoints.ts'
 import * as logTokens from './app/log-tokens.ts'
 import * as saga from './app/saga.ts'
 import { become } from './app/saga.ts'
-import { settle, wait, type State } from './app/waiting.ts'
+import type { State } from './app/waiting.ts'
 import { Certificates } from './effects/certificates.ts'
 import { App, type DrainView } from './protocols/app.ts'
 import { Channel } from './protocols/channel.ts'
+import { settle, wait } from './waiting.ts'
 
 type Self = saga.Self
 type Refusing = Pick<AskCtx<typeof App, unknown>, 'refuseCaller'>
@@ -212,6 +214,21 @@ export const app = actor(App, {
       const a = access.listed(s.a, listing)
       if (!isListed(a)) saga.list(a, ctx)
       return become(s, a, ctx)
+    },
+    couple(s, asked, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      const app = coupled.couple(s.a.app, asked)
+      if ('code' in app) {
+        ctx.refuseCaller(app.code, app.reason)
+        return s
+      }
+      ctx.reply({})
+      return { ...s, a: { ...s.a, app } }
+    },
+    uncouple(s, asked, ctx) {
+      if (s.a?.phase !== 'live') return gone(s, ctx)
+      ctx.reply({})
+      return { ...s, a: { ...s.a, app: coupled.uncouple(s.a.app, asked) } }
     },
     drains(s, _, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)

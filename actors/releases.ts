@@ -7,7 +7,7 @@
  * says that it has it. Lost with the activation: waiting config changes, whose callers then do not know the
  * outcome.
  */
-import { actor, ref, type Caller, type Ctx } from '../src/runtime/index.ts'
+import { actor, ref, type Caller, type Ctx, type QuestionOf } from '../src/runtime/index.ts'
 import { Vault } from './effects/vault.ts'
 import { App } from './protocols/app.ts'
 import { Formation } from './protocols/formation.ts'
@@ -22,9 +22,11 @@ import {
   findRelease,
   ledgerSchema,
   madeBy,
+  madeFor,
   madeOf,
   newestOf,
   pendingOf,
+  promotedBy,
   releasesOf,
   settlePhase,
   withoutBuild,
@@ -114,11 +116,11 @@ export const releases = actor(Releases, {
       })
       return s.ledger.building?.buildId === buildId ? { ...s, ledger: withoutBuild(s.ledger) } : s
     },
-    deploy(s, { slug, description, by, build, isNew }, ctx) {
+    deploy(s, asked, ctx) {
+      const { slug, description, by, build, promotion } = asked
       if (s.ledger === null) return gone(s, ctx)
       // Asked again after an unknown outcome: it is made already.
-      const asBefore = isNew === true ? undefined : madeOf(s.ledger, slug.id, description)
-      const again = build === undefined ? asBefore : madeBy(s.ledger, build)
+      const again = madeAlready(s.ledger, asked)
       if (again !== undefined) {
         ctx.reply(again)
         return s
@@ -129,7 +131,8 @@ export const releases = actor(Releases, {
         return s
       }
       const moved = onStackOf(s.ledger, slug, by, ctx)
-      const ledger = builtBy(release(moved, description, currentOf(moved), slug, by, ctx), build)
+      const released = release(moved, description, currentOf(moved), slug, by, ctx)
+      const ledger = promotedBy(builtBy(released, build), promotion)
       return made(owe(s, ctx.caller, newestOf(ledger)), ledger, ctx)
     },
     rollback(s, { to, by }, ctx) {
@@ -208,6 +211,16 @@ const busy = (s: State, ledger: Ledger, ctx: Refusing): State => {
 const busyText = (ledger: Ledger): string =>
   `Release v${newestOf(ledger).version} is running its release command. ` +
   'Please try again when it has finished.'
+
+/** What asking before has made. */
+const madeAlready = (
+  ledger: Ledger,
+  { slug, description, build, isNew, promotion }: QuestionOf<typeof Releases, 'deploy'>,
+): Release | undefined => {
+  if (build !== undefined) return madeBy(ledger, build)
+  if (promotion !== undefined) return madeFor(ledger, promotion)
+  return isNew === true ? undefined : madeOf(ledger, slug.id, description)
+}
 
 /** It was given up as lost, or another took its place when it was. */
 const isOver = (ledger: Ledger, build: string | undefined): boolean =>

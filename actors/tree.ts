@@ -10,7 +10,9 @@ import { formation } from './formation.ts'
 import { host } from './host.ts'
 import { channel } from './logplex/channel.ts'
 import { drain } from './logplex/drain.ts'
+import { pipeline } from './pipeline.ts'
 import { placement } from './placement.ts'
+import { promotion } from './promotion.ts'
 import { releases } from './releases.ts'
 import { shard } from './router/shard.ts'
 import { setup } from './setup.ts'
@@ -45,6 +47,8 @@ export const hostTree = ({ roles, buildsAtOnce = 1 }: HostRoles = everyRole): Tr
       keyed(releases),
       formations,
       keyed(app),
+      keyed(pipeline),
+      keyed(promotion),
       // Lost: it has failed.
       keyed(setup),
     ]),

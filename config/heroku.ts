@@ -87,6 +87,8 @@ export const heroku = {
   /** Each with the names of its certificate: what one record holds with ease. */
   sniEndpointsMax: 25,
   buildpacksMax: 20,
+  /** Apps of a pipeline: what one record and one promotion hold with ease. */
+  couplingsMax: 200,
   processTypesMax: 100,
   /** Of Eco dynos, an account and month (UTC). */
   ecoPoolMs: 1_000 * hour,

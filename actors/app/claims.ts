@@ -9,7 +9,8 @@ import * as logTokens from './log-tokens.ts'
 import { isListed, nameText, sameName, shown, without, type AppRecord, type Name } from './record.ts'
 import * as saga from './saga.ts'
 import { become, type Self } from './saga.ts'
-import { settle, wait, type State } from './waiting.ts'
+import { settle, wait } from '../waiting.ts'
+import type { State } from './waiting.ts'
 
 export const begin = (s: State, a: AppRecord, name: Name, caller: Caller, ctx: Self): State => {
   const next = { ...a, claiming: [...a.claiming, name] }

@@ -3,7 +3,8 @@ import { heroku } from '../../config/heroku.ts'
 import type { AppView, LogToken } from '../protocols/app.ts'
 import { sameName, without as withoutName, type AppRecord, type Name } from './record.ts'
 import type { Self } from './saga.ts'
-import { settle, type State } from './waiting.ts'
+import { settle } from '../waiting.ts'
+import type { State } from './waiting.ts'
 
 /** What callers wait for: that every token leads to the app. */
 export const waitedFor = 'log-tokens'

@@ -1,7 +1,6 @@
 /** What an app keeps of itself, and what of it is still under way. Pure. */
 import { is, type Static } from '../../src/runtime/index.ts'
 import { appShape, type AppView } from '../protocols/app.ts'
-import type { NameKind } from '../effects/names.ts'
 
 const nameSchema = is.obj({ kind: is.oneOf('app', 'host', 'token'), name: is.str })
 export type Name = Static<typeof nameSchema>
@@ -33,7 +32,7 @@ export const sameName = (a: Name, b: Name): boolean => a.kind === b.kind && a.na
 export const nameText = ({ kind, name }: Name): string => `${kind}/${name}`
 export const nameFrom = (text: string): Name => {
   const at = text.indexOf('/')
-  return { kind: text.slice(0, at) as NameKind, name: text.slice(at + 1) }
+  return { kind: text.slice(0, at) as Name['kind'], name: text.slice(at + 1) }
 }
 export const without = (names: readonly Name[], gone: Name): Name[] =>
   names.filter((name) => !sameName(name, gone))

@@ -11,10 +11,11 @@ import { Certificates } from '../effects/certificates.ts'
 import { History } from '../effects/history.ts'
 import { Names } from '../effects/names.ts'
 import { Vault } from '../effects/vault.ts'
-import type { App } from '../protocols/app.ts'
+import { pipelineIdOf, type App } from '../protocols/app.ts'
 import { Channel } from '../protocols/channel.ts'
 import { Drain } from '../protocols/drain.ts'
 import { Formation } from '../protocols/formation.ts'
+import { Pipeline } from '../protocols/pipeline.ts'
 import { Releases } from '../protocols/releases.ts'
 import { usersOf } from './access.ts'
 import { certificatesOf } from './endpoints.ts'
@@ -34,6 +35,7 @@ export const destroySteps = [
   'vault',
   'certificates',
   'drains',
+  'pipeline',
   'history',
   'access',
 ] as const
@@ -178,6 +180,12 @@ export const destroyStep = (a: AppRecord, step: (typeof destroySteps)[number], c
       const [drain] = a.closing ?? []
       if (drain === undefined) ctx.tell(ctx.self, { type: 'stepped', step })
       else ctx.ask(ref(Drain, drain), { type: 'close' }, stepTimeoutMs, done, failed(step))
+      return
+    }
+    case 'pipeline': {
+      const pipelineId = pipelineIdOf(a.app)
+      if (pipelineId === undefined) return destroyStep(a, 'history', ctx)
+      ctx.ask(ref(Pipeline, pipelineId), { type: 'left', appId: id }, stepTimeoutMs, done, failed(step))
       return
     }
     case 'history':

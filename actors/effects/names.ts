@@ -1,7 +1,8 @@
-/** Names that lead to an app, and tokens that do: unique because the store's `create` is. */
+/** Names that lead to an app or a pipeline, and tokens that do: unique because the store's `create` is. */
 import { effect } from '../../src/runtime/index.ts'
 
-export type NameKind = 'app' | 'host' | 'token'
+/** A pipeline's is `<its owner's id>/<name>`, and its holder the pipeline. */
+export type NameKind = 'app' | 'host' | 'token' | 'pipeline'
 export const Names = {
   /** Fails with `taken` when another app holds it; claiming one's own again is fine. */
   claim: effect<{ kind: NameKind; name: string; appId: string }, void>('names.claim'),

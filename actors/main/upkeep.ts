@@ -2,10 +2,10 @@
  * What builds and uploads leave behind, taken away in time: by the host that leads for all, objects and
  * records that nothing names any more; by each host, its old outputs.
  *
- * A slug goes only when no ledger, no formation and no upload names it, and it was put a day ago. What names
- * it is read after the slugs are: whoever comes to name one later put it anew, which makes it another that is
- * not removed. It must have been so an hour earlier too, for a record that is being written back is in parts
- * meanwhile; and whatever cannot be read keeps everything.
+ * A slug goes only when no ledger, no formation, no promotion and no upload names it, and it was put a day
+ * ago. What names it is read after the slugs are: whoever comes to name one later put it anew, which makes
+ * it another that is not removed. It must have been so an hour earlier too, for a record that is being
+ * written back is in parts meanwhile; and whatever cannot be read keeps everything.
  */
 import type { OutputHub } from '../../src/output/hub.ts'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
@@ -87,7 +87,8 @@ export const sweep = async (
   const named: Named = { objects: new Set(), ids: new Set() }
   const ledgers = await store.list('actor/releases/')
   const formations = await store.list('actor/formation/')
-  for (const entry of [...ledgers, ...formations]) collect(stateOf(entry), named)
+  const promotions = await store.list('actor/promotion/')
+  for (const entry of [...ledgers, ...formations, ...promotions]) collect(stateOf(entry), named)
   for (const entry of await store.list(slugsPrefix)) {
     const record = slugRecordIn(entry.value)
     if (record === undefined) continue

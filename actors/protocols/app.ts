@@ -70,6 +70,12 @@ export const collaboratorShape = is.obj({
 })
 export type Collaborator = Static<typeof collaboratorShape>
 
+/**
+ * The pipeline that it is in, or was in last. `at`: when that one took it in, by which it knows what is
+ * older.
+ */
+const coupledShape = is.obj({ pipelineId: is.str, at: is.int, isOver: is.bool })
+
 export const appShape = is.obj({
   id: is.str,
   name: is.str,
@@ -93,6 +99,8 @@ export const appShape = is.obj({
   logTokens: is.opt(is.arr(logTokenShape)),
   /** Names of config/features.ts, sorted. */
   features: is.arr(is.str),
+  /** Absent where it was never in one. */
+  coupled: is.opt(coupledShape),
   repoBytes: is.orNull(is.int),
   slugBytes: is.orNull(is.int),
   releasedAt: is.orNull(is.int),
@@ -100,6 +108,10 @@ export const appShape = is.obj({
   updatedAt: is.int,
 })
 export type AppView = Static<typeof appShape>
+
+/** The pipeline that an app is in. */
+export const pipelineIdOf = ({ coupled }: AppView): string | undefined =>
+  coupled === undefined || coupled.isOver ? undefined : coupled.pipelineId
 
 /**
  * Refusal codes: `not_found`, `name_taken`, `hostname_taken`, `invalid_params`.
@@ -148,6 +160,9 @@ export const App = protocol('app', 1, {
   removeCollaborator: ask({ user: is.str }, collaboratorShape),
   /** From the owner by that id; `conflict`: it is another's by now. */
   transfer: ask({ from: is.str, to: actorShape }, appShape),
+  /** From Pipeline. `invalid_params`: it is in another. `conflict`: that is over by now. */
+  couple: ask({ pipelineId: is.str, at: is.int }, is.obj({})),
+  uncouple: ask({ pipelineId: is.str, at: is.int }, is.obj({})),
   /** From Channel. */
   drains: ask({}, is.obj({ ids: is.arr(is.str) })),
   /** Stops everything, gives the names back, removes every record; answered when done. */

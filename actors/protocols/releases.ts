@@ -42,6 +42,7 @@ export const Releases = protocol('releases', 1, {
    * Of a `build`: refused as `superseded` when it was given up, or another has taken its place; it is over
    * with that. Asked again, it answers what was made.
    * @param isNew a release more, also of what the newest runs; else asking again makes none
+   * @param promotion the one that it is for: asking again for that makes none
    */
   deploy: ask(
     {
@@ -50,6 +51,7 @@ export const Releases = protocol('releases', 1, {
       by: actorShape,
       build: is.opt(is.str),
       isNew: is.opt(is.bool),
+      promotion: is.opt(is.str),
     },
     releaseShape,
   ),

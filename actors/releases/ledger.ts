@@ -25,6 +25,8 @@ const entrySchema = is.obj({
   slugId: is.orNull(is.str),
   /** The build that made it. */
   build: is.opt(is.str),
+  /** The promotion that it was made for. */
+  promotion: is.opt(is.str),
   createdAt: is.int,
 })
 type Entry = Static<typeof entrySchema>
@@ -97,6 +99,19 @@ export const madeBy = (ledger: Ledger, build: string): Release | undefined => {
   return made && releaseOf(ledger, made)
 }
 
+/** The newest is for that promotion. */
+export const promotedBy = (ledger: Ledger, promotion: string | undefined): Ledger => {
+  if (promotion === undefined) return ledger
+  const last = ledger.entries.length - 1
+  return { ...ledger, entries: ledger.entries.with(last, { ...ledger.entries[last]!, promotion }) }
+}
+
+/** What was released for that promotion, whatever came of it. */
+export const madeFor = (ledger: Ledger, promotion: string): Release | undefined => {
+  const made = ledger.entries.find((one) => one.promotion === promotion)
+  return made && releaseOf(ledger, made)
+}
+
 /** None is under way any more. */
 export const withoutBuild = (ledger: Ledger): Ledger => {
   const { building, ...rest } = ledger
@@ -106,7 +121,7 @@ export const withoutBuild = (ledger: Ledger): Ledger => {
 const holds = ({ phase }: Entry): boolean => phase === undefined || phase === 'succeeded'
 
 const releaseOf = (ledger: Ledger, entry: Entry): Release => {
-  const { slugId, createdAt, phase, endedAt, build: _, ...rest } = entry
+  const { slugId, createdAt, phase, endedAt, build: _, promotion: _for, ...rest } = entry
   const slug = ledger.slugs.find((kept) => kept.id === slugId) ?? null
   const isExpired = slugId !== null && slug === null
   const status = isExpired ? 'expired' : (phase ?? 'succeeded')

@@ -1,7 +1,10 @@
 /** Small real apps for the end-to-end tests, as folders of a user with git in them. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Platform } from './platform.ts'
+import { until } from './until.ts'
 
 export type Files = Readonly<Record<string, string>>
 
@@ -47,4 +50,28 @@ export const commitApp = async (platform: Platform, folder: string, message: str
     { cwd: folder },
   )
   if (code !== 0) throw new Error(`commit failed: ${stdout}${stderr}`)
+}
+
+/** Releases files as they are, without a build: the quickest way to code that runs.
+ * @returns the version, once it holds */
+export const releaseFiles = async (
+  { api }: Platform,
+  app: string,
+  files: Files,
+  what: { readonly process_types: Readonly<Record<string, string>>; readonly commit: string },
+): Promise<number> => {
+  const slug = await api('POST', `/apps/${app}/slugs`, what)
+  const folder = mkdtempSync(join(tmpdir(), 'manifold-files-'))
+  try {
+    writeApp(join(folder, 'app'), files)
+    const body = execFileSync('tar', ['-cz', '-C', folder, './app'], { env: { PATH: process.env['PATH'] } })
+    const put = await fetch(String(slug.blob.url).replace('localhost', '127.0.0.1'), { method: 'PUT', body })
+    if (!put.ok) throw new Error(`PUT of a slug: ${put.status} ${await put.text()}`)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+  const { version } = await api('POST', `/apps/${app}/releases`, { slug: slug.id })
+  const status = async (): Promise<string> => (await api('GET', `/apps/${app}/releases/${version}`)).status
+  await until(async () => (await status()) === 'succeeded', { what: `v${version} of ${app}` })
+  return version
 }

@@ -17,6 +17,7 @@ import type { DynoView, ProcessType, Release, Slug, Who } from '../../actors/pro
 import { performAccess } from '../../actors/effects/perform/access.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
+import { pipelineQuestions } from './pipelines.ts'
 
 type Pair = EndpointView['pair']
 type Target = Pick<DrainView, 'url' | 'telemetry'>
@@ -100,9 +101,20 @@ export const control = (store: Store): Control => {
     await listed(kept, outcome.a.former)
     return outcome.answer
   }
+  const deploy = (kept: Kept, m: Message): Release => {
+    const built = m['slug'] as Slug
+    const type = (name: string, quantity: number): ProcessType => {
+      const command = built.processTypes[name] ?? ''
+      return { id: randomUUID(), type: name, command, quantity, size: 'Basic', singleton: false, ...times }
+    }
+    kept.types = [type('web', 1), type('worker', 0)]
+    kept.dynos = [dyno(kept, 'web.1', 'node web.js')]
+    return release(kept, m['by'] as Who, { description: m['description'] as string, slug: built })
+  }
   const ofApp = (key: string): Kept => apps.get(key) ?? refuse('not_found', 'no such app')
 
   const questions: Readonly<Record<string, (key: string, m: Message) => unknown>> = {
+    ...pipelineQuestions({ store, refuse, now, app: ofApp, deploy: (id, m) => deploy(ofApp(id), m) }),
     async 'app.create'(id, m) {
       await claim(m['name'] as string, id)
       const app: AppView = {
@@ -239,17 +251,7 @@ export const control = (store: Store): Control => {
       const made = release(kept, m['by'] as Who, { description: 'Set config vars', configId })
       return { version: made.version, configId, changed: true }
     },
-    'releases.deploy'(key, m) {
-      const kept = ofApp(key)
-      const built = m['slug'] as Slug
-      const type = (name: string, quantity: number): ProcessType => {
-        const command = built.processTypes[name] ?? ''
-        return { id: randomUUID(), type: name, command, quantity, size: 'Basic', singleton: false, ...times }
-      }
-      kept.types = [type('web', 1), type('worker', 0)]
-      kept.dynos = [dyno(kept, 'web.1', 'node web.js')]
-      return release(kept, m['by'] as Who, { description: m['description'] as string, slug: built })
-    },
+    'releases.deploy': (key, m) => deploy(ofApp(key), m),
     'releases.giveUpBuild': (key) => (ofApp(key), { released: null }),
     'releases.rollback'(key, m) {
       const kept = ofApp(key)

@@ -146,7 +146,11 @@ const nameTaken =
   }
 
 /** In the order given; an app that is gone by now, or somebody else's, is left out. */
-const infos = async (request: Request, edge: Edge, index: readonly { id: string }[]): Promise<AppView[]> => {
+export const infos = async (
+  request: Request,
+  edge: Edge,
+  index: readonly { id: string }[],
+): Promise<AppView[]> => {
   const found: AppView[] = []
   for (let at = 0; at < index.length; at += infosAtOnce) {
     const batch = index.slice(at, at + infosAtOnce).map(({ id }) => appOf(request, edge, id).catch(ifMissing))

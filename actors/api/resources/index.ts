@@ -15,12 +15,16 @@ import { domains } from './domains.ts'
 import { drains } from './drains.ts'
 import { dynos } from './dynos.ts'
 import { features } from './features.ts'
+import { filters } from './filters.ts'
 import { formation } from './formation.ts'
 import { hosts } from './hosts.ts'
 import { keys } from './keys.ts'
 import { logs } from './logs.ts'
 import { nothing } from './nothing.ts'
 import { oauth } from './oauth.ts'
+import { pipelineCouplings } from './pipeline-couplings.ts'
+import { pipelinePromotions } from './pipeline-promotions.ts'
+import { pipelines } from './pipelines.ts'
 import { platform } from './platform.ts'
 import { releases } from './releases.ts'
 import { repository } from './repository.ts'
@@ -55,6 +59,10 @@ const table: readonly Endpoint[] = [
   ...channels,
   ...telemetryDrains,
   ...catalog,
+  ...pipelines,
+  ...pipelineCouplings,
+  ...pipelinePromotions,
+  ...filters,
   ...hosts,
   ...audit,
   ...usage,

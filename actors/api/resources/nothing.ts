@@ -1,16 +1,13 @@
 /**
- * What this platform truly has none of yet: add-ons, pipelines, spaces. Lists are empty, single things
+ * What this platform truly has none of yet: add-ons, spaces. Lists are empty, single things
  * are not found; the CLI asks for them beside what it is told to do.
  */
 import { endpoint, ok, type Endpoint } from '../endpoint.ts'
 import { notFound } from '../errors.ts'
 import { thisApp } from './app-of.ts'
 
-const none = (
-  name: string,
-  path: '/addons' | '/addon-attachments' | '/pipelines' | '/spaces',
-  summary: string,
-): Endpoint => endpoint({ name, http: { method: 'GET', path }, summary, run: () => ok([]) })
+const none = (name: string, path: '/addons' | '/addon-attachments' | '/spaces', summary: string): Endpoint =>
+  endpoint({ name, http: { method: 'GET', path }, summary, run: () => ok([]) })
 
 const noneOfApp = (name: string, path: `/apps/:app/${string}`, summary: string): Endpoint =>
   endpoint({
@@ -18,17 +15,6 @@ const noneOfApp = (name: string, path: `/apps/:app/${string}`, summary: string):
     http: { method: 'GET', path: path as '/apps/:app/x' },
     summary,
     run: async (request, edge) => ok((await thisApp(request, edge)) && []),
-  })
-
-const missing = (name: string, path: `/apps/:app/${string}`, resource: string, summary: string): Endpoint =>
-  endpoint({
-    name,
-    http: { method: 'GET', path: path as '/apps/:app/x' },
-    summary,
-    async run(request, edge) {
-      await thisApp(request, edge)
-      throw notFound(resource)
-    },
   })
 
 const noSpace = (name: string, path: '/spaces/:space' | '/spaces/:space/telemetry-drains', summary: string) =>
@@ -44,17 +30,10 @@ const noSpace = (name: string, path: '/spaces/:space' | '/spaces/:space/telemetr
 export const nothing = [
   none('addons.list', '/addons', 'Add-ons of the account'),
   none('addon-attachments.list', '/addon-attachments', 'Attachments of the account'),
-  none('pipelines.list', '/pipelines', 'Pipelines of the account'),
   none('spaces.list', '/spaces', 'Spaces of the account'),
   noSpace('spaces.info', '/spaces/:space', 'A space'),
   noSpace('telemetry-drains.list-by-space', '/spaces/:space/telemetry-drains', 'Telemetry drains of a space'),
   noneOfApp('addons.list-by-app', '/apps/:app/addons', 'Add-ons of an app'),
   noneOfApp('addon-attachments.list-by-app', '/apps/:app/addon-attachments', 'Attachments of an app'),
   noneOfApp('webhooks.list', '/apps/:app/webhooks', 'Webhooks of an app'),
-  missing(
-    'pipeline-couplings.info',
-    '/apps/:app/pipeline-couplings',
-    'pipeline_coupling',
-    "An app's pipeline",
-  ),
 ]
