@@ -19,6 +19,7 @@ import {
   type Name,
 } from './app/record.ts'
 import * as access from './app/access.ts'
+import { settledEvents, tellEvents } from './app/telling.ts'
 import * as claims from './app/claims.ts'
 import * as coupled from './app/coupled.ts'
 import * as drains from './app/drains.ts'
@@ -26,10 +27,12 @@ import * as endpoints from './app/endpoints.ts'
 import * as logTokens from './app/log-tokens.ts'
 import * as saga from './app/saga.ts'
 import { become } from './app/saga.ts'
-import type { State } from './app/waiting.ts'
+import { fresh, loaded, type State } from './app/waiting.ts'
 import { Certificates } from './effects/certificates.ts'
+import { failed, isAllTold, told } from './events/outbox.ts'
 import { App, type DrainView } from './protocols/app.ts'
 import { Channel } from './protocols/channel.ts'
+import type { Who } from './protocols/shapes.ts'
 import { settle, wait } from './waiting.ts'
 
 type Self = saga.Self
@@ -41,12 +44,12 @@ export const app = actor(App, {
     version: 1,
     schema: appRecordSchema,
     save: (s: State) => s.a ?? undefined,
-    load: (a): State => ({ a, waiting: new Map() }),
+    load: loaded,
   },
-  init: (): State => ({ a: null, waiting: new Map() }),
+  init: (): State => fresh,
   awake(s, ctx) {
     if (s.a !== null && unfinished(s.a)) saga.resume(s.a, ctx)
-    return s
+    return tellEvents(s, ctx)
   },
   receive: {
     create(s, { name, owner, region, stack }, ctx) {
@@ -68,7 +71,7 @@ export const app = actor(App, {
       ctx.reply(s.a.app)
       return s
     },
-    rename(s, { name }, ctx) {
+    rename(s, { name, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
       if (s.a.app.name === name) {
         ctx.reply(s.a.app)
@@ -78,9 +81,9 @@ export const app = actor(App, {
         ctx.refuseCaller('conflict', 'This app is being renamed already. Please try again.')
         return s
       }
-      return claims.begin(s, s.a, { kind: 'app', name }, ctx.caller, ctx)
+      return claims.begin(s, s.a, { kind: 'app', name, ...(by && { by }) }, ctx.caller, ctx)
     },
-    change(s, { maintenance, buildStack, buildpacks }, ctx) {
+    change(s, { maintenance, buildStack, buildpacks, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
       if (buildpacks !== undefined && buildpacks.length > heroku.buildpacksMax) {
         ctx.refuseCaller('invalid_params', `Cannot use more than ${heroku.buildpacksMax} buildpacks.`)
@@ -98,9 +101,9 @@ export const app = actor(App, {
       const a = flipped ? shown(kept, { maintenance }, ctx.now) : kept
       if (flipped) saga.show(a, ctx)
       ctx.reply(a.app)
-      return become(s, a, ctx)
+      return become(s, a, ctx, by)
     },
-    feature(s, { name, enabled }, ctx) {
+    feature(s, { name, enabled, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
       const { features } = s.a.app
       if (features.includes(name) === enabled) {
@@ -111,27 +114,27 @@ export const app = actor(App, {
       const a = shown(s.a, { features: kept }, ctx.now)
       saga.show(a, ctx)
       ctx.reply(a.app)
-      return become(s, a, ctx)
+      return become(s, a, ctx, by)
     },
-    addEndpoint(s, { name, pair }, ctx) {
+    addEndpoint(s, { name, pair, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
-      return kept(s, s.a, endpoints.add(s.a.app, name, pair, { id: ctx.uuid(), now: ctx.now }), ctx)
+      return kept(s, s.a, endpoints.add(s.a.app, name, pair, { id: ctx.uuid(), now: ctx.now }), by, ctx)
     },
-    changeEndpoint(s, { endpoint, pair }, ctx) {
+    changeEndpoint(s, { endpoint, pair, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
-      return kept(s, s.a, endpoints.change(s.a.app, endpoint, pair, ctx.now), ctx)
+      return kept(s, s.a, endpoints.change(s.a.app, endpoint, pair, ctx.now), by, ctx)
     },
-    removeEndpoint(s, { endpoint }, ctx) {
+    removeEndpoint(s, { endpoint, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
-      return kept(s, s.a, endpoints.remove(s.a.app, endpoint), ctx)
+      return kept(s, s.a, endpoints.remove(s.a.app, endpoint), by, ctx)
     },
-    attachDomain(s, { hostname, endpoint }, ctx) {
+    attachDomain(s, { hostname, endpoint, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
-      return kept(s, s.a, endpoints.attach(s.a.app, hostname, endpoint, ctx.now), ctx)
+      return kept(s, s.a, endpoints.attach(s.a.app, hostname, endpoint, ctx.now), by, ctx)
     },
-    addDomain(s, { hostname }, ctx) {
+    addDomain(s, { hostname, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
-      const name: Name = { kind: 'host', name: hostname.toLowerCase() }
+      const name: Name = { kind: 'host', name: hostname.toLowerCase(), ...(by && { by }) }
       const taken = s.a.app.domains.some((domain) => domain.hostname === name.name)
       if (taken || s.a.claiming.some((other) => sameName(other, name))) {
         ctx.refuseCaller('invalid_params', `Domain ${name.name} is already added to this app.`)
@@ -143,7 +146,7 @@ export const app = actor(App, {
       }
       return claims.begin(s, s.a, name, ctx.caller, ctx)
     },
-    removeDomain(s, { hostname }, ctx) {
+    removeDomain(s, { hostname, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
       const domain = s.a.app.domains.find(
         (one) => one.hostname === hostname.toLowerCase() || one.id === hostname,
@@ -158,7 +161,7 @@ export const app = actor(App, {
       saga.release(name, ctx)
       saga.show(a, ctx)
       ctx.reply(domain)
-      return become(s, a, ctx)
+      return become(s, a, ctx, by)
     },
     addDrain(s, { type: _type, ...to }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
@@ -192,22 +195,22 @@ export const app = actor(App, {
       const waiting = wait(s, logTokens.waitedFor, ctx.caller)
       return logTokens.answered(become({ ...s, waiting }, made.a, ctx), ctx)
     },
-    addCollaborator(s, { user }, ctx) {
+    addCollaborator(s, { user, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
-      return granted(s, access.add(s.a, user, { id: ctx.uuid(), now: ctx.now }), ctx)
+      return granted(s, access.add(s.a, user, { id: ctx.uuid(), now: ctx.now }), by, ctx)
     },
-    removeCollaborator(s, { user }, ctx) {
+    removeCollaborator(s, { user, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
-      return granted(s, access.remove(s.a, user, ctx.now), ctx)
+      return granted(s, access.remove(s.a, user, ctx.now), by, ctx)
     },
-    transfer(s, { from, to }, ctx) {
+    transfer(s, { from, to, by }, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
       if (s.a.app.owner.id !== from && s.a.app.owner.id !== to.id) {
         ctx.refuseCaller('conflict', 'This app has another owner by now.')
         return s
       }
       const a = access.transfer(s.a, to, { id: ctx.uuid(), now: ctx.now })
-      return granted(s, { a, answer: a.app }, ctx)
+      return granted(s, { a, answer: a.app }, by, ctx)
     },
     listed: (s, { listing }, ctx) => {
       if (s.a?.phase !== 'live') return s
@@ -247,14 +250,14 @@ export const app = actor(App, {
       return become(answered, drains.opened(s.a, id), ctx)
     },
     drainClosed: (s, { id }, ctx) => (s.a?.phase === 'live' ? become(s, drains.closed(s.a, id), ctx) : s),
-    destroy(s, _, ctx) {
+    destroy(s, { by }, ctx) {
       if (s.a === null || s.a.phase === 'creating') return gone(s, ctx)
       const waiting = wait(s, 'destroy', ctx.caller)
       if (s.a.phase === 'destroying') return { ...s, waiting }
       const closing = [...(s.a.closing ?? []), ...drains.drainsOf(s.a.app).map(({ id }) => id)]
       const a: AppRecord = { ...s.a, phase: 'destroying', opening: [], closing }
       saga.destroyStep(a, saga.destroySteps[0], ctx)
-      return become({ ...s, waiting }, a, ctx)
+      return become({ ...s, waiting }, a, ctx, by)
     },
     built(s, { buildpackDescription, slugBytes, stack, detected }, ctx) {
       if (s.a?.phase !== 'live') return s
@@ -295,6 +298,12 @@ export const app = actor(App, {
       saga.guard(null, s.a, ctx)
       return s
     },
+    eventsTold: (s, { through }, ctx) => ({ ...s, telling: told(s.a?.events, s.telling, through, ctx) }),
+    eventsFailed(s, { reason }, ctx) {
+      ctx.log({ at: 'events_not_told', reason })
+      return { ...s, telling: failed(s.telling, ctx) }
+    },
+    tellEvents: settledEvents,
   },
 })
 
@@ -308,6 +317,7 @@ const kept = <T>(
   s: State,
   before: AppRecord,
   outcome: endpoints.Outcome<T>,
+  by: Who | undefined,
   ctx: AskCtx<typeof App, T>,
 ): State => {
   if ('code' in outcome) {
@@ -319,11 +329,16 @@ const kept = <T>(
   // Should it fail, the pair lies there sealed until the app goes.
   if (outcome.former !== null) ctx.run(Certificates.remove({ appId: ctx.self.key, pairId: outcome.former }))
   ctx.reply(outcome.answer)
-  return become(s, a, ctx)
+  return become(s, a, ctx, by)
 }
 
 /** Who may use it now, on record and on its way to their lists; or its refusal. */
-const granted = <T>(s: State, outcome: access.Outcome<T>, ctx: AskCtx<typeof App, T>): State => {
+const granted = <T>(
+  s: State,
+  outcome: access.Outcome<T>,
+  by: Who | undefined,
+  ctx: AskCtx<typeof App, T>,
+): State => {
   if ('code' in outcome) {
     ctx.refuseCaller(outcome.code, outcome.reason)
     return s
@@ -331,7 +346,7 @@ const granted = <T>(s: State, outcome: access.Outcome<T>, ctx: AskCtx<typeof App
   const isUnderWay = s.a !== null && !isListed(s.a)
   if (!isUnderWay && !isListed(outcome.a)) saga.list(outcome.a, ctx)
   ctx.reply(outcome.answer)
-  return become(s, outcome.a, ctx)
+  return become(s, outcome.a, ctx, by)
 }
 
 /** Who asked is answered once lines go where the drain leads now. */
@@ -358,6 +373,11 @@ const stepped = (s: State, step: string, ctx: Self): State => {
   const next = saga.destroySteps[saga.destroySteps.findIndex((one) => one === step) + 1]
   if (next !== undefined) {
     saga.destroyStep(s.a, next, ctx)
+    return s
+  }
+  // Its record goes with its names: what is not told by then would never be.
+  if (!isAllTold(s.a.events, s.telling)) {
+    saga.later(ctx)
     return s
   }
   const a = saga.releaseAll(s.a)

@@ -74,12 +74,13 @@ const fresh = {
 export const build = actor(Build, {
   mailbox: { capacity: 256, overflow: 'reject' },
   init(job: BuildJob, ctx): State {
-    const { appId, version, by, archive } = job
+    const { appId, appName, version, by, archive } = job
     const at = { createdAt: ctx.now, updatedAt: ctx.now }
     const none = { slugId: null, releaseId: null, releaseVersion: null }
     const view: BuildView = {
       id: ctx.self.key,
       appId,
+      appName,
       status: 'pending',
       version,
       by,

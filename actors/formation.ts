@@ -8,8 +8,10 @@
 import { labelsText } from '../config/labels.ts'
 import { actor, refAt, type AskCtx, type Caller } from '../src/runtime/index.ts'
 import { Routes } from './effects/routes.ts'
+import { failed, isAllTold, told, toldOf, untold, type Telling } from './events/outbox.ts'
 import { Usage } from './effects/usage.ts'
 import { released } from './formation/decide.ts'
+import { tellEvents, withEvents, withoutTold } from './formation/events.ts'
 import { canIdle, idleAt, isAsleep, rouse, sleep, wake } from './formation/idle.ts'
 import { chosen, restartOne, stopOne, viewOf, type Which } from './formation/dynos.ts'
 import { entered, lastOver, metered, meteredFrom } from './formation/meter.ts'
@@ -27,6 +29,7 @@ import { hasAffinity, routeOf, sameRoute } from './formation/route.ts'
 import { scaledText, scaleTypes } from './formation/scale.ts'
 import { Formation } from './protocols/formation.ts'
 import { Placement } from './protocols/placement.ts'
+import type { Who } from './protocols/shapes.ts'
 import { say } from './say.ts'
 
 type State = {
@@ -45,6 +48,8 @@ type State = {
   readonly heard: ReadonlySet<string>
   /** Days that are over are on their way to the usage record. */
   readonly entering: boolean
+  /** How far its events are told. */
+  readonly telling: Telling
 }
 // The runtime gives each ask its own answer type; what these helpers need of it is the refusal.
 type Refusing = Pick<AskCtx<typeof Formation, unknown>, 'refuseCaller'>
@@ -58,6 +63,7 @@ const blank: State = {
   saidAt: 0,
   heard: new Set(),
   entering: false,
+  telling: untold,
 }
 const publishMs = 30_000
 /** A route that changes again within this is published once more at its end: many dynos come up together. */
@@ -69,7 +75,10 @@ export const formation = actor(Formation, {
   durable: {
     ...formationRecord,
     save: (s: State) => (s.f === null ? undefined : formationRecord.save(s.f)),
-    load: (kept, key): State => ({ ...blank, f: formationRecord.load(kept, key) }),
+    load: (kept, key): State => {
+      const f = formationRecord.load(kept, key)
+      return { ...blank, f, telling: toldOf(f.events) }
+    },
   },
   init: (): State => blank,
   awake: (s, ctx) => awake(s, ctx),
@@ -92,15 +101,15 @@ export const formation = actor(Formation, {
       }
       return change(s, ctx, (f) => (at <= f.appChangedAt ? f : keyed({ ...f, ...told }, ctx)))
     },
-    released: (s, { release, by }, ctx) => change(s, ctx, (f) => released(f, release, by, ctx)),
-    runPhase: (s, { release, by }, ctx) => change(s, ctx, (f) => runPhase(f, release, by, ctx)),
+    released: (s, { release, by }, ctx) => change(s, ctx, (f) => released(f, release, by, ctx), by),
+    runPhase: (s, { release, by }, ctx) => change(s, ctx, (f) => runPhase(f, release, by, ctx), by),
     scale(s, { updates, by }, ctx) {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
       const scaled = scaleTypes(s.f.types, updates, ctx.now)
       if (!scaled.ok) return refused(s, ctx, scaled.reason)
       say(ctx, ctx.self.key, 'app', 'api', scaledText(scaled.types, by.email))
       ctx.reply({ types: scaled.types })
-      return settle(s, { ...s, f: rescale(s.f, scaled.types, ctx) }, ctx)
+      return settle(s, { ...s, f: rescale(s.f, scaled.types, ctx) }, ctx, by)
     },
     types(s, _, ctx) {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
@@ -118,14 +127,14 @@ export const formation = actor(Formation, {
       const slots = chosen(s.f, m, (slot) => isFormed(slot))
       if (slots === undefined) return missing(s, m, ctx)
       ctx.reply({ restarted: slots.length })
-      return settle(s, { ...s, f: slots.reduce((f, slot) => restartOne(f, slot, ctx), s.f) }, ctx)
+      return settle(s, { ...s, f: slots.reduce((f, slot) => restartOne(f, slot, ctx), s.f) }, ctx, m.by)
     },
     stopDyno(s, m, ctx) {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
       const slots = chosen(s.f, m, () => true)
       if (slots === undefined) return missing(s, m, ctx)
       ctx.reply({ stopped: slots.length })
-      return settle(s, { ...s, f: slots.reduce((f, slot) => stopOne(f, slot, ctx), s.f) }, ctx)
+      return settle(s, { ...s, f: slots.reduce((f, slot) => stopOne(f, slot, ctx), s.f) }, ctx, m.by)
     },
     run(s, m, ctx) {
       if (s.f === null || s.f.destroying) return gone(s, ctx)
@@ -137,7 +146,7 @@ export const formation = actor(Formation, {
           noPlaces.waiting,
         ),
       )
-      return settle(s, { ...s, f: ran.f }, ctx)
+      return settle(s, { ...s, f: ran.f }, ctx, m.by)
     },
     used: (s, _, ctx) => used(s, ctx),
     idle(s, _, ctx) {
@@ -207,6 +216,19 @@ export const formation = actor(Formation, {
     },
     entered: (s, { through }, ctx) => change({ ...s, entering: false }, ctx, (f) => entered(f, through)),
     unentered: (s) => ({ ...s, entering: false }),
+    eventsTold(s, { through }, ctx) {
+      const next = { ...s, telling: told(s.f?.events, s.telling, through, ctx) }
+      // It may have waited for nothing else.
+      return s.f?.destroying === true ? settle(next, next, ctx) : next
+    },
+    eventsFailed(s, { reason }, ctx) {
+      ctx.log({ at: 'events_not_told', reason })
+      return { ...s, telling: failed(s.telling, ctx) }
+    },
+    tellEvents(s, _, ctx) {
+      const f = s.f && withoutTold(s.f, s.telling, ctx)
+      return { ...s, f, telling: tellEvents(f, s.telling, ctx) }
+    },
     retry: (s, _, ctx) => (s.f === null ? s : { ...s, places: askPlaces(s.f, s.places, ctx) }),
   },
 })
@@ -233,8 +255,8 @@ const keyed = (f: Formed, ctx: Self): Formed =>
   hasAffinity(f) && f.affinityKey === undefined ? { ...f, affinityKey: ctx.uuid() } : f
 
 /** One turn of an app that exists: the next record, and all that follows from the difference. */
-const change = (s: State, ctx: Self, next: (f: Formed) => Formed): State =>
-  s.f === null ? s : settle(s, { ...s, f: next(s.f) }, ctx)
+const change = (s: State, ctx: Self, next: (f: Formed) => Formed, by?: Who): State =>
+  s.f === null ? s : settle(s, { ...s, f: next(s.f) }, ctx, by)
 
 const awake = (s: State, ctx: Self): State => {
   if (s.f === null) return s
@@ -242,7 +264,8 @@ const awake = (s: State, ctx: Self): State => {
   ctx.after('reconcile', 0, { type: 'reconcile' })
   ctx.after('recall', recallMs, { type: 'recall' })
   // The answers that an earlier activation waited for are lost, and so is when the app was used last.
-  return lookIdle({ ...s, usedAt: ctx.now, places: askPlaces(s.f, noPlaces, ctx) }, ctx)
+  const telling = tellEvents(s.f, s.telling, ctx)
+  return lookIdle({ ...s, usedAt: ctx.now, places: askPlaces(s.f, noPlaces, ctx), telling }, ctx)
 }
 
 /**
@@ -266,15 +289,19 @@ const rescale = (f: Formed, types: Formed['types'], ctx: Self): Formed => {
 }
 
 /** Routers hear of a change at once; timers follow what is still open; an app without runs may go at last. */
-const settle = (before: State, after: State, ctx: Self): State => {
-  if (before.f === after.f || after.f === null) return after
-  const counted = metered(before.f, rouse(after.f, ctx), ctx.now)
-  // What it cost outlives the app.
-  if (counted.destroying && counted.ending.length === 0 && lastOver(counted) === undefined) {
+const settle = (before: State, after: State, ctx: Self, by?: Who): State => {
+  if (after.f === null || (before.f === after.f && !after.f.destroying)) return after
+  const changed = metered(before.f, rouse(after.f, ctx), ctx.now)
+  const counted = withEvents(before.f, changed, after.telling, by, ctx)
+  const telling = tellEvents(counted, after.telling, ctx)
+  // What it cost outlives the app, and so does what was told of it.
+  const isOver = counted.destroying && counted.ending.length === 0 && lastOver(counted) === undefined
+  if (isOver && isAllTold(counted.events, telling)) {
     for (const caller of after.callers) ctx.answer(caller, {})
     publish({ ...counted, routeVersion: versionAfter(counted, ctx) }, ctx)
     ctx.forget('coolOff')
-    for (const timer of ['publish', 'reconcile', 'idle']) ctx.cancel(timer)
+    ctx.forget('events')
+    for (const timer of ['publish', 'reconcile', 'idle', 'events']) ctx.cancel(timer)
     return blank
   }
   const f = reroute(before.f, counted, ctx)
@@ -290,7 +317,7 @@ const settle = (before: State, after: State, ctx: Self): State => {
     else ctx.remind('coolOff', coolOff, { type: 'reconcile' })
   }
   const saidAt = isNew ? ctx.now : before.saidAt
-  const next = { ...after, f, places: askPlaces(f, after.places, ctx), saidAt }
+  const next = { ...after, f, places: askPlaces(f, after.places, ctx), saidAt, telling }
   return enter(canIdle(f) ? lookIdle(next, ctx) : next, ctx)
 }
 

@@ -31,11 +31,13 @@ export type LostBuildsDeps = {
   /** Its lease is over, or it left: what it did not finish it never will. */
   readonly isGone: (host: string) => boolean
   readonly now: () => number
+  /** Tells whoever follows what changes. It may be told again. */
+  readonly told: (build: BuildView) => Promise<void>
 }
 
 const askMs = 5_000
 
-export const lostBuilds = ({ store, ask, isGone, now }: LostBuildsDeps): LostBuilds => {
+export const lostBuilds = ({ store, ask, isGone, now, told }: LostBuildsDeps): LostBuilds => {
   const released = async (appId: string, buildId: string) => {
     try {
       const question = { type: 'giveUpBuild', buildId } as const
@@ -56,6 +58,8 @@ export const lostBuilds = ({ store, ask, isGone, now }: LostBuildsDeps): LostBui
         : { status: 'succeeded', slugId: made.slugId, releaseId: made.id, releaseVersion: made.version }),
       updatedAt: now(),
     }
+    // Before it is on record: after that nobody would look again, and what is told is sure by now.
+    await told(ended)
     try {
       await store.update(key, Buffer.from(JSON.stringify(ended)), revision)
     } catch (error) {

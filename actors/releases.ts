@@ -9,6 +9,7 @@
  */
 import { actor, ref, type Caller, type Ctx, type QuestionOf } from '../src/runtime/index.ts'
 import { Vault } from './effects/vault.ts'
+import { failed, isAllTold, pruned, tellOn, told, toldOf, untold, type Telling } from './events/outbox.ts'
 import { App } from './protocols/app.ts'
 import { Formation } from './protocols/formation.ts'
 import { Releases } from './protocols/releases.ts'
@@ -32,6 +33,7 @@ import {
   withoutBuild,
   type Ledger,
 } from './releases/ledger.ts'
+import { withEvent } from './releases/events.ts'
 import { say } from './say.ts'
 
 type ConfigChange = {
@@ -52,6 +54,8 @@ type State = {
   readonly owed: readonly Owed[]
   /** How often the formation was told of the current release in vain. */
   readonly tries: number
+  /** How far its events are told. */
+  readonly telling: Telling
 }
 type Self = Ctx<typeof Releases>
 type Refusing = { refuseCaller(code: string, reason: string): void }
@@ -63,16 +67,18 @@ const repeatMsMax = 30_000
 /** Wakes the actor should nothing else do so. */
 const remindMs = 60_000
 
+const blank: State = { ledger: null, changes: [], owed: [], tries: 0, telling: untold }
+
 export const releases = actor(Releases, {
   mailbox: { capacity: 1_000, overflow: 'reject' },
   durable: {
     version: 1,
     schema: ledgerSchema,
     save: (s: State) => s.ledger ?? undefined,
-    load: (ledger): State => ({ ledger, changes: [], owed: [], tries: 0 }),
+    load: (ledger): State => ({ ...blank, ledger, telling: toldOf(ledger.events) }),
   },
-  init: (): State => ({ ledger: null, changes: [], owed: [], tries: 0 }),
-  awake: (s, ctx) => repeatPhase(repeat(s, ctx), ctx),
+  init: (): State => blank,
+  awake: (s, ctx) => tellEvents(repeatPhase(repeat(s, ctx), ctx), ctx),
   receive: {
     open(s, { appName, by }, ctx) {
       ctx.reply({})
@@ -167,11 +173,15 @@ export const releases = actor(Releases, {
       return s
     },
     destroy(s, _, ctx) {
+      if (!isAllTold(s.ledger?.events, s.telling)) {
+        ctx.refuseCaller('busy', 'Its last releases are being told of.')
+        return s
+      }
       ctx.reply({})
       for (const { caller } of s.changes) ctx.refuse(caller, 'not_found', notFound)
-      for (const timer of ['formation', 'phase']) ctx.cancel(timer)
-      if (s.ledger !== null) for (const reminder of ['formation', 'phase']) ctx.forget(reminder)
-      return { ledger: null, changes: [], owed: [], tries: 0 }
+      for (const timer of ['formation', 'phase', 'events']) ctx.cancel(timer)
+      if (s.ledger !== null) for (const reminder of ['formation', 'phase', 'events']) ctx.forget(reminder)
+      return blank
     },
     received(s, { version }, ctx) {
       if (s.ledger === null || version <= s.ledger.heard) return s
@@ -191,7 +201,24 @@ export const releases = actor(Releases, {
     remindFormation: (s, _, ctx) => repeat(s, ctx),
     phaseEnded: (s, { releaseId, ok }, ctx) => phaseEnded(s, releaseId, ok, ctx),
     remindPhase: (s, _, ctx) => repeatPhase(s, ctx),
+    eventsTold: (s, { through }, ctx) => ({ ...s, telling: told(s.ledger?.events, s.telling, through, ctx) }),
+    eventsFailed(s, { reason }, ctx) {
+      ctx.log({ at: 'events_not_told', reason })
+      return { ...s, telling: failed(s.telling, ctx) }
+    },
+    tellEvents(s, _, ctx) {
+      if (s.ledger?.events === undefined) return s
+      return tellEvents(
+        { ...s, ledger: { ...s.ledger, events: pruned(s.ledger.events, s.telling, ctx) } },
+        ctx,
+      )
+    },
   },
+})
+
+const tellEvents = (s: State, ctx: Self): State => ({
+  ...s,
+  telling: tellOn(s.ledger?.events, s.telling, ctx),
 })
 
 const notFound = "Couldn't find that app."
@@ -253,7 +280,7 @@ const release = (
   say(ctx, ctx.self.key, 'app', 'api', `${text} by user ${by.email}`)
   const what = hasPhase ? `Running release v${version} commands` : `Release v${version} created`
   say(ctx, ctx.self.key, 'app', 'api', `${what} by user ${by.email}`)
-  return next
+  return withEvent(next, undefined, ctx)
 }
 
 /** A build on another stack than what holds is said by a release of its own; it changes nothing that runs. */
@@ -268,8 +295,11 @@ const onStackOf = (ledger: Ledger, { stack }: Slug, by: Who, ctx: Self): Ledger 
 
 /** What was released just now holds from here on, or waits for its command: its callers do not. */
 const made = (s: State, ledger: Ledger, ctx: Self): State => {
-  if (pendingOf(ledger) === undefined) return publish(s, ledger, ctx)
-  return repeatPhase({ ...settle(s, ctx), ledger }, ctx)
+  const next =
+    pendingOf(ledger) === undefined
+      ? publish(s, ledger, ctx)
+      : repeatPhase({ ...settle(s, ctx), ledger }, ctx)
+  return tellEvents(next, ctx)
 }
 
 /** Until the formation has said how it ended: it runs the command once, however often it is told. */
@@ -285,14 +315,15 @@ const repeatPhase = (s: State, ctx: Self): State => {
 
 const phaseEnded = (s: State, releaseId: string, ok: boolean, ctx: Self): State => {
   if (s.ledger === null) return s
-  const ledger = settlePhase(s.ledger, releaseId, ok, ctx.now)
-  if (ledger === s.ledger) return s
+  const settled = settlePhase(s.ledger, releaseId, ok, ctx.now)
+  if (settled === s.ledger) return s
+  const ledger = withEvent(settled, newestOf(s.ledger), ctx)
   ctx.cancel('phase')
   ctx.forget('phase')
   const { version, userEmail } = newestOf(ledger)
   const what = ok ? `Release v${version} created` : `Release v${version} command failed`
   say(ctx, ctx.self.key, 'app', 'api', `${what} by user ${userEmail}`)
-  return ok ? publish(s, ledger, ctx) : { ...s, ledger }
+  return tellEvents(ok ? publish(s, ledger, ctx) : { ...s, ledger }, ctx)
 }
 
 const owe = (s: State, caller: Caller, value: unknown): State => ({

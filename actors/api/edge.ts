@@ -79,6 +79,9 @@ export type OutputStreams = {
   ) => Watching | Promise<Watching>
 }
 
+/** Where things of this platform are, as the API shows it. */
+export type Addresses = Omit<ApiSettings, 'stack'>
+
 export type ApiSettings = {
   /** `http://localhost:5000`, without a slash at its end. */
   readonly apiUrl: string

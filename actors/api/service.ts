@@ -6,6 +6,8 @@
  */
 import { needOperator, needScope, type Caller } from './access.ts'
 import type { Audit, Change } from './audit.ts'
+import { App } from '../protocols/app.ts'
+import type { Who } from '../protocols/shapes.ts'
 import { callReader } from './call.ts'
 import type { Edge } from './edge.ts'
 import type { Endpoint, Reply, Request } from './endpoint.ts'
@@ -73,7 +75,7 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
       const { id, email } = caller.user
       const needs = endpoint.needs === 'operator' ? 'manage' : endpoint.needs
       const from = { who: { id, email }, caller, needs, requestId }
-      const request: Request = { ...call, range, ...from, ...asksOf(edge, traceparent) }
+      const request: Request = { ...call, range, ...from, ...asksOf(edge, from.who, traceparent) }
       if (endpoint.changes) audited = await edge.audit.begin(await changeOf(endpoint, request, header, edge))
       const reply = await endpoint.run(request as Request<never, never>, edge)
       audited?.end(reply.status, reply.release)
@@ -145,12 +147,15 @@ const changeOf = async (
   }
 }
 
-const asksOf = (edge: Edge, traceparent: string | undefined): Pick<Request, 'ask' | 'tell'> => {
+const asksOf = (edge: Edge, who: Who, traceparent: string | undefined): Pick<Request, 'ask' | 'tell'> => {
   const traced = traceparent === undefined ? {} : { traceparent }
   return {
     async ask(to, message, about) {
       try {
-        return await edge.ask(to, message, { timeoutMs: about?.timeoutMs ?? askTimeoutMs, ...traced })
+        return await edge.ask(to, onBehalf(to, message, who), {
+          timeoutMs: about?.timeoutMs ?? askTimeoutMs,
+          ...traced,
+        })
       } catch (error) {
         const failure = askFailureOf(error)
         throw failure === undefined ? error : fromAskFailure(failure, about?.resource ?? 'app', error)
@@ -159,6 +164,10 @@ const asksOf = (edge: Edge, traceparent: string | undefined): Pick<Request, 'ask
     tell: (to, message) => edge.tell(to, message, traced),
   }
 }
+
+/** An app tells who changed it. */
+const onBehalf = <M extends object>(to: { readonly to: string }, message: M, by: Who): M =>
+  to.to === App.name ? { ...message, by } : message
 
 const answer = (
   { status, body, headers }: Reply,

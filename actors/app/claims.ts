@@ -19,7 +19,8 @@ export const begin = (s: State, a: AppRecord, name: Name, caller: Caller, ctx: S
 }
 
 export const claimed = (s: State, name: Name, ctx: Self): State => {
-  if (s.a === null || !s.a.claiming.some((other) => sameName(other, name))) return s
+  const claim = s.a?.claiming.find((other) => sameName(other, name))
+  if (s.a === null || claim === undefined) return s
   const a = { ...s.a, claiming: without(s.a.claiming, name) }
   if (a.phase === 'creating') {
     saga.createStep(a, saga.createSteps[0], ctx)
@@ -27,9 +28,9 @@ export const claimed = (s: State, name: Name, ctx: Self): State => {
   }
   switch (name.kind) {
     case 'app':
-      return renamed(s, a, name, ctx)
+      return renamed(s, a, claim, ctx)
     case 'host':
-      return domainAdded(s, a, name, ctx)
+      return domainAdded(s, a, claim, ctx)
     case 'token':
       return logTokens.answered(become(s, a, ctx), ctx)
   }
@@ -48,6 +49,7 @@ const renamed = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
     settle(s, nameText(name), (caller) => ctx.answer(caller, next.app)),
     next,
     ctx,
+    name.by,
   )
 }
 
@@ -60,6 +62,7 @@ const domainAdded = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
     settle(s, nameText(name), (caller) => ctx.answer(caller, domain)),
     next,
     ctx,
+    name.by,
   )
 }
 

@@ -1,8 +1,15 @@
 /** What an app keeps of itself, and what of it is still under way. Pure. */
 import { is, type Static } from '../../src/runtime/index.ts'
 import { appShape, type AppView } from '../protocols/app.ts'
+import { outboxShape } from '../protocols/event.ts'
+import { actorShape } from '../protocols/shapes.ts'
 
-const nameSchema = is.obj({ kind: is.oneOf('app', 'host', 'token'), name: is.str })
+const nameSchema = is.obj({
+  kind: is.oneOf('app', 'host', 'token'),
+  name: is.str,
+  /** Who wants it. */
+  by: is.opt(actorShape),
+})
 export type Name = Static<typeof nameSchema>
 
 export const appRecordSchema = is.obj({
@@ -25,6 +32,8 @@ export const appRecordSchema = is.obj({
   /** When what the route shows changed last, and up to when the formation knows it. */
   changedAt: is.int,
   shownAt: is.int,
+  /** Absent: nothing was ever told of it. */
+  events: is.opt(outboxShape),
 })
 export type AppRecord = Static<typeof appRecordSchema>
 

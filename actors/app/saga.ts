@@ -17,9 +17,11 @@ import { Drain } from '../protocols/drain.ts'
 import { Formation } from '../protocols/formation.ts'
 import { Pipeline } from '../protocols/pipeline.ts'
 import { Releases } from '../protocols/releases.ts'
+import type { Who } from '../protocols/shapes.ts'
 import { usersOf } from './access.ts'
 import { certificatesOf } from './endpoints.ts'
 import { isListed, nameText, namesOf, sameName, unfinished, type AppRecord, type Name } from './record.ts'
+import { withEvents } from './telling.ts'
 import type { State } from './waiting.ts'
 
 export type Self = Ctx<typeof App>
@@ -215,10 +217,13 @@ export const releaseAll = (a: AppRecord): AppRecord => ({ ...a, claiming: [], re
 /** A failed step is tried again soon; should this activation die, a reminder starts another. */
 export const later = (ctx: Self): void => ctx.after('resume', againMs, { type: 'resume' })
 
-/** The record as it is from now on; null: there is none any more. */
-export const become = (s: State, a: AppRecord | null, ctx: Self): State => {
+/**
+ * The record as it is from now on, with the events of the change; null: there is none any more.
+ * @param by who asked for it; undefined: its owner, or nobody
+ */
+export const become = (s: State, a: AppRecord | null, ctx: Self, by?: Who): State => {
   guard(s.a, a, ctx)
-  return { ...s, a }
+  return a === null ? { ...s, a } : withEvents(s, a, by, ctx)
 }
 
 /** Sets or drops the reminder when a turn began something or finished the last of it. */

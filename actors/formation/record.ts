@@ -7,6 +7,7 @@
  */
 import { is, type Static } from '../../src/runtime/index.ts'
 import { attachShape, dynoState, outerShape, processTypeShape, releaseShape } from '../protocols/shapes.ts'
+import { outboxShape } from '../protocols/event.ts'
 import { meterSchema } from '../protocols/usage.ts'
 
 export const runSchema = is.obj({
@@ -102,6 +103,8 @@ export const recordSchema = is.obj({
   destroying: is.bool,
   /** What its dynos cost; absent in records of before that was counted, and where there never were any. */
   meter: is.opt(meterSchema),
+  /** Absent: nothing was ever told of it. */
+  events: is.opt(outboxShape),
 })
 export type Formed = Static<typeof recordSchema>
 

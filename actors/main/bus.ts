@@ -5,11 +5,13 @@
 import { statfsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect, type Connection } from '../../src/nats/connection.ts'
+import { openEventLog } from '../../src/nats/events.ts'
 import { openObjects, type NatsObjects } from '../../src/nats/objects.ts'
 import { openStore } from '../../src/nats/store.ts'
 import { openStream } from '../../src/nats/streams.ts'
 import { openTrail } from '../../src/nats/trail.ts'
 import { openTransport, type NatsTransport } from '../../src/nats/transport.ts'
+import type { EventLog } from '../../src/ports/events.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import type { Trail } from '../../src/ports/trail.ts'
@@ -27,6 +29,7 @@ export type Bus = {
   readonly history: Stream
   /** Every change of the platform. */
   readonly trail: Trail
+  readonly events: EventLog
   readonly close: () => Promise<void>
 }
 
@@ -46,6 +49,10 @@ const trailBytesMax = 256 * 1024 ** 2
 const historyBytesMax = 8 * 1024 ** 3
 /** The server promises a stream its bytes, and refuses to make one that its disk has no room for. */
 const historyShareOfDisk = 1 / 8
+const eventsBytesMax = 512 * 1024 ** 2
+const eventsShareOfDisk = 1 / 64
+/** Of one kind and one action, of one app. */
+const eventsMax = 1_000
 /** A host starts when the bus does: it waits, and says so. */
 const connectMsMax = 24 * 3_600_000
 const sayEveryMs = 5_000
@@ -69,7 +76,13 @@ export const openBus = async ({ paths, file, replicas, log, progress }: BusDeps)
       ...kept,
       maxMessagesPerKey: 2 * historyLinesMax,
       maxAgeMs: weekMs,
-      maxBytes: historyBytes(paths.run),
+      maxBytes: shareOfDisk(paths.run, historyShareOfDisk, historyBytesMax),
+    }),
+    events: await openEventLog(connection, {
+      ...kept,
+      maxMessagesPerSubject: eventsMax,
+      maxAgeMs: weekMs,
+      maxBytes: shareOfDisk(paths.run, eventsShareOfDisk, eventsBytesMax),
     }),
     trail: await openTrail(connection, {
       name: 'audit',
@@ -85,9 +98,9 @@ export const openBus = async ({ paths, file, replicas, log, progress }: BusDeps)
   return { connection, transport, ...opened, close: () => connection.close() }
 }
 
-const historyBytes = (folder: string): number => {
+const shareOfDisk = (folder: string, share: number, bytesMax: number): number => {
   const { bavail, bsize } = statfsSync(folder)
-  return Math.min(historyBytesMax, Math.floor(bavail * bsize * historyShareOfDisk))
+  return Math.min(bytesMax, Math.floor(bavail * bsize * share))
 }
 
 /** The store of a cluster is there once two of its servers are. @param onFailure hears why it is not */

@@ -30,6 +30,7 @@ import { App } from '../protocols/app.ts'
 import { Host } from '../protocols/host.ts'
 import { Placement } from '../protocols/placement.ts'
 import { usageReports } from '../usage/report.ts'
+import { addressesOf } from './addresses.ts'
 import { configKeySum } from './backup-file.ts'
 import { openBackups } from './backup.ts'
 import { untilAvailable, type Bus } from './bus.ts'
@@ -231,10 +232,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     buildpacks: engine.buildpacks,
     usage: usageReports(reads, () => clock.now()),
     settings: {
-      apiUrl: deps.apiUrl,
-      secureHost,
-      appDomain: settings.appDomain,
-      routerPort: settings.routerPort,
+      ...addressesOf(settings),
       stack: () => settings.stack ?? defaultStack(paths.stacks, engine.driver.kind),
     },
     accounts,

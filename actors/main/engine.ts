@@ -33,6 +33,7 @@ import { openInside, type Inside } from '../effects/perform/container/inside.ts'
 import { createSlugs } from '../effects/perform/container/slugs.ts'
 import { newestRoot, wholeMachine, type StackRoot } from '../effects/perform/container/stacks.ts'
 import { performDrains } from '../effects/perform/drains.ts'
+import { performEvents, type EventsDeps, type TellBuild } from '../effects/perform/events.ts'
 import { performFleet } from '../effects/perform/fleet.ts'
 import { performHistory } from '../effects/perform/history.ts'
 import { performAccess } from '../effects/perform/access.ts'
@@ -87,6 +88,9 @@ export type EngineDeps = {
   readonly deliver: Deliver
   /** What this process says in apps' logs. */
   readonly said: Outbox<Line>
+  readonly events: EventsDeps
+  /** Tells of a build. */
+  readonly told: TellBuild
   /** The packed slug from another host's disk; undefined when nobody is known to have it. */
   readonly fetchSlug?: (sha256: string) => Promise<AsyncIterable<Uint8Array> | undefined>
   /** A client that waits at another host's API; undefined when that host is this one. */
@@ -222,6 +226,7 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
       ...performUsage(store, now),
       ...performHistory(bus.history),
       ...performSaid(deps.said),
+      ...performEvents(deps.events),
       ...performDrains({
         openSink: (address, protocol) =>
           openSink(address, { clock: deps.clock, random: () => random.next() }, protocol),

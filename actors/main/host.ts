@@ -11,6 +11,8 @@ import { createNode, type Node } from '../../src/runtime/node.ts'
 import { systemClock as clock } from '../../src/system/clock.ts'
 import { systemRandom as random } from '../../src/system/random.ts'
 import { createCertificates } from '../effects/perform/certificates.ts'
+import { eventRenderer } from '../api/shapes/event.ts'
+import { tellBuild, type EventsDeps } from '../effects/perform/events.ts'
 import { createSaid } from '../effects/perform/said.ts'
 import { sealKeyBytes } from '../effects/perform/seal.ts'
 import { createVault } from '../effects/perform/vault.ts'
@@ -18,6 +20,7 @@ import { lostBuilds } from '../lost-builds.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { emptied, keepFlushing } from '../logplex/outbox.ts'
 import { hostTree } from '../tree.ts'
+import { addressesOf } from './addresses.ts'
 import { openBus, untilAvailable } from './bus.ts'
 import { openBusAddresses, resolveHost } from './bus-addresses.ts'
 import { followBus, serveSteps } from './bus-growth.ts'
@@ -29,6 +32,7 @@ import { apiAddress, openControl } from './control.ts'
 import { buildsAtOnce, chooseDriver, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
 import { evacuate } from './evacuate.ts'
+import { tellHosts } from './host-events.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { serveInside } from './inside.ts'
 import { openLogInput } from './log-input.ts'
@@ -89,7 +93,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const incarnation = now()
   const does = (role: Settings['roles'][number]): boolean => settings.roles.includes(role)
   const appUrl = (app: string): string => `http://${app}.${settings.appDomain}:${settings.routerPort}/`
-  const apiUrl = `http://localhost:${settings.port}`
+  const { apiUrl } = addressesOf(settings)
 
   const giveBack = claimHome(settings.home, paths)
   if (does('control')) await needPort('MANIFOLD_PORT', apiAddress, settings.port)
@@ -137,11 +141,21 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const certificates = createCertificates(bus.store, certificateKey)
   const rendezvous = createRendezvous({ tokensMax })
   const isGone = (host: string): boolean => neighbours.isGone(host)
+  const events: EventsDeps = {
+    log: bus.events,
+    render: eventRenderer(addressesOf(settings), async (appId, pairId) => {
+      const pair = await certificates.open(appId, pairId)
+      return pair?.certificate ?? ''
+    }),
+    published: () => undefined,
+  }
+  const told = tellBuild(events)
   const lost = lostBuilds({
     store: bus.store,
     ask: (to, message, options) => node.ask(to, message, options),
     isGone,
     now,
+    told: (build) => told(build, true),
   })
   const deliver = deliverThrough(() => node, clock)
   const said = createSaid(`${name}:${random.uuid()}`, now, deliver)
@@ -163,6 +177,8 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     denied: busAddresses?.now() ?? [],
     deliver,
     said,
+    events,
+    told,
     fetchSlug: (sha256) => {
       const others = neighbours.members.view().members.filter((member) => member.name !== name)
       const near = others.filter(({ state }) => state === 'up' || state === 'draining')
@@ -249,6 +265,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   await node.start()
   const flushing = keepFlushing(said, clock, flushEveryMs)
   tellActors({ node, name, roles, members, transport, log })
+  if (does('control')) tellHosts({ log: bus.events, members, clock, report: log })
   const watchdog =
     does('dyno') && engine.driver.kind === 'oci'
       ? startWatchdog({ paths, members, clock, log, program: deps.watchdog })

@@ -1,5 +1,6 @@
 /** App: the identity and settings of one app. Keyed by app id, durable. */
 import { ask, is, protocol, tell, type Static } from '../../src/runtime/index.ts'
+import { outboxMessages } from './event.ts'
 import { actorShape } from './shapes.ts'
 
 export const domainShape = is.obj({
@@ -113,6 +114,9 @@ export type AppView = Static<typeof appShape>
 export const pipelineIdOf = ({ coupled }: AppView): string | undefined =>
   coupled === undefined || coupled.isOver ? undefined : coupled.pipelineId
 
+/** Who asks, for the events of it; left out: its owner. */
+const by = is.opt(actorShape)
+
 /**
  * Refusal codes: `not_found`, `name_taken`, `hostname_taken`, `invalid_params`.
  * Names and hostnames are claimed by `create` in the store, so they are unique whoever decides.
@@ -124,22 +128,22 @@ export const App = protocol('app', 1, {
    */
   create: ask({ name: is.str, owner: actorShape, region: is.str, stack: is.str }, appShape),
   info: ask({}, appShape),
-  rename: ask({ name: is.str }, appShape),
+  rename: ask({ name: is.str, by }, appShape),
   change: ask(
-    { maintenance: is.opt(is.bool), buildStack: is.opt(is.str), buildpacks: is.opt(is.arr(is.str)) },
+    { maintenance: is.opt(is.bool), buildStack: is.opt(is.str), buildpacks: is.opt(is.arr(is.str)), by },
     appShape,
   ),
   /** Turns a feature of config/features.ts on or off. */
-  feature: ask({ name: is.str, enabled: is.bool }, appShape),
-  addDomain: ask({ hostname: is.str }, domainShape),
+  feature: ask({ name: is.str, enabled: is.bool, by }, appShape),
+  addDomain: ask({ hostname: is.str, by }, domainShape),
   /** `endpoint`: name or id of the one whose certificate the domain gets; null: the platform's. */
-  attachDomain: ask({ hostname: is.str, endpoint: is.orNull(is.str) }, domainShape),
-  removeDomain: ask({ hostname: is.str }, domainShape),
+  attachDomain: ask({ hostname: is.str, endpoint: is.orNull(is.str), by }, domainShape),
+  removeDomain: ask({ hostname: is.str, by }, domainShape),
   /** `name` is taken as a wish. */
-  addEndpoint: ask({ name: is.str, pair: pairShape }, endpointShape),
+  addEndpoint: ask({ name: is.str, pair: pairShape, by }, endpointShape),
   /** Another certificate under the same name; connections that are open keep theirs. */
-  changeEndpoint: ask({ endpoint: is.str, pair: pairShape }, endpointShape),
-  removeEndpoint: ask({ endpoint: is.str }, endpointShape),
+  changeEndpoint: ask({ endpoint: is.str, pair: pairShape, by }, endpointShape),
+  removeEndpoint: ask({ endpoint: is.str, by }, endpointShape),
   /** Answered once lines go there. `invalid_params`: it has that one, or as many as there may be. */
   addDrain: ask({ url: is.str, telemetry: is.opt(telemetryShape) }, drainShape),
   /** Of a telemetry drain, by id. Answered once lines go there. */
@@ -155,18 +159,18 @@ export const App = protocol('app', 1, {
     is.obj({ tokens: is.arr(logTokenShape) }),
   ),
   /** `invalid_params`: that user may use it already, or too many may. */
-  addCollaborator: ask({ user: actorShape }, collaboratorShape),
+  addCollaborator: ask({ user: actorShape, by }, collaboratorShape),
   /** By the user's id or address, or the collaborator's id. */
-  removeCollaborator: ask({ user: is.str }, collaboratorShape),
+  removeCollaborator: ask({ user: is.str, by }, collaboratorShape),
   /** From the owner by that id; `conflict`: it is another's by now. */
-  transfer: ask({ from: is.str, to: actorShape }, appShape),
+  transfer: ask({ from: is.str, to: actorShape, by }, appShape),
   /** From Pipeline. `invalid_params`: it is in another. `conflict`: that is over by now. */
   couple: ask({ pipelineId: is.str, at: is.int }, is.obj({})),
   uncouple: ask({ pipelineId: is.str, at: is.int }, is.obj({})),
   /** From Channel. */
   drains: ask({}, is.obj({ ids: is.arr(is.str) })),
   /** Stops everything, gives the names back, removes every record; answered when done. */
-  destroy: ask({}, appShape),
+  destroy: ask({ by }, appShape),
   /** From Build: what the last build found. */
   built: tell({
     buildpackDescription: is.str,
@@ -192,4 +196,5 @@ export const App = protocol('app', 1, {
   stepFailed: tell({ step: is.str, reason: is.str }),
   /** Own timers. */
   resume: tell({}),
+  ...outboxMessages,
 })

@@ -10,6 +10,8 @@ import { actorShape, slugShape } from './shapes.ts'
 export const buildShape = is.obj({
   id: is.str,
   appId: is.str,
+  /** As the app was called; absent: by an older host. */
+  appName: is.opt(is.str),
   status: is.oneOf('pending', 'succeeded', 'failed'),
   /** Full commit id, or what the caller called the version. */
   version: is.str,

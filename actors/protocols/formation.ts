@@ -3,6 +3,7 @@
  * id, durable.
  */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
+import { outboxMessages } from './event.ts'
 import {
   actorShape,
   dynoShape,
@@ -128,4 +129,5 @@ export const Formation = protocol('formation', 1, {
   /** Own effect: the usage record has everything up to this day (since the epoch); or not yet. */
   entered: tell({ through: is.int }),
   unentered: tell({}),
+  ...outboxMessages,
 })

@@ -3,6 +3,7 @@
  * id, durable.
  */
 import { ask, is, protocol, tell } from '../../src/runtime/index.ts'
+import { outboxMessages } from './event.ts'
 import { actorShape, pagesShape, releaseShape, slugShape } from './shapes.ts'
 
 /** The one build of an app that is under way, and where. */
@@ -79,4 +80,5 @@ export const Releases = protocol('releases', 1, {
   sealFailed: tell({ op: is.str, code: is.str, reason: is.str }),
   remindFormation: tell({}),
   remindPhase: tell({}),
+  ...outboxMessages,
 })

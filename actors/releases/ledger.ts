@@ -6,6 +6,7 @@
  */
 import { heroku } from '../../config/heroku.ts'
 import { is, type Static } from '../../src/runtime/index.ts'
+import { outboxShape } from '../protocols/event.ts'
 import { buildingShape } from '../protocols/releases.ts'
 import { pagesShape, slugShape, type Pages, type Release, type Slug, type Who } from '../protocols/shapes.ts'
 
@@ -40,6 +41,8 @@ export const ledgerSchema = is.obj({
   slugs: is.arr(slugShape),
   /** The version that the formation works towards, as far as it said. */
   heard: is.int,
+  /** Absent: nothing was ever told of it. */
+  events: is.opt(outboxShape),
 })
 export type Ledger = Static<typeof ledgerSchema>
 

@@ -8,7 +8,10 @@ import { EffectFailed, type Effects } from '../../src/ports/effects.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { SeededRandom } from '../../src/sim/random.ts'
 import { simReceiver, type Receiver } from './receiver.ts'
+import { simEvents, type SimEvents } from '../../src/sim/events.ts'
 import { simStream, type SimStream } from '../../src/sim/stream.ts'
+import { eventRenderer } from '../../actors/api/shapes/event.ts'
+import { performEvents } from '../../actors/effects/perform/events.ts'
 import { performHistory } from '../../actors/effects/perform/history.ts'
 import { unpackBatch } from '../../actors/logplex/packed.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
@@ -22,6 +25,7 @@ export type Outside = {
   lines(appId: string): readonly string[]
   /** Histories of apps. */
   readonly stream: SimStream
+  readonly events: SimEvents
   /** Where drains lead. */
   readonly receiver: Receiver
   /** @param routes performs the announcement to real route tables too */
@@ -31,6 +35,12 @@ export type Outside = {
 export type OutsideFaults = { readonly fail: number; readonly lost: number; readonly latencyMsMax: number }
 export const calmOutside: OutsideFaults = { fail: 0, lost: 0, latencyMsMax: 5 }
 
+const addresses = {
+  apiUrl: 'http://api.test',
+  secureHost: 'api.test',
+  appDomain: 'apps.test',
+  routerPort: 80,
+}
 const pages = { error: '', maintenance: '' }
 const decoder = new TextDecoder()
 
@@ -42,6 +52,7 @@ export const simOutside = (random: SeededRandom, nowMs: () => number): Outside =
   const sealedVars = new Map<string, Vars>()
   const routes = new Map<string, Route>()
   const stream = simStream(random.fork('history'), nowMs)
+  const events = simEvents(random.fork('events'), nowMs)
   const receiver = simReceiver(random.fork('receiver'))
   return {
     vars: sealedVars,
@@ -52,6 +63,7 @@ export const simOutside = (random: SeededRandom, nowMs: () => number): Outside =
         .flatMap(({ bytes }) => unpackBatch(bytes).lines)
         .map(({ source, process, text }) => `${source}[${process}]: ${decoder.decode(text)}`),
     stream,
+    events,
     receiver,
     performers: (clock, faults, announcing) => {
       const soon = async (): Promise<void> => {
@@ -79,6 +91,11 @@ export const simOutside = (random: SeededRandom, nowMs: () => number): Outside =
         'certificates.drop': soon,
         'builder.drop': soon,
         'builder.bury': soon,
+        ...performEvents({
+          log: events.attach(clock, () => ({ ...faults(), unknown: faults().fail })),
+          render: eventRenderer(addresses, () => Promise.resolve('')),
+          published: () => undefined,
+        }),
         ...performHistory(stream.attach(clock, () => ({ ...faults(), unknown: faults().fail }))),
         'routes.announce': async ({ route }: { route: Route }, cancelled: AbortSignal) => {
           await soon()

@@ -8,7 +8,9 @@ import type { DynoView, ProcessType, Release } from '../../actors/protocols/shap
 import { ref } from '../../src/runtime/index.ts'
 import type { Cluster } from './cluster.ts'
 import { liveOf, type Process } from './engine.ts'
+import { eventFaults, typeFaults } from './events-check.ts'
 import type { Known } from './known.ts'
+import type { Trouble } from './mix.ts'
 import type { UsageCheck } from './usage-check.ts'
 
 /**
@@ -18,12 +20,15 @@ import type { UsageCheck } from './usage-check.ts'
 const convergeMs = 420_000
 const stepMs = 2_000
 
-/** @param flooded mailboxes were filled on purpose: what was refused then is no bug */
+/**
+ * @param trouble.floods mailboxes were filled on purpose: what was refused then is no bug
+ * @param trouble.rollsBack the record lost its end
+ */
 export const check = async (
   c: Cluster,
   apps: readonly Known[],
   usage: UsageCheck,
-  flooded: boolean,
+  { floods, rollsBack }: Pick<Trouble, 'floods' | 'rollsBack'>,
 ): Promise<string[]> => {
   const deadline = c.world.clock.now() + convergeMs
   const violations: string[] = []
@@ -41,11 +46,14 @@ export const check = async (
   }
   while (usage.faults().length > 0 && c.world.clock.now() < deadline) await c.world.run(() => false, stepMs)
   violations.push(...usage.faults())
+  const told = (): string[] => eventFaults(c, apps, rollsBack)
+  while (told().length > 0 && c.world.clock.now() < deadline) await c.world.run(() => false, stepMs)
+  violations.push(...told())
   const ids = new Set(apps.map((app) => app.id))
   for (const process of liveProcesses(c)) {
     if (!ids.has(process.run.appId)) violations.push(`a run of no app: ${process.run.id}`)
   }
-  violations.push(...names(c, apps), ...deadLetters(c, flooded))
+  violations.push(...names(c, apps), ...deadLetters(c, floods))
   return violations
 }
 
@@ -76,6 +84,7 @@ const checkApp = async (c: Cluster, app: Known): Promise<string[]> => {
     ...checkReleases(app, list.releases),
     ...checkPhases(c, list.releases),
     ...checkSlots(c, app, types.types, dynos.dynos, current),
+    ...typeFaults(c, app.id, types.types),
     ...checkRoute(c, app, dynos.dynos),
   ]
 }

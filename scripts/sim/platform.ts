@@ -74,7 +74,7 @@ export const platform: Scenario = {
     })
     const mix = await trouble(site, apps, random)
     await revive(c, apps)
-    const violations = [...(await check(c, apps, usage, mix.floods)), ...singletons(site, mix.struck)]
+    const violations = [...(await check(c, apps, usage, mix)), ...singletons(site, mix.struck)]
     for (const name of site.names) site.closeRouter(name)
     return verdictOf(c.world, violations)
   },

@@ -90,6 +90,8 @@ export type JetStream = {
   ) => Promise<StoredMessage | undefined>
   /** The first message under a filter from a sequence on, read through the stream's leader. */
   readonly next: (stream: string, filter: string, fromSequence: number) => Promise<StoredMessage | undefined>
+  /** The first message under a filter that was stored at that time or later, read through the leader. */
+  readonly since: (stream: string, filter: string, atMs: number) => Promise<StoredMessage | undefined>
 }
 
 export type DirectWhich =
@@ -139,6 +141,8 @@ export const jetStream = (connection: Connection, timeoutMs = timeoutMsDefault):
       }
     },
     next: (stream, filter, fromSequence) => message(stream, { next_by_subj: filter, seq: fromSequence }),
+    since: (stream, filter, atMs) =>
+      message(stream, { next_by_subj: filter, start_time: new Date(atMs).toISOString() }),
   }
 }
 

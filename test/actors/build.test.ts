@@ -211,6 +211,7 @@ t.test(
         return entry && buildIn((await store.get(entry.key))!.value)
       },
     }
+    const told: string[] = []
     const rest = {
       home,
       now: () => now,
@@ -218,6 +219,7 @@ t.test(
       ended: (id: string, words: string) => void ended.push(`${id}${words}`),
       isGone: () => false,
       lost,
+      told: async ({ id, status }: BuildView) => void told.push(`${id} ${status}`),
     }
     const effects = performBuildRecords({ ...rest, store })
     const read = async (id: string): Promise<BuildView | undefined> => {
@@ -250,6 +252,8 @@ t.test(
 
     await keep(view({ id: 'b2' }))
     t.match(await read('b2'), { status: 'failed' }, 'a late first word makes it no build under way again')
+    const twice = ['b1 pending', 'b1 pending', 'b1 succeeded']
+    t.strictSame(told, [...twice, 'b2 pending', 'b3 pending', 'b2 failed'], 'nor is it told')
     await store.create(buildKey('a1', 'old'), Buffer.from('{"at":1}'))
     t.equal(await read('old'), undefined, 'of an older form')
 
@@ -282,6 +286,7 @@ t.test('sources that a former life left, and no build had taken over, are cleare
     ended: noStream,
     isGone: () => false,
     lost: { settle: () => Promise.resolve(undefined) },
+    told: () => Promise.resolve(),
   })
   for (const name of ['source-x', 'setup-y', 'b1'])
     await mkdir(join(home, 'builds', name), { recursive: true })
@@ -308,6 +313,7 @@ t.test('a push is built by the host that took it, whoever owns the app', async (
       ended: noStream,
       isGone: () => false,
       lost: { settle: () => Promise.resolve(undefined) },
+      told: () => Promise.resolve(),
     })
     const records: Effects = Object.fromEntries(
       Object.entries(performs).map(([effect, perform]): [string, Effects[string]] => [

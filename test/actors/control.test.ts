@@ -207,7 +207,7 @@ t.test('a restart starts the new run before it ends the old one', async (t) => {
 })
 
 t.test('a crash is restarted at once, the next one cools off, a restart forgives', async (t) => {
-  const c = createCluster(6, ['a'])
+  const c = createCluster(8, ['a'])
   await create(c)
   await deploy(c, { web: 'crash' })
   await pass(c, 15_000)

@@ -31,7 +31,13 @@ const build: BuildView = {
 const site = async (change: Partial<BuildView> = {}) => {
   const store = memoryStore()
   await store.create(buildKey('a1', 'b1'), Buffer.from(JSON.stringify({ ...build, ...change })))
-  const world = { now: 2_000, isGone: true, asked: [] as unknown[], answer: (): Released => null }
+  const world = {
+    now: 2_000,
+    isGone: true,
+    asked: [] as unknown[],
+    told: [] as string[],
+    answer: (): Released => null,
+  }
   const ask = async (to: { key: string }, message: object) => {
     world.asked.push({ key: to.key, ...message })
     return { released: world.answer() }
@@ -42,6 +48,7 @@ const site = async (change: Partial<BuildView> = {}) => {
     ask: ask as unknown as Node['ask'],
     isGone: (host) => world.isGone && host === 'h3',
     now: () => world.now,
+    told: async (ended) => void world.told.push(`${ended.id} ${ended.status}`),
   })
   const entry = async (): Promise<Entry> => (await store.get(buildKey('a1', 'b1')))!
   return { store, world, lost, entry, view: async () => lost.view(await entry()) }
@@ -56,6 +63,7 @@ t.test('a build on a host that is gone has failed once its ledger has given it u
   world.isGone = true
   t.match(await view(), { status: 'failed', releaseId: null, updatedAt: 2_000 })
   t.same(world.asked, [{ key: 'a1', type: 'giveUpBuild', buildId: 'b1' }])
+  t.same(world.told, ['b1 failed'])
   world.isGone = false
   t.match(await view(), { status: 'failed' }, 'also when that host is back')
   t.match(

@@ -99,6 +99,7 @@ export const openApi = async (
       ask: world.node.ask,
       isGone: (host) => gone.has(host),
       now: () => systemClock.now(),
+      told: () => Promise.resolve(),
     }),
     signingKey: Buffer.alloc(32, 7),
     objects,

@@ -4,8 +4,10 @@
  * so.
  */
 import assert from 'node:assert/strict'
+import { Events } from '../../actors/effects/events.ts'
 import { Said } from '../../actors/effects/said.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
+import type { Event } from '../../actors/protocols/event.ts'
 import { stopReason, type Actor, type AskFailure, type Effect } from '../../src/runtime/actor.ts'
 import { Letter, type AnyMessage, type Item, type Make, type Op } from '../../src/runtime/letter.ts'
 import { refText, type Message, type Protocol, type Ref, type Spec } from '../../src/runtime/protocol.ts'
@@ -18,6 +20,9 @@ const saying = Said.say({
   line: { atUs: 0, source: '', process: '', text: new Uint8Array() },
 }).name
 
+/** What changed is told at once, unless a test holds it. */
+const telling = Events.publish({ appId: '', source: '', events: [], unsure: false }).name
+
 export type DriveOptions<Args, Saved> = {
   readonly key: string
   readonly args: Args
@@ -25,6 +30,8 @@ export type DriveOptions<Args, Saved> = {
   /** Given: the actor is keyed, and loads this record instead of starting with init. */
   readonly saved?: Saved
   readonly nowMs?: number
+  /** Events are effects like any other: they are told when the test says so. */
+  readonly holdsEvents?: boolean
 }
 
 /** What an actor said, without who says it. */
@@ -51,6 +58,8 @@ export class Driver<State, P extends Protocol, SavedState> {
   readonly ran: Ran[] = []
   /** Lines that it said in apps' logs. */
   readonly said: Line[] = []
+  /** What it told of its changes. */
+  readonly events: Event[] = []
   readonly replies: Replied[] = []
   readonly logs: Readonly<Record<string, unknown>>[] = []
   readonly spawned: { readonly type: string; readonly key: string; readonly args: unknown }[] = []
@@ -68,6 +77,9 @@ export class Driver<State, P extends Protocol, SavedState> {
   readonly #callers = new Map<string, string>()
   readonly #random = countingRandom()
   readonly #host: string
+  readonly #holdsEvents: boolean
+  /** Told, and not yet known to be. */
+  #tellings: Ran[] = []
   #asks = 0
   #revision = 0
 
@@ -75,6 +87,7 @@ export class Driver<State, P extends Protocol, SavedState> {
   constructor(actor: Actor<any, State, any, any, any>, options: DriveOptions<unknown, unknown>) {
     this.#actor = actor
     this.#host = options.host ?? 'host-1'
+    this.#holdsEvents = options.holdsEvents ?? false
     this.nowMs = options.nowMs ?? 1_800_000_000_000
     const { durable, init, awake } = actor.behaviour
     const to = actor.protocol.name as string
@@ -89,6 +102,7 @@ export class Driver<State, P extends Protocol, SavedState> {
     if (awake !== undefined) this.state = awake(this.state, turn)
     turn.close()
     this.#record(turn.ops)
+    this.#tell()
   }
 
   /** One message. @returns what an ask was answered with in the same turn */
@@ -188,6 +202,7 @@ export class Driver<State, P extends Protocol, SavedState> {
       this.asked,
       this.ran,
       this.said,
+      this.events,
       this.replies,
       this.logs,
       this.spawned,
@@ -206,6 +221,15 @@ export class Driver<State, P extends Protocol, SavedState> {
     if (reason === undefined) this.state = next as State
     this.#record(turn.ops)
     if (reason !== undefined) this.stop(reason)
+    else this.#tell()
+  }
+
+  #tell(): void {
+    const [{ args, done } = {}] = this.#tellings.splice(0, 1)
+    if (done === undefined) return
+    const { events } = args as { readonly events: readonly Event[] }
+    this.events.push(...events)
+    this.#turn({ op: 'result', make: done, value: { through: events.at(-1)?.n ?? 0 }, trace: '' })
   }
 
   #env(): ConstructorParameters<typeof Turn>[0] {
@@ -276,6 +300,8 @@ export class Driver<State, P extends Protocol, SavedState> {
       case 'run': {
         const { effect, done, failed } = op
         if (effect.name === saying) return void this.said.push((effect.args as { readonly line: Line }).line)
+        if (effect.name === telling && !this.#holdsEvents)
+          return void this.#tellings.push({ ...effect, done, failed })
         return void this.ran.push({ ...effect, done, failed })
       }
       case 'log':

@@ -1,15 +1,15 @@
 /** An app, as the Platform API shows it. */
 import type { AppView } from '../../protocols/app.ts'
-import type { ApiSettings } from '../edge.ts'
+import type { Addresses } from '../edge.ts'
 import { generation, idFor, timeOrNull, timeText } from './common.ts'
 
 /** `http://hello.localhost:8080/` */
-export const webUrl = (name: string, settings: ApiSettings): string =>
+export const webUrl = (name: string, settings: Addresses): string =>
   `http://${name}.${settings.appDomain}:${settings.routerPort}/`
-export const gitUrl = (name: string, settings: ApiSettings): string =>
+export const gitUrl = (name: string, settings: Addresses): string =>
   `https://${settings.secureHost}/${name}.git`
 
-export const appBody = (app: AppView, settings: ApiSettings): object => ({
+export const appBody = (app: AppView, settings: Addresses): object => ({
   acm: false,
   archived_at: null,
   build_stack: { id: idFor('stack', app.buildStack), name: app.buildStack },

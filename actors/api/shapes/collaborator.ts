@@ -1,12 +1,12 @@
 /** Who may use an app, as the Platform API shows them. */
 import type { AppView, Collaborator } from '../../protocols/app.ts'
 import { collaboratorMay, permissions, type Permission } from '../access.ts'
-import { idFor, named, timeText } from './common.ts'
+import { idFor, named, timeText, type Named } from './common.ts'
 
 const says = (held: readonly Permission[]): object[] =>
   held.map((name) => ({ name, description: `Can ${name} the app` }))
 
-export const collaboratorBody = (app: AppView, { id, user, createdAt, updatedAt }: Collaborator): object => ({
+export const collaboratorBody = (app: Named, { id, user, createdAt, updatedAt }: Collaborator): object => ({
   app: named(app),
   created_at: timeText(createdAt),
   id,

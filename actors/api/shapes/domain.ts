@@ -4,18 +4,27 @@
  */
 import type { AppView, EndpointView } from '../../protocols/app.ts'
 import type { ApiSettings } from '../edge.ts'
-import { idFor, named, timeText } from './common.ts'
+import { idFor, named, timeText, type Named } from './common.ts'
 
 type Domain = AppView['domains'][number]
+type AppWithEndpoints = Named & {
+  readonly endpoints?: readonly Pick<EndpointView, 'id' | 'name'>[] | undefined
+}
 
 /** No certificate is ever fetched for a domain: there is nothing to say of the state of that. */
 const withoutAcm = { acm_status: null, acm_status_reason: null }
 
 /** By name or id. */
-export const endpointIn = (app: AppView, which: string): EndpointView | undefined =>
-  app.endpoints?.find(({ id, name }) => name === which || id === which)
+export const endpointIn = <E extends Pick<EndpointView, 'id' | 'name'>>(
+  app: { readonly endpoints?: readonly E[] | undefined },
+  which: string,
+): E | undefined => app.endpoints?.find(({ id, name }) => name === which || id === which)
 
-export const domainBody = (domain: Domain, app: AppView, settings: ApiSettings): object => ({
+export const domainBody = (
+  domain: Domain,
+  app: AppWithEndpoints,
+  settings: Pick<ApiSettings, 'appDomain'>,
+): object => ({
   ...withoutAcm,
   app: named(app),
   // What a DNS record of that name points at.
@@ -30,7 +39,7 @@ export const domainBody = (domain: Domain, app: AppView, settings: ApiSettings):
   updated_at: timeText(domain.updatedAt),
 })
 
-const endpointRef = (app: AppView, id: string | null | undefined): object | null => {
+const endpointRef = (app: AppWithEndpoints, id: string | null | undefined): object | null => {
   const found = id == null ? undefined : endpointIn(app, id)
   return found === undefined ? null : { id: found.id, name: found.name }
 }

@@ -2,16 +2,11 @@
 import type { BuildView } from '../../protocols/build.ts'
 import type { SlugRecord } from '../../protocols/slug-record.ts'
 import type { Release, Slug } from '../../protocols/shapes.ts'
-import type { ApiSettings } from '../edge.ts'
+import type { Addresses } from '../edge.ts'
 import { gitUrl } from './app.ts'
 import { idFor, named, timeText, type Named } from './common.ts'
 
-export const releaseBody = (
-  release: Release,
-  app: Named,
-  current: boolean,
-  settings: ApiSettings,
-): object => ({
+export const releaseBody = (release: Release, app: Named, current: boolean, settings: Addresses): object => ({
   addon_plan_names: [],
   app: named(app),
   artifacts: release.slug === null ? [] : [{ type: 'slug', id: release.slug.id }],
@@ -53,7 +48,7 @@ export const emptySlugBody = (slug: SlugRecord, url: string): object => ({
   size: null,
 })
 
-export const buildBody = (build: BuildView, app: Named, settings: ApiSettings): object => ({
+export const buildBody = (build: BuildView, app: Named, settings: Addresses): object => ({
   app: { id: app.id },
   buildpacks: build.buildpacks.map((name) => ({ name, url: buildpackUrl(name) })),
   created_at: timeText(build.createdAt),
@@ -77,7 +72,7 @@ export const buildBody = (build: BuildView, app: Named, settings: ApiSettings): 
 /** Any host knows by it where the build is, and when that host is gone what became of it. */
 export const buildStream = (
   { id, host, appId }: Pick<BuildView, 'id' | 'host' | 'appId'>,
-  { apiUrl }: ApiSettings,
+  { apiUrl }: Addresses,
 ): string =>
   `${apiUrl}/streams/${id}${host === undefined ? '' : `?on=${encodeURIComponent(host)}&of=${appId}`}`
 

@@ -1,9 +1,13 @@
 /** SNI endpoints: an app's certificates, as the Platform API shows them. */
 import type { AppView, EndpointView } from '../../protocols/app.ts'
-import { idFor, named, timeText } from './common.ts'
+import { idFor, named, timeText, type Named } from './common.ts'
 
 /** @param chain PEM */
-export const endpointBody = (endpoint: EndpointView, app: AppView, chain: string): object => {
+export const endpointBody = (
+  endpoint: EndpointView,
+  app: Named & { readonly domains: readonly Pick<AppView['domains'][number], 'id' | 'endpointId'>[] },
+  chain: string,
+): object => {
   const { pair } = endpoint
   return {
     app: named(app),

@@ -11,6 +11,7 @@ import { StoreConflict, type Store } from '../../../src/ports/store.ts'
 import { buildIn, buildKey, isLost, parseJson } from '../../protocols/build-record.ts'
 import type { BuildView } from '../../protocols/build.ts'
 import { lastWordsOf, type LostBuilds } from '../../lost-builds.ts'
+import type { TellBuild } from './events.ts'
 import { asEffectFailure } from './names.ts'
 
 export type BuildRecordDeps = {
@@ -25,6 +26,8 @@ export type BuildRecordDeps = {
   /** Its lease is over, or it left: what it did not finish it never will. */
   readonly isGone: (host: string) => boolean
   readonly lost: Pick<LostBuilds, 'settle'>
+  /** Tells whoever follows what changes. */
+  readonly told: TellBuild
 }
 
 /** What is noted of a build that is under way. */
@@ -47,24 +50,27 @@ export const buildsUnderWay = (home: string): readonly string[] =>
   existsSync(folderOf(home)) ? noted(readdirSync(folderOf(home))) : []
 
 export const performBuildRecords = (deps: BuildRecordDeps): Effects => {
-  const { home, store, now, begun, ended, isGone, lost } = deps
+  const { home, store, now, begun, ended, isGone, lost, told } = deps
   const folder = folderOf(home)
   const noteOf = (buildId: string): string => join(folder, buildId + noteSuffix)
 
-  const put = async (view: BuildView): Promise<void> => {
+  /** @returns whether it stands */
+  const put = async (view: BuildView): Promise<boolean> => {
     const key = buildKey(view.appId, view.id)
     const value = encoder.encode(JSON.stringify(view))
     const entry = await store.get(key)
     // It was taken for lost before its first word arrived: it will not release.
-    if (view.status === 'pending' && entry && buildIn(entry.value)?.status !== 'pending') return
+    if (view.status === 'pending' && entry && buildIn(entry.value)?.status !== 'pending') return false
     try {
       await (entry === undefined ? store.create(key, value) : store.update(key, value, entry.revision))
     } catch (error) {
       // It was taken away with its app meanwhile, or an earlier try of ours arrived: look again.
       if (!(error instanceof StoreConflict)) throw error
       const again = await store.get(key)
-      if (again !== undefined) await store.update(key, value, again.revision)
+      if (again === undefined) return false
+      await store.update(key, value, again.revision)
     }
+    return true
   }
 
   const keep = async (view: BuildView, sourceDir: string): Promise<void> => {
@@ -74,7 +80,7 @@ export const performBuildRecords = (deps: BuildRecordDeps): Effects => {
       await writeFile(noteOf(view.id), JSON.stringify(note), { mode: 0o600 })
       begun(view.id)
     }
-    await put(view)
+    if (await put(view)) await told(view)
     if (view.status !== 'pending') await rm(noteOf(view.id), { force: true })
   }
 
@@ -82,6 +88,7 @@ export const performBuildRecords = (deps: BuildRecordDeps): Effects => {
     const note = parseJson(await readFile(noteOf(buildId), 'utf8')) as Partial<Note> | undefined
     if ((note?.createdAt ?? 0) >= before) return
     const build = note?.appId === undefined ? undefined : await lost.settle(note.appId, buildId)
+    if (build !== undefined) await told(build, true)
     ended(buildId, build === undefined ? '' : lastWordsOf(build))
     const left = [join(folder, buildId), ...(note?.sourceDir ? [note.sourceDir] : [])]
     await Promise.all(left.map(removeTree))

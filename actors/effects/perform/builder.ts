@@ -26,6 +26,7 @@ import type { Outcome } from '../builder.ts'
 import { checkoutArchive } from './build-archive.ts'
 import { cacheOf } from './build-cache.ts'
 import { performBuildRecords } from './build-records.ts'
+import type { TellBuild } from './events.ts'
 import { asEffectFailure } from './names.ts'
 import { openSlugStore } from './slug-store.ts'
 import type { Vars, Vault } from './vault.ts'
@@ -54,6 +55,7 @@ export type BuilderDeps = {
   readonly appUrl: (appName: string) => string
   readonly isGone: (host: string) => boolean
   readonly lost: Pick<LostBuilds, 'settle'>
+  readonly told: TellBuild
   readonly now: () => number
   readonly uuid: () => string
 }

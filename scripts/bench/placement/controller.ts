@@ -51,6 +51,9 @@ export const startController = async (login: Login, name: string, view: FleetVie
       ),
     ),
     'history.append': () => Promise.resolve(null),
+    // And so are events.
+    'events.publish': ({ events }: { readonly events: readonly { readonly n: number }[] }) =>
+      Promise.resolve({ through: events.at(-1)?.n ?? 0 }),
   }
   const directory = { view: () => ({ number: 1, hosts: view.members }), onChange: () => undefined }
   const node: Node = createNode(

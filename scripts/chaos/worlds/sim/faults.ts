@@ -139,6 +139,7 @@ export const faultsOf = (site: Site, sleep: (ms: number) => Promise<void>): Faul
         powerOff(names)
         world.store.rollback(fault.undoneMs)
         cluster.outside.stream.rollback(fault.undoneMs)
+        cluster.outside.events.rollback(fault.undoneMs)
         await sleep(bootMs)
         for (const name of names) start(name)
         return
