@@ -205,7 +205,7 @@ t.test('what cannot be done is answered with the status and id of Heroku', async
   }
   const missing = /^The requested API endpoint was not found\./
   await answers('GET', '/nowhere', undefined, 404, 'not_found', missing)
-  await answers('DELETE', '/account', undefined, 404, 'not_found', missing)
+  await answers('DELETE', '/nope', undefined, 404, 'not_found', missing)
   await answers('POST', '/apps', '{"name":', 400, 'bad_request', /parse/)
   await answers('POST', '/apps', `{"name":"${'x'.repeat(1024 * 1024)}"}`, 400, 'bad_request', /./)
   await answers('POST', '/apps', '[]', 422, 'invalid_params', /object/)

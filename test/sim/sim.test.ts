@@ -5,6 +5,7 @@
 import t from 'tap'
 import { bank } from '../../scripts/sim/bank.ts'
 import { logs } from '../../scripts/sim/logs.ts'
+import { pipelines } from '../../scripts/sim/pipelines.ts'
 import { platform } from '../../scripts/sim/platform.ts'
 import { acknowledgesBeforeItStores, answersBeforeItStores } from '../../scripts/chaos/plants.ts'
 
@@ -14,6 +15,7 @@ for (const [scenario, seeds] of [
   [bank, 40],
   [platform, 25],
   [logs, 4],
+  [pipelines, 8],
 ] as const) {
   await t.test(`the ${scenario.name} keeps its invariants on ${seeds} seeds`, async (t) => {
     for (let seed = 1; seed <= seeds; seed++) {

@@ -112,6 +112,12 @@ export const catalog = [
     run: () => ok(generations),
   }),
   endpoint({
+    name: 'generations.info',
+    http: { method: 'GET', path: '/generations/:generation' },
+    summary: 'One generation',
+    run: ({ params }) => ok(oneOf(generations, params.generation, 'generation')),
+  }),
+  endpoint({
     name: 'dyno-sizes.list',
     http: { method: 'GET', path: '/dyno-sizes', also: ['/apps/:app/available-dyno-sizes'] },
     summary: 'Dyno sizes',

@@ -15,6 +15,7 @@ export const filters = [
     summary: 'Apps by their ids; what the caller may not see is left out',
     needs: 'view',
     scope: 'read',
+    changes: false,
     body: is.obj({ in: is.opt(is.obj({ id: is.opt(is.arr(is.str)) })) }),
     async run(request, edge) {
       const ids = request.body.in?.id ?? []

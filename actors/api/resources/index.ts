@@ -20,6 +20,7 @@ import { formation } from './formation.ts'
 import { hosts } from './hosts.ts'
 import { keys } from './keys.ts'
 import { logs } from './logs.ts'
+import { notOfferedBeside } from './not-offered.ts'
 import { nothing } from './nothing.ts'
 import { oauth } from './oauth.ts'
 import { pipelineCouplings } from './pipeline-couplings.ts'
@@ -34,7 +35,7 @@ import { telemetryDrains } from './telemetry-drains.ts'
 import { usage } from './usage.ts'
 import { users } from './users.ts'
 
-const table: readonly Endpoint[] = [
+const offered: readonly Endpoint[] = [
   ...account,
   ...keys,
   ...oauth,
@@ -69,4 +70,4 @@ const table: readonly Endpoint[] = [
   ...nothing,
 ]
 
-export const endpoints: readonly Endpoint[] = [...table, ...platform(table)]
+export const endpoints: readonly Endpoint[] = [...offered, ...platform(offered), ...notOfferedBeside(offered)]
