@@ -7,7 +7,7 @@
  * says that it has it. Lost with the activation: waiting config changes, whose callers then do not know the
  * outcome.
  */
-import { actor, ref, type Caller, type Ctx, type QuestionOf } from '../src/runtime/index.ts'
+import { actor, ref, type Caller, type Ctx } from '../src/runtime/index.ts'
 import { Vault } from './effects/vault.ts'
 import { failed, isAllTold, pruned, tellOn, told, toldOf, untold, type Telling } from './events/outbox.ts'
 import { App } from './protocols/app.ts'
@@ -22,9 +22,8 @@ import {
   emptyLedger,
   findRelease,
   ledgerSchema,
+  madeAlready,
   madeBy,
-  madeFor,
-  madeOf,
   newestOf,
   pendingOf,
   promotedBy,
@@ -238,16 +237,6 @@ const busy = (s: State, ledger: Ledger, ctx: Refusing): State => {
 const busyText = (ledger: Ledger): string =>
   `Release v${newestOf(ledger).version} is running its release command. ` +
   'Please try again when it has finished.'
-
-/** What asking before has made. */
-const madeAlready = (
-  ledger: Ledger,
-  { slug, description, build, isNew, promotion }: QuestionOf<typeof Releases, 'deploy'>,
-): Release | undefined => {
-  if (build !== undefined) return madeBy(ledger, build)
-  if (promotion !== undefined) return madeFor(ledger, promotion)
-  return isNew === true ? undefined : madeOf(ledger, slug.id, description)
-}
 
 /** It was given up as lost, or another took its place when it was. */
 const isOver = (ledger: Ledger, build: string | undefined): boolean =>

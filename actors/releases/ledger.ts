@@ -110,7 +110,7 @@ export const promotedBy = (ledger: Ledger, promotion: string | undefined): Ledge
 }
 
 /** What was released for that promotion, whatever came of it. */
-export const madeFor = (ledger: Ledger, promotion: string): Release | undefined => {
+const madeFor = (ledger: Ledger, promotion: string): Release | undefined => {
   const made = ledger.entries.find((one) => one.promotion === promotion)
   return made && releaseOf(ledger, made)
 }
@@ -154,9 +154,27 @@ export const releasesOf = (ledger: Ledger): Release[] =>
   ledger.entries.map((entry) => releaseOf(ledger, entry))
 
 /** What was released from that slug with those words, unless it failed. */
-export const madeOf = (ledger: Ledger, slugId: string, description: string): Release | undefined => {
+const madeOf = (ledger: Ledger, slugId: string, description: string): Release | undefined => {
   const made = ledger.entries.findLast((one) => one.slugId === slugId && one.description === description)
   return made === undefined || made.phase === 'failed' ? undefined : releaseOf(ledger, made)
+}
+
+type Deploy = {
+  readonly slug: Slug
+  readonly description: string
+  readonly build?: string
+  readonly promotion?: string
+  readonly isNew?: boolean
+}
+
+/** What asking before has made. */
+export const madeAlready = (
+  ledger: Ledger,
+  { slug, description, build, isNew, promotion }: Deploy,
+): Release | undefined => {
+  if (build !== undefined) return madeBy(ledger, build)
+  if (promotion !== undefined) return madeFor(ledger, promotion)
+  return isNew === true ? undefined : madeOf(ledger, slug.id, description)
 }
 
 /** @param which `7`, `v7` or an id */
