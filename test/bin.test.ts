@@ -23,7 +23,7 @@ const openHome = async (t: Test, apiUrl: string, token = apiToken): Promise<stri
 
 const open = async (t: Test) => {
   const cluster = await openOperator(t)
-  const api = await openApi(t, undefined, cluster.operator)
+  const api = await openApi(t, { cluster: cluster.operator })
   const home = await openHome(t, `http://127.0.0.1:${api.api.port}`)
   const manifold = (...args: readonly string[]): Promise<Ran> =>
     run([command, ...args], { env: { ...machineEnv(), MANIFOLD_HOME: home }, cwd: home })

@@ -16,6 +16,7 @@ export const errorStatus = {
   conflict: 409,
   gone: 410,
   precondition_failed: 412,
+  payload_too_large: 413,
   requested_range_not_satisfiable: 416,
   invalid_params: 422,
   rate_limit: 429,

@@ -70,7 +70,7 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
       if (endpoint.needs === 'operator') needOperator(caller)
       needScope(caller, endpoint.scope)
       const call = read(bytes)
-      const traceparent = header('Traceparent')
+      const traceparent = header('Traceparent') ?? traceOf(requestId)
       const range = call.range ?? header('Range')
       const { id, email } = caller.user
       const needs = endpoint.needs === 'operator' ? 'manage' : endpoint.needs
@@ -92,6 +92,12 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
       return { ...answer({ status: code, body: failure.body() }, limits()), error: { code, description } }
     }
   }
+}
+
+/** All that actors say of a request has its id: as the trace that they hand on, if the client began none. */
+const traceOf = (requestId: string): string | undefined => {
+  const hex = requestId.replaceAll('-', '')
+  return /^[0-9a-f]{32}$/.test(hex) ? `00-${hex}-${hex.slice(16)}-01` : undefined
 }
 
 const identify = async (

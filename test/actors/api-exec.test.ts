@@ -19,7 +19,7 @@ const open = async (t: Test, refusal?: string) => {
       return 'user'
     },
   }
-  const api = await openApi(t, undefined, undefined, tunnel)
+  const api = await openApi(t, { tunnel })
   await deployed(api, 'shop')
   const ask = (method: string, path: string, body?: unknown, login = `shop:${apiToken}`) =>
     api.http(method, path, body, { authorization: `Basic ${Buffer.from(login).toString('base64')}` })

@@ -12,7 +12,7 @@ import { requestsOf } from '../../src/nats/requests.ts'
 import { bareClient, openBus } from '../kit/bus.ts'
 import { envText, keepToken, writeEnvFile } from '../../actors/api/env-file.ts'
 import { systemRandom } from '../../src/system/random.ts'
-import { apiToken, openApi, type Json } from '../kit/api.ts'
+import { apiToken, openApi, type Json, type Wire } from '../kit/api.ts'
 import { until } from '../kit/until.ts'
 
 t.test('whoever has no valid token is told so, and only at the HTTP door', async (t) => {
@@ -71,10 +71,11 @@ t.test('a request over NATS may be flat or structured and answers as HTTP does',
 t.test('over real NATS the operator needs no token and the HTTP door does', async (t) => {
   const bus = await openBus(t)
   const connection = await bus.join('api')
-  const { http } = await openApi(t, {
+  const wire: Wire = {
     requests: requestsOf(connection),
     serve: (endpoints) => serveEndpoints(connection, endpoints, () => undefined),
-  })
+  }
+  const { http } = await openApi(t, { wire })
   t.equal((await http('POST', '/apps', { name: 'over-nats' })).status, 201)
   t.equal((await http('GET', '/account', undefined, { authorization: '' })).status, 401)
   const ranged = await http('GET', '/apps/over-nats/releases', undefined, { range: 'version ..; max=1' })
@@ -290,4 +291,37 @@ t.test('the file to source sets what the CLI needs and keeps what the user had',
     'a.example,localhost,127.0.0.1 localhost,127.0.0.1',
   )
   t.notMatch(envText(env), /undefined/)
+})
+
+t.test('what a client cannot read is refused, and every variant of version 3 is the same', async (t) => {
+  const { http } = await openApi(t)
+  const asked = async (accept: string): Promise<number> =>
+    (await http('GET', '/account', undefined, { accept })).status
+  for (const accept of [
+    '*/*',
+    'application/json',
+    'application/vnd.heroku+json; version=3',
+    'application/vnd.heroku+json;version=3.sdk',
+    'application/vnd.heroku+json; version=3.docker-releases',
+    'text/html, application/xhtml+xml, */*;q=0.8',
+    'application/vnd.heroku+json',
+  ])
+    t.equal(await asked(accept), 200, accept)
+  for (const accept of ['text/html', 'application/vnd.heroku+json; version=2', 'application/xml'])
+    t.equal(await asked(accept), 406, accept)
+})
+
+t.test('actors hand the id of a request on, as the trace of all that it makes them do', async (t) => {
+  const traces: (string | undefined)[] = []
+  const { http, world } = await openApi(t)
+  const { ask } = world.node
+  Object.assign(world.node, {
+    ask: (...args: Parameters<typeof ask>) => {
+      traces.push(args[2].traceparent)
+      return ask(...args)
+    },
+  })
+  const { headers } = await http('POST', '/apps', { name: 'traced' })
+  const id = headers.get('request-id')?.replaceAll('-', '')
+  t.match(traces, [new RegExp(`^00-${id}-[0-9a-f]{16}-01$`)])
 })

@@ -207,7 +207,7 @@ t.test('what cannot be done is answered with the status and id of Heroku', async
   await answers('GET', '/nowhere', undefined, 404, 'not_found', missing)
   await answers('DELETE', '/nope', undefined, 404, 'not_found', missing)
   await answers('POST', '/apps', '{"name":', 400, 'bad_request', /parse/)
-  await answers('POST', '/apps', `{"name":"${'x'.repeat(1024 * 1024)}"}`, 400, 'bad_request', /./)
+  await answers('POST', '/apps', `{"name":"${'x'.repeat(1024 * 1024)}"}`, 413, 'payload_too_large', /./)
   await answers('POST', '/apps', '[]', 422, 'invalid_params', /object/)
   await answers('POST', '/apps', { name: 5 }, 422, 'invalid_params', /^Invalid params: name must be string/)
   await answers('POST', '/apps/wrong-app/dynos', {}, 422, 'invalid_params', /^Require params: command\.$/)

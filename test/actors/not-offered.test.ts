@@ -1,4 +1,4 @@
-/** What Heroku's schema has and this platform has not: each link is served, or is said not to be offered. */
+/** What Heroku's schema has and this platform has not: each link is served, or said not to be offered. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { endpoints } from '../../actors/api/resources/index.ts'

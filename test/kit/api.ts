@@ -17,6 +17,7 @@ import { startApi, type ApiParts } from '../../actors/api/start.ts'
 import { usageReports } from '../../actors/usage/report.ts'
 import type { StackName } from '../../config/stacks.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
+import type { Log } from '../../src/ports/log.ts'
 import { lostBuilds } from '../../actors/lost-builds.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { systemClock } from '../../src/system/clock.ts'
@@ -47,13 +48,17 @@ const noTunnel: Tunnel = {
   reserve: () => '',
 }
 
-export const openApi = async (
-  t: Test,
-  wire?: Wire,
-  cluster?: ClusterOperator,
-  tunnel: Tunnel = noTunnel,
-  buildpacks: Registry = openRegistry('/nowhere', builtinFolders),
-) => {
+export type ApiOptions = {
+  readonly wire?: Wire
+  readonly cluster?: ClusterOperator
+  readonly tunnel?: Tunnel
+  readonly buildpacks?: Registry
+  readonly log?: Log
+}
+
+export const openApi = async (t: Test, options: ApiOptions = {}) => {
+  const { wire, cluster, tunnel = noTunnel, log = () => undefined } = options
+  const { buildpacks = openRegistry('/nowhere', builtinFolders) } = options
   const directory = mkdtempSync(join(tmpdir(), 'manifold-api-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const certificates = await keepCertificates(directory, ['localhost', '127.0.0.1'], Date.now())
@@ -108,7 +113,7 @@ export const openApi = async (
     trail,
     random: systemRandom,
     clock: systemClock,
-    log: () => undefined,
+    log,
     vault: world.vault,
     appCertificates: createCertificates(store, Buffer.alloc(32, 1)),
     rendezvous,

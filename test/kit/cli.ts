@@ -18,7 +18,7 @@ export type Cli = OpenedApi & {
 }
 
 export const openCli = async (t: Test, buildpacks?: Registry): Promise<Cli> => {
-  const opened = await openApi(t, undefined, undefined, undefined, buildpacks)
+  const opened = await openApi(t, buildpacks === undefined ? {} : { buildpacks })
   const home = mkdtempSync(join(tmpdir(), 'manifold-cli-'))
   t.teardown(() => rmSync(home, { recursive: true, force: true }))
   const apiUrl = `http://localhost:${opened.api.port}`

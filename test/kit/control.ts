@@ -298,6 +298,7 @@ export const control = (store: Store): Control => {
     },
     'formation.restart': () => ({ restarted: 1 }),
     'formation.stopDyno': () => ({ stopped: 1 }),
+    'formation.idle': (key) => (ofApp(key), {}),
     'dyno.inside': () => ({}),
     'formation.run'(key, m) {
       const kept = ofApp(key)

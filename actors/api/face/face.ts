@@ -113,6 +113,7 @@ const mounted = async (
 const forward =
   (endpoint: Endpoint, requests: ApiRequests) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    needAcceptable(request.headers.accept)
     const names = paramNames(endpoint.http.path)
     const given = request.params as Readonly<Record<string, string>>
     const text = typeof request.body === 'string' ? request.body.trim() : ''
@@ -143,6 +144,23 @@ const forward =
       throw Object.assign(new Error(`the service answered ${status}`), { undone: status === 503 })
     return send(request, reply, status, answer.bytes)
   }
+
+/** What we answer: version 3 of the API, with or without a variant (`3.sdk`), and JSON in general. */
+const acceptable = new Set(['*/*', 'application/*', 'application/json', 'application/vnd.heroku+json'])
+const isAcceptable = (range: string): boolean => {
+  const [type = '', ...options] = range.split(';').map((part) => part.trim().toLowerCase())
+  const version = options.find((option) => option.startsWith('version='))
+  return acceptable.has(type) && (version === undefined || /^version=3(?:\.[a-z-]+)*$/.test(version))
+}
+
+const needAcceptable = (accept: string | undefined): void => {
+  if (accept === undefined || accept.trim() === '') return
+  if (accept.split(',').some(isAcceptable)) return
+  throw new ApiError(
+    'not_acceptable',
+    'No acceptable format: send Accept: application/vnd.heroku+json; version=3, or application/json.',
+  )
+}
 
 const send = (
   request: FastifyRequest,
@@ -175,6 +193,8 @@ const refuse = (reply: FastifyReply, error: ApiError): FastifyReply =>
 const asApiError = (error: unknown, log: Log): ApiError => {
   if (error instanceof ApiError) return error
   const { statusCode, undone, message } = error as { statusCode?: number; undone?: boolean; message?: string }
+  if (statusCode === 413)
+    return new ApiError('payload_too_large', `The body of a request may have ${bodyBytesMax} bytes.`)
   if (statusCode !== undefined && statusCode < 500)
     return new ApiError('bad_request', message ?? 'Bad request.')
   log({ at: 'face-failed', error: message ?? String(error), undone })

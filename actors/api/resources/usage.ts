@@ -2,10 +2,12 @@
  * What dynos cost: the account's pool of Eco hours, as Heroku has it, and the operator's account of it all.
  */
 import type { AppUsage, Spent } from '../../protocols/usage.ts'
+import { appsOf } from '../../effects/perform/access.ts'
 import type { Edge } from '../edge.ts'
-import { endpoint, ok } from '../endpoint.ts'
+import { endpoint, ok, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { appIdOf, uuid } from '../name-index.ts'
+import { appOf } from './app-of.ts'
 
 const monthPattern = /^\d{4}-(?:0[1-9]|1[0-2])$/
 const secondsOf = (ms: number): number => Math.floor(ms / 1000)
@@ -15,12 +17,14 @@ export const usage = [
     name: 'account.get-quota',
     http: { method: 'GET', path: '/accounts/:account/actions/get-quota' },
     summary: 'Eco dyno hours of this month: the pool and what each app took of it, in seconds',
-    async run({ params, who }, edge) {
+    async run(request, edge) {
+      const { params, who } = request
       if (![who.id, who.email, '~'].includes(params.account)) throw notFound('account')
-      const { limitMs, usedMs, apps } = await edge.usage.eco()
+      const { limitMs, apps: all } = await edge.usage.eco()
+      const apps = await ownOf(request, edge, all)
       return ok({
         account_quota: secondsOf(limitMs),
-        quota_used: secondsOf(usedMs),
+        quota_used: secondsOf(apps.reduce((sum, { usedMs }) => sum + usedMs, 0)),
         apps: apps.map((app) => ({ app_uuid: app.appId, quota_used: secondsOf(app.usedMs) })),
       })
     },
@@ -41,6 +45,21 @@ export const usage = [
     },
   }),
 ]
+
+type Used = { readonly appId: string; readonly usedMs: number }
+
+/** Operators see the use of all, of apps that are gone too. */
+const ownOf = async (request: Request, edge: Edge, all: readonly Used[]): Promise<readonly Used[]> => {
+  if (request.caller.user.operator === true) return all
+  const own = new Set((await appsOf(edge.store, request.who.id)).map(({ id }) => id))
+  const owned = all
+    .filter(({ appId }) => own.has(appId))
+    .map(async (used) => {
+      const { owner } = await appOf(request, edge, used.appId)
+      return owner.id === request.who.id ? [used] : []
+    })
+  return (await Promise.all(owned)).flat()
+}
 
 /** An app that is gone is known by its last name, or its id, in the months that it cost something in. */
 const usageOfApp = async ({ store, usage: reports }: Edge, month: string | undefined, app: string) => {
