@@ -14,7 +14,7 @@ export const operatorSubjects = ['manifold.v1.api.>', '$SRV.>']
 const grants = {
   cluster: busCluster,
   readable: ['KV_manifold', 'OBJ_manifold'],
-  written: ['history.>'],
+  written: ['history.>', 'audit.>'],
   served: ['manifold.v1.>', '$SRV.>'],
   suffixes: Array.from({ length: routerShardsMax }, (_, index) => `-router-${index}`),
 } as const
