@@ -7,6 +7,7 @@ import type { Answer, Message, QuestionName, QuestionOf, Ref } from '../../src/r
 import type { Pair } from '../../src/certs/certificate.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
+import type { AppLists } from '../effects/perform/access.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Registry } from '../../src/slug/registry.ts'
 import type { UsageReports } from '../protocols/usage.ts'
@@ -35,6 +36,8 @@ export type Edge = {
   ) => Promise<Answer<Q, K>>
   readonly tell: <Q>(to: Ref<Q>, message: Message<Q>, options?: { readonly traceparent?: string }) => void
   readonly store: Store
+  /** Of apps, by user. */
+  readonly lists: AppLists
   readonly random: Random
   /** Wall-clock milliseconds. */
   readonly now: () => number

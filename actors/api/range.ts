@@ -60,25 +60,52 @@ export type Page<T> = {
   readonly partial: boolean
 }
 
+const wholeRange: Omit<Range, 'by'> = {
+  from: '',
+  fromExclusive: false,
+  to: '',
+  toExclusive: false,
+  max: maxDefault,
+  descending: false,
+}
+
+/** The range that the header asks for, or all; the first name is the order when it says none. */
+export const rangeOf = <Name extends string>(
+  header: string | undefined,
+  names: readonly Name[],
+): Range & { readonly by: Name } => {
+  const range = parseRange(header)
+  const by = names.find((name) => name === (range?.by ?? names[0]))
+  if (by === undefined) throw badRange()
+  return { ...(range ?? wholeRange), by }
+}
+
 /** Sorts and cuts `items` as the header asks; the first of `fields` is the default order. */
 export const cut = <T>(items: readonly T[], header: string | undefined, fields: Sortable<T>): Page<T> => {
   const names = Object.keys(fields)
-  const range = parseRange(header)
-  const by = range?.by ?? names[0] ?? ''
-  const valueOf = fields[by]
+  const range = rangeOf(header, names)
+  const valueOf = fields[range.by]
   if (valueOf === undefined) throw badRange()
-  const descending = range?.descending ?? false
-  const max = range?.max ?? maxDefault
-  const sorted = [...items].sort((a, b) => compare(valueOf(a), valueOf(b)) * (descending ? -1 : 1))
-  const inside = sorted.filter((item) => range === undefined || within(valueOf(item), range))
-  const page = inside.slice(0, max)
-  const partial = inside.length > page.length
+  const sorted = [...items].sort((a, b) => compare(valueOf(a), valueOf(b)) * (range.descending ? -1 : 1))
+  const inside = sorted.filter((item) => within(valueOf(item), range))
+  return pageOf(inside, range, names, valueOf)
+}
+
+/** @param items in the range's order, and in it; more of them than a page has when there are more */
+export const pageOf = <T>(
+  items: readonly T[],
+  { by, to, toExclusive, max, descending }: Range,
+  names: readonly string[],
+  valueOf: (item: T) => string | number,
+): Page<T> => {
+  const page = items.slice(0, max)
+  const partial = items.length > page.length
   const order = descending ? ',order=desc' : ''
   const headers: Record<string, string> = { 'Accept-Ranges': names.join(', ') }
   const [first, last] = [page.at(0), page.at(-1)]
   if (first !== undefined && last !== undefined) {
     headers['Content-Range'] = `${by} ${valueOf(first)}..${valueOf(last)}; max=${max}${order}`
-    const end = `${range?.to ?? ''}${range?.toExclusive === true ? '[' : ''}`
+    const end = `${to}${toExclusive ? '[' : ''}`
     if (partial) headers['Next-Range'] = `${by} ]${valueOf(last)}..${end}; max=${max}${order}`
   }
   return { items: page, headers, partial }

@@ -11,6 +11,7 @@ import type { Certificates } from '../../src/certs/keep.ts'
 import { byFirstLine } from '../../src/http/first-line.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
+import { openAppLists } from '../effects/perform/access.ts'
 import type { UsageReports } from '../protocols/usage.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import { openAudit } from './audit.ts'
@@ -87,6 +88,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     ask: patient(clock, (to, message, options) => node.ask(to, message, options)),
     tell: (to, message, options) => node.tell(to, message, options),
     store,
+    lists: openAppLists(store),
     random,
     now,
     log,

@@ -37,6 +37,7 @@ const arrows: readonly Arrow[] = [
     files: /^src\/membership\//,
     may: /^src\/(?:ports\/|membership\/|runtime\/codec\.ts)/,
   },
+  { what: 'an index', files: /^src\/ordered\//, may: /^src\/(?:ports|ordered)\// },
   { what: 'an engine', files: /^src\//, may: /^src\/(?!runtime\/|ports\/|nats\/|system\/|sim\/)/ },
   { what: 'a composition root', files: compositionRoots, may: allOfIt },
   {

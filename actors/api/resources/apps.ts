@@ -1,14 +1,14 @@
 /** Apps: made, listed, renamed, changed, destroyed. */
+import { wholeSpan } from '../../../src/ordered/pages.ts'
 import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
 import { Formation } from '../../protocols/formation.ts'
-import { appsOf } from '../../effects/perform/access.ts'
 import { needPermission } from '../access.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid } from '../errors.ts'
 import { appIdOf, checkAppName, inventName } from '../name-index.ts'
-import { cut, list } from '../range.ts'
+import { cut, list, pageOf, rangeOf } from '../range.ts'
 import { appBody } from '../shapes/app.ts'
 import { timeText } from '../shapes/common.ts'
 import { processTierOf } from '../shapes/process.ts'
@@ -19,6 +19,7 @@ const inventTries = 5
 /** Dynos get 30 s to end, and every record is removed before the answer. */
 const destroyTimeoutMs = 90_000
 const infosAtOnce = 32
+const sortedByTimeMax = 1_000
 const tierTimeoutMs = 3_000
 
 export const apps = [
@@ -36,24 +37,20 @@ export const apps = [
     http: { method: 'GET', path: '/apps', also: ['/users/~/apps'] },
     summary: 'Apps that the caller owns or may use',
     async run(request, edge) {
-      const index = await appsOf(edge.store, request.who.id)
-      // Names and ids are in the index: only what is shown is asked for.
+      const body = (app: AppView) => appBody(app, edge.settings)
       if (/^\s*(updated_at|created_at)\b/.test(request.range ?? '')) {
-        const page = cut(await infos(request, edge, index), request.range, {
+        const page = cut(await allInfos(request, edge), request.range, {
           updated_at: (app) => timeText(app.updatedAt),
           created_at: (app) => timeText(app.createdAt),
         })
-        return list(
-          page,
-          page.items.map((app) => appBody(app, edge.settings)),
-        )
+        return list(page, page.items.map(body))
       }
-      const page = cut(index, request.range, { name: (app) => app.name, id: (app) => app.id })
-      const shown = await infos(request, edge, page.items)
-      return list(
-        page,
-        shown.map((app) => appBody(app, edge.settings)),
-      )
+      const orders = ['name', 'id'] as const
+      const range = rangeOf(request.range, orders)
+      // One more, to know whether there are more.
+      const found = await edge.lists.read(request.who.id, range.by, { ...range, max: range.max + 1 })
+      const page = pageOf(found, range, orders, (app) => app[range.by])
+      return list(page, (await infos(request, edge, page.items)).map(body))
     },
   }),
   endpoint({
@@ -144,6 +141,16 @@ const nameTaken =
   (error: unknown): never => {
     throw error instanceof ApiError && error.refusal === 'name_taken' ? taken(name) : error
   }
+
+/** Times change, and are in no index: all that a caller has are asked for, which must not be too many. */
+const allInfos = async (request: Request, edge: Edge): Promise<AppView[]> => {
+  const all = await edge.lists.read(request.who.id, 'id', { ...wholeSpan, max: sortedByTimeMax + 1 })
+  if (all.length <= sortedByTimeMax) return infos(request, edge, all)
+  throw new ApiError(
+    'requested_range_not_satisfiable',
+    `More than ${sortedByTimeMax} apps are sorted by name or id alone.`,
+  )
+}
 
 /** In the order given; an app that is gone by now, or somebody else's, is left out. */
 export const infos = async (

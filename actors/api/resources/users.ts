@@ -1,6 +1,6 @@
 /** Users of the platform, for operators alone. An account is made with a token, which is told this once. */
 import { is } from '../../../src/runtime/index.ts'
-import { appsOf } from '../../effects/perform/access.ts'
+import { wholeSpan } from '../../../src/ordered/pages.ts'
 import type { Granted } from '../accounts/authorizations.ts'
 import { sumOfPassword } from '../accounts/passwords.ts'
 import { addressOf, type User } from '../accounts/users.ts'
@@ -86,7 +86,7 @@ export const users = [
     summary: 'Remove an account that has access to no app',
     async run(request, edge) {
       const user = await other(request, edge)
-      const [app] = await appsOf(edge.store, user.id)
+      const [app] = await edge.lists.read(user.id, 'name', { ...wholeSpan, max: 1 })
       if (app !== undefined)
         throw new ApiError(
           'conflict',

@@ -1,6 +1,11 @@
-/** Performs Access over the store: `access/<user>/<app>` → the app's name. */
+/**
+ * The lists of apps, by user: each in two orders (by name, by id), so that a page of it costs the same
+ * however many apps there are. And Access, performed over them.
+ */
 import type { Effects } from '../../../src/ports/effects.ts'
-import { StoreConflict, type Store } from '../../../src/ports/store.ts'
+import type { Store } from '../../../src/ports/store.ts'
+import { openIndexes, type Indexes } from '../../../src/ordered/ordered.ts'
+import { wholeSpan, type Change, type Span } from '../../../src/ordered/pages.ts'
 import { asEffectFailure } from './names.ts'
 
 type Show = {
@@ -10,40 +15,54 @@ type Show = {
   readonly former: readonly string[]
 }
 
-/** @param userId a user's, or a team's */
-export const accessPrefix = (userId: string): string => `access/${userId}/`
-
-/** Every app that a user has access to by itself, in no order. */
-export const appsOf = async (
-  store: Pick<Store, 'list'>,
-  userId: string,
-): Promise<{ readonly id: string; readonly name: string }[]> => {
-  const prefix = accessPrefix(userId)
-  return (await store.list(prefix)).map(({ key, value }) => ({
-    id: key.slice(prefix.length),
-    name: (JSON.parse(Buffer.from(value).toString('utf8')) as { name: string }).name,
-  }))
+export type Listed = { readonly id: string; readonly name: string }
+export type AppLists = {
+  /** Of those that a user has access to by itself, the part that a span takes. @throws StoreUnavailable */
+  read(userId: string, by: 'name' | 'id', span: Span): Promise<readonly Listed[]>
 }
 
-export const performAccess = (store: Store): Effects => ({
-  'access.show': async ({ appId, name, users, former }: Show) => {
-    const value = Buffer.from(JSON.stringify({ name }))
-    try {
-      for (const user of users) await put(store, accessPrefix(user) + appId, value)
-      for (const user of former) if (!users.includes(user)) await store.remove(accessPrefix(user) + appId)
-    } catch (error) {
-      throw asEffectFailure(error)
-    }
-  },
-})
+const kind = 'access'
+const indexOf = (userId: string, by: 'name' | 'id'): string => `${userId}.${by}`
 
-/** Of one app only its own actor writes, one after the other. */
-const put = async (store: Store, key: string, value: Uint8Array): Promise<void> => {
-  try {
-    await store.create(key, value)
-  } catch (error) {
-    const found = error instanceof StoreConflict ? await store.get(key) : undefined
-    if (found === undefined) throw error
-    if (Buffer.compare(found.value, value) !== 0) await store.update(key, value, found.revision)
+export const openAppLists = (store: Store): AppLists => {
+  const indexes = openIndexes(store, kind)
+  return {
+    read: async (userId, by, span) =>
+      (await indexes.read(indexOf(userId, by), span)).map(([key, value]) =>
+        by === 'name' ? { id: value, name: key } : { id: key, name: value },
+      ),
   }
+}
+
+export const performAccess = (store: Store): Effects => {
+  const indexes = openIndexes(store, kind)
+  return {
+    'access.show': async ({ appId, name, users, former }: Show) => {
+      try {
+        for (const user of users) await show(indexes, user, { id: appId, name }, true)
+        for (const user of former)
+          if (!users.includes(user)) await show(indexes, user, { id: appId, name }, false)
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+  }
+}
+
+/**
+ * Of one app only its own actor writes, one after the other. The list by id is the last to change: it knows
+ * the name that the app had, for whoever begins again.
+ */
+const show = async (indexes: Indexes, user: string, { id, name }: Listed, isIn: boolean): Promise<void> => {
+  const only = { ...wholeSpan, from: id, to: id, max: 1 }
+  const [found] = await indexes.read(indexOf(user, 'id'), only)
+  const former = found?.[1] ?? name
+  const gone: Change[] = [...new Set([former, name])].flatMap((key) =>
+    isIn && key === name ? [] : [{ key, value: id, removed: true }],
+  )
+  await indexes.change(indexOf(user, 'name'), [...gone, ...(isIn ? [{ key: name, value: id }] : [])])
+  await indexes.change(
+    indexOf(user, 'id'),
+    isIn ? [{ key: id, value: name }] : [{ key: id, value: former, removed: true }],
+  )
 }
