@@ -1,8 +1,8 @@
 /**
  * What dynos cost: the account's pool of Eco hours, as Heroku has it, and the operator's account of it all.
  */
+import { wholeSpan } from '../../../src/ordered/pages.ts'
 import type { AppUsage, Spent } from '../../protocols/usage.ts'
-import { appsOf } from '../../effects/perform/access.ts'
 import type { Edge } from '../edge.ts'
 import { endpoint, ok, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
@@ -10,6 +10,7 @@ import { appIdOf, uuid } from '../name-index.ts'
 import { appOf } from './app-of.ts'
 
 const monthPattern = /^\d{4}-(?:0[1-9]|1[0-2])$/
+const appsReadMax = 1_000
 const secondsOf = (ms: number): number => Math.floor(ms / 1000)
 
 export const usage = [
@@ -51,14 +52,24 @@ type Used = { readonly appId: string; readonly usedMs: number }
 /** Operators see the use of all, of apps that are gone too. */
 const ownOf = async (request: Request, edge: Edge, all: readonly Used[]): Promise<readonly Used[]> => {
   if (request.caller.user.operator === true) return all
-  const own = new Set((await appsOf(edge.store, request.who.id)).map(({ id }) => id))
-  const owned = all
-    .filter(({ appId }) => own.has(appId))
-    .map(async (used) => {
-      const { owner } = await appOf(request, edge, used.appId)
-      return owner.id === request.who.id ? [used] : []
-    })
+  const isListed = await listedOf(request, edge)
+  const owned = all.map(async (used) => {
+    if (!(await isListed(used.appId))) return []
+    const { owner } = await appOf(request, edge, used.appId)
+    return owner.id === request.who.id ? [used] : []
+  })
   return (await Promise.all(owned)).flat()
+}
+
+/** Of the apps of a caller: who has few is asked for all, who has many for each. */
+const listedOf = async ({ who }: Request, { lists }: Edge) => {
+  const some = await lists.read(who.id, 'id', { ...wholeSpan, max: appsReadMax })
+  const few = new Set(some.map(({ id }) => id))
+  return async (appId: string): Promise<boolean> => {
+    if (few.size < appsReadMax) return few.has(appId)
+    const [found] = await lists.read(who.id, 'id', { ...wholeSpan, from: appId, to: appId, max: 1 })
+    return found !== undefined
+  }
 }
 
 /** An app that is gone is known by its last name, or its id, in the months that it cost something in. */
