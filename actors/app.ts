@@ -9,7 +9,6 @@ import { heroku } from '../config/heroku.ts'
 import { actor, ref, type AskCtx } from '../src/runtime/index.ts'
 import {
   appRecordSchema,
-  isListed,
   nameFrom,
   newApp,
   sameName,
@@ -18,12 +17,13 @@ import {
   type AppRecord,
   type Name,
 } from './app/record.ts'
-import * as access from './app/access.ts'
 import { settledEvents, tellEvents } from './app/telling.ts'
 import * as claims from './app/claims.ts'
 import * as coupled from './app/coupled.ts'
 import * as drains from './app/drains.ts'
 import * as endpoints from './app/endpoints.ts'
+import * as granting from './app/granting.ts'
+import { gone } from './app/granting.ts'
 import * as logTokens from './app/log-tokens.ts'
 import * as saga from './app/saga.ts'
 import { become } from './app/saga.ts'
@@ -36,7 +36,6 @@ import type { Who } from './protocols/shapes.ts'
 import { settle, wait } from './waiting.ts'
 
 type Self = saga.Self
-type Refusing = Pick<AskCtx<typeof App, unknown>, 'refuseCaller'>
 
 export const app = actor(App, {
   mailbox: { capacity: 1_000, overflow: 'reject' },
@@ -195,29 +194,11 @@ export const app = actor(App, {
       const waiting = wait(s, logTokens.waitedFor, ctx.caller)
       return logTokens.answered(become({ ...s, waiting }, made.a, ctx), ctx)
     },
-    addCollaborator(s, { user, by }, ctx) {
-      if (s.a?.phase !== 'live') return gone(s, ctx)
-      return granted(s, access.add(s.a, user, { id: ctx.uuid(), now: ctx.now }), by, ctx)
-    },
-    removeCollaborator(s, { user, by }, ctx) {
-      if (s.a?.phase !== 'live') return gone(s, ctx)
-      return granted(s, access.remove(s.a, user, ctx.now), by, ctx)
-    },
-    transfer(s, { from, to, by }, ctx) {
-      if (s.a?.phase !== 'live') return gone(s, ctx)
-      if (s.a.app.owner.id !== from && s.a.app.owner.id !== to.id) {
-        ctx.refuseCaller('conflict', 'This app has another owner by now.')
-        return s
-      }
-      const a = access.transfer(s.a, to, { id: ctx.uuid(), now: ctx.now })
-      return granted(s, { a, answer: a.app }, by, ctx)
-    },
-    listed: (s, { listing }, ctx) => {
-      if (s.a?.phase !== 'live') return s
-      const a = access.listed(s.a, listing)
-      if (!isListed(a)) saga.list(a, ctx)
-      return become(s, a, ctx)
-    },
+    addCollaborator: (s, message, ctx) => granting.addCollaborator(s, message, ctx),
+    removeCollaborator: (s, message, ctx) => granting.removeCollaborator(s, message, ctx),
+    offer: (s, message, ctx) => granting.offer(s, message, ctx),
+    answerOffer: (s, message, ctx) => granting.answerOffer(s, message, ctx),
+    listed: (s, message, ctx) => granting.listed(s, message, ctx),
     couple(s, asked, ctx) {
       if (s.a?.phase !== 'live') return gone(s, ctx)
       const app = coupled.couple(s.a.app, asked)
@@ -307,11 +288,6 @@ export const app = actor(App, {
   },
 })
 
-const gone = (s: State, ctx: Refusing): State => {
-  ctx.refuseCaller('not_found', "Couldn't find that app.")
-  return s
-}
-
 /** A change of certificates, on record and on its way to the routers; or its refusal. */
 const kept = <T>(
   s: State,
@@ -330,23 +306,6 @@ const kept = <T>(
   if (outcome.former !== null) ctx.run(Certificates.remove({ appId: ctx.self.key, pairId: outcome.former }))
   ctx.reply(outcome.answer)
   return become(s, a, ctx, by)
-}
-
-/** Who may use it now, on record and on its way to their lists; or its refusal. */
-const granted = <T>(
-  s: State,
-  outcome: access.Outcome<T>,
-  by: Who | undefined,
-  ctx: AskCtx<typeof App, T>,
-): State => {
-  if ('code' in outcome) {
-    ctx.refuseCaller(outcome.code, outcome.reason)
-    return s
-  }
-  const isUnderWay = s.a !== null && !isListed(s.a)
-  if (!isUnderWay && !isListed(outcome.a)) saga.list(outcome.a, ctx)
-  ctx.reply(outcome.answer)
-  return become(s, outcome.a, ctx, by)
 }
 
 /** Who asked is answered once lines go where the drain leads now. */

@@ -1,13 +1,13 @@
 /**
- * Who may use an app: its owner, its collaborators, and how it gets another owner. Pure. Who could use it
- * and cannot any more is on record until their lists do not show it.
+ * Who may use an app: its owner, its collaborators, and how one of these becomes its owner. Pure. Who could
+ * use it and cannot any more is on record until their lists do not show it.
  */
 import { heroku } from '../../config/heroku.ts'
 import type { AppView, Collaborator } from '../protocols/app.ts'
 import type { Who } from '../protocols/shapes.ts'
 import type { AppRecord } from './record.ts'
 
-type Refusal = { readonly code: 'not_found' | 'invalid_params'; readonly reason: string }
+type Refusal = { readonly code: 'not_found' | 'invalid_params' | 'conflict'; readonly reason: string }
 export type Outcome<T> = { readonly a: AppRecord; readonly answer: T } | Refusal
 
 export const collaboratorsOf = ({ collaborators = [] }: AppView): readonly Collaborator[] => collaborators
@@ -43,20 +43,46 @@ export const remove = (a: AppRecord, which: string, now: number): Outcome<Collab
   const answer = collaboratorIn(a.app, which)
   if (answer === undefined) return { code: 'not_found', reason: "Couldn't find that collaborator." }
   const collaborators = collaboratorsOf(a.app).filter((one) => one !== answer)
-  return { a: changed(a, { collaborators }, [answer.user.id], now), answer }
+  const offer = a.app.offer?.to.id === answer.user.id ? { offer: null } : {}
+  return { a: changed(a, { collaborators, ...offer }, [answer.user.id], now), answer }
 }
 
-/** To another owner; who had it is a collaborator from then on, as on Heroku. */
-export const transfer = (
+/** One offer at a time, to a collaborator, as on Heroku. */
+export const offer = (
   a: AppRecord,
   to: Who,
   { id, now }: { readonly id: string; readonly now: number },
-): AppRecord => {
-  const { owner } = a.app
-  if (owner.id === to.id) return a
-  const others = collaboratorsOf(a.app).filter(({ user }) => user.id !== to.id)
+): Outcome<AppView> => {
+  const { owner, offer: open } = a.app
+  if (owner.id === to.id) return { code: 'invalid_params', reason: `${to.email} owns this app already.` }
+  if (open != null)
+    return {
+      code: 'invalid_params',
+      reason: `A transfer of this app to ${open.to.email} is pending: cancel it first.`,
+    }
+  if (!collaboratorsOf(a.app).some(({ user }) => user.id === to.id))
+    return {
+      code: 'invalid_params',
+      reason: `${to.email} is not a collaborator on this app: give access first (heroku access:add).`,
+    }
+  const next = changed(a, { offer: { id, to, createdAt: now, updatedAt: now } }, [], now)
+  return { a: next, answer: next.app }
+}
+
+/** Who had it before is a collaborator from then on, as on Heroku. @param made.id of that one */
+export const answerOffer = (
+  a: AppRecord,
+  which: string,
+  state: 'accepted' | 'declined',
+  { id, now }: { readonly id: string; readonly now: number },
+): Outcome<AppView> => {
+  const { owner, offer: open } = a.app
+  if (open?.id !== which) return { code: 'not_found', reason: "Couldn't find that app transfer." }
   const former = { id, user: owner, createdAt: now, updatedAt: now }
-  return changed(a, { owner: to, collaborators: [...others, former] }, [], now)
+  const others = collaboratorsOf(a.app).filter(({ user }) => user.id !== open.to.id)
+  const moved = state === 'accepted' ? { owner: open.to, collaborators: [...others, former] } : {}
+  const next = changed(a, { ...moved, offer: null }, [], now)
+  return { a: next, answer: next.app }
 }
 
 /** Its lists must show it anew: it has another name, or others may use it. */

@@ -103,11 +103,17 @@ export const show = (a: AppRecord, ctx: Self): void => {
   )
 }
 
+const entryOf = ({ app }: AppRecord) => ({
+  appId: app.id,
+  name: app.name,
+  offer: app.offer === undefined ? undefined : (app.offer?.id ?? null),
+})
+
 /** Into the lists of those who may use it, out of those of others. */
 export const list = (a: AppRecord, ctx: Self): void => {
   const { listing = 0, former = [] } = a
   ctx.run(
-    Access.show({ appId: ctx.self.key, name: a.app.name, users: usersOf(a.app), former }),
+    Access.show({ ...entryOf(a), users: usersOf(a.app), former }),
     () => ({ type: 'listed', listing }),
     failed('access'),
   )
@@ -150,11 +156,7 @@ export const createStep = (a: AppRecord, step: (typeof createSteps)[number], ctx
       ctx.ask(ref(Formation, id), { type: 'open', appName }, stepTimeoutMs, done, failed(step))
       return
     case 'access':
-      ctx.run(
-        Access.show({ appId: id, name: appName, users: usersOf(a.app), former: [] }),
-        done,
-        failed(step),
-      )
+      ctx.run(Access.show({ ...entryOf(a), users: usersOf(a.app), former: [] }), done, failed(step))
   }
 }
 
@@ -196,7 +198,7 @@ export const destroyStep = (a: AppRecord, step: (typeof destroySteps)[number], c
       return
     case 'access': {
       const former = [...usersOf(a.app), ...(a.former ?? [])]
-      ctx.run(Access.show({ appId: id, name: a.app.name, users: [], former }), done, failed(step))
+      ctx.run(Access.show({ ...entryOf(a), users: [], former }), done, failed(step))
     }
   }
 }

@@ -83,6 +83,8 @@ export const appShape = is.obj({
   owner: actorShape,
   /** Absent where there never was one. */
   collaborators: is.opt(is.arr(collaboratorShape)),
+  /** The app is offered to that collaborator, who may become its owner. */
+  offer: is.opt(is.orNull(is.obj({ id: is.str, to: actorShape, createdAt: is.int, updatedAt: is.int }))),
   region: is.str,
   stack: is.str,
   /** Applies from the next build on. */
@@ -162,8 +164,10 @@ export const App = protocol('app', 1, {
   addCollaborator: ask({ user: actorShape, by }, collaboratorShape),
   /** By the user's id or address, or the collaborator's id. */
   removeCollaborator: ask({ user: is.str, by }, collaboratorShape),
-  /** From the owner by that id; `conflict`: it is another's by now. */
-  transfer: ask({ from: is.str, to: actorShape, by }, appShape),
+  /** Offers the app to a collaborator. `invalid_params`: to nobody else, and to one at a time. */
+  offer: ask({ to: actorShape, by }, appShape),
+  /** `not_found`: that offer is not pending. */
+  answerOffer: ask({ offer: is.str, state: is.oneOf('accepted', 'declined'), by }, appShape),
   /** From Pipeline. `invalid_params`: it is in another. `conflict`: that is over by now. */
   couple: ask({ pipelineId: is.str, at: is.int }, is.obj({})),
   uncouple: ask({ pipelineId: is.str, at: is.int }, is.obj({})),

@@ -15,6 +15,9 @@ t.setTimeout(300_000)
 const elsewhere = new Set([
   'app-setups.create',
   'app-setups.info',
+  'app-transfers.delete',
+  'app-transfers.info',
+  'app-transfers.update',
   'buildpacks.readme',
   'builds.cancel',
   'hosts.remove',

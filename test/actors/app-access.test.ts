@@ -40,15 +40,33 @@ t.test('who is removed may use it no more at once, and one change at a time is w
   t.end()
 })
 
-t.test('an app has one owner, and who it had before is a collaborator', (t) => {
+t.test('an app is offered to one collaborator at a time, and has one owner whatever is answered', (t) => {
+  const a = liveApp()
+  const refused = (message: Parameters<typeof a.send>[0]) => a.send(message)?.refused?.code
+  t.equal(refused({ type: 'offer', to: ann }), 'invalid_params', 'no collaborator')
+  for (const user of [ann, bob]) a.send({ type: 'addCollaborator', user })
+  t.equal(refused({ type: 'offer', to: owner }), 'invalid_params', 'its owner')
+  const offered = a.send({ type: 'offer', to: ann })!.value as { offer: { id: string } }
+  t.match(offered.offer, { to: ann })
+  t.equal(refused({ type: 'offer', to: bob }), 'invalid_params', 'one at a time')
+  const accept = { type: 'answerOffer', offer: offered.offer.id, state: 'accepted' } as const
+  const others = [{ user: bob }, { user: owner }]
+  t.match(a.send(accept)?.value, { owner: ann, collaborators: others, offer: null })
+  t.equal(refused(accept), 'not_found', 'answered once')
+  t.end()
+})
+
+t.test('an offer that is declined, or whose collaborator leaves, is over', (t) => {
   const a = liveApp()
   a.send({ type: 'addCollaborator', user: ann })
   a.done('access.show')
-  const moved = { type: 'transfer', from: owner.id, to: ann } as const
-  t.match(a.send(moved)?.value, { owner: ann, collaborators: [{ user: owner }] })
-  t.match(a.send(moved)?.value, { owner: ann, collaborators: [{ user: owner }] }, 'told twice, done once')
-  const late = { type: 'transfer', from: owner.id, to: bob } as const
-  t.equal(a.send(late)?.refused?.code, 'conflict')
+  const offered = () => (a.send({ type: 'offer', to: ann })!.value as { offer: { id: string } }).offer.id
+  const first = offered()
+  t.match(a.ran.at(-1), { name: 'access.show', args: { offer: first } }, 'the list of its user says so')
+  t.match(a.send({ type: 'answerOffer', offer: first, state: 'declined' })?.value, { owner, offer: null })
+  offered()
+  a.send({ type: 'removeCollaborator', user: ann.id })
+  t.match(a.saved(), { app: { owner, offer: null } })
   t.end()
 })
 

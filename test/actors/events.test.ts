@@ -42,7 +42,8 @@ t.test('an app tells what its users change, and who changed it', async (t) => {
   a.done('names.claim')
   a.send({ type: 'removeDomain', hostname: 'www.example.com', by })
   a.send({ type: 'addCollaborator', user: other, by })
-  a.send({ type: 'transfer', from: by.id, to: other, by })
+  const offered = a.send({ type: 'offer', to: other, by })!.value as { offer: { id: string } }
+  a.send({ type: 'answerOffer', offer: offered.offer.id, state: 'accepted', by })
   a.send({ type: 'destroy', by: other })
   t.strictSame(a.events.map(textOf), [
     'app create u1',

@@ -190,6 +190,15 @@ export const calls: Readonly<Record<string, Call>> = {
     return body({ user: `other-${unique}@example.com` })
   }),
   'collaborators.delete': change('collaborator', guest),
+  'app-transfers.create': at(
+    'app-manage',
+    'write',
+    201,
+  )('app-transfer', async (stage) => {
+    const { params: guests } = (await guest(stage)) as { params: { collaborator: string } }
+    return { params: {}, ...body({ app: stage.app, recipient: guests.collaborator }) }
+  }),
+  'app-transfers.list': read('app-transfer'),
   'config-vars.list': at('app-view', 'read-protected', 200)(),
   'config-vars.update': at('app-change', 'write-protected', 200)(undefined, () => body({ A: '1' })),
   'releases.config-vars': at('app-view', 'read-protected', 200)(undefined, () => params({ release: 'v3' })),

@@ -94,7 +94,13 @@ export const control = (store: Store): Control => {
   }
   const lists = performAccess(store)['access.show'] as (args: object) => Promise<void>
   const listed = ({ app }: Kept, former: readonly string[] = []): Promise<void> =>
-    lists({ appId: app.id, name: app.name, users: access.usersOf(app), former })
+    lists({
+      appId: app.id,
+      name: app.name,
+      offer: app.offer === undefined ? undefined : (app.offer?.id ?? null),
+      users: access.usersOf(app),
+      former,
+    })
   const granted = async <T>(kept: Kept, outcome: access.Outcome<T>): Promise<T> => {
     if ('code' in outcome) return refuse(outcome.code, outcome.reason)
     kept.app = outcome.a.app
@@ -155,10 +161,15 @@ export const control = (store: Store): Control => {
       const kept = ofApp(key)
       return granted(kept, access.remove(asRecord(kept), m['user'] as string, now))
     },
-    'app.transfer'(key, m) {
+    'app.offer'(key, m) {
       const kept = ofApp(key)
-      const a = access.transfer(asRecord(kept), m['to'] as Who, { id: randomUUID(), now })
-      return granted(kept, { a, answer: a.app })
+      return granted(kept, access.offer(asRecord(kept), m['to'] as Who, { id: randomUUID(), now }))
+    },
+    'app.answerOffer'(key, m) {
+      const kept = ofApp(key)
+      const state = m['state'] as 'accepted' | 'declined'
+      const made = { id: randomUUID(), now }
+      return granted(kept, access.answerOffer(asRecord(kept), m['offer'] as string, state, made))
     },
     'app.feature'(key, { name, enabled }) {
       const kept = ofApp(key)

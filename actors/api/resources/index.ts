@@ -2,6 +2,7 @@
 import type { Endpoint } from '../endpoint.ts'
 import { account } from './account.ts'
 import { appSetups } from './app-setups.ts'
+import { appTransfers } from './app-transfers.ts'
 import { apps } from './apps.ts'
 import { collaborators } from './collaborators.ts'
 import { audit } from './audit.ts'
@@ -42,6 +43,7 @@ const offered: readonly Endpoint[] = [
   ...users,
   ...apps,
   ...collaborators,
+  ...appTransfers,
   ...appSetups,
   ...configVars,
   ...features,

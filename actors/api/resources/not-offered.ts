@@ -216,13 +216,6 @@ const links: Readonly<Record<string, string>> = {
     POST /teams
     DELETE /teams/:team
   `,
-  'Transfers of apps': `
-    POST /account/app-transfers
-    DELETE /account/app-transfers/:transfer
-    GET /account/app-transfers/:transfer
-    GET /account/app-transfers
-    PATCH /account/app-transfers/:transfer
-  `,
   'Transfers of pipelines': `
     POST /pipeline-transfers
   `,

@@ -11,18 +11,23 @@ import { asEffectFailure } from './names.ts'
 type Show = {
   readonly appId: string
   readonly name: string
+  readonly offer?: string | null
   readonly users: readonly string[]
   readonly former: readonly string[]
 }
 
 export type Listed = { readonly id: string; readonly name: string }
+/** A transfer of an app that is pending. */
+export type Offered = { readonly appId: string; readonly offer: string }
 export type AppLists = {
   /** Of those that a user has access to by itself, the part that a span takes. @throws StoreUnavailable */
   read(userId: string, by: 'name' | 'id', span: Span): Promise<readonly Listed[]>
+  /** Transfers of apps that a user owns or is offered; some may be over. @throws StoreUnavailable */
+  offers(userId: string, max: number): Promise<readonly Offered[]>
 }
 
 const kind = 'access'
-const indexOf = (userId: string, by: 'name' | 'id'): string => `${userId}.${by}`
+const indexOf = (userId: string, by: 'name' | 'id' | 'offers'): string => `${userId}.${by}`
 
 export const openAppLists = (store: Store): AppLists => {
   const indexes = openIndexes(store, kind)
@@ -31,17 +36,27 @@ export const openAppLists = (store: Store): AppLists => {
       (await indexes.read(indexOf(userId, by), span)).map(([key, value]) =>
         by === 'name' ? { id: value, name: key } : { id: key, name: value },
       ),
+    offers: async (userId, max) =>
+      (await indexes.read(indexOf(userId, 'offers'), { ...wholeSpan, max })).map(([appId, offer]) => ({
+        appId,
+        offer,
+      })),
   }
 }
 
 export const performAccess = (store: Store): Effects => {
   const indexes = openIndexes(store, kind)
   return {
-    'access.show': async ({ appId, name, users, former }: Show) => {
+    'access.show': async ({ appId, name, offer, users, former }: Show) => {
       try {
         for (const user of users) await show(indexes, user, { id: appId, name }, true)
         for (const user of former)
           if (!users.includes(user)) await show(indexes, user, { id: appId, name }, false)
+        if (offer === undefined) return
+        const gone = { key: appId, value: '', removed: true } as const
+        const entry = offer === null ? gone : { key: appId, value: offer }
+        for (const user of users) await indexes.change(indexOf(user, 'offers'), [entry])
+        for (const user of former) await indexes.change(indexOf(user, 'offers'), [gone])
       } catch (error) {
         throw asEffectFailure(error)
       }
