@@ -98,7 +98,10 @@ export const pageOf = <T>(
   names: readonly string[],
   valueOf: (item: T) => string | number,
 ): Page<T> => {
-  const page = items.slice(0, max)
+  // The next page begins behind the last value: what shares it must not be cut off from it.
+  const edge = items[max - 1]
+  const shared = edge === undefined ? 0 : items.slice(max).findIndex((one) => valueOf(one) !== valueOf(edge))
+  const page = items.slice(0, shared < 0 ? items.length : max + shared)
   const partial = items.length > page.length
   const order = descending ? ',order=desc' : ''
   const headers: Record<string, string> = { 'Accept-Ranges': names.join(', ') }
@@ -117,6 +120,36 @@ export const list = <T>(page: Page<T>, body: readonly unknown[]): Reply => ({
   body,
   headers: page.headers,
 })
+
+const sortableNames = [
+  'id',
+  'name',
+  'version',
+  'type',
+  'email',
+  'hostname',
+  'created_at',
+  'updated_at',
+  'ordinal',
+]
+
+/**
+ * A short list as its endpoint gives it, in its own order; sorted and cut by what its items show when the
+ * header asks for it, or when it is longer than a page.
+ */
+export const ranged = (reply: Reply, header: string | undefined): Reply => {
+  const { body } = reply
+  if (!Array.isArray(body) || reply.headers !== undefined || body.length === 0) return reply
+  const items = body as readonly Readonly<Record<string, unknown>>[]
+  const isSortable = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number'
+  const names = sortableNames.filter((name) => items.every((item) => isSortable(item[name])))
+  if (names.length === 0) return reply
+  if (parseRange(header) === undefined && items.length <= maxDefault)
+    return { ...reply, headers: { 'Accept-Ranges': names.join(', ') } }
+  const fields = names.map((name) => [name, (item: (typeof items)[number]) => item[name] as string | number])
+  const page = cut(items, header, Object.fromEntries(fields) as Sortable<(typeof items)[number]>)
+  return { ...reply, ...list(page, page.items) }
+}
 
 const within = (value: string | number, range: Range): boolean => {
   const sign = range.descending ? -1 : 1

@@ -10,6 +10,7 @@ import { App } from '../protocols/app.ts'
 import type { Who } from '../protocols/shapes.ts'
 import { callReader } from './call.ts'
 import type { Edge } from './edge.ts'
+import { ranged } from './range.ts'
 import type { Endpoint, Reply, Request } from './endpoint.ts'
 import { appIdOf, uuid } from './name-index.ts'
 import { ApiError, askFailureOf, fromAskFailure } from './errors.ts'
@@ -77,7 +78,8 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
       const from = { who: { id, email }, caller, needs, requestId }
       const request: Request = { ...call, range, ...from, ...asksOf(edge, from.who, traceparent) }
       if (endpoint.changes) audited = await edge.audit.begin(await changeOf(endpoint, request, header, edge))
-      const reply = await endpoint.run(request as Request<never, never>, edge)
+      const made = await endpoint.run(request as Request<never, never>, edge)
+      const reply = endpoint.http.method === 'GET' ? ranged(made, range) : made
       audited?.end(reply.status, reply.release)
       done(reply.status)
       return answer(reply, limits())

@@ -12,6 +12,7 @@ import { requestsOf } from '../../src/nats/requests.ts'
 import { bareClient, openBus } from '../kit/bus.ts'
 import { envText, keepToken, writeEnvFile } from '../../actors/api/env-file.ts'
 import { systemRandom } from '../../src/system/random.ts'
+import { cut, type Page } from '../../actors/api/range.ts'
 import { apiToken, openApi, type Json, type Wire } from '../kit/api.ts'
 import { until } from '../kit/until.ts'
 
@@ -324,4 +325,16 @@ t.test('actors hand the id of a request on, as the trace of all that it makes th
   const { headers } = await http('POST', '/apps', { name: 'traced' })
   const id = headers.get('request-id')?.replaceAll('-', '')
   t.match(traces, [new RegExp(`^00-${id}-[0-9a-f]{16}-01$`)])
+})
+
+t.test('a page is not cut between two that its order does not tell apart', (t) => {
+  const items = [1, 1, 2, 2, 2, 3].map((at, n) => ({ id: `i${n}`, at }))
+  const seen: string[] = []
+  for (let range: string | undefined = 'at ..; max=2'; range !== undefined;) {
+    const page: Page<(typeof items)[number]> = cut(items, range, { at: ({ at }) => at, id: ({ id }) => id })
+    seen.push(...page.items.map(({ id }) => id))
+    range = page.headers['Next-Range']
+  }
+  t.same(seen, ['i0', 'i1', 'i2', 'i3', 'i4', 'i5'])
+  t.end()
 })

@@ -28,8 +28,8 @@ export const oauth = [
     async run(request, edge) {
       const all = await edge.accounts.authorizations.list(request.who.id)
       const page = cut(all, request.range, {
-        created_at: ({ createdAt }) => timeText(createdAt),
         id: ({ id }) => id,
+        created_at: ({ createdAt }) => timeText(createdAt),
       })
       return list(
         page,
