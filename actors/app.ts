@@ -7,21 +7,13 @@
  */
 import { heroku } from '../config/heroku.ts'
 import { actor, ref, type AskCtx } from '../src/runtime/index.ts'
-import {
-  appRecordSchema,
-  nameFrom,
-  newApp,
-  sameName,
-  shown,
-  unfinished,
-  type AppRecord,
-  type Name,
-} from './app/record.ts'
+import { nameFrom, newApp, sameName, shown, unfinished, type AppRecord, type Name } from './app/record.ts'
 import { settledEvents, tellEvents } from './app/telling.ts'
 import * as claims from './app/claims.ts'
 import * as coupled from './app/coupled.ts'
 import * as drains from './app/drains.ts'
 import * as endpoints from './app/endpoints.ts'
+import { appRecord } from './app/kept.ts'
 import * as granting from './app/granting.ts'
 import { gone } from './app/granting.ts'
 import * as logTokens from './app/log-tokens.ts'
@@ -40,8 +32,8 @@ type Self = saga.Self
 export const app = actor(App, {
   mailbox: { capacity: 1_000, overflow: 'reject' },
   durable: {
-    version: 1,
-    schema: appRecordSchema,
+    version: appRecord.version,
+    schema: appRecord.schema,
     save: (s: State) => s.a ?? undefined,
     load: loaded,
   },

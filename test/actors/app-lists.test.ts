@@ -1,9 +1,12 @@
 /** The lists of apps of users: in order, right after a crash, and as quick with many apps as with few. */
 import t from 'tap'
 import { openAppLists, performAccess } from '../../actors/effects/perform/access.ts'
+import { appFormat } from '../../actors/app/kept.ts'
+import { newApp, type AppRecord } from '../../actors/app/record.ts'
 import { openIndexes } from '../../src/ordered/ordered.ts'
 import { wholeSpan } from '../../src/ordered/pages.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
+import { noReminders, recordKey } from '../../src/runtime/record.ts'
 import { openApi } from '../kit/api.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 
@@ -12,6 +15,7 @@ type Show = {
   readonly name: string
   readonly users: readonly string[]
   readonly former?: readonly string[]
+  readonly offer?: string | null
 }
 const showing = (store: Store) => {
   const show = performAccess(store)['access.show'] as (args: object) => Promise<void>
@@ -46,6 +50,22 @@ t.test('an app is in the lists of its users under its name, and of nobody else',
   await show({ appId: 'id-1', name: 'store', users: [], former: ['ann'] })
   await show({ appId: 'id-1', name: 'store', users: [], former: ['ann'] })
   t.same((await namesOf(store, 'ann'))[0], ['blog id-2', 'shop id-3'])
+})
+
+t.test('an offer of an app is on the lists of its users for as long as it stands', async (t) => {
+  const store = memoryStore()
+  const show = showing(store)
+  const offers = (user: string) => openAppLists(store).offers(user, 10)
+  const shop = { appId: 'id-1', name: 'shop', users: ['ann', 'bob'] }
+  await show({ ...shop, offer: 'offer-1' })
+  t.same(await offers('bob'), [{ appId: 'id-1', offer: 'offer-1' }])
+  await show(shop)
+  t.same(await offers('ann'), [{ appId: 'id-1', offer: 'offer-1' }], 'nothing was said of it')
+  await show({ ...shop, users: ['ann'], former: ['bob', 'ann'], offer: 'offer-2' })
+  t.same(await offers('bob'), [])
+  t.same(await offers('ann'), [{ appId: 'id-1', offer: 'offer-2' }])
+  await show({ ...shop, offer: null })
+  t.same(await offers('ann'), [])
 })
 
 t.test('who is killed in the middle is followed by one that makes the lists right', async (t) => {
@@ -104,4 +124,46 @@ t.test('a list sorted by times is refused where it would be read whole, and no o
   t.equal((await http('GET', '/apps', undefined, { range: 'id ..; max=10' })).status, 206)
   await openIndexes(store, 'access').change(`${body['id']}.id`, [{ ...many[7]!, removed: true }])
   t.equal((await http('GET', '/apps', undefined, { range: 'created_at ..; max=10' })).status, 200)
+})
+
+t.test('a list shows apps as they are on record, and wakes none', async (t) => {
+  const { http, store, as } = await openApi(t)
+  const [shop, blog] = [
+    await http('POST', '/apps', { name: 'shop' }),
+    await http('POST', '/apps', { name: 'blog' }),
+  ]
+  const owner = { id: shop.body['owner'].id as string, email: shop.body['owner'].email as string }
+  const shown = async () => {
+    const { body } = await http('GET', '/apps', undefined, { range: 'name ..' })
+    return (body as unknown as { name: string; maintenance: boolean }[]).map((app) => [
+      app.name,
+      app.maintenance,
+    ])
+  }
+  t.same(await shown(), [
+    ['blog', false],
+    ['shop', false],
+  ])
+  const put = async (id: string, name: string, change: Partial<AppRecord>) => {
+    const made = newApp({ id, name, owner, region: 'local', stack: 'heroku-24' }, 1)
+    const a: AppRecord = { ...made, phase: 'live', ...change }
+    const bytes = appFormat.encode(a, noReminders, 'w', []) ?? new Uint8Array()
+    await store.remove(recordKey('app', id))
+    await store.create(recordKey('app', id), bytes)
+    return a.app
+  }
+  const { id } = shop.body as unknown as { id: string }
+  const app = await put(id, 'shop', {})
+  await put(id, 'shop', { app: { ...app, maintenance: true } })
+  t.same((await shown())[1], ['shop', true])
+  await put(id, 'shop', { phase: 'destroying' })
+  t.same(await shown(), [['blog', false]])
+  const ann = (await as('ann@example.com')).user
+  const { id: blogId } = blog.body as unknown as { id: string }
+  const theirs = await put(blogId, 'blog', {})
+  await put(blogId, 'blog', { app: { ...theirs, owner: { id: ann.id, email: ann.email } } })
+  t.same(await shown(), [['blog', false]], 'an operator is let in everywhere')
+  const stranger = await as('bob@example.com')
+  await showing(store)({ appId: blogId, name: 'blog', users: [stranger.user.id] })
+  t.same((await stranger.http('GET', '/apps')).body, [], 'the list may be behind: the record decides')
 })

@@ -4,7 +4,7 @@ import { App, type AppView } from '../../protocols/app.ts'
 import type { Edge } from '../edge.ts'
 import type { Request } from '../endpoint.ts'
 import { needPermission } from '../access.ts'
-import { notFound } from '../errors.ts'
+import { ApiError, notFound } from '../errors.ts'
 import { appIdOf, uuid } from '../name-index.ts'
 
 type AppRequest = Request<{ readonly app: string }>
@@ -16,6 +16,20 @@ export const appOf = async (request: Request, edge: Edge, which: string): Promis
   const app = await request.ask(ref(App, id), { type: 'info' })
   needPermission(app, request.caller, request.needs)
   return app
+}
+
+/** Of a list, by its id: as it is on record. Undefined: it is gone by now, or somebody else's. */
+export const listedApp = async (request: Request, edge: Edge, id: string): Promise<AppView | undefined> => {
+  try {
+    const found = await edge.lists.view(id)
+    if (found === undefined) return await appOf(request, edge, id)
+    if (found !== null) needPermission(found, request.caller, request.needs)
+    return found ?? undefined
+  } catch (error) {
+    if (error instanceof ApiError && (error.code === 'not_found' || error.code === 'forbidden'))
+      return undefined
+    throw error
+  }
 }
 
 /** The app of a path `/apps/:app…`. */

@@ -13,7 +13,7 @@ import { appBody } from '../shapes/app.ts'
 import { timeText } from '../shapes/common.ts'
 import { processTierOf } from '../shapes/process.ts'
 import { regionNamed, stackNamed } from './catalog.ts'
-import { appOf, thisApp } from './app-of.ts'
+import { listedApp, thisApp } from './app-of.ts'
 
 const inventTries = 5
 /** Dynos get 30 s to end, and every record is removed before the answer. */
@@ -160,14 +160,8 @@ export const infos = async (
 ): Promise<AppView[]> => {
   const found: AppView[] = []
   for (let at = 0; at < index.length; at += infosAtOnce) {
-    const batch = index.slice(at, at + infosAtOnce).map(({ id }) => appOf(request, edge, id).catch(ifMissing))
+    const batch = index.slice(at, at + infosAtOnce).map(({ id }) => listedApp(request, edge, id))
     found.push(...(await Promise.all(batch)).filter((app) => app !== undefined))
   }
   return found
-}
-
-const ifMissing = (error: unknown): undefined => {
-  if (error instanceof ApiError && (error.code === 'not_found' || error.code === 'forbidden'))
-    return undefined
-  throw error
 }

@@ -6,6 +6,10 @@ import type { Effects } from '../../../src/ports/effects.ts'
 import type { Store } from '../../../src/ports/store.ts'
 import { openIndexes, type Indexes } from '../../../src/ordered/ordered.ts'
 import { wholeSpan, type Change, type Span } from '../../../src/ordered/pages.ts'
+import { recordKey } from '../../../src/runtime/record.ts'
+import { appFormat } from '../../app/kept.ts'
+import type { AppRecord } from '../../app/record.ts'
+import type { AppView } from '../../protocols/app.ts'
 import { asEffectFailure } from './names.ts'
 
 type Show = {
@@ -24,6 +28,11 @@ export type AppLists = {
   read(userId: string, by: 'name' | 'id', span: Span): Promise<readonly Listed[]>
   /** Transfers of apps that a user owns or is offered; some may be over. @throws StoreUnavailable */
   offers(userId: string, max: number): Promise<readonly Offered[]>
+  /**
+   * An app as it is on record: to show many, none is woken. Undefined: it is not on record; null: it is not
+   * there yet, or not any more. @throws StoreUnavailable
+   */
+  view(appId: string): Promise<AppView | null | undefined>
 }
 
 const kind = 'access'
@@ -41,6 +50,13 @@ export const openAppLists = (store: Store): AppLists => {
         appId,
         offer,
       })),
+    async view(appId) {
+      const key = recordKey('app', appId)
+      const entry = await store.get(key)
+      if (entry === undefined) return undefined
+      const { app, phase } = appFormat.decode(entry.value, key).state as AppRecord
+      return phase === 'live' ? app : null
+    },
   }
 }
 
@@ -53,10 +69,8 @@ export const performAccess = (store: Store): Effects => {
         for (const user of former)
           if (!users.includes(user)) await show(indexes, user, { id: appId, name }, false)
         if (offer === undefined) return
-        const gone = { key: appId, value: '', removed: true } as const
-        const entry = offer === null ? gone : { key: appId, value: offer }
-        for (const user of users) await indexes.change(indexOf(user, 'offers'), [entry])
-        for (const user of former) await indexes.change(indexOf(user, 'offers'), [gone])
+        for (const user of users) await showOffer(indexes, user, appId, offer)
+        for (const user of former) if (!users.includes(user)) await showOffer(indexes, user, appId, null)
       } catch (error) {
         throw asEffectFailure(error)
       }
@@ -80,4 +94,17 @@ const show = async (indexes: Indexes, user: string, { id, name }: Listed, isIn: 
     indexOf(user, 'id'),
     isIn ? [{ key: id, value: name }] : [{ key: id, value: former, removed: true }],
   )
+}
+
+/** @param offer null: there is none */
+const showOffer = async (
+  indexes: Indexes,
+  user: string,
+  appId: string,
+  offer: string | null,
+): Promise<void> => {
+  const index = indexOf(user, 'offers')
+  if (offer !== null) return indexes.change(index, [{ key: appId, value: offer }])
+  const [found] = await indexes.read(index, { ...wholeSpan, from: appId, to: appId, max: 1 })
+  if (found !== undefined) await indexes.change(index, [{ key: appId, value: found[1], removed: true }])
 }
