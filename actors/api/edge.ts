@@ -5,6 +5,7 @@
 import type { StackName } from '../../config/stacks.ts'
 import type { Answer, Message, QuestionName, QuestionOf, Ref } from '../../src/runtime/index.ts'
 import type { Pair } from '../../src/certs/certificate.ts'
+import type { EventLog } from '../../src/ports/events.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { AppLists } from '../effects/perform/access.ts'
@@ -55,6 +56,8 @@ export type Edge = {
   readonly repositories: { readonly reset: (appId: string) => Promise<void> }
   readonly accounts: Accounts
   readonly audit: Audit
+  /** What happened to apps. */
+  readonly events: Pick<EventLog, 'read'>
   readonly sessions: LogSessions
   readonly rates: RateLimits
   readonly rendezvous: { readonly reserve: (token: string, ttlMs: number) => void }

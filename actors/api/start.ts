@@ -43,6 +43,7 @@ export type ApiParts = {
   readonly store: Store
   /** Where changes are written down. */
   readonly trail: Trail
+  readonly events: Edge['events']
   readonly random: Random
   readonly clock: Clock
   readonly log: Log
@@ -95,6 +96,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     vault,
     accounts: parts.accounts,
     audit: openAudit(parts.trail, now, log),
+    events: parts.events,
     certificates: parts.appCertificates,
     sessions: createLogSessions(parts.signingKey, random, now),
     rates: createRateLimits(now),

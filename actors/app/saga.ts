@@ -17,6 +17,7 @@ import { Drain } from '../protocols/drain.ts'
 import { Formation } from '../protocols/formation.ts'
 import { Pipeline } from '../protocols/pipeline.ts'
 import { Releases } from '../protocols/releases.ts'
+import { Webhooks } from '../protocols/webhooks.ts'
 import type { Who } from '../protocols/shapes.ts'
 import { usersOf } from './access.ts'
 import { certificatesOf } from './endpoints.ts'
@@ -33,6 +34,7 @@ export const createSteps = ['releases', 'formation', 'access'] as const
 export const destroySteps = [
   'formation',
   'releases',
+  'webhooks',
   'builder',
   'vault',
   'certificates',
@@ -43,6 +45,8 @@ export const destroySteps = [
 ] as const
 
 const stepTimeoutMs = 10_000
+/** Receivers get some seconds to hear of it. */
+const closeTimeoutMs = 20_000
 /** Dynos have 30 s to end. */
 const endTimeoutMs = 60_000
 const againMs = 2_000
@@ -169,6 +173,10 @@ export const destroyStep = (a: AppRecord, step: (typeof destroySteps)[number], c
       return
     case 'releases':
       ctx.ask(ref(Releases, id), { type: 'destroy' }, stepTimeoutMs, done, failed(step))
+      return
+    case 'webhooks':
+      // What is told of its end is sent before its secrets go.
+      ctx.ask(ref(Webhooks, id), { type: 'close' }, closeTimeoutMs, done, failed(step))
       return
     case 'builder':
       ctx.run(Builder.drop({ appId: id }), done, failed(step))

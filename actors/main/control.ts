@@ -196,6 +196,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     node,
     store: reads,
     trail: bus.trail,
+    events: bus.events,
     random,
     clock,
     log,

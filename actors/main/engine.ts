@@ -24,6 +24,7 @@ import { findNpm, platformNode } from '../../src/slug/platform-node.ts'
 import { openMirror, type MirrorOptions } from '../../src/slug/mirror.ts'
 import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { buildsUnderWay } from '../effects/perform/build-records.ts'
+import { postOnce } from '../../src/syslog/post.ts'
 import { openSink } from '../../src/syslog/sink.ts'
 import { performBuilder } from '../effects/perform/builder.ts'
 import type { LostBuilds } from '../lost-builds.ts'
@@ -42,6 +43,7 @@ import { performRecords } from '../effects/perform/records.ts'
 import { performRoutes } from '../effects/perform/routes.ts'
 import { performSaid } from '../effects/perform/said.ts'
 import { performSetups } from '../effects/perform/setups.ts'
+import { performHooks } from '../effects/perform/webhooks.ts'
 import { performUsage } from '../effects/perform/usage.ts'
 import { containerSandbox, endSandboxes } from '../effects/perform/sandbox.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
@@ -227,6 +229,12 @@ export const openEngine = async (deps: EngineDeps): Promise<Engine> => {
       ...performHistory(bus.history),
       ...performSaid(deps.said),
       ...performEvents(deps.events),
+      ...performHooks({
+        log: bus.events,
+        open: (appId, sealedId) => vault.open(appId, sealedId),
+        post: (address, headersOf, body) =>
+          postOnce(address, { clock: deps.clock, random: () => random.next() }, headersOf, body),
+      }),
       ...performDrains({
         openSink: (address, protocol) =>
           openSink(address, { clock: deps.clock, random: () => random.next() }, protocol),

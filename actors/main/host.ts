@@ -7,6 +7,7 @@ import { unisolated } from '../../config/labels.ts'
 import type { Settings } from '../../config/load.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
+import { ref } from '../../src/runtime/index.ts'
 import { createNode, type Node } from '../../src/runtime/node.ts'
 import { systemClock as clock } from '../../src/system/clock.ts'
 import { systemRandom as random } from '../../src/system/random.ts'
@@ -32,6 +33,7 @@ import { apiAddress, openControl } from './control.ts'
 import { buildsAtOnce, chooseDriver, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
 import { evacuate } from './evacuate.ts'
+import { Webhooks } from '../protocols/webhooks.ts'
 import { tellHosts } from './host-events.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { serveInside } from './inside.ts'
@@ -80,6 +82,7 @@ export type HostDeps = {
 }
 
 const routerReadyMs = 30_000
+const lookTimeoutMs = 5_000
 const tokensMax = 1_000
 const attachTimeoutMs = 30_000
 const flushEveryMs = 1_000
@@ -147,7 +150,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       const pair = await certificates.open(appId, pairId)
       return pair?.certificate ?? ''
     }),
-    published: () => undefined,
+    published: (appId) => node.ask(ref(Webhooks, appId), { type: 'look' }, { timeoutMs: lookTimeoutMs }),
   }
   const told = tellBuild(events)
   const lost = lostBuilds({

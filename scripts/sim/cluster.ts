@@ -7,6 +7,7 @@ import {
   type Node,
   type QuestionName,
   type QuestionOf,
+  ref,
   type Ref,
 } from '../../src/runtime/index.ts'
 import type { MemberInfo, Members, Membership } from '../../src/membership/contract.ts'
@@ -25,6 +26,7 @@ import { performUsage } from '../../actors/effects/perform/usage.ts'
 import { deliverThrough, type Deliver } from '../../actors/logplex/deliver.ts'
 import { keepFlushing, type Outbox } from '../../actors/logplex/outbox.ts'
 import type { Line } from '../../actors/protocols/channel.ts'
+import { Webhooks } from '../../actors/protocols/webhooks.ts'
 import { tellActors } from '../../actors/main/tell-actors.ts'
 import { hostTree } from '../../actors/tree.ts'
 import { simBus, type Bus } from './bus.ts'
@@ -90,6 +92,7 @@ export type Life = {
 
 const timeoutMsDefault = 10_000
 const openMs = 10_000
+const lookTimeoutMs = 5_000
 const flushEveryMs = 1_000
 /** Before its node is started. */
 const notYet: Pick<Node, 'ask'> = { ask: () => Promise.reject(new Error('not started')) }
@@ -212,7 +215,13 @@ export const createCluster = (
       onLife?.({ host: name, number: lives, clock, machine: machines.get(name)!, deliver })
       const effects = {
         ...machines.get(name)!.performers(clock, () => cluster.engineFaults),
-        ...outside.performers(clock, () => cluster.outsideFaults, performRoutes(transport)),
+        ...outside.performers(
+          clock,
+          () => cluster.outsideFaults,
+          performRoutes(transport),
+          (appId) =>
+            (node ?? notYet).ask(ref(Webhooks, appId), { type: 'look' }, { timeoutMs: lookTimeoutMs }),
+        ),
         ...performAccess(store),
         ...performNames(store),
         ...performCensus(store),

@@ -35,7 +35,7 @@ export const eventFaults = (c: Cluster, apps: readonly Known[], undone: boolean)
       faults.push(`${told.source} tells ${told.n} after ${newest.get(told.source)}`)
     newest.set(told.source, told.n)
   }
-  return [...faults, ...apps.flatMap((app) => missingOf(app, all))]
+  return [...faults, ...apps.flatMap((app) => [...missingOf(app, all), ...unsentOf(c, app)])]
 }
 
 const missingOf = (app: Known, all: readonly StoredEvent[]): string[] => {
@@ -55,6 +55,18 @@ const missingOf = (app: Known, all: readonly StoredEvent[]): string[] => {
   }
   return faults.map((text) => `${app.name} ${app.id.slice(0, 8)}: ${text}`)
 }
+
+/** What was acknowledged since the hook was, by ids: it may have come more than once. */
+const unsentOf = (c: Cluster, app: Known): string[] => {
+  if (!app.hooked || app.destroying) return []
+  const sent = c.outside.posted.map((text) => JSON.parse(text) as Told).filter(({ data }) => isOf(data, app))
+  return [...app.releases]
+    .filter(([version, { id }]) => !app.before.has(version) && id !== undefined)
+    .filter(([, { id }]) => !sent.some(({ data }) => data['id'] === id))
+    .map(([version]) => `${app.name} ${app.id.slice(0, 8)}: no webhook was told of v${version}`)
+}
+const isOf = (data: Told['data'], app: Known): boolean =>
+  (data['app'] as { readonly id?: string } | undefined)?.id === app.id
 
 /** What was told last of each type is what it is. */
 export const typeFaults = (c: Cluster, appId: string, types: readonly ProcessType[]): string[] =>

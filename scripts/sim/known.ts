@@ -4,6 +4,9 @@ export type Known = {
   readonly id: string
   readonly name: string
   created: boolean
+  /** A webhook that tells of releases is on record; and of these versions it need not. */
+  hooked: boolean
+  readonly before: Set<number>
   /** Asked for at least once: whether it happened is not known until answered. */
   destroying: boolean
   destroyed: boolean

@@ -12,6 +12,7 @@ import { simEvents, type SimEvents } from '../../src/sim/events.ts'
 import { simStream, type SimStream } from '../../src/sim/stream.ts'
 import { eventRenderer } from '../../actors/api/shapes/event.ts'
 import { performEvents } from '../../actors/effects/perform/events.ts'
+import { performHooks } from '../../actors/effects/perform/webhooks.ts'
 import { performHistory } from '../../actors/effects/perform/history.ts'
 import { unpackBatch } from '../../actors/logplex/packed.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
@@ -26,10 +27,20 @@ export type Outside = {
   /** Histories of apps. */
   readonly stream: SimStream
   readonly events: SimEvents
+  /** What webhooks' receivers were sent, in order. */
+  readonly posted: readonly string[]
   /** Where drains lead. */
   readonly receiver: Receiver
-  /** @param routes performs the announcement to real route tables too */
-  performers(clock: Clock, faults: () => OutsideFaults, routes: Effects): Effects
+  /**
+   * @param routes performs the announcement to real route tables too
+   * @param published tells who follows an app's events that there are new ones
+   */
+  performers(
+    clock: Clock,
+    faults: () => OutsideFaults,
+    routes: Effects,
+    published: (appId: string) => Promise<unknown>,
+  ): Effects
 }
 /** Probabilities in [0, 1]. */
 export type OutsideFaults = { readonly fail: number; readonly lost: number; readonly latencyMsMax: number }
@@ -54,6 +65,7 @@ export const simOutside = (random: SeededRandom, nowMs: () => number): Outside =
   const stream = simStream(random.fork('history'), nowMs)
   const events = simEvents(random.fork('events'), nowMs)
   const receiver = simReceiver(random.fork('receiver'))
+  const posted: string[] = []
   return {
     vars: sealedVars,
     routes,
@@ -64,8 +76,9 @@ export const simOutside = (random: SeededRandom, nowMs: () => number): Outside =
         .map(({ source, process, text }) => `${source}[${process}]: ${decoder.decode(text)}`),
     stream,
     events,
+    posted,
     receiver,
-    performers: (clock, faults, announcing) => {
+    performers: (clock, faults, announcing, published) => {
       const soon = async (): Promise<void> => {
         const { fail, latencyMsMax } = faults()
         await new Promise<void>((resolve) => clock.after(random.next() * latencyMsMax, resolve))
@@ -94,7 +107,18 @@ export const simOutside = (random: SeededRandom, nowMs: () => number): Outside =
         ...performEvents({
           log: events.attach(clock, () => ({ ...faults(), unknown: faults().fail })),
           render: eventRenderer(addresses, () => Promise.resolve('')),
-          published: () => undefined,
+          published,
+        }),
+        ...performHooks({
+          log: events.attach(clock, () => ({ ...faults(), unknown: 0 })),
+          open: () => Promise.resolve({ secret: 'signs' }),
+          post: async (_address, _headersOf, body) => {
+            const isLost = random.chance(faults().fail)
+            if (isLost) return { kind: 'failed', reason: 'away', connected: true }
+            posted.push(decoder.decode(body))
+            await soon()
+            return { kind: 'answered', status: random.chance(faults().fail) ? 503 : 200 }
+          },
         }),
         ...performHistory(stream.attach(clock, () => ({ ...faults(), unknown: faults().fail }))),
         'routes.announce': async ({ route }: { route: Route }, cancelled: AbortSignal) => {

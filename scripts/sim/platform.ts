@@ -8,6 +8,7 @@
 import { App } from '../../actors/protocols/app.ts'
 import { Formation } from '../../actors/protocols/formation.ts'
 import { Releases } from '../../actors/protocols/releases.ts'
+import { Webhooks } from '../../actors/protocols/webhooks.ts'
 import { ref } from '../../src/runtime/index.ts'
 import { seededRandom, type SeededRandom } from '../../src/sim/random.ts'
 import { doubles } from '../chaos/check/lives.ts'
@@ -64,13 +65,14 @@ export const platform: Scenario = {
       const name = n === 3 ? 'app-1' : `app-${n}`
       const none = {
         created: false,
+        hooked: false,
         destroying: false,
         destroyed: false,
         scale: undefined,
         scaling: 0,
         slugs: 0,
       }
-      return { id, name, releases: new Map(), ...none }
+      return { id, name, releases: new Map(), before: new Set(), ...none }
     })
     const mix = await trouble(site, apps, random)
     await revive(c, apps)
@@ -164,6 +166,7 @@ const act = (c: Cluster, app: Known, what: Act, random: SeededRandom): void => {
         { type: 'create', name: app.name, owner: by, region: 'us', stack: 's' },
         askMs,
       ).then(() => {
+        if (!app.created) hook(c, app)
         app.created = true
       }, ignore)
       return
@@ -225,6 +228,18 @@ const act = (c: Cluster, app: Known, what: Act, random: SeededRandom): void => {
         app.destroyed = true
       }, ignore)
   }
+}
+
+/** Whoever is told of its releases from now on is told of each. */
+const hook = (c: Cluster, app: Known): void => {
+  const wanted = { url: 'http://hook.test/', include: ['api:release'], sealedId: '' }
+  c.ask(ref(Webhooks, app.id), { type: 'add', level: 'sync', ...wanted }, askMs).then(
+    () => {
+      for (const version of app.releases.keys()) app.before.add(version)
+      app.hooked = true
+    },
+    () => undefined,
+  )
 }
 
 /** Other types may come or go with a slug, so what was said of them holds no more. */

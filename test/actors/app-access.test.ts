@@ -76,6 +76,7 @@ t.test('an app that goes leaves every list that may show it', (t) => {
   a.send({ type: 'removeCollaborator', user: bob.id })
   a.send({ type: 'destroy' })
   for (const ask of ['destroy', 'destroy']) a.answered(ask, {})
+  a.answered('close', {})
   for (const effect of ['builder.drop', 'vault.drop', 'certificates.drop']) a.done(effect)
   a.send({ type: 'stepped', step: 'drains' })
   a.done('history.drop')

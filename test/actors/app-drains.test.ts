@@ -72,6 +72,7 @@ t.test('an app that goes closes its drains, one after the other, before its log 
   const ids = [added(a), added(a, 'https://logs.example.com/')]
   a.clear().send({ type: 'destroy' })
   for (const _ of ['formation', 'releases']) a.answered('destroy', {})
+  a.answered('close', {})
   for (const name of ['builder.drop', 'vault.drop', 'certificates.drop']) a.done(name)
   t.match(a.asked, [{ to: { to: 'drain', key: ids[0] }, message: { type: 'close' } }])
   a.answered('close', {})
@@ -80,6 +81,7 @@ t.test('an app that goes closes its drains, one after the other, before its log 
   t.match(a.saved(), { phase: 'destroying', closing: [ids[1]] })
   const next = againApp(a)
   for (const _ of ['formation', 'releases']) next.answered('destroy', {})
+  next.answered('close', {})
   for (const name of ['builder.drop', 'vault.drop', 'certificates.drop']) next.done(name)
   next.answered('close', {})
   next.done('history.drop')

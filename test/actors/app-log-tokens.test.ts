@@ -70,6 +70,7 @@ t.test('an app that goes takes its tokens with it', (t) => {
   const [{ token } = { token: '' }] = lastTokens(a)
   a.clear().send({ type: 'destroy' })
   for (const _ of ['formation', 'releases']) a.answered('destroy', {})
+  a.answered('close', {})
   for (const name of ['builder.drop', 'vault.drop', 'certificates.drop']) a.done(name)
   a.send({ type: 'stepped', step: 'drains' })
   a.done('history.drop')

@@ -111,9 +111,9 @@ t.test('neither an app nor its releases go before what they did is told', async 
   a.done('events.publish', { through: a.saved()!.events!.n })
   a.send({ type: 'destroy' })
   t.equal(a.saved()?.phase, 'destroying')
-  const steps = ['destroy', 'destroy', 'builder.drop', 'vault.drop', 'certificates.drop']
+  const steps = ['destroy', 'destroy', 'close', 'builder.drop', 'vault.drop', 'certificates.drop']
   for (const step of steps)
-    if (step === 'destroy') a.answered(step, {})
+    if (step === 'destroy' || step === 'close') a.answered(step, {})
     else a.done(step)
   while (a.told.some(({ message }) => message.type === 'stepped')) {
     a.told.length = 0
@@ -163,7 +163,7 @@ const openLog = () => {
   const effects = performEvents({
     log: events.attach(systemClock, () => ({ fail: 0, unknown: 0, latencyMsMax: 0 })),
     render: eventRenderer(addresses, () => Promise.resolve('PEM')),
-    published: (appId) => void published.push(appId),
+    published: async (appId) => void published.push(appId),
   })
   const publish = (list: readonly Event[], unsure = false, source = 'app') =>
     perform(effects, 'events.publish', { appId: 'app-1', source, events: list, unsure })

@@ -201,6 +201,7 @@ t.test('an app that is destroyed tells its pipeline before its names are free', 
   a.send({ type: 'destroy' })
   a.answered('destroy', {})
   a.answered('destroy', {})
+  a.answered('close', {})
   for (const step of ['builder.drop', 'vault.drop', 'certificates.drop']) a.done(step)
   a.send({ type: 'stepped', step: 'drains' })
   t.match(a.asked, [{ to: { to: 'pipeline', key: 'p1' }, message: { type: 'left', appId: 'app-1' } }])

@@ -20,6 +20,8 @@ import { keepCertificates } from '../../src/certs/keep.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { lostBuilds } from '../../actors/lost-builds.ts'
 import { createRendezvous } from '../../src/rendezvous/rendezvous.ts'
+import { seededRandom } from '../../src/sim/random.ts'
+import { simEvents } from '../../src/sim/events.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { builtinFolders } from '../../config/buildpacks.ts'
 import { openRegistry, type Registry } from '../../src/slug/registry.ts'
@@ -93,6 +95,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
   }
   const objects = memoryObjects()
   const trail = memoryTrail()
+  const events = simEvents(seededRandom(1), () => systemClock.now())
   const accounts = await openAccounts(store, systemRandom, () => systemClock.now(), {
     email: 'owner@example.com',
     token: apiToken,
@@ -111,6 +114,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
     node: world.node,
     store,
     trail,
+    events: events.attach(systemClock, () => ({ fail: 0, unknown: 0, latencyMsMax: 0 })),
     random: systemRandom,
     clock: systemClock,
     log,
@@ -209,6 +213,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
     accounts,
     world,
     trail,
+    events,
     store,
     objects,
     gone,

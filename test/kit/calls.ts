@@ -4,6 +4,7 @@
  */
 import { issue, makeAuthority } from '../../src/certs/certificate.ts'
 import { deployed, type Json, type OpenedApi } from './api.ts'
+import { webhookCalls } from './webhook-calls.ts'
 
 /** Who may: `app-view` and its like at an app; the account itself; operators; anybody without credentials. */
 type Right = 'app-view' | 'app-change' | 'app-manage' | 'account' | 'operator' | 'open'
@@ -280,6 +281,7 @@ export const calls: Readonly<Record<string, Call>> = {
     await create('log-tokens.create', { params: { app }, ...body({ name: 'cron' }) })
     return params({ token: 'cron' })
   }),
+  ...webhookCalls({ view, change, make }),
   'telemetry-drains.list-by-app': at(
     'app-view',
     'read-protected',
@@ -338,7 +340,6 @@ export const calls: Readonly<Record<string, Call>> = {
     idOf('pipeline', pipeline(stage)),
   ),
   'filters.apps': plain('account', 'read')('app', ({ appId }) => body({ in: { id: [appId] } })),
-  'webhooks.list': view(),
   'addons.list': read('add-on'),
   'addons.list-by-app': view('add-on'),
   'addon-attachments.list': read('add-on-attachment'),

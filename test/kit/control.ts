@@ -18,6 +18,7 @@ import { performAccess } from '../../actors/effects/perform/access.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
 import { pipelineQuestions } from './pipelines.ts'
+import { webhookQuestions } from './webhooks.ts'
 
 type Pair = EndpointView['pair']
 type Target = Pick<DrainView, 'url' | 'telemetry'>
@@ -120,6 +121,7 @@ export const control = (store: Store): Control => {
   const ofApp = (key: string): Kept => apps.get(key) ?? refuse('not_found', 'no such app')
 
   const questions: Readonly<Record<string, (key: string, m: Message) => unknown>> = {
+    ...webhookQuestions({ refuse, now }),
     ...pipelineQuestions({ store, refuse, now, app: ofApp, deploy: (id, m) => deploy(ofApp(id), m) }),
     async 'app.create'(id, m) {
       await claim(m['name'] as string, id)

@@ -26,7 +26,8 @@ const root = JSON.parse(
   readFileSync(new URL('../data/platform-api-schema.json', import.meta.url), 'utf8'),
 ) as Schema
 
-const extraProperties = new Set(['create_status', 'process_tier'])
+/** What the stock CLI reads, and the schema does not have. */
+const extraProperties = new Set(['create_status', 'process_tier', 'published_at'])
 const formats: Readonly<Record<string, RegExp>> = {
   uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/,
   'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,

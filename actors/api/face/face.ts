@@ -51,7 +51,13 @@ const graceMs = 5_000
 /** What clients that can only POST may mean (`X-HTTP-Method-Override`). */
 const overrides = new Set(['GET', 'PUT', 'PATCH', 'DELETE'])
 const serviceErrorHeader = 'Nats-Service-Error-Code'
-const passedBack = ['Accept-Ranges', 'Content-Range', 'Next-Range', 'RateLimit-Remaining']
+const passedBack = [
+  'Accept-Ranges',
+  'Content-Range',
+  'Next-Range',
+  'RateLimit-Remaining',
+  'Heroku-Webhook-Secret',
+]
 
 /** An HTTP server that listens nowhere: connections are handed to it (src/http/shared-port.ts). */
 export const createFace = async (options: FaceOptions): Promise<Server> => {

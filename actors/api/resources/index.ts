@@ -35,6 +35,7 @@ import { sniEndpoints } from './sni-endpoints.ts'
 import { telemetryDrains } from './telemetry-drains.ts'
 import { usage } from './usage.ts'
 import { users } from './users.ts'
+import { webhooks } from './webhooks.ts'
 
 const offered: readonly Endpoint[] = [
   ...account,
@@ -61,6 +62,7 @@ const offered: readonly Endpoint[] = [
   ...drains,
   ...channels,
   ...telemetryDrains,
+  ...webhooks,
   ...catalog,
   ...pipelines,
   ...pipelineCouplings,

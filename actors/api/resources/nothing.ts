@@ -35,5 +35,4 @@ export const nothing = [
   noSpace('telemetry-drains.list-by-space', '/spaces/:space/telemetry-drains', 'Telemetry drains of a space'),
   noneOfApp('addons.list-by-app', '/apps/:app/addons', 'Add-ons of an app'),
   noneOfApp('addon-attachments.list-by-app', '/apps/:app/addon-attachments', 'Attachments of an app'),
-  noneOfApp('webhooks.list', '/apps/:app/webhooks', 'Webhooks of an app'),
 ]

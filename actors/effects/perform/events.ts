@@ -18,8 +18,8 @@ export type RenderEvent = (appId: string, event: Event, view: unknown) => Promis
 export type EventsDeps = {
   readonly log: EventLog
   readonly render: RenderEvent
-  /** There are new ones of that app. */
-  readonly published: (appId: string) => void
+  /** There are new ones of that app: resolves once those who follow it know. */
+  readonly published: (appId: string) => Promise<unknown>
 }
 
 type Publish = {
@@ -43,7 +43,7 @@ const publishEvents = async (deps: EventsDeps, { appId, source, events, unsure }
     const body = encoder.encode(JSON.stringify(await eventBody(deps, appId, source, event)))
     await log.append(`${subjectOfEntity(appId, entity)}.${action}`, `${appId}/${source}/${event.n}`, body)
   }
-  deps.published(appId)
+  await deps.published(appId)
 }
 
 /** What became of a build, which is on record elsewhere. */
