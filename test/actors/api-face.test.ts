@@ -338,3 +338,20 @@ t.test('a page is not cut between two that its order does not tell apart', (t) =
   t.same(seen, ['i0', 'i1', 'i2', 'i3', 'i4', 'i5'])
   t.end()
 })
+
+t.test('what is not any more as a client has seen it is not changed, if it says so', async (t) => {
+  const { http } = await openApi(t)
+  await http('POST', '/apps', { name: 'shop' })
+  const tag = async (): Promise<string> => (await http('GET', '/apps/shop')).headers.get('etag') ?? ''
+  const seen = await tag()
+  const turn = (maintenance: boolean, match: string) =>
+    http('PATCH', '/apps/shop', { maintenance }, { 'if-match': match })
+  t.equal((await turn(true, seen)).status, 200)
+  t.match(await turn(false, seen), { status: 412, body: { id: 'precondition_failed' } })
+  t.match((await http('GET', '/apps/shop')).body, { maintenance: true })
+  t.equal((await turn(false, `"x", ${await tag()}`)).status, 200)
+  t.equal((await turn(true, '*')).status, 200)
+  t.equal((await http('DELETE', '/apps/shop', undefined, { 'if-match': seen })).status, 412)
+  t.equal((await http('PATCH', '/apps/none', {}, { 'if-match': seen })).status, 404)
+  t.equal((await http('GET', '/apps/shop', undefined, { 'if-match': seen })).status, 412)
+})

@@ -5,7 +5,6 @@
  * The only importer of fastify. Every request carries an `Authorization` to the service: one without is
  * sent on as `anonymous`, which is nobody's, so that no one at the HTTP door is taken for an operator.
  */
-import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Log } from '../../../src/ports/log.ts'
@@ -14,6 +13,7 @@ import { parseJson } from '../call.ts'
 import { paramNames, type Endpoint } from '../endpoint.ts'
 import { ApiError, noEndpoint } from '../errors.ts'
 import { clientHeader, statusHeader, subjectOf } from '../service.ts'
+import { etagOf, matches, preconditionFailed, shownBy } from './conditions.ts'
 import { sayText, type Mount } from './mount.ts'
 
 /**
@@ -86,7 +86,11 @@ export const createFace = async (options: FaceOptions): Promise<Server> => {
   for (const endpoint of options.endpoints) {
     const { method, path, also = [] } = endpoint.http
     for (const url of [path, ...also])
-      app.route({ method, url, handler: forward(endpoint, options.requests) })
+      app.route({
+        method,
+        url,
+        handler: forward(endpoint, shownBy(endpoint, options.endpoints), options.requests),
+      })
   }
   await app.ready()
   return server
@@ -117,7 +121,7 @@ const mounted = async (
 }
 
 const forward =
-  (endpoint: Endpoint, requests: ApiRequests) =>
+  (endpoint: Endpoint, shown: Endpoint | undefined, requests: ApiRequests) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     needAcceptable(request.headers.accept)
     const names = paramNames(endpoint.http.path)
@@ -128,7 +132,7 @@ const forward =
       query: request.query,
       ...(text === '' ? {} : { body: parseJson(text) }),
     }
-    const { range, traceparent, authorization, 'user-agent': agent } = request.headers
+    const { range, traceparent, authorization, 'user-agent': agent, 'if-match': expected } = request.headers
     const headers = {
       // Never empty: an empty header may get lost on the way, and its absence means the operator.
       Authorization: authorization === undefined || authorization === '' ? 'anonymous' : authorization,
@@ -139,6 +143,12 @@ const forward =
       ...(typeof traceparent === 'string' ? { Traceparent: traceparent } : {}),
     }
     const bytes = Buffer.from(JSON.stringify(call))
+    if (expected !== undefined && shown !== undefined) {
+      const { Range: _part, ...whole } = headers
+      const seen = await requests.ask(subjectOf(shown.name), bytes, shown.timeoutMs + graceMs, whole)
+      const isThere = seen.header(statusHeader) === '200'
+      if (isThere && !matches(expected, etagOf(seen.bytes))) throw preconditionFailed()
+    }
     const answer = await requests.ask(subjectOf(endpoint.name), bytes, endpoint.timeoutMs + graceMs, headers)
     for (const name of passedBack) {
       const value = answer.header(name)
@@ -174,7 +184,7 @@ const send = (
   status: number,
   bytes: Uint8Array,
 ): FastifyReply => {
-  const etag = `W/"${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}"`
+  const etag = etagOf(bytes)
   if (status < 300) reply.header('ETag', etag)
   const known = request.headers['if-none-match']
   if (status === 200 && request.method === 'GET' && known !== undefined && matches(known, etag)) {
@@ -182,9 +192,6 @@ const send = (
   }
   return reply.code(status).type('application/json; charset=utf-8').send(Buffer.from(bytes))
 }
-
-const matches = (header: string, etag: string): boolean =>
-  header.trim() === '*' || header.split(',').some((one) => one.trim().replace(/^(W\/)?/, 'W/') === etag)
 
 const refuse = (reply: FastifyReply, error: ApiError): FastifyReply =>
   reply
