@@ -25,10 +25,12 @@ export const audit: Command = async (args, open) => {
   const { values } = parsed(args, options, [])
   const num = Number(values.num ?? numDefault)
   if (!(Number.isInteger(num) && num >= 1 && num <= numMax)) throw new UsageError(`--num is 1 to ${numMax}`)
-  const path =
-    values.app === undefined ? '/audit-trail' : `/apps/${encodeURIComponent(values.app)}/audit-trail`
   const range = `seq ..; max=${num}`
-  const events = await open().ask<readonly Event[]>('GET', path, undefined, { range })
+  const asked =
+    values.app === undefined
+      ? open().call('audit.list', { range })
+      : open().call('audit.list-by-app', { params: { app: values.app }, range })
+  const events = (await asked) as readonly Event[]
   console.log(values.json === true ? JSON.stringify(events) : auditTable(events))
   return 0
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
 import type { Readable } from 'node:stream'
+import { apiClient, ApiRefused, type ApiClient } from '../src/client/client.ts'
 
 /** It was not done, in words for the operator. */
 export class Refused extends Error {
@@ -20,13 +21,10 @@ export class Refused extends Error {
 }
 
 export type Client = {
-  /** One request, JSON in and out. @throws Refused */
-  readonly ask: <T>(
-    method: string,
-    path: string,
-    body?: unknown,
-    headers?: Readonly<Record<string, string>>,
-  ) => Promise<T>
+  /** A call of the API. @throws Refused */
+  readonly call: ApiClient['call']
+  /** What is asked of the host besides its API: JSON. @throws Refused */
+  readonly ask: <T>(method: string, path: string) => Promise<T>
   /** Streams an answer into `to`. @throws Refused */
   readonly download: (path: string, to: NodeJS.WritableStream) => Promise<void>
   /** Streams a file up. @throws Refused */
@@ -88,11 +86,24 @@ export const openClient = (home: string): Client => {
     const { id = 'broken', message = said } = body as { id?: string; message?: string }
     throw new Refused(id, message)
   }
+  const api = apiClient(async ({ method, path, body, range }) => {
+    const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+    const answer = await send(method, path, bytes, { ...authorized, ...(range !== undefined && { range }) })
+    const header = (name: string): string | undefined => {
+      const value = answer.headers[name.toLowerCase()]
+      return typeof value === 'string' ? value : undefined
+    }
+    return { status: answer.statusCode ?? 500, text: await text(answer), header }
+  })
   return {
-    async ask(method, path, body, more) {
-      const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
-      return answerOf(await send(method, path, bytes, { ...authorized, ...more }))
+    async call(name, ...args) {
+      try {
+        return await api.call(name, ...args)
+      } catch (error) {
+        throw error instanceof ApiRefused ? new Refused(error.code, error.message, { cause: error }) : error
+      }
     },
+    ask: async (method, path) => answerOf(await send(method, path)),
     async download(path, to) {
       const answer = await send('GET', path)
       if (answer.statusCode !== 200) await answerOf(answer)

@@ -43,11 +43,9 @@ export const version = (): string => {
   return (JSON.parse(file) as { version: string }).version
 }
 
-const pathOf = (name: string): string => `/hosts/${encodeURIComponent(name)}`
-
 const hosts: Command = async (args, open) => {
   const { values } = parsed(args, { json: { type: 'boolean' } }, [])
-  const all = await open().ask<readonly Host[]>('GET', '/hosts')
+  const all = (await open().call('hosts.list')) as readonly Host[]
   console.log(values.json === true ? JSON.stringify(all) : hostsTable(all))
   return 0
 }
@@ -75,7 +73,7 @@ const hostsTable = (all: readonly Host[]): string => {
 const idle: Command = async (args, open) => {
   const { positionals } = parsed(args, {}, ['APP'])
   const app = named(positionals, 'the name of the app')
-  await open().ask('POST', `/apps/${encodeURIComponent(app)}/dynos/actions/idle`, {})
+  await open().call('dynos.idle', { params: { app } })
   console.log(`${app} sleeps until the next request`)
   return 0
 }
@@ -83,7 +81,7 @@ const idle: Command = async (args, open) => {
 const repositoryReset: Command = async (args, open) => {
   const { positionals } = parsed(args, {}, ['APP'])
   const app = named(positionals, 'the name of the app')
-  await open().ask('DELETE', `/apps/${encodeURIComponent(app)}/repository`)
+  await open().call('repository.reset', { params: { app } })
   console.log(`the repository of ${app} is empty; its releases and dynos stay as they are`)
   return 0
 }
@@ -95,7 +93,7 @@ const drain: Command = async (args, open) => {
   const minutes = Number(values.timeout ?? waitMinutesDefault)
   if (!(minutes > 0)) throw new UsageError('--timeout wants minutes')
   const client = open()
-  await client.ask('POST', `${pathOf(name)}/actions/drain`, {})
+  await client.call('hosts.drain', { params: { host: name } })
   if (values.wait !== true) {
     console.log(`${name} is being drained: see manifold hosts`)
     return 0
@@ -107,8 +105,8 @@ const waitUntilEmpty = async (client: Client, name: string, deadlineMs: number):
   let last: string | undefined
   while (performance.now() < deadlineMs) {
     const host = await client
-      .ask<readonly Host[]>('GET', '/hosts')
-      .then((all) => all.find((one) => one.name === name))
+      .call('hosts.list')
+      .then((all) => (all as readonly Host[]).find((one) => one.name === name))
       .catch((error: unknown) => {
         // The host that leads may go meanwhile: another one answers soon.
         if (error instanceof Refused && error.code === 'service_unavailable') return null
@@ -133,7 +131,7 @@ const waitUntilEmpty = async (client: Client, name: string, deadlineMs: number):
 
 const undrain: Command = async (args, open) => {
   const name = named(parsed(args, {}, ['NAME']).positionals, 'the name of the host')
-  await open().ask('POST', `${pathOf(name)}/actions/undrain`, {})
+  await open().call('hosts.undrain', { params: { host: name } })
   console.log(`${name} takes dynos again`)
   return 0
 }
@@ -141,7 +139,10 @@ const undrain: Command = async (args, open) => {
 const remove: Command = async (args, open) => {
   const { values, positionals } = parsed(args, { force: { type: 'boolean' } }, ['NAME'])
   const name = named(positionals, 'the name of the host')
-  const answer = await open().ask('DELETE', pathOf(name), { force: values.force === true })
+  const answer = await open().call('hosts.remove', {
+    params: { host: name },
+    body: { force: values.force === true },
+  })
   console.log(`${name} is removed; its home is of no use for this cluster any more`)
   const { warning } = answer as { readonly warning: string | null }
   if (warning !== null) console.log(`warning: ${warning}`)
@@ -150,7 +151,7 @@ const remove: Command = async (args, open) => {
 
 const invite: Command = async (args, open) => {
   parsed(args, {}, [])
-  const { url } = await open().ask<{ readonly url: string }>('POST', '/hosts/actions/invite', {})
+  const { url } = (await open().call('hosts.invite')) as { readonly url: string }
   console.log(url)
   return 0
 }
@@ -216,12 +217,12 @@ const usage: Command = async (args, open) => {
     json: { type: 'boolean' },
   } as const
   const { values } = parsed(args, options, [])
-  const query = new URLSearchParams()
-  for (const name of ['app', 'month'] as const) if (values[name] !== undefined) query.set(name, values[name])
-  const used = await open().ask<{ readonly month: string; readonly apps: readonly AppUsage[] }>(
-    'GET',
-    `/usage?${query.toString()}`,
-  )
+  const { app, month } = values
+  const query = { ...(app !== undefined && { app }), ...(month !== undefined && { month }) }
+  const used = (await open().call('usage.list', { query })) as {
+    readonly month: string
+    readonly apps: readonly AppUsage[]
+  }
   console.log(values.json === true ? JSON.stringify(used) : usageTable(used.month, used.apps))
   return 0
 }

@@ -37,11 +37,11 @@ export const logs: Command = async (args, open) => {
   const tail = values.tail === true
   const { source, dyno } = values
   const client = open()
-  const path = `/apps/${encodeURIComponent(app)}`
-  const { name } = await client.ask<{ readonly name: string }>('GET', path)
+  const { name } = (await client.call('apps.info', { params: { app } })) as { readonly name: string }
   const openSession = async (): Promise<string> => {
     const wanted = { lines, tail, ...(source && { source }), ...(dyno && { dyno }) }
-    const session = await client.ask<{ logplex_url: string }>('POST', `${path}/log-sessions`, wanted)
+    const made = await client.call('log-sessions.create', { params: { app }, body: wanted })
+    const session = made as { readonly logplex_url: string }
     // Every host serves it: also the one that is asked.
     const { pathname, search } = new URL(session.logplex_url)
     return pathname + search

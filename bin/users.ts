@@ -13,11 +13,10 @@ type User = {
 type WithToken = User & { readonly token: string }
 
 const what = 'the e-mail address of the user'
-const pathOf = (email: string): string => `/accounts/${encodeURIComponent(email)}`
 
 const list: Command = async (args, open) => {
   const { values } = parsed(args, { json: { type: 'boolean' } }, [])
-  const all = await open().ask<readonly User[]>('GET', '/accounts')
+  const all = (await open().call('users.list')) as readonly User[]
   const head = ['EMAIL', 'NAME', 'ROLE', 'STATE', 'SINCE']
   const rows = all.map((user) => [
     user.email,
@@ -42,12 +41,13 @@ const add: Command = async (args, open) => {
   const password =
     values['password-stdin'] === true ? (await text(process.stdin)).replace(/\r?\n$/, '') : undefined
   const { name, operator } = values
-  const made = await open().ask<WithToken>('POST', '/accounts', {
+  const body = {
     email,
     ...(name !== undefined && { name }),
     ...(operator === true && { operator }),
     ...(password !== undefined && { password }),
-  })
+  }
+  const made = (await open().call('users.create', { body })) as WithToken
   console.error(`${made.email} has an account; its token, which is shown this once:`)
   console.log(made.token)
   return 0
@@ -55,17 +55,17 @@ const add: Command = async (args, open) => {
 
 const rotate: Command = async (args, open) => {
   const email = named(parsed(args, {}, ['EMAIL']).positionals, what)
-  const made = await open().ask<WithToken>('POST', `${pathOf(email)}/actions/rotate`)
+  const made = (await open().call('users.rotate', { params: { account: email } })) as WithToken
   console.error(`every token of ${made.email} has ended; the new one, which is shown this once:`)
   console.log(made.token)
   return 0
 }
 
 const acting =
-  (method: string, action: string, done: string): Command =>
+  (call: 'users.suspend' | 'users.unsuspend' | 'users.delete', done: string): Command =>
   async (args, open) => {
     const email = named(parsed(args, {}, ['EMAIL']).positionals, what)
-    const user = await open().ask<User>(method, `${pathOf(email)}${action}`)
+    const user = (await open().call(call, { params: { account: email } })) as User
     console.log(`${user.email} ${done}`)
     return 0
   }
@@ -74,7 +74,7 @@ export const users: Readonly<Record<string, Command>> = {
   users: list,
   'users:add': add,
   'users:rotate': rotate,
-  'users:suspend': acting('POST', '/actions/suspend', 'is let in no more; its apps run on'),
-  'users:unsuspend': acting('POST', '/actions/unsuspend', 'is let in again'),
-  'users:remove': acting('DELETE', '', 'has no account any more'),
+  'users:suspend': acting('users.suspend', 'is let in no more; its apps run on'),
+  'users:unsuspend': acting('users.unsuspend', 'is let in again'),
+  'users:remove': acting('users.delete', 'has no account any more'),
 }

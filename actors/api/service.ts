@@ -8,6 +8,7 @@ import { needOperator, needScope, type Caller } from './access.ts'
 import type { Audit, Change } from './audit.ts'
 import { App } from '../protocols/app.ts'
 import type { Who } from '../protocols/shapes.ts'
+import { metadataOf } from './metadata.ts'
 import { callReader } from './call.ts'
 import type { Edge } from './edge.ts'
 import { ranged } from './range.ts'
@@ -26,7 +27,8 @@ export type ServiceAnswer = {
 export type ServiceEndpoint = {
   readonly name: string
   readonly subject: string
-  readonly summary: string
+  /** For whoever looks the service up: what it is for, takes and answers. Each is text; schemas are JSON. */
+  readonly metadata: Readonly<Record<string, string>>
   readonly handle: (bytes: Uint8Array, header: (name: string) => string | undefined) => Promise<ServiceAnswer>
 }
 
@@ -44,7 +46,7 @@ export const apiService = (endpoints: readonly Endpoint[], edge: Edge): readonly
   endpoints.map((endpoint) => ({
     name: endpoint.name.replaceAll('.', '_'),
     subject: subjectOf(endpoint.name),
-    summary: endpoint.summary,
+    metadata: metadataOf(endpoint),
     handle: handlerOf(endpoint, edge),
   }))
 

@@ -18,10 +18,10 @@ export const serveEndpoints = async (
     description: 'The Platform API of this Manifold',
     onFault: (endpoint, error) =>
       log({ at: 'api-fault', endpoint, reason: error instanceof Error ? error.message : 'unknown' }),
-    endpoints: endpoints.map(({ name, subject, summary, handle }) => ({
+    endpoints: endpoints.map(({ name, subject, metadata, handle }) => ({
       name,
       subject,
-      metadata: { summary },
+      metadata,
       handler: async (request) => {
         const { bytes, headers, error } = await handle(request.bytes, request.header)
         if (error !== undefined) throw new ServiceError(error.code, error.description, bytes)

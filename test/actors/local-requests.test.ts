@@ -11,7 +11,7 @@ t.test('an endpoint answers here, within its time, and a bounded number at once'
   const endpoint = (name: string, handle: ServiceEndpoint['handle']): ServiceEndpoint => ({
     name,
     subject: `api.${name}`,
-    summary: name,
+    metadata: {},
     handle,
   })
   requests.serve([

@@ -37,7 +37,8 @@ import { usage } from './usage.ts'
 import { users } from './users.ts'
 import { webhooks } from './webhooks.ts'
 
-const offered: readonly Endpoint[] = [
+/** What this platform has. */
+export const offered: readonly Endpoint[] = [
   ...account,
   ...keys,
   ...oauth,

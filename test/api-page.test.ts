@@ -1,0 +1,42 @@
+/** The page of the API and the client's contract are what the endpoints say: nobody wrote them by hand. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { typeText } from '../scripts/api/type-text.ts'
+import { is } from '../src/runtime/schema.ts'
+
+const root = join(import.meta.dirname, '..')
+const written = [
+  'actors/api/endpoints.md',
+  'src/client/calls-first.ts',
+  'src/client/calls-second.ts',
+  'src/client/errors.ts',
+  'src/client/routes.ts',
+]
+
+t.test('what is written of the API is what its endpoints are: npm run api-page', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'api-page-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  execFileSync(process.execPath, [join(root, 'scripts/api-page.ts'), folder], { stdio: 'inherit' })
+  for (const path of written)
+    t.ok(readFileSync(join(root, path), 'utf8') === readFileSync(join(folder, path), 'utf8'), path)
+})
+
+t.test('a schema is written as the type that it stands for', async (t) => {
+  const shape = is.obj({
+    name: is.str,
+    'x-y': is.opt(is.orNull(is.int)),
+    level: is.oneOf('notify', 'sync'),
+    env: is.map(is.str),
+    all: is.arr(is.union(is.str, is.bool)),
+    any: is.json,
+  })
+  t.equal(
+    typeText(shape),
+    "{ readonly name: string; readonly 'x-y'?: number | null; readonly level: 'notify' | 'sync'; " +
+      'readonly env: Readonly<Record<string, string>>; readonly all: readonly (string | boolean)[]; ' +
+      'readonly any: unknown }',
+  )
+})

@@ -1,0 +1,59 @@
+/** The typed client: what it sends, over HTTP's terms and NATS', and what it makes of answers. */
+import t from 'tap'
+import { apiClient, type RawAnswer, type RawCall } from '../../src/client/client.ts'
+import { overNats } from '../../src/client/over-nats.ts'
+import { apiToken, openApi } from '../kit/api.ts'
+
+const answered = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) => {
+  const calls: RawCall[] = []
+  const answer: RawAnswer = {
+    status,
+    text: typeof body === 'string' ? body : JSON.stringify(body),
+    header: (name) => headers[name],
+  }
+  const client = apiClient(async (call) => {
+    calls.push(call)
+    return answer
+  })
+  return { calls, client }
+}
+
+t.test('a call has its path, query, body and range', async (t) => {
+  const { calls, client } = answered(206, [], { 'Next-Range': 'id ]a..' })
+  const { nextRange } = await client.answer('audit.list-by-app', {
+    params: { app: 'a/b' },
+    query: { q: 'x y' },
+    range: 'seq ..; max=1',
+  })
+  t.match(calls, [{ method: 'GET', path: '/apps/a%2Fb/audit-trail?q=x+y', range: 'seq ..; max=1' }])
+  t.equal(nextRange, 'id ]a..')
+  await client.call('apps.create', { body: { name: 'shop' } })
+  t.match(calls.at(-1), { method: 'POST', path: '/apps', body: { name: 'shop' } })
+})
+
+t.test('what is refused says so in its own words, and what is no answer is broken', async (t) => {
+  const refusal = { id: 'not_found', message: "Couldn't find that app.", resource: 'app' }
+  const missing = { code: 'not_found', status: 404, resource: 'app', message: refusal.message }
+  await t.rejects(answered(404, refusal).client.call('apps.list'), missing)
+  await t.rejects(answered(502, '<html>').client.call('apps.list'), { code: 'broken', status: 502 })
+  await t.rejects(answered(418, { id: 'teapot', message: 'no' }).client.call('apps.list'), { code: 'broken' })
+  const empty = answered(200, {}).client.call('apps.info', { params: { app: '' } })
+  await t.rejects(empty, { message: 'apps.info needs app' }, 'it would be another call')
+})
+
+t.test('over NATS it asks the very endpoints, as whose token it has', async (t) => {
+  const api = await openApi(t)
+  const client = (token?: string) =>
+    apiClient(
+      overNats(async (subject, bytes, headers) => {
+        const endpoint = api.service.get(subject)!
+        const { headers: back, bytes: answer } = await endpoint.handle(bytes, (name) => headers[name])
+        return { bytes: answer, header: (name) => back[name] }
+      }, token),
+    )
+  const made = (await client(apiToken).call('apps.create', { body: { name: 'shop' } })) as { id: string }
+  t.match(await client().call('apps.info', { params: { app: 'shop' } }), { id: made.id, name: 'shop' })
+  await t.rejects(client('wrong').call('apps.list'), { code: 'unauthorized', status: 401 })
+  const taken = client().call('apps.create', { body: { name: 'shop' } })
+  await t.rejects(taken, { name: 'ApiRefused', code: 'invalid_params', status: 422 })
+})
