@@ -108,6 +108,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       nowMs: clock.now(),
     })
   const configKey = configKeySum(cluster.secrets.vaultKey ?? new Uint8Array(0))
+  const wake = (appId: string): void => node.tell(ref(App, appId), { type: 'resume' })
   const operator = openClusterOperator({
     self: cluster.name,
     cluster: cluster.cluster,
@@ -132,6 +133,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     restored: () => {
       // Every formation there is now hears of every host, and so wakes up.
       for (const { name } of members.view().members) node.tell(refAt(Host, 'host', name), { type: 'census' })
+      void listApps(store, wake, log, true)
     },
   })
   const backups = openBackups({
@@ -240,7 +242,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     ownerToken: deps.token,
     listen: { host: apiAddress, port: settings.port },
   })
-  void listApps(reads, (appId) => node.tell(ref(App, appId), { type: 'resume' }), log)
+  void listApps(reads, wake, log)
   await writeEnvFile(paths.env, {
     apiUrl: deps.apiUrl,
     secureHost,

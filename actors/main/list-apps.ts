@@ -8,14 +8,23 @@ import { nameKey } from '../effects/perform/names.ts'
 
 const markKey = 'mark/access-lists'
 
-/** @param wake tells an app to finish what it has begun */
-export const listApps = async (store: Store, wake: (appId: string) => void, log: Log): Promise<void> => {
+/**
+ * @param wake tells an app to finish what it has begun
+ * @param isRestored whatever was done before: the record is another
+ */
+export const listApps = async (
+  store: Store,
+  wake: (appId: string) => void,
+  log: Log,
+  isRestored = false,
+): Promise<void> => {
   try {
-    if ((await store.get(markKey)) !== undefined) return
+    const mark = await store.get(markKey)
+    if (mark !== undefined && !isRestored) return
     const names = await store.list(nameKey('app', ''))
     for (const { value } of names)
       wake((JSON.parse(Buffer.from(value).toString('utf8')) as { appId: string }).appId)
-    await store.create(markKey, Buffer.from(JSON.stringify({ apps: names.length })))
+    if (mark === undefined) await store.create(markKey, Buffer.from(JSON.stringify({ apps: names.length })))
   } catch (error) {
     // Whoever starts next does it, or has.
     if (!(error instanceof StoreConflict))

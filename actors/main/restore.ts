@@ -24,7 +24,7 @@ export type RestoreDeps = {
 /** Kinds of records that say what this cluster is, not what is in it. */
 const ofTheCluster = new Set(['host', 'invite', 'cluster', 'canary'])
 /** Kinds that a fresh cluster has by itself. */
-const ofTheOwner = new Set(['user', 'token'])
+const ofTheOwner = new Set(['user', 'token', 'mark'])
 const ownerKey = 'user/owner'
 const atOnce = 16
 const triesMax = 5
@@ -93,22 +93,33 @@ const write = async (deps: RestoreDeps, owner: Entry | undefined): Promise<Resto
       count.left += 1
       continue
     }
+    if (read.entry.key === ownerKey) continue
     const one: Promise<void> = put(read.entry).finally(() => under.delete(one))
     under.add(one)
     if (under.size >= atOnce) await Promise.race(under)
   }
   await Promise.all(under)
-  if (owner !== undefined) await adoptTokens(deps.store, owner)
+  if (owner !== undefined) {
+    await adoptTokens(deps.store, owner)
+    await put(owner)
+  }
   return count
 }
 
-/** Tokens of whoever owned this cluster before: without this, its own key would open nothing. */
+/**
+ * Tokens of whoever owned this cluster until now, and of nobody else: without this, its own key would open
+ * nothing. Before the owner changes, so that a restore that is run again still knows whose they were.
+ */
 const adoptTokens = async (store: Store, owner: Entry): Promise<void> => {
-  const { id } = JSON.parse(Buffer.from(owner.value).toString('utf8')) as { id: string }
+  const idIn = ({ value }: Entry): string =>
+    (JSON.parse(Buffer.from(value).toString('utf8')) as { id: string }).id
+  const before = await store.get(ownerKey)
+  if (before === undefined) return
+  const [from, to] = [idIn(before), idIn(owner)]
   for (const token of await store.list('token/')) {
     const record = JSON.parse(Buffer.from(token.value).toString('utf8')) as { userId: string }
-    if (record.userId === id) continue
-    await putOne(store, { ...token, value: Buffer.from(JSON.stringify({ ...record, userId: id })) })
+    if (record.userId !== from) continue
+    await putOne(store, { ...token, value: Buffer.from(JSON.stringify({ ...record, userId: to })) })
   }
 }
 

@@ -80,6 +80,9 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   const old = memoryStore()
   const was = { email: 'a@b.c', token: 'old-token' }
   const accounts = await openAccounts(old, systemRandom, () => 1, was)
+  const ann = (await accounts.users.add('ann@example.com', {}))!
+  const wanted = { description: '', scopes: ['global'], expiresAt: null } as const
+  const { token: anns } = await accounts.authorizations.grant(ann.id, wanted)
   await old.create('actor/app/1', bytes('one'))
   await old.create('name/app/shop', bytes('{"appId":"1"}'))
   await old.create('host/gone', bytes('{}'))
@@ -89,7 +92,7 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   const { operator, store, said } = await openOperator(t)
   const fresh = await openAccounts(store, systemRandom, () => 2, { email: 'x@y.z', token: 'new-token' })
   const done = await operator.restore(pieces(text), false)
-  t.same(done, { written: 4, same: 0, left: 2 })
+  t.same(done, { written: 8, same: 0, left: 2 })
   t.equal(said.restored, 1)
   t.same(await store.get('actor/app/1').then((entry) => entry?.value), bytes('one'))
   t.equal(await store.get('host/gone'), undefined, 'hosts are not restored')
@@ -103,14 +106,15 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   )
   t.equal((await fresh.authenticate('Bearer old-token')).user.id, owner, 'and so does the old one')
   t.equal(fresh.owner().id, owner)
+  t.match(await fresh.authenticate(`Bearer ${anns}`), { user: { id: ann.id } }, 'others stay who they were')
 
-  await t.rejects(operator.restore(pieces(text), false), { code: 'conflict', message: /2 records already/ })
+  await t.rejects(operator.restore(pieces(text), false), { code: 'conflict', message: /4 records already/ })
   await changeHost(store, 'h1', (host) => ({ ...host, draining: true }))
   const entry = await store.get('actor/app/1')
   await store.update('actor/app/1', bytes('changed'), entry?.revision ?? 0)
   t.same(
     await operator.restore(pieces(text), true),
-    { written: 1, same: 3, left: 2 },
+    { written: 1, same: 7, left: 2 },
     'it goes over what is there',
   )
   t.same(await store.get('actor/app/1').then((now) => now?.value), bytes('one'))
