@@ -50,6 +50,7 @@ export const pipeline = actor(Pipeline, {
         ctx.reply(s.p.pipeline)
         return s
       }
+      if (s.p.claiming === name) return { ...s, waiting: wait(s, renaming, ctx.caller) }
       if (s.p.claiming !== null) {
         ctx.refuseCaller('conflict', 'This pipeline is being renamed already. Please try again.')
         return s
@@ -60,6 +61,9 @@ export const pipeline = actor(Pipeline, {
     },
     couple(s, { appId, stage }, ctx) {
       if (s.p?.phase !== 'live') return gone(s, ctx)
+      // Begun already, if only by this very question, whose first turn was stored and not known to be.
+      if (s.p.joining.some((one) => one.appId === appId && one.stage === stage))
+        return { ...s, waiting: wait(s, appId, ctx.caller) }
       const outcome = record.join(s.p, appId, stage, ctx.now)
       if ('code' in outcome) return refused(s, outcome, ctx)
       saga.join(outcome.coupling, ctx)
@@ -74,6 +78,8 @@ export const pipeline = actor(Pipeline, {
     },
     uncouple(s, { appId }, ctx) {
       if (s.p?.phase !== 'live') return gone(s, ctx)
+      if (s.p.leaving.some((one) => one.appId === appId))
+        return { ...s, waiting: wait(s, appId, ctx.caller) }
       const outcome = record.leave(s.p, appId, ctx.now)
       if ('code' in outcome) return refused(s, outcome, ctx)
       saga.leave(outcome.coupling, ctx)

@@ -205,7 +205,8 @@ const checkApps = async (c: Cluster, { apps, pipelines: all }: Known): Promise<s
     const listed = [...members].filter(([, ids]) => ids.includes(app.id)).map(([id]) => id)
     if (listed.length > 1) wrong.push(`app-${n} is in ${listed.length} pipelines`)
     if (listed[0] !== said) wrong.push(`app-${n} is in ${listed[0]}, and says ${said}`)
-    const isKnown = !app.isUnsure && !app.isDestroyed
+    // Who asked a host that died waits for ever.
+    const isKnown = !app.isUnsure && !app.isBusy && !app.isDestroyed
     const isLetGo = all.some((one) => one.id === app.in && one.isGoing)
     if (isKnown && !isLetGo && (said ?? null) !== app.in)
       wrong.push(`app-${n} is in ${said}, and was told to be in ${app.in}`)
