@@ -6,7 +6,7 @@ import type { Log } from '../../src/ports/log.ts'
 import { StoreConflict, type Store } from '../../src/ports/store.ts'
 import { nameKey } from '../effects/perform/names.ts'
 
-const markKey = 'mark/access-lists'
+export const markKey = 'mark/access-lists'
 
 /**
  * @param wake tells an app to finish what it has begun
