@@ -78,8 +78,7 @@ export const pipeline = actor(Pipeline, {
     },
     uncouple(s, { appId }, ctx) {
       if (s.p?.phase !== 'live') return gone(s, ctx)
-      if (s.p.leaving.some((one) => one.appId === appId))
-        return { ...s, waiting: wait(s, appId, ctx.caller) }
+      if (s.p.leaving.some((one) => one.appId === appId)) return { ...s, waiting: wait(s, appId, ctx.caller) }
       const outcome = record.leave(s.p, appId, ctx.now)
       if ('code' in outcome) return refused(s, outcome, ctx)
       saga.leave(outcome.coupling, ctx)

@@ -14,6 +14,7 @@ import type { Registry } from '../../src/slug/registry.ts'
 import type { UsageReports } from '../protocols/usage.ts'
 import type { LostBuilds } from '../lost-builds.ts'
 import type { Audit } from './audit.ts'
+import type { Authenticate } from './accounts/slowed.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { LogSessions } from './log-sessions.ts'
@@ -55,6 +56,7 @@ export type Edge = {
   }
   readonly repositories: { readonly reset: (appId: string) => Promise<void> }
   readonly accounts: Accounts
+  readonly authenticate: Authenticate
   readonly audit: Audit
   /** What happened to apps. */
   readonly events: Pick<EventLog, 'read'>

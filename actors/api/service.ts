@@ -69,7 +69,7 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
         ...failure,
       })
     try {
-      caller = await identify(endpoint, edge, header('Authorization'))
+      caller = await identify(endpoint, edge, header)
       if (endpoint.needs === 'operator') needOperator(caller)
       needScope(caller, endpoint.scope)
       const call = read(bytes)
@@ -107,10 +107,11 @@ const traceOf = (requestId: string): string | undefined => {
 const identify = async (
   endpoint: Endpoint,
   edge: Edge,
-  authorization: string | undefined,
+  header: (name: string) => string | undefined,
 ): Promise<Caller> => {
+  const authorization = header('Authorization')
   if (authorization === undefined || endpoint.open === true) return operatorOf(edge)
-  const caller = await callerOf(endpoint, edge, authorization)
+  const caller = await callerOf(endpoint, edge, authorization, header(clientHeader))
   if (!endpoint.free && !edge.rates.take(caller.user.id)) {
     throw new ApiError(
       'rate_limit',
@@ -127,12 +128,18 @@ const operatorOf = (edge: Edge): Caller => ({
 })
 
 /** Where a password is taken, a token is as well: both come as the second half of a pair. */
-const callerOf = async (endpoint: Endpoint, edge: Edge, authorization: string): Promise<Caller> => {
+const callerOf = async (
+  endpoint: Endpoint,
+  edge: Edge,
+  authorization: string,
+  from: string | undefined,
+): Promise<Caller> => {
+  if (endpoint.open !== 'password' || !/^basic\s/i.test(authorization))
+    return edge.authenticate(authorization === 'anonymous' ? '' : authorization, from)
   try {
     return await edge.accounts.authenticate(authorization)
   } catch (error) {
-    const isUnknown = error instanceof ApiError && error.code === 'unauthorized'
-    if (!isUnknown || endpoint.open !== 'password' || !/^basic\s/i.test(authorization)) throw error
+    if (!(error instanceof ApiError) || error.code !== 'unauthorized') throw error
     return edge.accounts.byPassword(authorization)
   }
 }

@@ -13,6 +13,8 @@ import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { openAppLists } from '../effects/perform/access.ts'
 import type { UsageReports } from '../protocols/usage.ts'
+import { createAttempts } from './accounts/attempts.ts'
+import { slowed } from './accounts/slowed.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import { openAudit } from './audit.ts'
 import type { ClusterOperator } from './cluster.ts'
@@ -75,6 +77,8 @@ export type Api = { readonly port: number; readonly close: () => Promise<void> }
 /** What is under way may finish within this; it needs the service, which closes after. */
 const closeGraceMs = 3_000
 const uploadsMax = 32
+/** Tokens that opened nothing, from one address, before it has to wait. */
+const freeGuesses = 10
 const firstLineBytesMax = 8192
 const limits = { firstBytesMs: 30_000, connectionsMax: 4096 }
 
@@ -95,6 +99,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     log,
     vault,
     accounts: parts.accounts,
+    authenticate: slowed(parts.accounts, createAttempts(now, freeGuesses), clock),
     audit: openAudit(parts.trail, now, log),
     events: parts.events,
     certificates: parts.appCertificates,

@@ -1,9 +1,11 @@
 /** Accounts, their tokens and what these are good for, through real HTTP. */
 import t from 'tap'
 import { createAttempts } from '../../actors/api/accounts/attempts.ts'
+import { slowed } from '../../actors/api/accounts/slowed.ts'
 import { openAccounts } from '../../actors/api/accounts/accounts.ts'
 import { addressOf } from '../../actors/api/accounts/users.ts'
 import { systemRandom } from '../../src/system/random.ts'
+import { virtualClock } from '../../src/sim/clock.ts'
 import { openApi, type Json } from '../kit/api.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 
@@ -58,7 +60,9 @@ t.test('an authorization is made, shown by its ends, described, regenerated and 
   const body = { description: 'ci', scope: ['read'], expires_in: '3600' }
   const { status, body: made } = await http('POST', path, body)
   t.equal(status, 201)
-  t.match(made, { description: 'ci', scope: ['read'], access_token: { expires_in: 3600 } })
+  t.match(made, { description: 'ci', scope: ['read'] })
+  const { expires_in: left } = made['access_token'] as { expires_in: number }
+  t.ok(left > 3_500 && left <= 3_600)
   const token = made['access_token'].token as string
   const bearer = (text: string) => ({ authorization: `Bearer ${text}` })
   t.equal((await http('GET', '/apps', undefined, bearer(token))).status, 200)
@@ -210,4 +214,30 @@ t.test('SSH keys are kept by their fingerprint', async (t) => {
   t.match((await http('GET', '/account/keys')).body, [{ id: body['id'] }])
   t.equal((await http('DELETE', `/account/keys/${body['fingerprint']}`)).status, 200)
   t.equal((await http('GET', `/account/keys/${body['id']}`)).status, 404)
+})
+
+t.test('whoever tries tokens from an address waits longer each time, and nobody else does', async (t) => {
+  const clock = virtualClock()
+  const store = memoryStore()
+  const owner = { email: 'o@example.com', token: 'own' }
+  const accounts = await openAccounts(store, systemRandom, () => clock.now(), owner)
+  const authenticate = slowed(
+    accounts,
+    createAttempts(() => clock.now(), 2),
+    clock,
+  )
+  const guess = (from?: string) =>
+    t.rejects(authenticate('Bearer guess', from), { code: 'unauthorized' }) as Promise<unknown>
+  await guess('a')
+  let isDone = false
+  const slow = guess('a').then(() => (isDone = true))
+  await authenticate('Bearer own', 'a')
+  await guess('b')
+  await guess()
+  await t.rejects(authenticate('', 'a'), { code: 'unauthorized' }, 'who shows nothing guesses nothing')
+  t.notOk(isDone)
+  t.equal(clock.step(clock.now() + 999), false)
+  t.equal(clock.step(clock.now() + 1_000), true)
+  await slow
+  t.ok(isDone)
 })

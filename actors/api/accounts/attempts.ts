@@ -11,13 +11,14 @@ export type Attempts = {
 }
 
 /** So many are free; from then on each doubles the wait. */
-const freeAttempts = 5
+const freeAttemptsDefault = 5
 const waitMsMin = 1_000
 const waitMsMax = 15 * 60_000
 const forgetMs = 60 * 60_000
 const whoMax = 10_000
 
-export const createAttempts = (now: () => number): Attempts => {
+/** @param now wall clock. @param freeAttempts so many cost nothing */
+export const createAttempts = (now: () => number, freeAttempts = freeAttemptsDefault): Attempts => {
   const failures = new Map<string, { readonly count: number; readonly at: number }>()
   const waitOf = (count: number): number =>
     count < freeAttempts ? 0 : Math.min(waitMsMax, waitMsMin * 2 ** (count - freeAttempts))

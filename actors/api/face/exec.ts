@@ -94,7 +94,7 @@ const appOf = async (
   req: IncomingMessage,
 ): Promise<{ readonly app: AppView; readonly caller: Caller }> => {
   const authorization = req.headers.authorization ?? ''
-  const caller = await edge.accounts.authenticate(authorization)
+  const caller = await edge.authenticate(authorization, req.socket.remoteAddress)
   needScope(caller, 'write-protected')
   const [, encoded = ''] = /^basic\s+(\S+)$/i.exec(authorization.trim()) ?? []
   const [name = ''] = Buffer.from(encoded, 'base64').toString('utf8').split(':', 1)

@@ -39,7 +39,7 @@ const serve =
   (edge: Edge, git: GitHandler, name: string, pathInfo: string): Handler =>
   async (req, res) => {
     try {
-      const caller = await edge.accounts.authenticate(req.headers.authorization ?? '')
+      const caller = await edge.authenticate(req.headers.authorization ?? '', req.socket.remoteAddress)
       const app = await infoOf(edge, name)
       if (app === undefined) {
         sayText(res, 404, `No such app as ${name}.\n`)
