@@ -23,6 +23,20 @@ import type { SignedAddresses } from './signed.ts'
 
 export type AskOptions = { readonly timeoutMs: number; readonly traceparent?: string }
 
+/** Keys with which users ask the API over the bus, as themselves. */
+export type BusKeys = {
+  /** Another than before ends. */
+  readonly create: (userId: string) => Promise<{
+    /** A secret. */
+    readonly seed: string
+    readonly urls: readonly string[]
+    /** What the subjects of its requests and its inboxes begin with. */
+    readonly subjects: string
+    readonly inbox: string
+  }>
+  readonly remove: (userId: string) => Promise<void>
+}
+
 export type Edge = {
   /** This host: what is asked here is built here. */
   readonly host: string
@@ -57,6 +71,8 @@ export type Edge = {
   readonly repositories: { readonly reset: (appId: string) => Promise<void> }
   readonly accounts: Accounts
   readonly authenticate: Authenticate
+  /** Undefined: the bus is not this platform's own. */
+  readonly busKeys: BusKeys | undefined
   readonly audit: Audit
   /** What happened to apps. */
   readonly events: Pick<EventLog, 'read'>

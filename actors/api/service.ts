@@ -29,7 +29,12 @@ export type ServiceEndpoint = {
   readonly subject: string
   /** For whoever looks the service up: what it is for, takes and answers. Each is text; schemas are JSON. */
   readonly metadata: Readonly<Record<string, string>>
-  readonly handle: (bytes: Uint8Array, header: (name: string) => string | undefined) => Promise<ServiceAnswer>
+  /** @param userId who asks, as the bus vouches; left out: as the header `Authorization` says */
+  readonly handle: (
+    bytes: Uint8Array,
+    header: (name: string) => string | undefined,
+    userId?: string,
+  ) => Promise<ServiceAnswer>
 }
 
 export const subjectOf = (name: string): string => `manifold.v1.api.${name}`
@@ -38,6 +43,8 @@ export const statusHeader = 'Manifold-Status'
 
 /** The address that an HTTP client called from. */
 export const clientHeader = 'Manifold-Client'
+
+const headersOfUsers: ReadonlySet<string> = new Set(['Request-Id', 'Range', 'Traceparent'])
 
 /** A write waits for the record's next leader: an election takes 4 to 9 s, and longer on a busy machine. */
 const askTimeoutMs = 20_000
@@ -52,7 +59,10 @@ export const apiService = (endpoints: readonly Endpoint[], edge: Edge): readonly
 
 const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] => {
   const read = callReader(endpoint)
-  return async (bytes, header) => {
+  return async (bytes, given, userId) => {
+    // Of what a user of the bus says of a request, the rest is nobody's word but theirs.
+    const header: typeof given = (name) =>
+      userId === undefined || headersOfUsers.has(name) ? given(name) : undefined
     const startedAt = edge.now()
     const requestId = header('Request-Id') ?? edge.random.uuid()
     let caller: Caller | undefined
@@ -69,7 +79,7 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
         ...failure,
       })
     try {
-      caller = await identify(endpoint, edge, header)
+      caller = await identify(endpoint, edge, header, userId)
       if (endpoint.needs === 'operator') needOperator(caller)
       needScope(caller, endpoint.scope)
       const call = read(bytes)
@@ -108,10 +118,12 @@ const identify = async (
   endpoint: Endpoint,
   edge: Edge,
   header: (name: string) => string | undefined,
+  userId: string | undefined,
 ): Promise<Caller> => {
-  const authorization = header('Authorization')
-  if (authorization === undefined || endpoint.open === true) return operatorOf(edge)
-  const caller = await callerOf(endpoint, edge, authorization, header(clientHeader))
+  if (endpoint.open === true) return operatorOf(edge)
+  const caller =
+    userId === undefined ? await callerBy(endpoint, edge, header) : await edge.accounts.byId(userId)
+  if (caller === undefined) return operatorOf(edge)
   if (!endpoint.free && !edge.rates.take(caller.user.id)) {
     throw new ApiError(
       'rate_limit',
@@ -119,6 +131,18 @@ const identify = async (
     )
   }
   return caller
+}
+
+/** Undefined: nobody is named, which only the operator's own connections may leave out. */
+const callerBy = async (
+  endpoint: Endpoint,
+  edge: Edge,
+  header: (name: string) => string | undefined,
+): Promise<Caller | undefined> => {
+  const authorization = header('Authorization')
+  return authorization === undefined
+    ? undefined
+    : callerOf(endpoint, edge, authorization, header(clientHeader))
 }
 
 const operatorOf = (edge: Edge): Caller => ({

@@ -46,6 +46,7 @@ export type ApiParts = {
   /** Where changes are written down. */
   readonly trail: Trail
   readonly events: Edge['events']
+  readonly busKeys: Edge['busKeys']
   readonly random: Random
   readonly clock: Clock
   readonly log: Log
@@ -102,6 +103,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     authenticate: slowed(parts.accounts, createAttempts(now, freeGuesses), clock),
     audit: openAudit(parts.trail, now, log),
     events: parts.events,
+    busKeys: parts.busKeys,
     certificates: parts.appCertificates,
     sessions: createLogSessions(parts.signingKey, random, now),
     rates: createRateLimits(now),

@@ -3,6 +3,7 @@
  */
 import { routerShardsMax } from '../../config/load.ts'
 import type { Access, TlsFiles } from '../../src/nats/config.ts'
+import type { ApiUser } from '../../src/nats/permissions.ts'
 import type { HostRecord } from './host-record.ts'
 import type { Cluster } from './members-file.ts'
 
@@ -32,8 +33,12 @@ export const tlsFilesOf = ({ files }: Cluster): TlsFiles => ({
 })
 
 /** Its users are the hosts on record, each by its key. */
-export const accessOf = (hosts: readonly Pick<HostRecord, 'name' | 'nkey' | 'roles'>[]): Access => ({
+export const accessOf = (
+  hosts: readonly Pick<HostRecord, 'name' | 'nkey' | 'roles'>[],
+  users: readonly ApiUser[] = [],
+): Access => ({
   kind: 'hosts',
+  users,
   hosts: hosts
     .map(({ name, nkey, roles }) => ({ name, nkey, control: roles.includes('control') }))
     .sort((a, b) => (a.name < b.name ? -1 : 1)),

@@ -34,6 +34,7 @@ import { addressesOf } from './addresses.ts'
 import { configKeySum } from './backup-file.ts'
 import { openBackups } from './backup.ts'
 import { untilAvailable, type Bus } from './bus.ts'
+import { busUsers } from './bus-users.ts'
 import { openClusterOperator } from './cluster-operator.ts'
 import type { Engine } from './engine.ts'
 import { factsPath, readFacts, type HostFacts } from './host-facts.ts'
@@ -232,6 +233,13 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     },
     certificates,
     cluster: operator,
+    busKeys:
+      deps.operatorLogin &&
+      busUsers({
+        store,
+        changed: () => neighbours.accessChanged(),
+        urls: () => deps.operatorLogin?.['NATS_URL']?.split(',') ?? [],
+      }),
     buildpacks: engine.buildpacks,
     usage: usageReports(reads, () => clock.now()),
     settings: {

@@ -15,6 +15,7 @@ import type { Log } from '../../src/ports/log.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
 import type { Bus } from './bus.ts'
 import { accessOf } from './bus-conf.ts'
+import { listBusUsers } from './bus-users.ts'
 import { registerHost } from './cluster.ts'
 import { followHosts, hostsTopic } from './follow-hosts.ts'
 import { listHosts, type HostRecord } from './host-record.ts'
@@ -35,6 +36,8 @@ export type Neighbours = {
   onHosts(changed: (hosts: readonly HostRecord[]) => void): void
   /** The record of a host changed here: everybody looks again. */
   hostChanged(name: string): void
+  /** Who may use the bus changed here: everybody looks again. Resolves when this host has. */
+  accessChanged(): Promise<void>
   close(): Promise<void>
 }
 
@@ -71,7 +74,8 @@ export const openNeighbours = async (deps: NeighboursDeps): Promise<Neighbours> 
   const read = async (): Promise<void> => {
     hosts = await listHosts(store)
     const mode = keeper?.mode()
-    if (mode?.kind === 'alone' || mode?.kind === 'clustered') await keeper?.allow(accessOf(hosts))
+    if (mode?.kind === 'alone' || mode?.kind === 'clustered')
+      await keeper?.allow(accessOf(hosts, await listBusUsers(store)))
     for (const watcher of watchers) watcher(hosts)
   }
   /** One reading at a time; what changes meanwhile is read after it. */
@@ -201,6 +205,10 @@ export const openNeighbours = async (deps: NeighboursDeps): Promise<Neighbours> 
       changed(hosts)
     },
     hostChanged,
+    accessChanged: () => {
+      transport.publish(hostsTopic, Buffer.from(''))
+      return readAgain()
+    },
     close: async () => {
       following.close()
       await listener.close(peersGraceMs)

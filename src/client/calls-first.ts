@@ -1,6 +1,8 @@
 /** Written by `npm run api-page` from the endpoints themselves; do not edit. */
 export type FirstCalls = {
   'account.add-key': { readonly body: { readonly public_key: string } }
+  'account.create-bus-key': object
+  'account.delete-bus-key': object
   'account.feature': { readonly params: { readonly feature: string } }
   'account.features': object
   'account.get-quota': { readonly params: { readonly account: string } }
@@ -184,5 +186,4 @@ export type FirstCalls = {
   'formations.restart': { readonly params: { readonly app: string; readonly type: string } }
   'formations.stop': { readonly params: { readonly app: string; readonly type: string } }
   'generations.info': { readonly params: { readonly generation: string } }
-  'generations.list': object
 }

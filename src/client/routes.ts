@@ -1,6 +1,8 @@
 /** Written by `npm run api-page` from the endpoints themselves; do not edit. */
 export const routes = {
   'account.add-key': 'POST /account/keys',
+  'account.create-bus-key': 'POST /account/bus-key',
+  'account.delete-bus-key': 'DELETE /account/bus-key',
   'account.feature': 'GET /account/features/:feature',
   'account.features': 'GET /account/features',
   'account.get-quota': 'GET /accounts/:account/actions/get-quota',

@@ -6,7 +6,7 @@
  * hosts must not look alive for minutes.
  */
 import assert from 'node:assert/strict'
-import { permissionsOf, type Grants, type HostUser } from './permissions.ts'
+import { permissionsOf, permissionsOfUser, type ApiUser, type Grants, type HostUser } from './permissions.ts'
 
 /** A user of the bus and its password. */
 export type Login = { readonly user: string; readonly password: string }
@@ -27,7 +27,13 @@ export type TlsFiles = { readonly certificate: string; readonly key: string; rea
  */
 export type Access =
   | { readonly kind: 'platform' }
-  | { readonly kind: 'hosts'; readonly hosts: readonly HostUser[]; readonly grants: Grants }
+  | {
+      readonly kind: 'hosts'
+      readonly hosts: readonly HostUser[]
+      readonly grants: Grants
+      /** Who may ask the API; left out: nobody but hosts and the operator. */
+      readonly users?: readonly ApiUser[]
+    }
   | { readonly kind: 'closed'; readonly login: Login }
 
 /** A server as one of several. */
@@ -119,7 +125,11 @@ const usersOf = ({ access, logins, operatorSubjects }: NatsConf): readonly strin
     const { publish, subscribe } = permissionsOf(host, access.grants)
     return permitted(`nkey: ${quote(host.nkey)}`, publish, subscribe)
   })
-  return [...hosts, operator]
+  const users = (access.users ?? []).map((user) => {
+    const { publish, subscribe } = permissionsOfUser(user)
+    return permitted(`nkey: ${quote(user.nkey)}`, publish, subscribe)
+  })
+  return [...hosts, ...users, operator]
 }
 
 const permitted = (who: string, publish: readonly string[], subscribe: readonly string[]): string =>

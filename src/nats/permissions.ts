@@ -14,6 +14,13 @@ export type HostUser = {
   readonly nkey: string
   readonly control: boolean
 }
+/** Somebody who may ask the API, and nothing else. */
+export type ApiUser = {
+  /** In subjects: who it is. */
+  readonly id: string
+  /** Public half of its key. */
+  readonly nkey: string
+}
 export type Permissions = { readonly publish: readonly string[]; readonly subscribe: readonly string[] }
 
 export type Grants = {
@@ -43,11 +50,23 @@ export const permissionsOf = (host: HostUser, grants: Grants): Permissions => {
         publish: [...speak, '$JS.API.>', '$KV.>', '$O.>', ...grants.written, ...grants.served].concat([
           '_HOST.>',
           '_INBOX.>',
+          '_USER.>',
         ]),
         subscribe: [...hear, ...topics, ...grants.served],
       }
     : { publish: [...speak, ...grants.readable.flatMap(readingOf)], subscribe: [...hear, ...topics] }
 }
+
+/** What all requests of API users begin with; their id follows. */
+export const userRoot = 'manifold.v1.user'
+/** What the inboxes of an API user begin with: answers go nowhere else. */
+export const userInbox = (id: string): string => `_USER.${toToken(id)}`
+
+/** The subject says who it is, and the server sees to it that it says so of nobody else. */
+export const permissionsOfUser = ({ id }: ApiUser): Permissions => ({
+  publish: [`${userRoot}.${toToken(id)}.api.>`],
+  subscribe: [`${userInbox(id)}.>`],
+})
 
 const readingOf = (stream: string): readonly string[] =>
   [`STREAM.MSG.GET.${stream}`, `DIRECT.GET.${stream}`, `DIRECT.GET.${stream}.>`]

@@ -25,6 +25,11 @@ export type Endpoint = {
    * Throws `ServiceError` to refuse; anything else it throws is a fault and answered 500 without its text.
    */
   readonly handler: (request: Request) => Promise<Reply>
+  /**
+   * What the reply subjects of a request must begin with: an answer leaves with the service's own rights, so
+   * who asks must not choose where it goes. What asks otherwise is passed over.
+   */
+  readonly repliesUnder?: (subject: string) => string
   readonly metadata?: Readonly<Record<string, string>>
 }
 export type ServiceOptions = {
@@ -170,6 +175,12 @@ const openEndpoint = (connection: Connection, endpoint: Endpoint, options: Servi
     callback(error, message) {
       if (error !== null) return
       requests += 1
+      const under = endpoint.repliesUnder?.(message.subject)
+      if (under !== undefined && message.reply?.startsWith(under) !== true) {
+        errors += 1
+        lastError = "a reply subject that is not the asker's"
+        return
+      }
       if (working < concurrencyMax) void take(message)
       else if (waiting.length < waitingMax) waiting.push(message)
       else refuse(message, new ServiceError(503, 'too many requests are waiting'))

@@ -11,6 +11,7 @@ import type { ClusterOperator } from '../../actors/api/cluster.ts'
 import type { Tunnel } from '../../actors/api/face/exec.ts'
 import type { Tails } from '../../actors/api/face/tail.ts'
 import type { ServiceEndpoint } from '../../actors/api/service.ts'
+import { busUsers } from '../../actors/main/bus-users.ts'
 import { openAccounts } from '../../actors/api/accounts/accounts.ts'
 import { createCertificates } from '../../actors/effects/perform/certificates.ts'
 import { startApi, type ApiParts } from '../../actors/api/start.ts'
@@ -95,6 +96,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
   }
   const objects = memoryObjects()
   const trail = memoryTrail()
+  const busKeys = busUsers({ store, changed: () => Promise.resolve(), urls: () => ['nats://127.0.0.1:4222'] })
   const events = simEvents(seededRandom(1), () => systemClock.now())
   const accounts = await openAccounts(store, systemRandom, () => systemClock.now(), {
     email: 'owner@example.com',
@@ -122,6 +124,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
     appCertificates: createCertificates(store, Buffer.alloc(32, 1)),
     rendezvous,
     buildpacks,
+    busKeys,
     streams: {
       watch: (id, { onText, onEnd }) => {
         if (id !== 'b'.repeat(36)) return undefined

@@ -139,6 +139,8 @@ export const calls: Readonly<Record<string, Call>> = {
   'account.info': plain('account', 'identity')('account'),
   'account.update': own('account', () => body({ name: 'Ann' })),
   'account.rate-limits': read('rate-limit'),
+  'account.create-bus-key': plain('account', 'global', 201)(),
+  'account.delete-bus-key': own(),
   'account.features': read('account-feature'),
   'account.teams': read('team'),
   'account.get-quota': read(undefined, () => params({ account: '~' })),

@@ -25,6 +25,8 @@ export type Accounts = {
    * @throws ApiError `unauthorized`, `suspended`, `rate_limit`
    */
   readonly byPassword: (authorization: string) => Promise<Caller>
+  /** Whom somebody else vouches for. @throws ApiError `unauthorized`, `suspended` */
+  readonly byId: (id: string) => Promise<Caller>
   readonly owner: () => User
   readonly users: Users
   readonly authorizations: Authorizations
@@ -73,6 +75,7 @@ export const openAccounts = async (
       if (record.expiresAt != null && now() >= record.expiresAt) throw unauthorized()
       return calling(await userOf(record.userId), record)
     },
+    byId: async (id) => calling(await userOf(id)),
     async byPassword(authorization) {
       const { name = '', secret = '' } = pairOf(authorization) ?? {}
       const email = name.trim().toLowerCase()

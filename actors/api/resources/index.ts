@@ -8,6 +8,7 @@ import { collaborators } from './collaborators.ts'
 import { audit } from './audit.ts'
 import { buildStart } from './build-start.ts'
 import { buildpacks } from './buildpacks.ts'
+import { busKey } from './bus-key.ts'
 import { builds } from './builds.ts'
 import { channels } from './channels.ts'
 import { catalog } from './catalog.ts'
@@ -41,6 +42,7 @@ import { webhooks } from './webhooks.ts'
 export const offered: readonly Endpoint[] = [
   ...account,
   ...keys,
+  ...busKey,
   ...oauth,
   ...users,
   ...apps,

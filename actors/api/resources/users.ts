@@ -93,6 +93,7 @@ export const users = [
           `${user.email} has access to apps, of which one is ${app.name}: transfer, destroy or leave them first.`,
         )
       await endTokens(user, edge)
+      await edge.busKeys?.remove(user.id)
       await edge.accounts.users.remove(user)
       return ok(userBody(user, edge))
     },

@@ -1,0 +1,146 @@
+/**
+ * Users of the bus, against a real nats-server: the API answers them as who they are, whatever they say, and
+ * they reach nothing else.
+ */
+import { connect as dial, Events, headers, nkeyAuthenticator, type NatsConnection } from 'nats'
+import t, { type Test } from 'tap'
+import { operatorSubjects } from '../../actors/main/bus-conf.ts'
+import { serveEndpoints } from '../../actors/main/serve-endpoints.ts'
+import { apiClient } from '../../src/client/client.ts'
+import { overNats } from '../../src/client/over-nats.ts'
+import { connect } from '../../src/nats/connection.ts'
+import { createSeed, publicOfSeed } from '../../src/nats/nkeys.ts'
+import { startServer } from '../../src/nats/server.ts'
+import { apiToken, openApi } from '../kit/api.ts'
+import { busOptions } from '../kit/bus.ts'
+import { until } from '../kit/until.ts'
+
+t.setTimeout(300_000)
+
+const grants = {
+  cluster: 'c',
+  readable: ['KV_manifold'],
+  written: ['events.>'],
+  suffixes: ['-router-0'],
+  served: ['manifold.v1.>', '$SRV.>'],
+}
+
+const open = async (t: Test) => {
+  const api = await openApi(t)
+  const ann = (await api.accounts.users.add('ann@example.com', {}))!
+  const bob = (await api.accounts.users.add('bob@example.com', {}))!
+  const seeds = { host: createSeed(), ann: createSeed(), bob: createSeed() }
+  const server = await startServer({
+    ...busOptions(t),
+    operatorSubjects,
+    access: {
+      kind: 'hosts',
+      hosts: [{ name: 'h1', nkey: publicOfSeed(seeds.host), control: true }],
+      grants,
+      users: [
+        { id: ann.id, nkey: publicOfSeed(seeds.ann) },
+        { id: bob.id, nkey: publicOfSeed(seeds.bob) },
+      ],
+    },
+  })
+  const host = await connect({ urls: [server.url], nkeySeed: seeds.host, host: 'h1' })
+  const service = await serveEndpoints(host, [...api.service.values()], () => undefined)
+  const clients: NatsConnection[] = []
+  t.teardown(async () => {
+    await Promise.all(clients.map((client) => client.close()))
+    await service.close()
+    await host.close(200)
+    await server.stop()
+  })
+  /** A client of another make, as a user has it; what the server refuses it is kept. */
+  const join = async (user: { readonly id: string }, seed: string) => {
+    const client = await dial({
+      servers: server.url,
+      authenticator: nkeyAuthenticator(Buffer.from(seed)),
+      inboxPrefix: `_USER.${user.id}`,
+    })
+    clients.push(client)
+    const refused: unknown[] = []
+    void (async () => {
+      for await (const { type, data } of client.status()) if (type === Events.Error) refused.push(data)
+    })()
+    const api = (said: Readonly<Record<string, string>> = {}) =>
+      apiClient(
+        overNats(async (subject, bytes) => {
+          const own = subject.replace('manifold.v1.api.', `manifold.v1.user.${user.id}.api.`)
+          const all = headers()
+          for (const [name, value] of Object.entries(said)) all.set(name, value)
+          const answer = await client.request(own, bytes, { timeout: 5_000, headers: all })
+          return { bytes: answer.data, header: (name) => answer.headers?.get(name) || undefined }
+        }),
+      )
+    return { client, refused, api }
+  }
+  return { api, ann, bob, seeds, host, join }
+}
+
+t.test('a user of the bus asks as oneself, whatever the request says', async (t) => {
+  const { api, ann, seeds, join } = await open(t)
+  const user = await join(ann, seeds.ann)
+  t.match(await user.api().call('account.info'), { email: 'ann@example.com' })
+  t.match(await user.api().call('apps.create', { body: { name: 'anns' } }), { owner: { id: ann.id } })
+  t.equal((await api.http('POST', '/apps', { name: 'owners' })).status, 201)
+  const lies = { Authorization: `Bearer ${apiToken}`, 'Manifold-Client': '10.0.0.1' }
+  t.match(await user.api(lies).call('account.info'), { email: 'ann@example.com' }, 'no header changes that')
+  const others = { params: { app: 'owners' } }
+  await t.rejects(user.api(lies).call('apps.info', others), { code: 'forbidden' })
+  await t.rejects(user.api().call('users.list'), { code: 'forbidden' }, 'nobody is the operator')
+  await api.accounts.users.change(ann.id, (kept) => ({ ...kept, suspendedAt: 1 }))
+  await t.rejects(user.api().call('account.info'), { code: 'suspended' })
+  await api.accounts.users.remove((await api.accounts.users.find({ id: ann.id }))!)
+  await t.rejects(user.api().call('account.info'), { code: 'unauthorized' })
+})
+
+t.test('a user of the bus reaches nothing but the API, as nobody else, and hears nothing else', async (t) => {
+  const { ann, bob, seeds, host, join } = await open(t)
+  const user = await join(ann, seeds.ann)
+  const heard: string[] = []
+  host.client.subscribe('manifold.v1.api.>', { callback: (_, { subject }) => void heard.push(subject) })
+  host.client.subscribe('manifold.v1.user.*.api.>', {
+    callback: (_, { subject }) => void heard.push(subject),
+  })
+  const forbidden = [
+    `manifold.v1.user.${bob.id}.api.account.info`,
+    'manifold.v1.api.users.list',
+    '$JS.API.STREAM.NAMES',
+    '$KV.manifold.app.x',
+    'manifold.v1.events.app.x.release.create',
+    'act.v1.c.h1.h1',
+    '$SRV.INFO',
+  ]
+  for (const subject of forbidden) user.client.publish(subject, '{}')
+  for (const subject of [
+    '_USER.>',
+    `_USER.${bob.id}.>`,
+    '_INBOX.>',
+    '_HOST.>',
+    'manifold.v1.events.>',
+    'live.>',
+  ])
+    user.client.subscribe(subject)
+  // The server takes one after the other: what is answered now came behind all of them.
+  await user.api().call('account.info')
+  await until(() => user.refused.length >= forbidden.length + 6, { what: 'a refusal of each' })
+  t.strictSame(heard, [`manifold.v1.user.${ann.id}.api.account.info`])
+})
+
+t.test('an answer goes to whom it is for: who asks cannot lead it elsewhere', async (t) => {
+  const { ann, bob, seeds, host, join } = await open(t)
+  const user = await join(ann, seeds.ann)
+  const led: string[] = []
+  host.client.subscribe('manifold.v1.led', { callback: () => void led.push('a host') })
+  const other = await join(bob, seeds.bob)
+  other.client.subscribe(`_USER.${bob.id}.x`, { callback: () => void led.push('bob') })
+  await other.client.flush()
+  const subject = `manifold.v1.user.${ann.id}.api.account.info`
+  for (const reply of ['manifold.v1.led', `_USER.${bob.id}.x`, `_USER.${ann.id}`, undefined])
+    user.client.publish(subject, '{}', reply === undefined ? {} : { reply })
+  t.match(await user.api().call('account.info'), { email: 'ann@example.com' })
+  await other.client.flush()
+  t.strictSame(led, [])
+})
