@@ -111,6 +111,7 @@ export const serveApi = async (
     node,
     store,
     trail: bus.trail,
+    busKeys: undefined,
     events: bus.events,
     random,
     clock,
