@@ -41,6 +41,8 @@ export type Platform = {
   readonly logs: (app: string, session?: object) => Promise<string>
   /** The state of a dyno, if there is one of that name. */
   readonly dynoState: (app: string, dyno: string) => Promise<string | undefined>
+  /** What a user's shell has after `. $MANIFOLD_HOME/env`. */
+  readonly userEnv: () => Promise<Env>
   /** Any command with `. $MANIFOLD_HOME/env` sourced. */
   readonly sourced: (script: string, options?: Partial<RunOptions>) => Promise<Ran>
   /** GET through the router. */
@@ -205,6 +207,7 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
       const dynos = (await api('GET', `/apps/${app}/dynos`)) as readonly { name: string; state: string }[]
       return dynos.find(({ name }) => name === dyno)?.state
     },
+    userEnv,
     sourced: (script, options) => asUser(['bash', '-c', script], options),
     get: (host, path = '/') =>
       new Promise((resolve, reject) => {

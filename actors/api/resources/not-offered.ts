@@ -1,6 +1,6 @@
 /**
- * What Heroku's API has and this platform has not: each link of its schema that nobody else here serves, so
- * that whoever asks is told, and a mistyped path is still one.
+ * What Heroku's API has and this platform has not: each link of its schema that nobody else here serves, and
+ * what the stock CLI asks of the data services. Whoever asks is told, and a mistyped path is still one.
  */
 import { endpoint, type Endpoint, type Method } from '../endpoint.ts'
 import { ApiError } from '../errors.ts'
@@ -101,6 +101,17 @@ const links: Readonly<Record<string, string>> = {
     GET /pipelines/:pipeline/test-runs/:run
     PATCH /test-runs/:run
   `,
+  'Data services': `
+    GET /client/v11/apps/:app/transfers
+    POST /client/v11/apps/:app/transfers
+    GET /client/v11/apps/:app/transfers/:transfer
+    DELETE /client/v11/apps/:app/transfers/:transfer
+    POST /client/v11/apps/:app/transfers/:transfer/actions/public-url
+    POST /client/v11/apps/:app/transfers/:transfer/actions/cancel
+    GET /data/maintenances/v1/apps/:app
+    GET /data/postgres/v1/levels/:level
+    GET /data/postgres/v1/pricing
+  `,
   'Identity providers': `
     GET /teams/:team/identity-providers
     POST /teams/:team/identity-providers
@@ -164,6 +175,10 @@ const links: Readonly<Record<string, string>> = {
     PATCH /spaces/:space
     DELETE /spaces/:space
     POST /spaces
+    GET /spaces/:space/dynos
+    GET /spaces/:space/log-drain
+    PUT /spaces/:space/log-drain
+    POST /spaces/:space/peerings
     GET /teams/:team/spaces
     POST /spaces/:space/vpn-connections
     DELETE /spaces/:space/vpn-connections/:connection

@@ -34,5 +34,11 @@ export const nothing = [
   noSpace('spaces.info', '/spaces/:space', 'A space'),
   noSpace('telemetry-drains.list-by-space', '/spaces/:space/telemetry-drains', 'Telemetry drains of a space'),
   noneOfApp('addons.list-by-app', '/apps/:app/addons', 'Add-ons of an app'),
+  endpoint({
+    name: 'addons.usage',
+    http: { method: 'GET', path: '/apps/:app/usage' },
+    summary: 'What add-ons of an app were used for',
+    run: async (request, edge) => ok((await thisApp(request, edge)) && { addons: [] }),
+  }),
   noneOfApp('addon-attachments.list-by-app', '/apps/:app/addon-attachments', 'Attachments of an app'),
 ]
