@@ -344,6 +344,7 @@ export const calls: Readonly<Record<string, Call>> = {
   'filters.apps': plain('account', 'read')('app', ({ appId }) => body({ in: { id: [appId] } })),
   'addons.list': read('add-on'),
   'addons.list-by-app': view('add-on'),
+  'addons.usage': view(),
   'addon-attachments.list': read('add-on-attachment'),
   'addon-attachments.list-by-app': view('add-on-attachment'),
   'spaces.list': read('space'),
