@@ -65,7 +65,7 @@ t.test('a request over NATS may be flat or structured and answers as HTTP does',
   t.match(await call('apps.list', '[1]'), { error: { code: 400 } })
   for (const { name, subject } of service.values()) {
     t.match(name, /^[A-Za-z0-9_-]+$/)
-    t.match(subject, /^manifold\.v1\.api\.[a-z-]+\.[a-z-]+$/)
+    t.match(subject, /^manifold\.v1\.api\.[a-z-]+\.[a-z0-9-]+$/)
   }
 })
 
