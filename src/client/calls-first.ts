@@ -26,6 +26,7 @@ export type FirstCalls = {
   'addon-attachments.list-by-app': { readonly params: { readonly app: string } }
   'addons.list': object
   'addons.list-by-app': { readonly params: { readonly app: string } }
+  'addons.usage': { readonly params: { readonly app: string } }
   'app-setups.create': {
     readonly body: {
       readonly source_blob: {
@@ -185,5 +186,4 @@ export type FirstCalls = {
   }
   'formations.restart': { readonly params: { readonly app: string; readonly type: string } }
   'formations.stop': { readonly params: { readonly app: string; readonly type: string } }
-  'generations.info': { readonly params: { readonly generation: string } }
 }

@@ -1,5 +1,6 @@
 /** Written by `npm run api-page` from the endpoints themselves; do not edit. */
 export type SecondCalls = {
+  'generations.info': { readonly params: { readonly generation: string } }
   'generations.list': object
   'hosts.drain': { readonly params: { readonly host: string } }
   'hosts.invite': object

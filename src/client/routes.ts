@@ -18,6 +18,7 @@ export const routes = {
   'addon-attachments.list-by-app': 'GET /apps/:app/addon-attachments',
   'addons.list': 'GET /addons',
   'addons.list-by-app': 'GET /apps/:app/addons',
+  'addons.usage': 'GET /apps/:app/usage',
   'app-setups.create': 'POST /app-setups',
   'app-setups.info': 'GET /app-setups/:setup',
   'app-transfers.create': 'POST /account/app-transfers',
