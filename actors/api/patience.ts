@@ -6,6 +6,7 @@
  * An ask whose outcome is unknown is never repeated, nor is a write: it may have been done.
  */
 import type { Clock } from '../../src/ports/clock.ts'
+import type { Trail } from '../../src/ports/trail.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
 import type { Edge } from './edge.ts'
 import { askFailureOf } from './errors.ts'
@@ -39,6 +40,17 @@ export const patientReads = (clock: Clock, store: Store): Store => {
     list: (prefix) => again(() => store.list(prefix)),
   }
 }
+
+/** A line of the trail that is in it twice says the same: whether it was written need not be known. */
+export const patientTrail = (clock: Clock, trail: Trail): Trail => ({
+  ...trail,
+  add: (key, bytes) =>
+    patiently(
+      clock,
+      () => trail.add(key, bytes),
+      (error) => error instanceof StoreUnavailable,
+    ),
+})
 
 const patiently = async <T>(
   clock: Clock,

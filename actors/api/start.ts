@@ -29,7 +29,7 @@ import { sourceMount } from './face/source.ts'
 import { tailMount, type Tails } from './face/tail.ts'
 import { uploadGate } from './face/upload.ts'
 import { createLogSessions } from './log-sessions.ts'
-import { patient } from './patience.ts'
+import { patient, patientTrail } from './patience.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { endpoints } from './resources/index.ts'
 import { apiService, type ServiceEndpoint } from './service.ts'
@@ -101,7 +101,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     vault,
     accounts: parts.accounts,
     authenticate: slowed(parts.accounts, createAttempts(now, freeGuesses), clock),
-    audit: openAudit(parts.trail, now, log),
+    audit: openAudit(patientTrail(clock, parts.trail), now, log),
     events: parts.events,
     busKeys: parts.busKeys,
     certificates: parts.appCertificates,

@@ -1,11 +1,12 @@
 /** Patience of the API: what is tried again because nothing was done, and what never is. */
 import t from 'tap'
 import type { Edge } from '../../actors/api/edge.ts'
-import { patient, patientReads } from '../../actors/api/patience.ts'
+import { patient, patientReads, patientTrail } from '../../actors/api/patience.ts'
 import { App } from '../../actors/protocols/app.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
 import { ref, type AskFailure } from '../../src/runtime/index.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
+import { memoryTrail } from '../kit/memory-trail.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 
 t.test(
@@ -86,4 +87,20 @@ t.test('a read that the store could not answer is made again for some seconds, a
   t.equal(tries, 1)
   away = Number.POSITIVE_INFINITY
   await t.rejects(ended(store.get('key')), { name: 'StoreUnavailable' })
+})
+
+t.test('a line of the trail is written as soon as it can be', async (t) => {
+  const clock = virtualClock()
+  const inner = memoryTrail()
+  const trail = patientTrail(clock, { ...inner, add: (key, bytes) => inner.add(key, bytes) })
+  inner.away = true
+  const added = trail.add('app', Buffer.from('line'))
+  for (let n = 0; n < 3; n += 1) {
+    await new Promise((resolve) => setImmediate(resolve))
+    clock.step(Infinity)
+  }
+  inner.away = false
+  await new Promise((resolve) => setImmediate(resolve))
+  clock.step(Infinity)
+  t.equal(await added, 1)
 })
