@@ -130,6 +130,8 @@ const isOfTheKit = (log: readonly Readonly<Record<string, unknown>>[]): boolean 
   /nobody answers/.test(String(log.at(-1)?.['error']))
 
 const runsPerEndpoint = 60
+/** The same calls in each run of the tests; another finds others. */
+const seed = 20_261_128
 
 t.test('no endpoint answers what nobody should send with a fault, whoever asks', async (t) => {
   const logged: Readonly<Record<string, unknown>>[] = []
@@ -152,7 +154,7 @@ t.test('no endpoint answers what nobody should send with a fault, whoever asks',
       if (isError && /node_modules|\.ts:\d+|Error:/.test(json['message'])) throw new Error(json['message'])
       return true
     })
-    const result = await fc.check(property, { numRuns: runsPerEndpoint, endOnFailure: true })
+    const result = await fc.check(property, { numRuns: runsPerEndpoint, endOnFailure: true, seed })
     t.notOk(
       result.failed,
       `${endpoint.name}: ${JSON.stringify(result.counterexample)} ${String(result.errorInstance)}`,
