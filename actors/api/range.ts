@@ -167,5 +167,5 @@ const compare = (a: string | number, b: string | number): number => {
   return a < text ? -1 : a > text ? 1 : 0
 }
 
-const badRange = (): ApiError =>
+export const badRange = (): ApiError =>
   new ApiError('requested_range_not_satisfiable', 'The requested range is not satisfiable.')

@@ -129,7 +129,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
       slugMount(parts.slugs),
       sourceMount(signed, parts.objects, gate),
       slugUploads({ signed, store, objects: parts.objects, random, gate }),
-      clusterMount(parts.cluster, parts.ownerToken),
+      clusterMount(edge, parts.ownerToken),
     ],
     random,
     log,

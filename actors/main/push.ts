@@ -42,6 +42,7 @@ export type GitFace = {
   /**
    * One request of a git client, for an app that the user may push to. `pathInfo` is what follows
    * `<app>.git`.
+   * @returns the version of the release that it made, if it did
    */
   serve(
     request: IncomingMessage,
@@ -49,7 +50,7 @@ export type GitFace = {
     app: GitApp,
     user: Who,
     pathInfo: string,
-  ): Promise<void>
+  ): Promise<number | null>
   /** Empties an app's repository. */
   reset(appId: string): Promise<void>
   close(): Promise<void>
@@ -60,6 +61,8 @@ type Going = {
   readonly by: Who
   accepted?: 'main' | 'master'
   taken: boolean
+  /** The version that its build released. */
+  release: number | null
   /** What it brings, stored already. */
   prepared?: Prepared | undefined
 }
@@ -144,11 +147,12 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
   }
 
   const buildPush = async (
-    { app, by }: Going,
+    session: Going,
     push: Push,
     { commit, previous }: { readonly commit: string; readonly previous?: string },
     answer: HookAnswer,
   ): Promise<boolean> => {
+    const { app, by } = session
     const run = { env: push.quarantine, signal: answer.signal }
     const buildId = deps.uuid()
     await mkdir(join(home, 'builds'), { recursive: true, mode: 0o700 })
@@ -178,6 +182,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
     try {
       const view = await deps.build(buildId, job, answer.signal)
       await Promise.race([ended, aborted(answer.signal)])
+      session.release = view.releaseVersion
       return view.status === 'succeeded'
     } catch (error) {
       // It was never begun: nobody else clears up after it.
@@ -196,7 +201,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
   return {
     serve: async (request, response, app, user, pathInfo) => {
       const push = deps.uuid()
-      const session: Going = { app, by: user, taken: false }
+      const session: Going = { app, by: user, taken: false, release: null }
       going.set(push, session)
       try {
         await repositories.use(app.id, (repository) =>
@@ -213,6 +218,7 @@ export const openGitFace = async (deps: PushDeps): Promise<GitFace> => {
             onError: (line) => log({ at: 'git', app: app.name, line }),
           }),
         )
+        return session.release
       } finally {
         going.delete(push)
         if (!session.taken && session.prepared !== undefined) await repositories.discard(session.prepared)

@@ -7,6 +7,7 @@ import { addressOf } from '../../actors/api/accounts/users.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
 import { openApi, type Json } from '../kit/api.ts'
+import { keyOf } from '../kit/calls.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 
 const basic = (name: string, secret: string) => ({
@@ -33,11 +34,14 @@ t.test('an operator makes an account, whose token is told once and opens as that
 })
 
 t.test('a rotated, suspended or removed account is not let in by its old token', async (t) => {
-  const { http } = await openApi(t)
+  const { http, store } = await openApi(t)
   const { body: made } = await http('POST', '/accounts', { email: 'ann@example.com' })
   const seen = async (token: unknown) =>
     (await http('GET', '/account', undefined, { authorization: `Bearer ${String(token)}` })).status
+  await http('POST', '/account/bus-key', undefined, { authorization: `Bearer ${made['token']}` })
+  t.ok(await store.get(`bus-user/${made['id']}`))
   const { body: rotated } = await http('POST', '/accounts/ann@example.com/actions/rotate')
+  t.equal(await store.get(`bus-user/${made['id']}`), undefined, 'nor by its key for the bus')
   t.equal(await seen(made['token']), 401)
   t.equal(await seen(rotated['token']), 200)
   await http('POST', '/accounts/ann@example.com/actions/suspend')
@@ -200,11 +204,7 @@ t.test('whoever began to make an account and broke off does not keep its address
 
 t.test('SSH keys are kept by their fingerprint', async (t) => {
   const { http } = await openApi(t)
-  const key = `ssh-ed25519 ${Buffer.concat([
-    Buffer.from([0, 0, 0, 11]),
-    Buffer.from('ssh-ed25519'),
-    Buffer.alloc(36, 1),
-  ]).toString('base64')} ann@laptop`
+  const key = keyOf('laptop')
   const { status, body } = await http('POST', '/account/keys', { public_key: `${key}\n` })
   t.equal(status, 201)
   t.match(body, { comment: 'ann@laptop', public_key: key, fingerprint: /^([0-9a-f]{2}:){15}[0-9a-f]{2}$/ })
@@ -241,3 +241,18 @@ t.test('whoever tries tokens from an address waits longer each time, and nobody 
   await slow
   t.ok(isDone)
 })
+
+t.test(
+  'so many passwords are checked at once, and whoever comes beside them is told to come again',
+  async (t) => {
+    const owner = { email: 'o@example.com', token: 'own' }
+    const accounts = await openAccounts(memoryStore(), systemRandom, () => 1, owner)
+    const login = (n: number) =>
+      accounts
+        .byPassword(basic(`u${n}@example.com`, 'guess').authorization)
+        .catch(({ code }) => code as string)
+    const codes = await Promise.all(Array.from({ length: 20 }, (_, n) => login(n)))
+    t.equal(codes.filter((code) => code === 'unauthorized').length, 8)
+    t.equal(codes.filter((code) => code === 'rate_limit').length, 12)
+  },
+)

@@ -103,3 +103,18 @@ t.test('what clients choose is cut, and what opens something is not written', as
   t.ok((step?.bytes.length ?? 0) < 2_000)
   t.notMatch(Buffer.from(step?.bytes ?? []).toString(), /pass@|t\.0123/)
 })
+
+t.test('a push and a restore are in the trail as well, with what came of them', async (t) => {
+  const { http } = await openApi(t)
+  await http('POST', '/apps', { name: 'shop' })
+  await http('POST', '/shop.git/git-receive-pack', '0000')
+  await http('GET', '/shop.git/info/refs?service=git-receive-pack')
+  t.equal((await http('PUT', '/cluster/restore', 'no backup')).status, 422)
+  const events = (await http('GET', '/audit-trail')).body as unknown as Json[]
+  t.match(events, [
+    { action: 'cluster.restore', status: 422, app: null, actor: { email: 'owner@example.com' } },
+    { action: 'git.push', status: 200, release: { version: 7 }, params: { app: 'shop' } },
+    { action: 'apps.create' },
+  ])
+  t.equal(events.length, 3, 'asking for what there is changes nothing')
+})

@@ -148,7 +148,10 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
         return { ready: () => undefined, finish: () => sink.end(), close: () => (entry.open = false) }
       },
     },
-    git: (_req, res, { app, user, pathInfo }) => void res.end(`git ${app.name} ${user.email} ${pathInfo}`),
+    git: async (_req, res, { app, user, pathInfo }) => {
+      res.end(`git ${app.name} ${user.email} ${pathInfo}`)
+      return pathInfo === '/git-receive-pack' ? 7 : null
+    },
     tunnel,
     requests: wire?.requests ?? {
       async ask(subject, bytes, _timeoutMs, headers) {

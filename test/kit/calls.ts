@@ -113,10 +113,11 @@ const build = ({ done: make, app }: Stage) =>
 const slugOf = ({ done: make, app }: Stage) =>
   make('slugs.create', { params: { app }, ...body({ process_types: { web: 'x' } }) })
 const authorization = ({ own: make }: Stage) => make('oauth-authorizations.create', body({ scope: ['read'] }))
-const keyOf = (seed: string): string => {
-  const type = Buffer.from('ssh-ed25519')
-  const bytes = Buffer.concat([Buffer.from([0, 0, 0, 11]), type, Buffer.from(seed.padEnd(36, '.'))])
-  return `ssh-ed25519 ${bytes.toString('base64')} laptop`
+/** A key of Ed25519 in the format of OpenSSH; of which number it is the half matters to nobody. */
+export const keyOf = (seed: string): string => {
+  const part = (bytes: Buffer): Buffer => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes])
+  const parts = [Buffer.from('ssh-ed25519'), Buffer.from(seed.padEnd(32, '.'))].map(part)
+  return `ssh-ed25519 ${Buffer.concat(parts).toString('base64')} ann@laptop`
 }
 const key = ({ own: make, unique }: Stage) => make('account.add-key', body({ public_key: keyOf(unique) }))
 const guest = async ({ api, done: make, app, unique }: Stage): Promise<Sent> => {

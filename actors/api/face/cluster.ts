@@ -9,12 +9,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { tokenOf } from '../accounts/accounts.ts'
-import type { ClusterOperator } from '../cluster.ts'
+import type { Edge } from '../edge.ts'
 import { unauthorized } from '../errors.ts'
+import { audited } from './audited.ts'
 import { refusing, sayJson, type Handler, type Mount } from './mount.ts'
 
 /** @param token the owner's, as this home keeps it: other keys may be good, but cannot be looked up now */
-export const clusterMount = (cluster: ClusterOperator, token: string): Mount => {
+export const clusterMount = (edge: Edge, token: string): Mount => {
+  const { cluster, accounts } = edge
   const handlers: Readonly<Record<string, Handler>> = {
     'GET /cluster/doctor': async (_req, res) => sayJson(res, 200, await cluster.doctor()),
     async 'GET /cluster/backup'(_req, res) {
@@ -26,7 +28,9 @@ export const clusterMount = (cluster: ClusterOperator, token: string): Mount => 
     },
     async 'PUT /cluster/restore'(req, res) {
       const force = new URL(req.url ?? '/', 'http://localhost').searchParams.get('force') === '1'
-      sayJson(res, 200, await cluster.restore(req, force))
+      const asked = { req, user: accounts.owner(), authorizationId: null, action: 'cluster.restore' }
+      const restore = () => cluster.restore(req, force)
+      sayJson(res, 200, await audited(edge, asked, restore, () => ({ status: 200 })))
     },
   }
   return {

@@ -15,6 +15,7 @@ import { needPermission, needScope, type Caller } from '../access.ts'
 import { parseJson } from '../call.ts'
 import type { Edge } from '../edge.ts'
 import { ApiError, invalid, notFound } from '../errors.ts'
+import { audited } from './audited.ts'
 import { infoOf } from './git.ts'
 import { refusing, sayJson, type Handler, type Mount } from './mount.ts'
 
@@ -64,20 +65,14 @@ const reserve = async (edge: Edge, tunnel: Tunnel, req: IncomingMessage, name: s
   if (dyno?.host == null) throw notFound('dyno')
   const refusal = await tunnel.refusal()
   if (refusal !== undefined) throw new ApiError('service_unavailable', `${refusal}.`)
-  const { end } = await edge.audit.begin({
-    requestId: edge.random.uuid(),
-    action: 'dynos.exec',
-    who: { id: caller.user.id, email: caller.user.email },
-    authorizationId: caller.authorizationId,
-    from: { address: req.socket.remoteAddress ?? '', agent: req.headers['user-agent'] ?? '' },
-    appId: app.id,
-    params: { app: app.name, dyno: name },
-    fields: [],
-  })
-  end(200)
+  const grant = { host: dyno.host, runId: dyno.id }
+  const { user, authorizationId } = caller
+  const asked = { req, user, authorizationId, action: 'dynos.exec', app, params: { dyno: name } }
+  const letIn = (): string => tunnel.reserve(key.trim(), grant)
+  const clientUser = await audited(edge, asked, letIn, () => ({ status: 200 }))
   return {
     tunnel_host: tunnel.host,
-    client_user: tunnel.reserve(key.trim(), { host: dyno.host, runId: dyno.id }),
+    client_user: clientUser,
     proxy_public_key: tunnel.hostKey,
     dyno_ip: loopback,
   }

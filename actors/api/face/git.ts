@@ -7,6 +7,7 @@ import type { User } from '../accounts/users.ts'
 import type { Edge } from '../edge.ts'
 import { ApiError, askFailureOf } from '../errors.ts'
 import { appIdOf } from '../name-index.ts'
+import { audited } from './audited.ts'
 import { sayText, type Handler, type Mount } from './mount.ts'
 
 export type GitContext = {
@@ -15,12 +16,12 @@ export type GitContext = {
   /** The path below `/<app>.git`: `/info/refs`. */
   readonly pathInfo: string
 }
-/** Speaks smart HTTP for one repository. */
+/** Speaks smart HTTP for one repository. @returns the version of the release that a push made, if it did */
 export type GitHandler = (
   req: IncomingMessage,
   res: ServerResponse,
   context: GitContext,
-) => Promise<void> | void
+) => Promise<number | null>
 
 const path = /^\/([^/]+)\.git(\/.*)$/
 /** Both the request for what there is and the one that brings the rest say which of the two it is. */
@@ -49,19 +50,23 @@ const serve =
       needScope(caller, isPush ? 'write' : 'read')
       needPermission(app, caller, isPush ? 'deploy' : 'view')
       const context = { app, user: caller.user, pathInfo }
-      if (pathInfo !== pushInfo) return await git(req, res, context)
-      const { end } = await edge.audit.begin({
-        requestId: edge.random.uuid(),
-        action: 'git.push',
-        who: { id: caller.user.id, email: caller.user.email },
+      if (pathInfo !== pushInfo) {
+        await git(req, res, context)
+        return
+      }
+      const asked = {
+        req,
+        user: caller.user,
         authorizationId: caller.authorizationId,
-        from: { address: req.socket.remoteAddress ?? '', agent: req.headers['user-agent'] ?? '' },
-        appId: app.id,
-        params: { app: app.name },
-        fields: [],
-      })
-      await git(req, res, context)
-      end(res.statusCode)
+        action: 'git.push',
+        app,
+      }
+      await audited(
+        edge,
+        asked,
+        () => git(req, res, context),
+        (release) => ({ status: res.statusCode, release }),
+      )
     } catch (error) {
       if (!(error instanceof ApiError) || res.headersSent) throw error
       // Git asks its credential helper only after a 401.

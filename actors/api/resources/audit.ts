@@ -2,12 +2,8 @@
 import type { AuditEvent } from '../audit.ts'
 import type { Edge } from '../edge.ts'
 import { endpoint, type Reply, type Request } from '../endpoint.ts'
-import { ApiError } from '../errors.ts'
+import { badRange, rangeOf } from '../range.ts'
 import { thisApp } from './app-of.ts'
-
-const maxDefault = 200
-const maxAllowed = 1000
-const rangeShape = /^\s*seq\s+(?:\](\d{1,15}))?\.\.\s*(?:[;,](.*))?$/
 
 export const audit = [
   endpoint({
@@ -29,27 +25,21 @@ export const audit = [
   }),
 ]
 
+/** Of the trail one reads backwards, from its end or from before a number. */
 const page = async (request: Request, edge: Edge, appId: string | undefined): Promise<Reply> => {
-  const [, before, rest = ''] = rangeShape.exec(request.range ?? 'seq ..') ?? badRange()
-  const max = Number(/max=(\d{1,4})\b/.exec(rest)?.[1] ?? maxDefault)
-  if (max < 1) badRange()
+  const { from, max } = rangeOf(request.range, ['seq'])
+  const before = from === '' ? undefined : Number(from)
+  if (before !== undefined && !Number.isSafeInteger(before)) throw badRange()
   const { events, next } = await edge.audit.list({
-    max: Math.min(max, maxAllowed),
+    max,
     ...(appId !== undefined && { appId }),
-    ...(before !== undefined && { before: Number(before) }),
+    ...(before !== undefined && { before }),
   })
   const headers = {
     'Accept-Ranges': 'seq',
-    ...(next !== null && { 'Next-Range': `seq ]${next}..; max=${Math.min(max, maxAllowed)}` }),
+    ...(next !== null && { 'Next-Range': `seq ]${next}..; max=${max}` }),
   }
   return { status: next === null ? 200 : 206, body: events.map(auditBody), headers }
-}
-
-const badRange = (): never => {
-  throw new ApiError(
-    'requested_range_not_satisfiable',
-    'The requested range is not satisfiable: it must be like seq ]1234..; max=200.',
-  )
 }
 
 const auditBody = (event: AuditEvent): object => ({

@@ -1,6 +1,7 @@
 /** SSH keys of an account: kept and shown. Git goes over https here, as it does on Heroku. */
 import { createHash } from 'node:crypto'
 import { is } from '../../../src/runtime/index.ts'
+import { isPublicKey } from '../../../src/ssh/server.ts'
 import { StoreConflict, type Store } from '../../../src/ports/store.ts'
 import { decode, encode } from '../accounts/records.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
@@ -21,7 +22,7 @@ const scope = 'global'
 const keysMax = 100
 const keyCharsMax = 16 * 1024
 const keyShape =
-  /^(ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]+={0,2})(?: (.*))?$/
+  /^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]+={0,2})(?: (.*))?$/
 
 export const keys = [
   endpoint({
@@ -91,15 +92,13 @@ const thisKey = async (request: Request<{ readonly key: string }>, store: Store)
   return found
 }
 
-/** One line of OpenSSH's format, whose second word says again in itself what the first says. */
+/** One line of OpenSSH's format: nothing else that is a key, and no private one. */
 const parse = (text: string): Pick<Key, 'comment' | 'publicKey' | 'fingerprint'> => {
   const publicKey = text.trim()
-  const [, type = '', encoded = '', comment = ''] = keyShape.exec(publicKey) ?? []
-  const bytes = Buffer.from(encoded, 'base64')
-  const isKey = bytes.length > type.length + 4 && bytes.toString('latin1', 4, 4 + type.length) === type
-  if (type === '' || !isKey || publicKey.length > keyCharsMax)
+  const [, encoded = '', comment = ''] = keyShape.exec(publicKey) ?? []
+  if (encoded === '' || publicKey.length > keyCharsMax || !isPublicKey(publicKey))
     throw invalid('Key is not a public key in the format of OpenSSH.')
-  const sum = createHash('md5').update(bytes).digest('hex')
+  const sum = createHash('md5').update(Buffer.from(encoded, 'base64')).digest('hex')
   return { comment, publicKey, fingerprint: sum.replaceAll(/(..)(?=.)/g, '$1:') }
 }
 

@@ -58,7 +58,7 @@ export const users = [
     ...common,
     name: 'users.rotate',
     http: { method: 'POST', path: '/accounts/:account/actions/rotate' },
-    summary: 'Another token for an account, all others of which end',
+    summary: 'Another token for an account; all others end, and its key for the bus',
     async run(request, edge) {
       const user = await other(request, edge)
       await endTokens(user, edge)
@@ -93,7 +93,6 @@ export const users = [
           `${user.email} has access to apps, of which one is ${app.name}: transfer, destroy or leave them first.`,
         )
       await endTokens(user, edge)
-      await edge.busKeys?.remove(user.id)
       await edge.accounts.users.remove(user)
       return ok(userBody(user, edge))
     },
@@ -118,8 +117,10 @@ const first = ({ id }: User, edge: Edge): Promise<Granted> =>
     expiresAt: null,
   })
 
-const endTokens = async ({ id }: User, { accounts }: Edge): Promise<void> => {
+/** All that opens something as that user. */
+const endTokens = async ({ id }: User, { accounts, busKeys }: Edge): Promise<void> => {
   for (const one of await accounts.authorizations.list(id)) await accounts.authorizations.revoke(one)
+  await busKeys?.remove(id)
 }
 
 /** The account of a path. Not the first operator's, whose token is in every control host's home. */
