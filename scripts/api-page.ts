@@ -13,4 +13,5 @@ writeFileSync(page, pageOf(offered))
 for (const [name, text] of contractFiles(offered)) writeFileSync(join(client, name), text)
 const config = join(import.meta.dirname, '../.oxfmtrc.json')
 const oxfmt = join(import.meta.dirname, '../node_modules/.bin/oxfmt')
-execFileSync(oxfmt, ['-c', config, page, client], { cwd: root, stdio: 'ignore' })
+// By this very Node: the one that is found by name may be too old for it.
+execFileSync(process.execPath, [oxfmt, '-c', config, page, client], { cwd: root, stdio: 'ignore' })

@@ -57,7 +57,12 @@ export const openStream = async (connection: Connection, options: StreamOptions)
   }
   if (options.ensure !== false) await inPortWords(name, ensureStream(js, config))
   const subjectOf = (key: string): string => `${name}.${shardOf(key)}.${toToken(key)}`
+  let life = 0
+  connection.onEvent((event) => {
+    if (event === 'down' || event === 'up') life += 1
+  })
   return {
+    life: () => life,
     append: (key, bytes, after) =>
       inPortWords(key, js.append(subjectOf(key), bytes, after === undefined ? {} : onlyAfter(after))),
     read: (key, fromSequence, bytesMax) =>

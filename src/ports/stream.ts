@@ -6,6 +6,11 @@ export type Recorded = { readonly sequence: number; readonly bytes: Uint8Array }
 export type Following = { readonly close: () => void }
 export type Stream = {
   /**
+   * Another number than before: the way to it was broken meanwhile. A store that lost its newest messages with
+   * the power gives their sequences again, so what was remembered of them is to be read anew.
+   */
+  readonly life: () => number
+  /**
    * @param after the sequence that is the last one under the key (0: there is none); left out: any
    * @returns its sequence, once it is stored. @throws StoreConflict, StoreUnavailable
    */

@@ -29,6 +29,7 @@ export type SimStream = {
 export const simStream = (random: SeededRandom, nowMs: () => number): SimStream => {
   let all: Stored[] = []
   let sequence = 0
+  let life = 0
   /** By key: what stands before it was forgotten. */
   const floors = new Map<string, number>()
   const kept = (key: string): readonly Stored[] =>
@@ -41,6 +42,7 @@ export const simStream = (random: SeededRandom, nowMs: () => number): SimStream 
       if (random.chance(fail)) throw new StoreUnavailable('away', isWrite ? 'unknown' : 'no')
     }
     return {
+      life: () => life,
       append: async (key, bytes, after) => {
         await soon(true)
         const isUnknown = random.chance(faults().unknown)
@@ -83,6 +85,7 @@ export const simStream = (random: SeededRandom, nowMs: () => number): SimStream 
     attach,
     rollback: (ms) => {
       const sinceMs = nowMs() - ms
+      life += 1
       all = all.filter(({ atMs }) => atMs <= sinceMs)
       sequence = all.at(-1)?.sequence ?? 0
     },

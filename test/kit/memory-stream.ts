@@ -37,6 +37,7 @@ export const memoryStream = (): MemoryStream => {
       held = isHeld
       for (const follower of followers) give(follower)
     },
+    life: () => 0,
     reads: () => reads,
     followers: () => followers.size,
     async append(key, bytes, after) {

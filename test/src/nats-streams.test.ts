@@ -237,6 +237,7 @@ t.test(
       written,
     )
     const had = written.length
+    const life = reader.life()
 
     await bus.kill()
     await write(5)
@@ -248,6 +249,7 @@ t.test(
       },
       { what: 'the writer to be back' },
     )
+    t.not(reader.life(), life, 'what was read before may not hold any more')
     const last = written.at(-1)
     await until(() => whole.at(-1)?.sequence === last && fresh.at(-1)?.sequence === last, {
       what: 'both followers',

@@ -29,6 +29,8 @@ type Numbered = { readonly first: number; readonly count: number }
 type Stretch = Numbered & { readonly sequence: number }
 /** What is known of an app's history, oldest first, and up to where its sources are stored. */
 type Known = {
+  /** Of the stream, when it was read. */
+  readonly life: number
   readonly stretches: Stretch[]
   readonly marks: Map<string, Mark>
   /** The last batch. */
@@ -42,7 +44,7 @@ const stretchLines = 50
 const trimAtLines = 2 * historyLinesMax
 const triesMax = 5
 
-const fresh = (): Known => ({ stretches: [], marks: new Map(), last: undefined })
+const fresh = (life: number): Known => ({ life, stretches: [], marks: new Map(), last: undefined })
 
 const extend = (own: Known, batch: Stretch): void => {
   const { stretches } = own
@@ -73,8 +75,8 @@ export const performHistory = (stream: Stream, marksRemembered = marksRemembered
   }
   const remember = async (appId: string): Promise<Known> => {
     const found = known.get(appId)
-    if (found !== undefined) return found
-    const own = fresh()
+    if (found !== undefined && found.life === stream.life()) return found
+    const own = fresh(stream.life())
     for (const { sequence, bytes } of await stream.read(appId)) {
       const { first, count, untilUs, marks } = headOf(bytes)
       marked(own.marks, marks, untilUs)
