@@ -6,8 +6,8 @@ export type Recorded = { readonly sequence: number; readonly bytes: Uint8Array }
 export type Following = { readonly close: () => void }
 export type Stream = {
   /**
-   * Another number than before: the way to it was broken meanwhile. A store that lost its newest messages with
-   * the power gives their sequences again, so what was remembered of them is to be read anew.
+   * Another number than before: the way to it was broken meanwhile. A store that lost its newest messages
+   * with the power gives their sequences again, so what was remembered of them is to be read anew.
    */
   readonly life: () => number
   /**
