@@ -14,4 +14,7 @@ for (const [name, text] of contractFiles(offered)) writeFileSync(join(client, na
 const config = join(import.meta.dirname, '../.oxfmtrc.json')
 const oxfmt = join(import.meta.dirname, '../node_modules/.bin/oxfmt')
 // By this very Node: the one that is found by name may be too old for it.
-execFileSync(process.execPath, [oxfmt, '-c', config, page, client], { cwd: root, stdio: 'ignore' })
+execFileSync(process.execPath, [oxfmt, '-c', config, page, client], {
+  cwd: root,
+  stdio: ['ignore', 'ignore', 'inherit'],
+})

@@ -1,11 +1,11 @@
 /** The page of the API and the client's contract are what the endpoints say: nobody wrote them by hand. */
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { typeText } from '../scripts/api/type-text.ts'
 import { is } from '../src/runtime/schema.ts'
+import { machineEnv, run } from './kit/run.ts'
 
 const root = join(import.meta.dirname, '..')
 const written = [
@@ -19,7 +19,9 @@ const written = [
 t.test('what is written of the API is what its endpoints are: npm run api-page', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'api-page-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  execFileSync(process.execPath, [join(root, 'scripts/api-page.ts'), folder], { stdio: 'inherit' })
+  const script = join(root, 'scripts/api-page.ts')
+  const ran = await run([process.execPath, script, folder], { env: machineEnv() })
+  t.match(ran, { code: 0 }, ran.stderr)
   for (const path of written)
     t.ok(readFileSync(join(root, path), 'utf8') === readFileSync(join(folder, path), 'utf8'), path)
 })

@@ -37,7 +37,7 @@ export const services: Readonly<Record<string, string>> = {
     pg:kill 1 -a data-app
     pg:killall -a data-app
     pg:links -a data-app
-    pg:links:create other DATABASE -a data-app
+    ! pg:links:create other DATABASE -a data-app
     pg:links:destroy DATABASE link -a data-app --confirm data-app
     pg:locks -a data-app
     pg:long-running-queries -a data-app

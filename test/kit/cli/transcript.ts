@@ -7,19 +7,22 @@ export type Case = {
   readonly remark: string
   /** What it lists comes in any order. */
   readonly isMixed: boolean
+  /** Two of its asks are refused at once: which of the refusals it tells is chance. */
+  readonly isRaced: boolean
 }
 export type Verdict = 'works' | 'refused' | 'differs'
 export type Row = { readonly command: string; readonly verdict: Verdict; readonly remark: string }
 
-/** `? ` before a line: what it lists comes in any order. `# …` after it: how it differs from Heroku's. */
+/** `? ` before a line: isMixed; `! `: isRaced. `# …` after it: how it differs from Heroku's. */
 export const casesOf = (text: string): readonly Case[] =>
   text
     .trim()
     .split(/\s*\n\s*/)
     .map((whole) => {
       const [marked = '', remark = ''] = whole.split(/\s+#\s+/)
-      const line = marked.replace(/^\? /, '')
-      return { line, command: line.split(' ')[0] ?? '', remark, isMixed: line !== marked }
+      const line = marked.replace(/^[?!] /, '')
+      const isMixed = marked.startsWith('? ')
+      return { line, command: line.split(' ')[0] ?? '', remark, isMixed, isRaced: marked.startsWith('! ') }
     })
 
 /** Addresses of the machine and of the run, times and ids are another each time. */
@@ -70,9 +73,10 @@ export const transcript = (
   own: Readonly<Record<string, string>>,
 ): string =>
   cases
-    .map(({ line, isMixed }, n) => {
+    .map(({ line, isMixed, isRaced }, n) => {
       const { code, output, hung } = runs[n]!
       const plain = normalised(output, own)
+      if (isRaced && code !== 0 && plain.includes('Error: ')) return `$ heroku ${line}\n[refused]`
       const printed = isMixed ? plain.split('\n').sort().join('\n') : plain
       const end = hung ? '[never ends]' : code === 0 ? '' : `[exit ${code}]`
       return [`$ heroku ${line}`, shortened(printed), end].filter((part) => part !== '').join('\n')
