@@ -3,6 +3,7 @@
  */
 import t from 'tap'
 import { releaseFiles } from '../kit/apps.ts'
+import { openHeroku } from '../kit/cli/runs.ts'
 import { openNoOutside } from '../kit/no-outside.ts'
 import { startPlatform } from '../kit/platform.ts'
 import { until } from '../kit/until.ts'
@@ -14,9 +15,12 @@ const { api } = platform
 const outside = await openNoOutside()
 t.teardown(() => outside.close())
 
+const cli = openHeroku({ env: { ...(await platform.userEnv()), ...outside.env }, cwd: platform.user })
+t.teardown(() => cli.close())
+
 /** What it prints and how it ends, without colours and line ends of its own. */
 const heroku = async (line: string): Promise<string> => {
-  const { code, stdout, stderr } = await platform.heroku(line.split(' '), outside)
+  const { code, stdout, stderr } = await cli.run(line.split(' '))
   const text = `${stderr}${stdout}`.replaceAll(/[ \t]+$/gm, '')
   return `${text.trim()}\n${code === 0 ? '' : `exit ${code}\n`}`
 }

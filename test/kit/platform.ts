@@ -8,6 +8,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { request } from 'node:http'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openHeroku, type Heroku } from './cli/runs.ts'
 import { freePort } from './ports.ts'
 import { machineEnv, run, start, type Env, type Ran, type RunOptions } from './run.ts'
 import { until } from './until.ts'
@@ -33,6 +34,7 @@ export type Platform = {
   readonly kill: () => Promise<void>
   /** Starts it again on the same home. @returns milliseconds until the ready line */
   readonly restart: () => Promise<number>
+  /** The stock CLI; with options beside `cwd` in a process of its own, else in one for all (cli/runs.ts). */
   readonly heroku: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Ran>
   readonly git: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Ran>
   /** What the API answers with success, asked as the CLI asks and without its second of work. */
@@ -60,7 +62,9 @@ const tlsPortBeside = 363
 /** From its API's port to those for other hosts. */
 const clusterPortsBeside = [100, 101, 102, 103]
 const logplexPortBeside = 3_601
-const herokuBin = join(process.cwd(), 'node_modules/heroku/bin/run.js')
+const modules = join(process.cwd(), 'node_modules')
+const herokuBin = join(modules, 'heroku/bin/run.js')
+const compileCache = join(modules, '.cache/node')
 
 /** Longer than the API has patience itself. */
 const apiTimeoutMs = 60_000
@@ -70,9 +74,8 @@ const borrowed = ['bin', 'stacks']
 
 /** git asks `heroku` for credentials, so it must be found by that name. */
 const herokuOnPath = (folder: string): void => {
-  const modules = join(process.cwd(), 'node_modules')
-  const kept = `NODE_COMPILE_CACHE=${join(modules, '.cache/node')}`
-  const script = `#!/bin/sh\n${kept} exec ${join(modules, 'node/bin/node')} ${herokuBin} "$@"\n`
+  const node = join(modules, 'node/bin/node')
+  const script = `#!/bin/sh\nNODE_COMPILE_CACHE=${compileCache} exec ${node} ${herokuBin} "$@"\n`
   writeFileSync(join(folder, 'heroku'), script, { mode: 0o755 })
 }
 
@@ -120,12 +123,19 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
   let output = ''
   /** A start writes the file anew. */
   let sourced: Promise<Env> | undefined
+  let cli: Promise<Heroku> | undefined
+  const closeCli = async (): Promise<void> => {
+    const open = cli
+    cli = undefined
+    await (await open)?.close()
+  }
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null
   const boot = async (): Promise<number> => {
     const began = performance.now()
     let ready = false
     output = ''
     sourced = undefined
+    await closeCli()
     child = start([...(as?.argv ?? []), 'bash', 'scripts/node', 'scripts/start.ts'], env, process.cwd())
     const take = (text: string): void => {
       output += text
@@ -165,6 +175,15 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
   const asUser = async (argv: readonly string[], options: Partial<RunOptions> = {}): Promise<Ran> =>
     run(argv, { cwd: user, ...options, env: { ...(await userEnv()), ...options.env } })
 
+  const openCli = async (): Promise<Heroku> =>
+    openHeroku({ env: { ...(await userEnv()), NODE_COMPILE_CACHE: compileCache }, cwd: user })
+  const heroku: Platform['heroku'] = async (args, { cwd = user, ...own } = {}) => {
+    if (Object.keys(own).length > 0) return asUser(['heroku', ...args], { cwd, ...own })
+    const ran = await (await (cli ??= openCli())).run(args, cwd)
+    if (ran.hung) throw new Error(`heroku ${args.join(' ')} did not end`)
+    return ran
+  }
+
   const api = async (method: string, path: string, body?: unknown): Promise<Json> => {
     const token = readFileSync(join(home, 'keys/owner.token'), 'utf8').trim()
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
@@ -194,7 +213,7 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
     stop: () => ended('SIGTERM'),
     kill: async () => void (await ended('SIGKILL')),
     restart: boot,
-    heroku: (args, options) => asUser(['heroku', ...args], options),
+    heroku,
     git: (args, options) => asUser(['git', ...args], options),
     api,
     logs: async (app, session = { lines: 1_500 }) => {
@@ -223,6 +242,7 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
         call.end()
       }),
     dispose: async () => {
+      await closeCli()
       await ended('SIGTERM')
       if (as === undefined) for (const name of borrowed) rmSync(join(home, name))
       rmSync(join(home, '..'), { recursive: true, force: true })

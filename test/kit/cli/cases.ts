@@ -207,7 +207,7 @@ export const groups: Readonly<Record<string, string>> = {
   `,
   itself: `
     autocomplete
-    commands --columns=id,summary
+    commands --json
     help regions
     local:version
     local -f Procfile.once

@@ -138,7 +138,7 @@ export const services: Readonly<Record<string, string>> = {
     spaces:peerings:accept --space there --pcxid pcx-1
     spaces:peerings:destroy --space there --pcxid pcx-1 --confirm pcx-1
     spaces:peerings:info --space there
-    spaces:ps --space there
+    ! spaces:ps --space there
     spaces:rename --from there --to here
     spaces:topology --space there
     spaces:transfer --space there -t crew

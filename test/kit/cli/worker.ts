@@ -3,12 +3,13 @@
  * second of processor each time. Everything of a run is the CLI's own; taken from it are only its output and
  * its end.
  *
- * argv[2]: a JSON list of `{ args, cwd }`. Each run's outcome is a line of JSON on descriptor 3.
+ * On descriptor 4 comes a line of JSON for each run, `{ args, cwd }`; its outcome is one on descriptor 3.
  */
 import dns from 'node:dns'
-import { writeSync } from 'node:fs'
+import { createReadStream, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 
 type Job = { readonly args: readonly string[]; readonly cwd: string }
 type Core = {
@@ -18,6 +19,7 @@ type Core = {
 }
 
 const resultsFd = 3
+const jobsFd = 4
 /** No name but this machine's: what goes round the proxy does not get out either. */
 const lookup = dns.lookup.bind(dns)
 const barred = (name: string, ...rest: readonly unknown[]): void => {
@@ -25,24 +27,28 @@ const barred = (name: string, ...rest: readonly unknown[]): void => {
     ;(lookup as (...args: unknown[]) => void)(name, ...rest)
     return
   }
-  const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), {
-    code: 'ENOTFOUND',
-    hostname: name,
-  })
+  // Not ENOTFOUND, after which the CLI would try for six seconds.
+  const error = Object.assign(new Error(`connect ENETUNREACH ${name}`), { code: 'ENETUNREACH' })
   process.nextTick(rest.at(-1) as (error: Error) => void, error)
 }
 dns.lookup = barred as typeof dns.lookup
 
 let output = ''
+let stdout = ''
+let stderr = ''
 let exited: ((code: number) => void) | undefined
-const take = (chunk: unknown, ...rest: readonly unknown[]): boolean => {
-  output += typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString()
-  const done = rest.find((one) => typeof one === 'function') as (() => void) | undefined
-  done?.()
-  return true
-}
-process.stdout.write = take
-process.stderr.write = take
+const take =
+  (keep: (text: string) => void) =>
+  (chunk: unknown, ...rest: readonly unknown[]): boolean => {
+    const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString()
+    output += text
+    keep(text)
+    const done = rest.find((one) => typeof one === 'function') as (() => void) | undefined
+    done?.()
+    return true
+  }
+process.stdout.write = take((text) => (stdout += text))
+process.stderr.write = take((text) => (stderr += text))
 const end = process.exit.bind(process)
 process.exit = ((code?: number) => exited?.(Number(code ?? process.exitCode ?? 0))) as typeof process.exit
 
@@ -65,11 +71,13 @@ const perform = ({ args, cwd }: Job): Promise<number> =>
       )
   })
 
-for (const job of JSON.parse(process.argv[2] ?? '[]') as readonly Job[]) {
+for await (const line of createInterface({ input: createReadStream('', { fd: jobsFd }) })) {
   output = ''
+  stdout = ''
+  stderr = ''
   process.exitCode = 0
-  const code = await perform(job)
+  const code = await perform(JSON.parse(line) as Job)
   exited = undefined
-  writeSync(resultsFd, `${JSON.stringify({ code, output })}\n`)
+  writeSync(resultsFd, `${JSON.stringify({ code, output, stdout, stderr })}\n`)
 }
 end(0)
