@@ -7,7 +7,16 @@
  */
 import { heroku } from '../config/heroku.ts'
 import { actor, ref, type AskCtx } from '../src/runtime/index.ts'
-import { nameFrom, newApp, sameName, shown, unfinished, type AppRecord, type Name } from './app/record.ts'
+import {
+  isListed,
+  nameFrom,
+  newApp,
+  sameName,
+  shown,
+  unfinished,
+  type AppRecord,
+  type Name,
+} from './app/record.ts'
 import { settledEvents, tellEvents } from './app/telling.ts'
 import * as claims from './app/claims.ts'
 import * as coupled from './app/coupled.ts'
@@ -43,7 +52,7 @@ export const app = actor(App, {
     return tellEvents(s, ctx)
   },
   receive: {
-    create(s, { name, owner, region, stack }, ctx) {
+    create(s, { name, owner, region, stack, team, grant }, ctx) {
       if (s.a?.phase === 'destroying') return gone(s, ctx)
       if (s.a?.phase === 'live') {
         ctx.reply(s.a.app)
@@ -52,7 +61,8 @@ export const app = actor(App, {
       const waiting = wait(s, 'create', ctx.caller)
       if (s.a !== null) return { ...s, waiting }
       const claimed: Name = { kind: 'app', name }
-      const made = newApp({ id: ctx.self.key, name, owner, region, stack }, ctx.now)
+      const ofTeam = team && { team, collaborators: granting.first(grant, ctx) }
+      const made = newApp({ id: ctx.self.key, name, owner, region, stack, ...ofTeam }, ctx.now)
       const a = { ...made, claiming: [claimed] }
       saga.claim(a, claimed, ctx)
       return become({ ...s, waiting }, a, ctx)
@@ -188,6 +198,14 @@ export const app = actor(App, {
     },
     addCollaborator: (s, message, ctx) => granting.addCollaborator(s, message, ctx),
     removeCollaborator: (s, message, ctx) => granting.removeCollaborator(s, message, ctx),
+    grant: (s, message, ctx) => granting.grant(s, message, ctx),
+    move: (s, message, ctx) => granting.move(s, message, ctx),
+    lock: (s, message, ctx) => granting.lock(s, message, ctx),
+    lists(s, _, ctx) {
+      if (s.a === null) return gone(s, ctx)
+      ctx.reply({ isListed: s.a.phase !== 'creating' && isListed(s.a) })
+      return s
+    },
     offer: (s, message, ctx) => granting.offer(s, message, ctx),
     answerOffer: (s, message, ctx) => granting.answerOffer(s, message, ctx),
     listed: (s, message, ctx) => granting.listed(s, message, ctx),
@@ -343,6 +361,7 @@ const created = (s: State, a: AppRecord, step: string, ctx: Self): State => {
     return s
   }
   const live: AppRecord = { ...a, phase: 'live', listing: 0, listed: 0 }
+  saga.tellTeam(live, ctx)
   return become(
     settle(s, 'create', (caller) => ctx.answer(caller, live.app)),
     live,

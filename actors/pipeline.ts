@@ -27,7 +27,7 @@ export const pipeline = actor(Pipeline, {
     return s
   },
   receive: {
-    create(s, { name, owner }, ctx) {
+    create(s, { name, owner, isOfTeam }, ctx) {
       if (s.p?.phase === 'live') {
         ctx.reply(s.p.pipeline)
         return s
@@ -35,7 +35,7 @@ export const pipeline = actor(Pipeline, {
       if (s.p !== null && s.p.phase !== 'creating') return gone(s, ctx)
       const waiting = wait(s, 'create', ctx.caller)
       if (s.p !== null) return { ...s, waiting }
-      const p = newPipeline({ id: ctx.self.key, name, owner }, ctx.now)
+      const p = newPipeline({ id: ctx.self.key, name, owner, ...(isOfTeam && { isOfTeam }) }, ctx.now)
       saga.claim(p, ctx)
       return become({ ...s, waiting }, p, ctx)
     },

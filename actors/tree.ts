@@ -16,6 +16,7 @@ import { promotion } from './promotion.ts'
 import { releases } from './releases.ts'
 import { shard } from './router/shard.ts'
 import { setup } from './setup.ts'
+import { team } from './team.ts'
 import { webhooks } from './webhooks.ts'
 
 /** Apps with dynos stay active, for their routes are announced again and again. */
@@ -48,6 +49,7 @@ export const hostTree = ({ roles, buildsAtOnce = 1 }: HostRoles = everyRole): Tr
       keyed(releases),
       formations,
       keyed(app),
+      keyed(team),
       // Lost: nothing; the delivery under way may be sent twice.
       keyed(webhooks),
       keyed(pipeline),

@@ -80,6 +80,12 @@ export const heroku = {
   domainsMax: 1_000,
   /** What one record holds with ease. */
   collaboratorsMax: 100,
+  /** What one record holds with ease, which is read at each call at an app of the team. */
+  teamMembersMax: 500,
+  /** Teams of a user. */
+  teamsMax: 100,
+  /** Apps that are on their way to a team at one time. */
+  teamArrivalsMax: 100,
   /** Of an app (devcenter "Limits"). */
   drainsMax: 5,
   /** Of an app: what one record holds with ease. */

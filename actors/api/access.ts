@@ -1,15 +1,16 @@
 /**
- * Access: what a caller may do, by the scopes of its token and by its permissions at an app. Pure.
+ * Access: what a caller may do, by the scopes of its token and by its permissions at an app or a team. Pure.
  *
  * Scopes are Heroku's (OAuth), so are the permissions at an app. Collaborators of an app that a person owns
- * may do everything but manage it; those of a team's app what they were given.
+ * may do everything but manage it; those of a team's app what they were given, beside what their role in the
+ * team lets them do at all of its apps.
  */
-import type { AppView } from '../protocols/app.ts'
+import type { AppView, Collaborator, Permission } from '../protocols/app.ts'
+import type { Member, TeamRole, TeamView } from '../protocols/team.ts'
 import type { User } from './accounts/users.ts'
 import { ApiError } from './errors.ts'
 
-export const permissions = ['view', 'deploy', 'operate', 'manage'] as const
-export type Permission = (typeof permissions)[number]
+export const permissions: readonly Permission[] = ['view', 'deploy', 'operate', 'manage']
 
 export const scopes = ['global', 'identity', 'read', 'write', 'read-protected', 'write-protected'] as const
 export type Scope = (typeof scopes)[number]
@@ -48,15 +49,43 @@ export const needOperator = ({ user }: Caller): void => {
 
 export const collaboratorMay: readonly Permission[] = ['view', 'deploy', 'operate']
 
+/** An app, and the team that owns it if one does: both as they are now. */
+export type SeenApp = AppView & { readonly owners?: TeamView | undefined }
+
+export const roleMay: Readonly<Record<TeamRole, readonly Permission[]>> = {
+  admin: permissions,
+  member: ['view'],
+  viewer: ['view'],
+  collaborator: [],
+}
+
+export const memberOf = (team: TeamView | undefined, { id }: Pick<User, 'id'>): Member | undefined =>
+  team?.members.find(({ user }) => user.id === id)
+
+/** Those who may use it still: at an app of a team, what was given to a member ended with the membership. */
+export const collaboratorsOf = ({ team, owners, collaborators = [] }: SeenApp): readonly Collaborator[] =>
+  team == null
+    ? collaborators
+    : collaborators.filter(({ user, membership }) => {
+        const member = memberOf(owners, user)
+        return member !== undefined && member.id === membership
+      })
+
 /** Operators run the machines that hold everything, so nothing is closed to them. */
-export const permissionsAt = (app: AppView, user: User): readonly Permission[] => {
-  if (user.operator || app.owner.id === user.id) return permissions
-  const found = app.collaborators?.find((one) => one.user.id === user.id)
+export const permissionsAt = (app: SeenApp, user: User): readonly Permission[] => {
+  if (user.operator) return permissions
+  const found = collaboratorsOf(app).find((one) => one.user.id === user.id)
+  if (app.team != null) {
+    const role = memberOf(app.owners, user)?.role
+    const held = [...(role === undefined ? [] : roleMay[role]), ...(found?.permissions ?? [])]
+    return permissions.filter((one) => held.includes(one))
+  }
+  if (app.owner.id === user.id) return permissions
   return found === undefined ? [] : collaboratorMay
 }
 
 /** @throws ApiError `forbidden` */
-export const needPermission = (app: AppView, { user }: Caller, needed: Permission): void => {
+export const needPermission = (app: SeenApp, { user }: Caller, needed: Permission): void => {
   const held = permissionsAt(app, user)
   if (held.includes(needed)) return
   throw new ApiError(
@@ -64,5 +93,29 @@ export const needPermission = (app: AppView, { user }: Caller, needed: Permissio
     held.length === 0
       ? `You do not have access to the app ${app.name}.`
       : `You do not have the ${needed} permission on the app ${app.name}.`,
+  )
+}
+
+/** Members make apps and pipelines of their team; what it is and who is in it, admins alone change. */
+const teamPermissions = {
+  see: ['admin', 'member', 'viewer', 'collaborator'],
+  use: ['admin', 'member'],
+  manage: ['admin'],
+}
+export type TeamPermission = keyof typeof teamPermissions
+
+export const mayInTeam = (team: TeamView, user: User, needed: TeamPermission): boolean => {
+  const role = memberOf(team, user)?.role
+  return user.operator === true || (role !== undefined && teamPermissions[needed].includes(role))
+}
+
+/** @throws ApiError `forbidden` */
+export const needInTeam = (team: TeamView, { user }: Caller, needed: TeamPermission): void => {
+  if (mayInTeam(team, user, needed)) return
+  throw new ApiError(
+    'forbidden',
+    mayInTeam(team, user, 'see')
+      ? `Your role in the team ${team.name} does not allow this.`
+      : `You do not have access to the team ${team.name}.`,
   )
 }

@@ -9,6 +9,7 @@ import type { EventLog } from '../../src/ports/events.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { AppLists } from '../effects/perform/access.ts'
+import type { Teams } from '../effects/perform/teams.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Registry } from '../../src/slug/registry.ts'
 import type { UsageReports } from '../protocols/usage.ts'
@@ -54,6 +55,7 @@ export type Edge = {
   readonly store: Store
   /** Of apps, by user. */
   readonly lists: AppLists
+  readonly teams: Teams
   readonly random: Random
   /** Wall-clock milliseconds. */
   readonly now: () => number

@@ -12,7 +12,8 @@ import type {
   TSchema,
 } from '../../src/runtime/index.ts'
 import type { Who } from '../protocols/shapes.ts'
-import type { Caller, Permission, Scope } from './access.ts'
+import type { Permission } from '../protocols/app.ts'
+import type { Caller, Scope } from './access.ts'
 import type { Edge } from './edge.ts'
 
 /** The names after `:` in a path. */

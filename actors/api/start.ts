@@ -12,6 +12,7 @@ import { byFirstLine } from '../../src/http/first-line.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { openAppLists } from '../effects/perform/access.ts'
+import { openTeams } from '../effects/perform/teams.ts'
 import type { UsageReports } from '../protocols/usage.ts'
 import { createAttempts } from './accounts/attempts.ts'
 import { slowed } from './accounts/slowed.ts'
@@ -95,6 +96,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     tell: (to, message, options) => node.tell(to, message, options),
     store,
     lists: openAppLists(store),
+    teams: openTeams(store),
     random,
     now,
     log,

@@ -3,7 +3,8 @@
  * use it and cannot any more is on record until their lists do not show it.
  */
 import { heroku } from '../../config/heroku.ts'
-import type { AppView, Collaborator } from '../protocols/app.ts'
+import { sharedOf } from '../effects/access.ts'
+import type { AppView, Collaborator, Grant } from '../protocols/app.ts'
 import type { Who } from '../protocols/shapes.ts'
 import type { AppRecord } from './record.ts'
 
@@ -12,29 +13,32 @@ export type Outcome<T> = { readonly a: AppRecord; readonly answer: T } | Refusal
 
 export const collaboratorsOf = ({ collaborators = [] }: AppView): readonly Collaborator[] => collaborators
 
-/** Whose lists show it. */
+/** Lists that show it: its owner's, a person or a team, and those of its collaborators. */
 export const usersOf = (app: AppView): string[] => [
   app.owner.id,
-  ...collaboratorsOf(app).map(({ user }) => user.id),
+  ...collaboratorsOf(app).map(({ user }) => listOf(app, user.id)),
 ]
+const listOf = ({ team }: AppView, userId: string): string => (team == null ? userId : sharedOf(userId))
 
 /** By the user's id or address, or its own id. */
 const collaboratorIn = (app: AppView, which: string): Collaborator | undefined =>
   collaboratorsOf(app).find(({ id, user }) => [id, user.id, user.email].includes(which))
+
+const tooMany: Refusal = {
+  code: 'invalid_params',
+  reason: `An app cannot have more than ${heroku.collaboratorsMax} collaborators.`,
+}
 
 export const add = (
   a: AppRecord,
   user: Who,
   { id, now }: { readonly id: string; readonly now: number },
 ): Outcome<Collaborator> => {
+  if (a.app.team != null) return moved
   const all = collaboratorsOf(a.app)
   if (a.app.owner.id === user.id || all.some((one) => one.user.id === user.id))
     return { code: 'invalid_params', reason: `${user.email} is already a collaborator on this app.` }
-  if (all.length >= heroku.collaboratorsMax)
-    return {
-      code: 'invalid_params',
-      reason: `An app cannot have more than ${heroku.collaboratorsMax} collaborators.`,
-    }
+  if (all.length >= heroku.collaboratorsMax) return tooMany
   const answer = { id, user, createdAt: now, updatedAt: now }
   return { a: changed(a, { collaborators: [...all, answer] }, [], now), answer }
 }
@@ -44,7 +48,67 @@ export const remove = (a: AppRecord, which: string, now: number): Outcome<Collab
   if (answer === undefined) return { code: 'not_found', reason: "Couldn't find that collaborator." }
   const collaborators = collaboratorsOf(a.app).filter((one) => one !== answer)
   const offer = a.app.offer?.to.id === answer.user.id ? { offer: null } : {}
-  return { a: changed(a, { collaborators, ...offer }, [answer.user.id], now), answer }
+  return { a: changed(a, { collaborators, ...offer }, [listOf(a.app, answer.user.id)], now), answer }
+}
+
+/** At an app of a team: a collaborator more, or with other permissions, or of another membership. */
+export const grant = (
+  a: AppRecord,
+  teamId: string,
+  given: Grant,
+  { id, now }: { readonly id: string; readonly now: number },
+): Outcome<Collaborator> => {
+  if (a.app.team?.id !== teamId) return moved
+  const all = collaboratorsOf(a.app)
+  const found = all.find(({ user }) => user.id === given.user.id)
+  if (found === undefined && all.length >= heroku.collaboratorsMax) return tooMany
+  const answer = granted(given, { id, now }, found)
+  const collaborators = [...all.filter((one) => one !== found), answer]
+  return { a: changed(a, { collaborators }, [], now), answer }
+}
+
+const granted = (
+  { user, permissions, membership }: Grant,
+  made: { readonly id: string; readonly now: number },
+  known?: Collaborator,
+): Collaborator => {
+  const isSame = known?.membership === membership
+  const { id, createdAt } = isSame ? known : { id: made.id, createdAt: made.now }
+  return { id, user, permissions: [...permissions], membership, createdAt, updatedAt: made.now }
+}
+
+type Move = {
+  readonly from: string
+  readonly owner: Who
+  readonly team: AppView['team']
+  readonly grants: readonly Grant[]
+}
+
+/** From or to a team: of its collaborators those stay who were given something there. */
+export const move = (
+  a: AppRecord,
+  { from, owner, team = null, grants }: Move,
+  { uuid, now }: { readonly uuid: () => string; readonly now: number },
+): Outcome<AppView> => {
+  if (a.app.owner.id !== from) return moved
+  const collaborators = grants
+    .slice(0, heroku.collaboratorsMax)
+    .map((one) => granted(one, { id: uuid(), now }))
+  const next = changed(a, { owner, team, collaborators, offer: null }, usersOf(a.app), now)
+  return { a: next, answer: next.app }
+}
+
+export const lock = (a: AppRecord, isLocked: boolean, now: number): Outcome<AppView> => {
+  const { team } = a.app
+  if (team == null) return { code: 'invalid_params', reason: `No team owns ${a.app.name}.` }
+  if (team.isLocked === isLocked) return { a, answer: a.app }
+  const app = { ...a.app, team: { ...team, isLocked }, updatedAt: Math.max(now, a.app.updatedAt) }
+  return { a: { ...a, app }, answer: app }
+}
+
+const moved: Refusal = {
+  code: 'conflict',
+  reason: 'This app has another owner by now. Look before you try again.',
 }
 
 /** One offer at a time, to a collaborator, as on Heroku. */
@@ -53,7 +117,9 @@ export const offer = (
   to: Who,
   { id, now }: { readonly id: string; readonly now: number },
 ): Outcome<AppView> => {
-  const { owner, offer: open } = a.app
+  const { owner, team, offer: open } = a.app
+  if (team != null)
+    return { code: 'invalid_params', reason: `A team owns ${a.app.name}: it cannot be offered.` }
   if (owner.id === to.id) return { code: 'invalid_params', reason: `${to.email} owns this app already.` }
   if (open != null)
     return {

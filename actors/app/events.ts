@@ -39,9 +39,18 @@ const factsOf = ({
 })
 
 /** What users set; a build, a release or a push that it hears of are events of their own. */
-const settingsOf = ({ name, owner, maintenance, buildStack, buildpacks, features }: AppView): object => ({
+const settingsOf = ({
   name,
   owner,
+  team,
+  maintenance,
+  buildStack,
+  buildpacks,
+  features,
+}: AppView): object => ({
+  name,
+  owner,
+  team,
   maintenance,
   buildStack,
   buildpacks,

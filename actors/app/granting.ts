@@ -3,7 +3,7 @@
  * lists of its users.
  */
 import type { AskCtx } from '../../src/runtime/index.ts'
-import type { App } from '../protocols/app.ts'
+import type { App, AppView, Collaborator, Grant } from '../protocols/app.ts'
 import type { Who } from '../protocols/shapes.ts'
 import * as access from './access.ts'
 import { isListed, type AppRecord } from './record.ts'
@@ -45,6 +45,23 @@ export const removeCollaborator = turn((a, { user }: By & { readonly user: strin
   access.remove(a, user, ctx.now),
 )
 
+/** Of an app that is made for a team. */
+export const first = (given: Grant | undefined, ctx: Self): Collaborator[] =>
+  given === undefined ? [] : [{ id: ctx.uuid(), ...given, createdAt: ctx.now, updatedAt: ctx.now }]
+
+export const grant = turn((a, { teamId, grant: given }: By & { teamId: string; grant: Grant }, ctx) =>
+  access.grant(a, teamId, given, { id: ctx.uuid(), now: ctx.now }),
+)
+
+type Move = By & Parameters<typeof access.move>[1]
+export const move = turn((a, message: Move, ctx): access.Outcome<AppView> =>
+  access.move(a, message, { uuid: () => ctx.uuid(), now: ctx.now }),
+)
+
+export const lock = turn((a, { isLocked }: By & { readonly isLocked: boolean }, ctx) =>
+  access.lock(a, isLocked, ctx.now),
+)
+
 export const offer = turn((a, { to }: By & { readonly to: Who }, ctx) =>
   access.offer(a, to, { id: ctx.uuid(), now: ctx.now }),
 )
@@ -58,5 +75,6 @@ export const listed = (s: State, { listing }: { readonly listing: number }, ctx:
   if (!isLive(s)) return s
   const a = access.listed(s.a, listing)
   if (!isListed(a)) saga.list(a, ctx)
+  else saga.tellTeam(a, ctx)
   return become(s, a, ctx)
 }

@@ -74,7 +74,7 @@ export const namesOf = (a: AppRecord): Name[] => [
   ...a.releasing,
 ]
 
-export type NewApp = Pick<AppView, 'id' | 'name' | 'owner' | 'region' | 'stack'>
+export type NewApp = Pick<AppView, 'id' | 'name' | 'owner' | 'region' | 'stack' | 'team' | 'collaborators'>
 export const newApp = (made: NewApp, now: number): AppRecord => ({
   app: {
     ...made,

@@ -19,7 +19,8 @@ import { Pipeline } from '../protocols/pipeline.ts'
 import { Releases } from '../protocols/releases.ts'
 import { Webhooks } from '../protocols/webhooks.ts'
 import type { Who } from '../protocols/shapes.ts'
-import { usersOf } from './access.ts'
+import { Team } from '../protocols/team.ts'
+import { collaboratorsOf, usersOf } from './access.ts'
 import { certificatesOf } from './endpoints.ts'
 import { isListed, nameText, namesOf, sameName, unfinished, type AppRecord, type Name } from './record.ts'
 import { withEvents } from './telling.ts'
@@ -123,6 +124,11 @@ export const list = (a: AppRecord, ctx: Self): void => {
   )
 }
 
+/** Its team counts it from now on, lest it is destroyed before the app is in its list. */
+export const tellTeam = ({ app: { id: appId, team } }: AppRecord, ctx: Self): void => {
+  if (team != null) ctx.tell(ref(Team, team.id), { type: 'arrived', appId })
+}
+
 export const openDrain = (a: AppRecord, id: string, ctx: Self): void => {
   const found = a.app.drains?.find((one) => one.id === id)
   if (found === undefined) return
@@ -151,10 +157,12 @@ export const closeDrain = (id: string, ctx: Self): void =>
 export const createStep = (a: AppRecord, step: (typeof createSteps)[number], ctx: Self): void => {
   const done = () => ({ type: 'stepped', step }) as const
   const { name: appName, owner } = a.app
+  // Whoever made it for a team.
+  const by = collaboratorsOf(a.app)[0]?.user ?? owner
   const id = ctx.self.key
   switch (step) {
     case 'releases':
-      ctx.ask(ref(Releases, id), { type: 'open', appName, by: owner }, stepTimeoutMs, done, failed(step))
+      ctx.ask(ref(Releases, id), { type: 'open', appName, by }, stepTimeoutMs, done, failed(step))
       return
     case 'formation':
       ctx.ask(ref(Formation, id), { type: 'open', appName }, stepTimeoutMs, done, failed(step))

@@ -1,8 +1,13 @@
 /** What a pipeline keeps of itself, and what of it is still under way. Pure. */
 import { heroku } from '../../config/heroku.ts'
 import { is, type Static } from '../../src/runtime/index.ts'
-import { couplingShape, pipelineShape, type Coupling, type Stage } from '../protocols/pipeline.ts'
-import type { Who } from '../protocols/shapes.ts'
+import {
+  couplingShape,
+  pipelineShape,
+  type Coupling,
+  type PipelineView,
+  type Stage,
+} from '../protocols/pipeline.ts'
 
 export const pipelineRecordSchema = is.obj({
   pipeline: pipelineShape,
@@ -20,7 +25,9 @@ export const pipelineRecordSchema = is.obj({
 })
 export type PipelineRecord = Static<typeof pipelineRecordSchema>
 
-export const newPipeline = (made: { id: string; name: string; owner: Who }, now: number): PipelineRecord => ({
+type Made = Pick<PipelineView, 'id' | 'name' | 'owner' | 'isOfTeam'>
+
+export const newPipeline = (made: Made, now: number): PipelineRecord => ({
   pipeline: { ...made, couplings: [], createdAt: now, updatedAt: now },
   phase: 'creating',
   claiming: made.name,

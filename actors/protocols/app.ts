@@ -62,14 +62,28 @@ export const logTokenShape = is.obj({
 })
 export type LogToken = Static<typeof logTokenShape>
 
+export const permissionShape = is.oneOf('view', 'deploy', 'operate', 'manage')
+export type Permission = Static<typeof permissionShape>
+
 /** Somebody else who may use an app. */
 export const collaboratorShape = is.obj({
   id: is.str,
   user: actorShape,
+  /** At an app of a team; absent where a person owns it. */
+  permissions: is.opt(is.arr(permissionShape)),
+  /** Of the team, by its id: what was given to a member ends with the membership. */
+  membership: is.opt(is.str),
   createdAt: is.int,
   updatedAt: is.int,
 })
 export type Collaborator = Static<typeof collaboratorShape>
+
+/** What a user is given at an app of a team. */
+const grantShape = is.obj({ user: actorShape, permissions: is.arr(permissionShape), membership: is.str })
+export type Grant = Static<typeof grantShape>
+
+/** `isLocked`: members of the team cannot join it by themselves. */
+const ofTeamShape = is.obj({ id: is.str, isLocked: is.bool })
 
 /**
  * The pipeline that it is in, or was in last. `at`: when that one took it in, by which it knows what is
@@ -80,7 +94,10 @@ const coupledShape = is.obj({ pipelineId: is.str, at: is.int, isOver: is.bool })
 export const appShape = is.obj({
   id: is.str,
   name: is.str,
+  /** Of a team's: the team's id, and an address by the name that the team had when the app came to it. */
   owner: actorShape,
+  /** Absent, or null: a person owns it. */
+  team: is.opt(is.orNull(ofTeamShape)),
   /** Absent where there never was one. */
   collaborators: is.opt(is.arr(collaboratorShape)),
   /** The app is offered to that collaborator, who may become its owner. */
@@ -128,7 +145,18 @@ export const App = protocol('app', 1, {
    * Claims the name, then opens Releases and Formation. An app that exists answers as it is (idempotent by
    * id).
    */
-  create: ask({ name: is.str, owner: actorShape, region: is.str, stack: is.str }, appShape),
+  create: ask(
+    {
+      name: is.str,
+      owner: actorShape,
+      region: is.str,
+      stack: is.str,
+      team: is.opt(ofTeamShape),
+      /** To whoever makes it for a team. */
+      grant: is.opt(grantShape),
+    },
+    appShape,
+  ),
   info: ask({}, appShape),
   rename: ask({ name: is.str, by }, appShape),
   change: ask(
@@ -162,12 +190,26 @@ export const App = protocol('app', 1, {
   ),
   /** `invalid_params`: that user may use it already, or too many may. */
   addCollaborator: ask({ user: actorShape, by }, collaboratorShape),
+  /** At an app of that team: new, or others than before. `conflict`: it is not that team's any more. */
+  grant: ask({ teamId: is.str, grant: grantShape, by }, collaboratorShape),
   /** By the user's id or address, or the collaborator's id. */
   removeCollaborator: ask({ user: is.str, by }, collaboratorShape),
   /** Offers the app to a collaborator. `invalid_params`: to nobody else, and to one at a time. */
   offer: ask({ to: actorShape, by }, appShape),
   /** `not_found`: that offer is not pending. */
   answerOffer: ask({ offer: is.str, state: is.oneOf('accepted', 'declined'), by }, appShape),
+  /**
+   * To another owner, of which one is a team at least: who has no grant there may not use it any more.
+   * `conflict`: it is not `from`'s any more.
+   */
+  move: ask(
+    { from: is.str, owner: actorShape, team: is.orNull(ofTeamShape), grants: is.arr(grantShape), by },
+    appShape,
+  ),
+  /** `invalid_params`: no team owns it. */
+  lock: ask({ isLocked: is.bool, by }, appShape),
+  /** From Team: whether its lists show it as it is. */
+  lists: ask({}, is.obj({ isListed: is.bool })),
   /** From Pipeline. `invalid_params`: it is in another. `conflict`: that is over by now. */
   couple: ask({ pipelineId: is.str, at: is.int }, is.obj({})),
   uncouple: ask({ pipelineId: is.str, at: is.int }, is.obj({})),

@@ -19,6 +19,8 @@ export const pipelineShape = is.obj({
   id: is.str,
   name: is.str,
   owner: actorShape,
+  /** Absent: it is a person's. */
+  isOfTeam: is.opt(is.bool),
   /** Oldest first. */
   couplings: is.arr(couplingShape),
   createdAt: is.int,
@@ -29,7 +31,7 @@ export type PipelineView = Static<typeof pipelineShape>
 /** Refusal codes: `not_found`, `name_taken`, `invalid_params`, `conflict`. */
 export const Pipeline = protocol('pipeline', 1, {
   /** Claims the name, which is its owner's alone. One that exists answers as it is. */
-  create: ask({ name: is.str, owner: actorShape }, pipelineShape),
+  create: ask({ name: is.str, owner: actorShape, isOfTeam: is.opt(is.bool) }, pipelineShape),
   info: ask({}, pipelineShape),
   rename: ask({ name: is.str }, pipelineShape),
   /** Answered once the app knows where it is: it decides, being in one pipeline at most. */

@@ -11,7 +11,6 @@ export type FirstCalls = {
   'account.keys': object
   'account.rate-limits': object
   'account.remove-key': { readonly params: { readonly key: string } }
-  'account.teams': object
   'account.update': {
     readonly body?: {
       readonly name?: string | null
@@ -63,6 +62,7 @@ export type FirstCalls = {
   'apps.destroy': { readonly params: { readonly app: string } }
   'apps.info': { readonly params: { readonly app: string } }
   'apps.list': object
+  'apps.list-own': object
   'apps.update': {
     readonly params: { readonly app: string }
     readonly body?: { readonly name?: string; readonly maintenance?: boolean; readonly build_stack?: unknown }
@@ -186,4 +186,26 @@ export type FirstCalls = {
   }
   'formations.restart': { readonly params: { readonly app: string; readonly type: string } }
   'formations.stop': { readonly params: { readonly app: string; readonly type: string } }
+  'generations.info': { readonly params: { readonly generation: string } }
+  'generations.list': object
+  'hosts.drain': { readonly params: { readonly host: string } }
+  'hosts.invite': object
+  'hosts.list': object
+  'hosts.remove': { readonly params: { readonly host: string }; readonly body?: { readonly force?: boolean } }
+  'hosts.undrain': { readonly params: { readonly host: string } }
+  'log-drains.create': { readonly params: { readonly app: string }; readonly body: { readonly url: string } }
+  'log-drains.delete': { readonly params: { readonly app: string; readonly drain: string } }
+  'log-drains.info': { readonly params: { readonly app: string; readonly drain: string } }
+  'log-drains.list': { readonly params: { readonly app: string } }
+  'log-sessions.create': {
+    readonly params: { readonly app: string }
+    readonly body?: {
+      readonly dyno?: string | null
+      readonly dyno_name?: string | null
+      readonly type?: string | null
+      readonly lines?: number | null
+      readonly source?: string | null
+      readonly tail?: boolean | null
+    }
+  }
 }

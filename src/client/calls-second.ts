@@ -1,27 +1,5 @@
 /** Written by `npm run api-page` from the endpoints themselves; do not edit. */
 export type SecondCalls = {
-  'generations.info': { readonly params: { readonly generation: string } }
-  'generations.list': object
-  'hosts.drain': { readonly params: { readonly host: string } }
-  'hosts.invite': object
-  'hosts.list': object
-  'hosts.remove': { readonly params: { readonly host: string }; readonly body?: { readonly force?: boolean } }
-  'hosts.undrain': { readonly params: { readonly host: string } }
-  'log-drains.create': { readonly params: { readonly app: string }; readonly body: { readonly url: string } }
-  'log-drains.delete': { readonly params: { readonly app: string; readonly drain: string } }
-  'log-drains.info': { readonly params: { readonly app: string; readonly drain: string } }
-  'log-drains.list': { readonly params: { readonly app: string } }
-  'log-sessions.create': {
-    readonly params: { readonly app: string }
-    readonly body?: {
-      readonly dyno?: string | null
-      readonly dyno_name?: string | null
-      readonly type?: string | null
-      readonly lines?: number | null
-      readonly source?: string | null
-      readonly tail?: boolean | null
-    }
-  }
   'log-tokens.create': { readonly params: { readonly app: string } }
   'log-tokens.delete': { readonly params: { readonly app: string; readonly token: string } }
   'oauth-authorizations.create': {
@@ -122,6 +100,65 @@ export type SecondCalls = {
   'spaces.list': object
   'stacks.info': { readonly params: { readonly stack: string } }
   'stacks.list': object
+  'team-apps.create': {
+    readonly body?: {
+      readonly team?: string | null
+      readonly name?: string
+      readonly region?: unknown
+      readonly stack?: unknown
+      readonly locked?: boolean
+      readonly personal?: boolean
+      readonly space?: string | null
+      readonly internal_routing?: boolean | null
+    }
+  }
+  'team-apps.info': { readonly params: { readonly app: string } }
+  'team-apps.list': { readonly params: { readonly team: string } }
+  'team-apps.update': {
+    readonly params: { readonly app: string }
+    readonly body?: { readonly owner?: string; readonly locked?: boolean }
+  }
+  'team-collaborators.create': {
+    readonly params: { readonly app: string }
+    readonly body: {
+      readonly user: string | { readonly id?: string; readonly email?: string }
+      readonly permissions?: readonly string[] | null
+      readonly silent?: boolean | null
+    }
+  }
+  'team-collaborators.delete': { readonly params: { readonly app: string; readonly collaborator: string } }
+  'team-collaborators.info': { readonly params: { readonly app: string; readonly collaborator: string } }
+  'team-collaborators.list': { readonly params: { readonly app: string } }
+  'team-collaborators.update': {
+    readonly params: { readonly app: string; readonly collaborator: string }
+    readonly body: { readonly permissions: readonly string[] }
+  }
+  'team-members.apps': { readonly params: { readonly team: string; readonly member: string } }
+  'team-members.create': {
+    readonly params: { readonly team: string }
+    readonly body: { readonly email: string; readonly role: string | null; readonly federated?: boolean }
+  }
+  'team-members.delete': { readonly params: { readonly team: string; readonly member: string } }
+  'team-members.list': { readonly params: { readonly team: string } }
+  'team-members.set': {
+    readonly params: { readonly team: string }
+    readonly body: { readonly email: string; readonly role: string | null; readonly federated?: boolean }
+  }
+  'team-members.update': {
+    readonly params: { readonly team: string }
+    readonly body: { readonly email: string; readonly role: string | null; readonly federated?: boolean }
+  }
+  'teams.create': { readonly body: { readonly name: string } }
+  'teams.delete': { readonly params: { readonly team: string } }
+  'teams.feature': { readonly params: { readonly team: string; readonly feature: string } }
+  'teams.features': { readonly params: { readonly team: string } }
+  'teams.info': { readonly params: { readonly team: string } }
+  'teams.list': object
+  'teams.permissions': object
+  'teams.update': {
+    readonly params: { readonly team: string }
+    readonly body?: { readonly name?: string; readonly default?: boolean }
+  }
   'telemetry-drains.create': {
     readonly body: {
       readonly owner: { readonly id: string; readonly type: string }

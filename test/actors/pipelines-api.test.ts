@@ -50,9 +50,9 @@ t.test('a pipeline is made, found by name, renamed, and destroyed without its ap
   await refuse('POST', '/pipelines', { name: 'shop' }, 422, /^Name shop is already taken$/)
   await refuse('POST', '/pipelines', { name: 'Shop' }, 422, /lowercase letters/)
   await refuse('POST', '/pipelines', {}, 422, /^Require params: name\.$/)
-  await refuse('POST', '/pipelines', { name: 'team', owner: { id: owner, type: 'team' } }, 422, /teams/)
+  await refuse('POST', '/pipelines', { name: 'team', owner: { id: owner, type: 'team' } }, 404, /that team/)
   const others = { name: 'mine', owner: { id: by.id, type: 'user' } }
-  await refuse('POST', '/pipelines', others, 403, /of your own only/)
+  await refuse('POST', '/pipelines', others, 403, /of your own and of your teams only/)
   await refuse('GET', '/pipelines/nope', undefined, 404, /^Couldn't find that pipeline\.$/)
   await refuse('PATCH', '/pipelines/shop', { name: 'other' }, 422, /^Name other is already taken$/)
   t.match(await call('pipeline', 'PATCH', `/pipelines/${made['id']}`, { name: 'store' }), { name: 'store' })

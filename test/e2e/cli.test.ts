@@ -52,6 +52,8 @@ const phased = { ...web, process_types: { ...web.process_types, release: 'echo m
 await releaseFiles(platform, 'phased', { 'www/index.html': 'hello\n' }, phased)
 await until(async () => (await platform.dynoState('shop', 'web.1')) === 'up', { what: 'web.1 up' })
 await api('POST', '/accounts', { email: 'friend@example.com' })
+await api('POST', '/teams', { name: 'crew' })
+await api('POST', '/teams/apps', { team: 'crew', name: 'crew-app' })
 const pair = issue(
   { ...makeAuthority('test', Date.now(), 100), commonName: 'test' },
   ['www.example.org'],

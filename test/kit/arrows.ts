@@ -50,7 +50,7 @@ const arrows: readonly Arrow[] = [
     what: 'the API',
     files: /^actors\/api\//,
     may: /^(?:src|config|actors\/(?:api|protocols|effects)|actors\/[\w-]+\.ts$)/,
-    not: /^(?:src\/(?:nats|sim|system)\/|config\/load\.ts|actors\/effects\/perform\/(?!names\.|access\.))/,
+    not: /^(?:src\/(?:nats|sim|system)\/|config\/load\.ts|actors\/effects\/perform\/(?!names|access|teams))/,
     types: /^src\/nats\//,
   },
   {

@@ -4,6 +4,7 @@
  */
 import { issue, makeAuthority } from '../../src/certs/certificate.ts'
 import { deployed, type Json, type OpenedApi } from './api.ts'
+import { teamCalls } from './team-calls.ts'
 import { webhookCalls } from './webhook-calls.ts'
 
 /** Who may: `app-view` and its like at an app; the account itself; operators; anybody without credentials. */
@@ -143,7 +144,6 @@ export const calls: Readonly<Record<string, Call>> = {
   'account.create-bus-key': plain('account', 'global', 201)(),
   'account.delete-bus-key': own(),
   'account.features': read('account-feature'),
-  'account.teams': read('team'),
   'account.get-quota': read(undefined, () => params({ account: '~' })),
   'account.keys': own('key', async (stage) => (await key(stage), {})),
   'account.key': own('key', (stage) => idOf('key', key(stage))),
@@ -184,6 +184,7 @@ export const calls: Readonly<Record<string, Call>> = {
   'users.delete': operate(undefined, account),
   'apps.create': plain('account', 'write', 201)('app', ({ unique }) => body({ name: `made-${unique}` })),
   'apps.list': read('app'),
+  'apps.list-own': read('app'),
   'apps.info': view('app'),
   'apps.update': change('app', () => body({ maintenance: true })),
   'apps.destroy': at('app-manage', 'write', 200)('app'),
@@ -284,6 +285,7 @@ export const calls: Readonly<Record<string, Call>> = {
     await create('log-tokens.create', { params: { app }, ...body({ name: 'cron' }) })
     return params({ token: 'cron' })
   }),
+  ...teamCalls(plain),
   ...webhookCalls({ view, change, make }),
   'telemetry-drains.list-by-app': at(
     'app-view',

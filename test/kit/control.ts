@@ -10,14 +10,16 @@ import * as access from '../../actors/app/access.ts'
 import * as drains from '../../actors/app/drains.ts'
 import * as endpoints from '../../actors/app/endpoints.ts'
 import { newApp, type AppRecord } from '../../actors/app/record.ts'
-import type { AppView, DrainView, EndpointView } from '../../actors/protocols/app.ts'
+import type { AppView, DrainView, EndpointView, Grant } from '../../actors/protocols/app.ts'
 import { buildKey } from '../../actors/protocols/build-record.ts'
 import type { BuildJob, BuildView } from '../../actors/protocols/build.ts'
 import type { DynoView, ProcessType, Release, Slug, Who } from '../../actors/protocols/shapes.ts'
 import { performAccess } from '../../actors/effects/perform/access.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { AskFailed } from '../../src/runtime/errors.ts'
+import { accessQuestions } from './app-access.ts'
 import { pipelineQuestions } from './pipelines.ts'
+import { teamQuestions } from './teams.ts'
 import { webhookQuestions } from './webhooks.ts'
 
 type Pair = EndpointView['pair']
@@ -123,12 +125,21 @@ export const control = (store: Store): Control => {
   const questions: Readonly<Record<string, (key: string, m: Message) => unknown>> = {
     ...webhookQuestions({ refuse, now }),
     ...pipelineQuestions({ store, refuse, now, app: ofApp, deploy: (id, m) => deploy(ofApp(id), m) }),
+    ...teamQuestions({
+      store,
+      refuse,
+      now,
+      show: lists,
+      hasApps: (id) => [...apps.values()].some(({ app }) => app.owner.id === id),
+    }),
     async 'app.create'(id, m) {
       await claim(m['name'] as string, id)
       const app: AppView = {
         id,
         name: m['name'] as string,
         owner: m['owner'] as Who,
+        team: (m['team'] ?? null) as Exclude<AppView['team'], undefined>,
+        collaborators: 'grant' in m ? [{ id: randomUUID(), ...(m['grant'] as Grant), ...times }] : [],
         region: m['region'] as string,
         stack: m['stack'] as string,
         buildStack: m['stack'] as string,
@@ -155,24 +166,10 @@ export const control = (store: Store): Control => {
       kept.app = { ...kept.app, ...change }
       return kept.app
     },
-    'app.addCollaborator'(key, m) {
+    ...accessQuestions((key, decide) => {
       const kept = ofApp(key)
-      return granted(kept, access.add(asRecord(kept), m['user'] as Who, { id: randomUUID(), now }))
-    },
-    'app.removeCollaborator'(key, m) {
-      const kept = ofApp(key)
-      return granted(kept, access.remove(asRecord(kept), m['user'] as string, now))
-    },
-    'app.offer'(key, m) {
-      const kept = ofApp(key)
-      return granted(kept, access.offer(asRecord(kept), m['to'] as Who, { id: randomUUID(), now }))
-    },
-    'app.answerOffer'(key, m) {
-      const kept = ofApp(key)
-      const state = m['state'] as 'accepted' | 'declined'
-      const made = { id: randomUUID(), now }
-      return granted(kept, access.answerOffer(asRecord(kept), m['offer'] as string, state, made))
-    },
+      return granted(kept, decide(asRecord(kept)))
+    }),
     'app.feature'(key, { name, enabled }) {
       const kept = ofApp(key)
       const others = kept.app.features.filter((other) => other !== name)

@@ -43,7 +43,7 @@ export const pipelineQuestions = ({ store, refuse, now, app, deploy }: World): Q
       const [name, owner] = [m['name'] as string, m['owner'] as Who]
       await claim(owner, name, key)
       pipelines.set(key, {
-        ...record.newPipeline({ id: key, name, owner }, now),
+        ...record.newPipeline({ id: key, name, owner, isOfTeam: m['isOfTeam'] === true }, now),
         phase: 'live',
         claiming: null,
       })

@@ -2,11 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
-import { needPermission, needScope } from '../access.ts'
+import { needPermission, needScope, type SeenApp } from '../access.ts'
 import type { User } from '../accounts/users.ts'
 import type { Edge } from '../edge.ts'
 import { ApiError, askFailureOf } from '../errors.ts'
 import { appIdOf } from '../name-index.ts'
+import { seen } from '../resources/team-of.ts'
 import { audited } from './audited.ts'
 import { sayText, type Handler, type Mount } from './mount.ts'
 
@@ -76,11 +77,11 @@ const serve =
   }
 
 /** Undefined: there is no app of that name. */
-export const infoOf = async (edge: Edge, name: string): Promise<AppView | undefined> => {
+export const infoOf = async (edge: Edge, name: string): Promise<SeenApp | undefined> => {
   const id = await appIdOf(edge.store, name)
   if (id === undefined) return undefined
   try {
-    return await edge.ask(ref(App, id), { type: 'info' }, { timeoutMs: infoTimeoutMs })
+    return await seen(await edge.ask(ref(App, id), { type: 'info' }, { timeoutMs: infoTimeoutMs }), edge)
   } catch (error) {
     if (askFailureOf(error)?.kind === 'refused') return undefined
     throw error

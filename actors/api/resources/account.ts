@@ -71,12 +71,6 @@ export const account = [
       throw notFound('account_feature')
     },
   }),
-  endpoint({
-    name: 'account.teams',
-    http: { method: 'GET', path: '/teams' },
-    summary: 'Teams of the account: there are none',
-    run: () => ok([]),
-  }),
 ]
 
 /** @throws ApiError `invalid_params` */

@@ -1,19 +1,23 @@
 /** Apps: made, listed, renamed, changed, destroyed. */
-import { wholeSpan } from '../../../src/ordered/pages.ts'
+import { wholeSpan, type Span } from '../../../src/ordered/pages.ts'
 import { is, ref } from '../../../src/runtime/index.ts'
-import { App, type AppView } from '../../protocols/app.ts'
+import { sharedOf } from '../../effects/access.ts'
+import type { Listed } from '../../effects/perform/access.ts'
+import { App, type AppView, type Grant } from '../../protocols/app.ts'
 import { Formation } from '../../protocols/formation.ts'
-import { needPermission } from '../access.ts'
+import { Team } from '../../protocols/team.ts'
+import { needPermission, roleMay, type SeenApp } from '../access.ts'
 import type { Edge } from '../edge.ts'
-import { created, endpoint, ok, type Request } from '../endpoint.ts'
+import { created, endpoint, ok, type Reply, type Request } from '../endpoint.ts'
 import { ApiError, invalid } from '../errors.ts'
 import { appIdOf, checkAppName, inventName } from '../name-index.ts'
 import { cut, list, pageOf, rangeOf } from '../range.ts'
-import { appBody } from '../shapes/app.ts'
+import { appBody, teamAppBody } from '../shapes/app.ts'
 import { timeText } from '../shapes/common.ts'
 import { processTierOf } from '../shapes/process.ts'
 import { regionNamed, stackNamed } from './catalog.ts'
 import { listedApp, thisApp } from './app-of.ts'
+import { ownTeams, seen } from './team-of.ts'
 
 const inventTries = 5
 /** Dynos get 30 s to end, and every record is removed before the answer. */
@@ -34,24 +38,15 @@ export const apps = [
   }),
   endpoint({
     name: 'apps.list',
-    http: { method: 'GET', path: '/apps', also: ['/users/~/apps'] },
-    summary: 'Apps that the caller owns or may use',
-    async run(request, edge) {
-      const body = (app: AppView) => appBody(app, edge.settings)
-      if (/^\s*(updated_at|created_at)\b/.test(request.range ?? '')) {
-        const page = cut(await allInfos(request, edge), request.range, {
-          updated_at: (app) => timeText(app.updatedAt),
-          created_at: (app) => timeText(app.createdAt),
-        })
-        return list(page, page.items.map(body))
-      }
-      const orders = ['name', 'id'] as const
-      const range = rangeOf(request.range, orders)
-      // One more, to know whether there are more.
-      const found = await edge.lists.read(request.who.id, range.by, { ...range, max: range.max + 1 })
-      const page = pageOf(found, range, orders, (app) => app[range.by])
-      return list(page, (await infos(request, edge, page.items)).map(body))
-    },
+    http: { method: 'GET', path: '/apps' },
+    summary: 'Apps that the caller owns or may use, those of its teams among them',
+    run: async (request, edge) => listed(request, edge, await listsOf(request, edge)),
+  }),
+  endpoint({
+    name: 'apps.list-own',
+    http: { method: 'GET', path: '/users/~/apps' },
+    summary: 'Apps that the caller owns or may use, without those of teams',
+    run: (request, edge) => listed(request, edge, [request.who.id]),
   }),
   endpoint({
     name: 'apps.info',
@@ -81,10 +76,14 @@ export const apps = [
         checkAppName(name)
       }
       if (Object.keys(wanted).length > 0)
-        app = await request.ask(ref(App, app.id), { type: 'change', ...wanted })
+        app = await seen(await request.ask(ref(App, app.id), { type: 'change', ...wanted }), edge)
       if (name !== undefined && name !== app.name) {
         if ((await appIdOf(edge.store, name)) !== undefined) throw taken(name)
-        app = await request.ask(ref(App, app.id), { type: 'rename', name }).catch(nameTaken(name))
+        const rename = { type: 'rename', name } as const
+        const renamed = request.ask(ref(App, app.id), rename).catch((error: unknown) => {
+          throw isTaken(error) ? taken(name) : error
+        })
+        app = await seen(await renamed, edge)
       }
       return ok(appBody(app, edge.settings))
     },
@@ -98,30 +97,93 @@ export const apps = [
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const last = await request.ask(ref(App, app.id), { type: 'destroy' }, { timeoutMs: destroyTimeoutMs })
-      return ok(appBody(last, edge.settings))
+      return ok(appBody(await seen(last, edge), edge.settings))
     },
   }),
 ]
 
-/** Throws Heroku's 422 for what cannot be had. */
+/** Lists in which a user's apps are: its own, and of its teams those that it may see there. */
+const listsOf = async (request: Request, edge: Edge): Promise<readonly string[]> => {
+  const own = await ownTeams(request, edge)
+  // What was given to it at apps of teams, it has as one of them.
+  if (own.length === 0) return [request.who.id]
+  const whole = own.flatMap(({ team, member }) => (roleMay[member.role].includes('view') ? [team.id] : []))
+  return [request.who.id, sharedOf(request.who.id), ...whole]
+}
+
+const listed = async (request: Request, edge: Edge, lists: readonly string[]): Promise<Reply> => {
+  const body = (app: SeenApp) =>
+    app.team == null ? appBody(app, edge.settings) : teamAppBody(app, request.caller.user, edge.settings)
+  if (/^\s*(updated_at|created_at)\b/.test(request.range ?? '')) {
+    const page = cut(await allInfos(request, edge, lists), request.range, {
+      updated_at: (app) => timeText(app.updatedAt),
+      created_at: (app) => timeText(app.createdAt),
+    })
+    return list(page, page.items.map(body))
+  }
+  const orders = ['name', 'id'] as const
+  const range = rangeOf(request.range, orders)
+  // One more, to know whether there are more.
+  const found = await merged(edge, lists, range.by, { ...range, max: range.max + 1 })
+  const page = pageOf(found, range, orders, (app) => app[range.by])
+  return list(page, (await infos(request, edge, page.items)).map(body))
+}
+
+/** Of several lists the first that the span takes, in its order. */
+const merged = async (
+  edge: Edge,
+  lists: readonly string[],
+  by: 'name' | 'id',
+  span: Span,
+): Promise<readonly Listed[]> => {
+  const parts = await Promise.all(lists.map((one) => edge.lists.read(one, by, span)))
+  if (parts.length === 1) return parts.flat()
+  const all = [...new Map(parts.flat().map((one) => [one.id, one])).values()]
+  const sign = span.descending ? -1 : 1
+  return all.sort((a, b) => (a[by] < b[by] ? -sign : a[by] > b[by] ? sign : 0)).slice(0, span.max)
+}
+
+/** Of an app that is to be, whose it is. */
+export type Whose = Pick<AppView, 'owner'> & {
+  readonly team?: NonNullable<AppView['team']>
+  readonly grant?: Grant
+}
+
+/**
+ * Throws Heroku's 422 for what cannot be had.
+ * @param whose asked once more for each name that is tried; left out: the caller's own
+ */
 export const newApp = (
   request: Request,
   edge: Edge,
   { name, ...wanted }: { readonly name?: string; readonly region?: unknown; readonly stack?: unknown },
+  whose: Wanted['whose'] = () => Promise.resolve({ owner: request.who }),
 ): Promise<AppView> => {
   const [region, stack] = [regionNamed(wanted.region), stackNamed(wanted.stack, edge)]
-  const all = { region, stack, owner: request.who }
+  const all = { region, stack, whose }
   return name === undefined ? createNameless(request, edge, all) : create(request, edge, name, all)
 }
 
-type Wanted = Pick<AppView, 'region' | 'stack' | 'owner'>
+type Wanted = Pick<AppView, 'region' | 'stack'> & { readonly whose: (appId: string) => Promise<Whose> }
 
-const create = async (request: Request, edge: Edge, name: string, wanted: Wanted): Promise<AppView> => {
+const create = async (
+  request: Request,
+  edge: Edge,
+  name: string,
+  { whose, ...wanted }: Wanted,
+): Promise<AppView> => {
   checkAppName(name)
   // Asking the index first keeps refused names from activating an actor; the claim decides.
   if ((await appIdOf(edge.store, name)) !== undefined) throw taken(name)
   const app = ref(App, edge.random.uuid())
-  return request.ask(app, { type: 'create', name, ...wanted }).catch(nameTaken(name))
+  const { team, ...owner } = await whose(app.key)
+  try {
+    return await request.ask(app, { type: 'create', name, ...wanted, ...owner, ...(team && { team }) })
+  } catch (error) {
+    if (!isTaken(error)) throw error
+    if (team !== undefined) request.tell(ref(Team, team.id), { type: 'arrived', appId: app.key })
+    throw taken(name)
+  }
 }
 
 const createNameless = async (request: Request, edge: Edge, wanted: Wanted): Promise<AppView> => {
@@ -136,15 +198,11 @@ const createNameless = async (request: Request, edge: Edge, wanted: Wanted): Pro
 }
 
 const taken = (name: string): ApiError => invalid(`Name ${name} is already taken`)
-const nameTaken =
-  (name: string) =>
-  (error: unknown): never => {
-    throw error instanceof ApiError && error.refusal === 'name_taken' ? taken(name) : error
-  }
+const isTaken = (error: unknown): boolean => error instanceof ApiError && error.refusal === 'name_taken'
 
 /** Times change, and are in no index: all that a caller has are asked for, which must not be too many. */
-const allInfos = async (request: Request, edge: Edge): Promise<AppView[]> => {
-  const all = await edge.lists.read(request.who.id, 'id', { ...wholeSpan, max: sortedByTimeMax + 1 })
+const allInfos = async (request: Request, edge: Edge, lists: readonly string[]): Promise<SeenApp[]> => {
+  const all = await merged(edge, lists, 'id', { ...wholeSpan, max: sortedByTimeMax + 1 })
   if (all.length <= sortedByTimeMax) return infos(request, edge, all)
   throw new ApiError(
     'requested_range_not_satisfiable',
@@ -157,8 +215,8 @@ export const infos = async (
   request: Request,
   edge: Edge,
   index: readonly { id: string }[],
-): Promise<AppView[]> => {
-  const found: AppView[] = []
+): Promise<SeenApp[]> => {
+  const found: SeenApp[] = []
   for (let at = 0; at < index.length; at += infosAtOnce) {
     const batch = index.slice(at, at + infosAtOnce).map(({ id }) => listedApp(request, edge, id))
     found.push(...(await Promise.all(batch)).filter((app) => app !== undefined))

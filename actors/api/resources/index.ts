@@ -33,6 +33,10 @@ import { releases } from './releases.ts'
 import { repository } from './repository.ts'
 import { slugs } from './slugs.ts'
 import { sniEndpoints } from './sni-endpoints.ts'
+import { teamApps } from './team-apps.ts'
+import { teamCollaborators } from './team-collaborators.ts'
+import { teamMembers } from './team-members.ts'
+import { teams } from './teams.ts'
 import { telemetryDrains } from './telemetry-drains.ts'
 import { usage } from './usage.ts'
 import { users } from './users.ts'
@@ -45,6 +49,10 @@ export const offered: readonly Endpoint[] = [
   ...busKey,
   ...oauth,
   ...users,
+  ...teams,
+  ...teamMembers,
+  ...teamApps,
+  ...teamCollaborators,
   ...apps,
   ...collaborators,
   ...appTransfers,

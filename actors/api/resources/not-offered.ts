@@ -197,39 +197,23 @@ const links: Readonly<Record<string, string>> = {
     PATCH /pipelines/:pipeline/review-app-config
     DELETE /pipelines/:pipeline/review-app-config
   `,
-  Teams: `
+  'Choices of a generation': `
     GET /teams/:team/available-generations
-    GET /teams/:team/permissions
-    GET /teams/:team/pipeline-couplings
-    POST /teams/apps/:app/collaborators
-    DELETE /teams/apps/:app/collaborators/:collaborator
-    GET /teams/apps/:app/collaborators/:collaborator
-    PATCH /teams/apps/:app/collaborators/:collaborator
-    GET /teams/apps/:app/collaborators
-    GET /teams/permissions
-    POST /teams/apps
-    GET /teams/apps/:app
-    PATCH /teams/apps/:app
-    GET /teams/:team/apps
-    GET /teams/:team/features/:feature
-    GET /teams/:team/features
+  `,
+  'Invitations by e-mail': `
     GET /teams/:team/invitations
     PUT /teams/:team/invitations
     DELETE /teams/:team/invitations/:invitation
     GET /teams/invitations/:invitation
     POST /teams/invitations/:invitation/accept
-    PUT /teams/:team/members
-    POST /teams/:team/members
-    PATCH /teams/:team/members
-    DELETE /teams/:team/members/:member
-    GET /teams/:team/members
-    GET /teams/:team/members/:member/apps
+  `,
+  'Lists of permissions by user, and preferences of teams,': `
+    GET /teams/:team/permissions
     GET /teams/:team/preferences
     PATCH /teams/:team/preferences
-    GET /teams/:team
-    PATCH /teams/:team
-    POST /teams
-    DELETE /teams/:team
+  `,
+  'Couplings of all apps of a team': `
+    GET /teams/:team/pipeline-couplings
   `,
   'Transfers of pipelines': `
     POST /pipeline-transfers

@@ -1,11 +1,15 @@
 /** Pipelines: made, listed, renamed, destroyed. */
 import { is, ref } from '../../../src/runtime/index.ts'
 import { Pipeline } from '../../protocols/pipeline.ts'
-import { created, endpoint, ok } from '../endpoint.ts'
+import type { Who } from '../../protocols/shapes.ts'
+import type { Edge } from '../edge.ts'
+import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid } from '../errors.ts'
 import { cut, list } from '../range.ts'
 import { pipelineBody } from '../shapes/pipeline.ts'
-import { checkPipelineName, ownPipeline, ownPipelineId, ownPipelines, pipelineOf } from './pipeline-of.ts'
+import { managerOf } from '../shapes/team.ts'
+import { checkPipelineName, ownPipeline, ownPipelines, pipelineIdOf, pipelineOf } from './pipeline-of.ts'
+import { teamOf } from './team-of.ts'
 
 /** Each of its apps is told. */
 const destroyTimeoutMs = 60_000
@@ -24,14 +28,12 @@ export const pipelines = [
     async run(request, edge) {
       const { name, owner } = request.body
       checkPipelineName(name)
-      if (owner?.type === 'team') throw invalid('Pipelines of teams are not offered here.')
-      if (owner != null && owner.id !== request.who.id)
-        throw new ApiError('forbidden', 'You can create pipelines of your own only.')
-      if ((await ownPipelineId(request, edge, name)) !== undefined) throw taken(name)
+      const whose = await ownerIn(request, edge, owner)
+      if ((await pipelineIdOf(edge, whose.owner.id, name)) !== undefined) throw taken(name)
       const id = edge.random.uuid()
       const made = await request.ask(
         ref(Pipeline, id),
-        { type: 'create', name, owner: request.who },
+        { type: 'create', name, ...whose },
         { resource: 'pipeline' },
       )
       return created(pipelineBody(made))
@@ -80,5 +82,16 @@ export const pipelines = [
     },
   }),
 ]
+
+type Whose = { readonly owner: Who; readonly isOfTeam?: boolean }
+type Wanted = { readonly id: string; readonly type: 'user' | 'team' } | null | undefined
+
+const ownerIn = async (request: Request, edge: Edge, wanted: Wanted): Promise<Whose> => {
+  if (wanted?.type === 'team')
+    return { owner: managerOf(await teamOf(request, edge, wanted.id, 'use')), isOfTeam: true }
+  if (wanted != null && wanted.id !== request.who.id)
+    throw new ApiError('forbidden', 'You can create pipelines of your own and of your teams only.')
+  return { owner: request.who }
+}
 
 const taken = (name: string): ApiError => invalid(`Name ${name} is already taken`)

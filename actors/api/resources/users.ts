@@ -1,6 +1,7 @@
 /** Users of the platform, for operators alone. An account is made with a token, which is told this once. */
 import { is } from '../../../src/runtime/index.ts'
 import { wholeSpan } from '../../../src/ordered/pages.ts'
+import { teamsOf } from '../../effects/access.ts'
 import type { Granted } from '../accounts/authorizations.ts'
 import { sumOfPassword } from '../accounts/passwords.ts'
 import { addressOf, type User } from '../accounts/users.ts'
@@ -83,7 +84,7 @@ export const users = [
     ...common,
     name: 'users.delete',
     http: { method: 'DELETE', path: '/accounts/:account' },
-    summary: 'Remove an account that has access to no app',
+    summary: 'Remove an account that has access to no app and is in no team',
     async run(request, edge) {
       const user = await other(request, edge)
       const [app] = await edge.lists.read(user.id, 'name', { ...wholeSpan, max: 1 })
@@ -92,6 +93,9 @@ export const users = [
           'conflict',
           `${user.email} has access to apps, of which one is ${app.name}: transfer, destroy or leave them first.`,
         )
+      const [team] = await edge.lists.read(teamsOf(user.id), 'name', { ...wholeSpan, max: 1 })
+      if (team !== undefined)
+        throw new ApiError('conflict', `${user.email} is in the team ${team.name}: remove it there first.`)
       await endTokens(user, edge)
       await edge.accounts.users.remove(user)
       return ok(userBody(user, edge))

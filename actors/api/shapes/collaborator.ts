@@ -1,17 +1,23 @@
 /** Who may use an app, as the Platform API shows them. */
-import type { AppView, Collaborator } from '../../protocols/app.ts'
-import { collaboratorMay, permissions, type Permission } from '../access.ts'
+import type { AppView, Collaborator, Permission } from '../../protocols/app.ts'
+import type { TeamRole } from '../../protocols/team.ts'
+import { collaboratorMay, permissions } from '../access.ts'
 import { idFor, named, timeText, type Named } from './common.ts'
 
-const says = (held: readonly Permission[]): object[] =>
+export const says = (held: readonly Permission[]): object[] =>
   held.map((name) => ({ name, description: `Can ${name} the app` }))
 
-export const collaboratorBody = (app: Named, { id, user, createdAt, updatedAt }: Collaborator): object => ({
+/** @param role at an app of a team: theirs in the team */
+export const collaboratorBody = (
+  app: Named,
+  { id, user, permissions: given, createdAt, updatedAt }: Collaborator,
+  role: TeamRole = 'collaborator',
+): object => ({
   app: named(app),
   created_at: timeText(createdAt),
   id,
-  permissions: says(collaboratorMay),
-  role: 'collaborator',
+  permissions: says(given ?? collaboratorMay),
+  role,
   updated_at: timeText(updatedAt),
   user: { email: user.email, federated: false, id: user.id },
 })

@@ -8,7 +8,7 @@ export const pipelineBody = (pipeline: PipelineView): object => ({
   generation,
   id: pipeline.id,
   name: pipeline.name,
-  owner: { id: pipeline.owner.id, type: 'user' },
+  owner: { id: pipeline.owner.id, type: pipeline.isOfTeam === true ? 'team' : 'user' },
   updated_at: timeText(pipeline.updatedAt),
 })
 

@@ -10,7 +10,7 @@ import { recordKey } from '../../../src/runtime/record.ts'
 import { appFormat } from '../../app/kept.ts'
 import type { AppRecord } from '../../app/record.ts'
 import type { AppView } from '../../protocols/app.ts'
-import { asEffectFailure } from './names.ts'
+import { asEffectFailure, nameKey } from './names.ts'
 
 type Show = {
   readonly appId: string
@@ -71,6 +71,14 @@ export const performAccess = (store: Store): Effects => {
         if (offer === undefined) return
         for (const user of users) await showOffer(indexes, user, appId, offer)
         for (const user of former) if (!users.includes(user)) await showOffer(indexes, user, appId, null)
+      } catch (error) {
+        throw asEffectFailure(error)
+      }
+    },
+    'access.owns': async ({ owner }: { readonly owner: string }) => {
+      try {
+        const apps = await indexes.read(indexOf(owner, 'id'), { ...wholeSpan, max: 1 })
+        return apps.length > 0 || (await store.list(nameKey('pipeline', `${owner}/`))).length > 0
       } catch (error) {
         throw asEffectFailure(error)
       }

@@ -15,9 +15,21 @@ export const groups: Readonly<Record<string, string>> = {
     apps:stacks -a shop
     apps:stacks:set debian-12 -a remade
     apps:open -a shop
+    apps:create crewed -t crew -n
+    apps -t crew
+    apps -A
+    access:add friend@example.com -a crewed -p deploy,operate
+    access:update friend@example.com -a crewed -p manage
+    access -a crewed
+    access:remove friend@example.com -a crewed
+    apps:lock -a crewed
+    apps:unlock -a crewed
+    apps:leave -a crewed
+    apps:join -a crewed
+    apps:transfer crew -a remade
+    apps:info -a remade
+    apps:transfer owner@manifold.local -a remade --confirm remade
     apps:lock -a remade
-    apps:unlock -a remade
-    apps:join -a remade
     apps:leave -a remade
     apps:errors -a shop
     apps:favorites
@@ -68,12 +80,13 @@ export const groups: Readonly<Record<string, string>> = {
     accounts:set mine
     accounts:current
     notifications
-    orgs # there are none
-    orgs:open -t crew
-    teams # there are none
-    members -t crew
+    orgs
+    orgs:open -t crew # opens Heroku's own dashboard
+    teams
     members:add friend@example.com -r member -t crew
     members:set friend@example.com -r admin -t crew
+    members -t crew
+    members:set friend@example.com -r king -t crew
     members:remove friend@example.com -t crew
   `,
   config: `
@@ -182,6 +195,8 @@ export const groups: Readonly<Record<string, string>> = {
     pipelines:rename line track
     pipelines:promote -a first
     pipelines:diff -a first
+    pipelines:create crewline -a crew-app -s production -t crew
+    pipelines:info crewline
     pipelines:open track # opens Heroku's own dashboard
     pipelines:transfer owner@manifold.local -p track -c track
     pipelines:connect track -r ada/shop
