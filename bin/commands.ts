@@ -8,6 +8,7 @@ import { loadHome } from '../config/load.ts'
 import { audit } from './audit.ts'
 import { named, parsed, UsageError, type Command } from './arguments.ts'
 import { Refused, type Client } from './client.ts'
+import { keys } from './keys.ts'
 import { logs } from './logs.ts'
 import { buildStack, stackRows, stacksTable } from './stacks.ts'
 import { bytesText, table } from './table.ts'
@@ -288,6 +289,7 @@ export const commands: Readonly<Record<string, Command>> = {
   usage,
   logs,
   ...users,
+  ...keys,
   audit,
   idle,
   'repo:reset': repositoryReset,

@@ -15,6 +15,11 @@ with MANIFOLD_HOME (default ~/.manifold). Users of apps use the heroku CLI.
   manifold backup [FILE]             the whole record into a file; - for standard output
   manifold restore FILE              a backup into an empty cluster
       --force                        over the records that are there
+  manifold keys                      the keys that seal config vars and certificates at rest; --json
+  manifold keys:rotate               another one: all is sealed anew in the background, and older keys go when
+                                     no backup on a host needs them any more, after a week at least
+      --wait                         until all is sealed with it (at most --timeout minutes, default 30)
+  manifold keys:add FILE             keys of another time or cluster (its keys/config.key): opens its backups
   manifold usage                     dyno hours of this month (UTC) by app, process type and size
       --month YYYY-MM                of another one; apps that were destroyed are in it
       --app NAME                     of one app
@@ -45,6 +50,7 @@ with MANIFOLD_HOME (default ~/.manifold). Users of apps use the heroku CLI.
   manifold version
   manifold help
 
-A backup holds apps, config vars (sealed: keep keys/config.key of a host's home apart from it), releases,
-formations, domains and users. It does not hold slugs and git repositories: push an app again where they are lost.
+A backup holds apps, config vars (sealed: keep keys/config.key of a host's home apart from it, and copy it
+anew after each keys:rotate), releases, formations, domains and users. It does not hold slugs and git
+repositories: push an app again where they are lost.
 A host that leads takes one by itself within minutes of a change, into backups/ in its home.`

@@ -59,6 +59,27 @@ export type Restored = {
   readonly left: number
 }
 
+/** A key that seals config vars and certificates, by its name. */
+export type KeyRow = {
+  readonly id: string
+  /**
+   * `next`: hosts are given it. `seals`: with it everything is sealed. `resealing`: what it sealed is sealed
+   * anew. `kept`: only backups may need it.
+   */
+  readonly state: 'next' | 'seals' | 'resealing' | 'kept'
+  /** Since when nothing on record needs it, in epoch ms. */
+  readonly resealedAt: number | null
+}
+export type KeysView = {
+  readonly keys: readonly KeyRow[]
+  /** Records looked at by the last pass, of how many; and those that no key opens. */
+  readonly done: number
+  readonly total: number
+  readonly unreadable: number
+  /** Hosts without which the rotation does not go on. */
+  readonly waitingFor: readonly string[]
+}
+
 /** Rejections are `ApiError`s. */
 export type ClusterOperator = {
   readonly view: () => Promise<ClusterView>
@@ -74,11 +95,18 @@ export type ClusterOperator = {
   /** @returns a join URL for one host, good for a day */
   readonly invite: () => Promise<string>
   readonly doctor: () => Promise<readonly Finding[]>
+  readonly keys: {
+    readonly view: () => Promise<KeysView>
+    /** Begins a rotation, which goes on by itself. `conflict` while one is under way. */
+    readonly rotate: () => Promise<KeysView>
+    /** Keys of another time or cluster, which open and do not seal. `invalid_params`, `conflict` */
+    readonly add: (keys: Uint8Array) => Promise<KeysView>
+  }
   /** The whole record as lines of text; see actors/main/backup-file.ts. */
   readonly backup: () => AsyncIterable<string>
   /**
    * Writes a backup back. `invalid_params` when it is damaged; `conflict` when it would overwrite, or when
-   * this cluster has another config key.
+   * this cluster lacks a key that something in it is sealed with.
    */
   readonly restore: (chunks: AsyncIterable<Uint8Array>, force: boolean) => Promise<Restored>
 }

@@ -74,6 +74,7 @@ const refusals: Readonly<Record<string, ErrorId>> = {
   no_room: 'service_unavailable',
   too_many: 'service_unavailable',
   platform: 'service_unavailable',
+  key_missing: 'service_unavailable',
   busy: 'conflict',
 }
 

@@ -38,8 +38,9 @@ export const sessionMsMax = 60 * 60_000
 const readersMaxDefault = 2_000
 const usedMax = 10_000
 
+/** @param keys the first signs; what any of them signed holds */
 export const createLogSessions = (
-  key: Uint8Array,
+  keys: () => readonly Uint8Array[],
   random: Random,
   now: () => number,
   readersMax = readersMaxDefault,
@@ -47,8 +48,8 @@ export const createLogSessions = (
   /** Ids of sessions that were used here, oldest first. */
   const used = new Set<string>()
   let readers = 0
-  const sign = (payload: string): Buffer =>
-    createHmac('sha256', key).update(`log session\0${payload}`).digest()
+  const sign = (payload: string): readonly Buffer[] =>
+    keys().map((key) => createHmac('sha256', key).update(`log session\0${payload}`).digest())
   return {
     create(wanted) {
       if (readers >= readersMax)
@@ -58,12 +59,15 @@ export const createLogSessions = (
         )
       const session = { ...wanted, id: random.uuid(), createdAt: now() }
       const payload = Buffer.from(JSON.stringify(session)).toString('base64url')
-      return { ...session, token: `${payload}.${sign(payload).toString('base64url')}` }
+      return { ...session, token: `${payload}.${sign(payload)[0]?.toString('base64url') ?? ''}` }
     },
     open(token, resumes) {
       const [payload = '', signature = ''] = token.split('.')
-      const [given, right] = [Buffer.from(signature, 'base64url'), sign(payload)]
-      if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined
+      const given = Buffer.from(signature, 'base64url')
+      const isSigned = sign(payload).some(
+        (right) => given.length === right.length && timingSafeEqual(given, right),
+      )
+      if (!isSigned) return undefined
       const session = JSON.parse(Buffer.from(payload, 'base64url').toString()) as LogSession
       const { id, createdAt } = session
       const lastsMs = resumes || used.has(id) ? sessionMsMax : unusedMs

@@ -19,13 +19,18 @@ export type SignedAddresses = {
   readonly holds: (method: SignedMethod, address: string) => boolean
 }
 
-export const signedAddresses = (key: Uint8Array, apiUrl: string, now: () => number): SignedAddresses => {
-  const sign = (method: string, path: string, until: string): Buffer =>
-    createHmac('sha256', key).update(`${method}\0${path}\0${until}`).digest()
+/** @param keys the first signs; what any of them signed holds */
+export const signedAddresses = (
+  keys: () => readonly Uint8Array[],
+  apiUrl: string,
+  now: () => number,
+): SignedAddresses => {
+  const sign = (method: string, path: string, until: string): readonly Buffer[] =>
+    keys().map((key) => createHmac('sha256', key).update(`${method}\0${path}\0${until}`).digest())
   return {
     make: (method, path, untilMs) => {
       const until = String(Math.floor(untilMs))
-      const signature = sign(method, path, until).toString('base64url')
+      const signature = sign(method, path, until)[0]?.toString('base64url') ?? ''
       return `${apiUrl}${path}?until=${until}&signature=${signature}`
     },
     holds: (method, address) => {
@@ -33,8 +38,10 @@ export const signedAddresses = (key: Uint8Array, apiUrl: string, now: () => numb
       const { pathname, searchParams } = new URL(address, apiUrl)
       const until = searchParams.get('until') ?? ''
       const given = Buffer.from(searchParams.get('signature') ?? '', 'base64url')
-      const right = sign(method, pathname, until)
-      return given.length === right.length && timingSafeEqual(given, right) && now() < Number(until)
+      const isSigned = sign(method, pathname, until).some(
+        (right) => given.length === right.length && timingSafeEqual(given, right),
+      )
+      return isSigned && now() < Number(until)
     },
   }
 }

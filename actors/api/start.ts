@@ -40,7 +40,7 @@ export type ApiParts = {
   readonly host: string
   readonly lostBuilds: Edge['lostBuilds']
   /** Secret bytes that every control host has. */
-  readonly signingKey: Uint8Array
+  readonly signingKeys: () => readonly Uint8Array[]
   readonly objects: Objects
   readonly node: Pick<Edge, 'ask' | 'tell'>
   readonly store: Store
@@ -87,7 +87,7 @@ const limits = { firstBytesMs: 30_000, connectionsMax: 4096 }
 export const startApi = async (parts: ApiParts): Promise<Api> => {
   const { node, store, random, clock, log, vault, rendezvous, settings } = parts
   const now = (): number => clock.now()
-  const signed = signedAddresses(parts.signingKey, settings.apiUrl, now)
+  const signed = signedAddresses(parts.signingKeys, settings.apiUrl, now)
   const edge: Edge = {
     host: parts.host,
     lostBuilds: parts.lostBuilds,
@@ -107,7 +107,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     events: parts.events,
     busKeys: parts.busKeys,
     certificates: parts.appCertificates,
-    sessions: createLogSessions(parts.signingKey, random, now),
+    sessions: createLogSessions(parts.signingKeys, random, now),
     rates: createRateLimits(now),
     rendezvous,
     cluster: parts.cluster,

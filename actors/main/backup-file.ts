@@ -2,11 +2,12 @@
  * A backup as a file: a line that says what it is, one line for each key of the record, and a line with the
  * sum of all before it. Plain JSON lines, so that any tool reads them.
  *
- *   {"manifold":"backup","format":1,"cluster":"manifold","takenAt":"…","count":2,"configKey":"…"}
+ *   {"manifold":"backup","format":1,"cluster":"manifold","takenAt":"…","count":2,"configKey":"…","configKeys":["…"]}
  *   {"key":"name/app/shop","value":"<base64>","revision":12}
  *   {"sha256":"…"}
  *
- * Config vars are sealed in it: without the cluster's `keys/config.key` nobody reads them. Slugs and
+ * Config vars are sealed in it: without the keys that are named in its first line (they are in the cluster's
+ * `keys/config.key`) nobody reads them. Slugs and
  * repositories are objects and not in it.
  */
 import { createHash } from 'node:crypto'
@@ -18,9 +19,13 @@ export type Header = {
   readonly cluster: string
   readonly takenAt: string
   readonly count: number
-  /** Tells config keys apart without saying anything of them. */
+  /** Names the key that sealed when it was taken, without saying anything of it. */
   readonly configKey: string
+  /** Names those that something in it is sealed with; a backup of before there were several has only the other. */
+  readonly configKeys?: readonly string[]
 }
+
+export const keysNeeded = ({ configKey, configKeys }: Header): readonly string[] => configKeys ?? [configKey]
 
 /** The file is not a whole backup, or not one that this build can read. */
 export class BackupDamaged extends Error {
@@ -29,18 +34,13 @@ export class BackupDamaged extends Error {
 }
 
 const format = 1
-const sumChars = 16
 /** Of one line: twice the largest value there is, and more. */
 const lineCharsMax = 4 * 1024 * 1024
-
-/** A name for a config key: of a key drawn by chance, so that it gives nothing away. */
-export const configKeySum = (key: Uint8Array): string =>
-  createHash('sha256').update('manifold config key').update(key).digest('hex').slice(0, sumChars)
 
 /** The lines of a backup, each with its line break. */
 export function* backupLines(
   entries: readonly Entry[],
-  about: Pick<Header, 'cluster' | 'takenAt' | 'configKey'>,
+  about: Pick<Header, 'cluster' | 'takenAt' | 'configKey' | 'configKeys'>,
 ): Generator<string> {
   const sum = createHash('sha256')
   const header: Header = { manifold: 'backup', format, ...about, count: entries.length }

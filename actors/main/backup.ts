@@ -3,21 +3,26 @@
  * changed, by the host that leads. Kept in `$MANIFOLD_HOME/backups`, a bounded number: the last ten, then one
  * an hour for a day, then one a day for a week.
  */
-import { createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
-import type { Store } from '../../src/ports/store.ts'
-import { backupLines } from './backup-file.ts'
+import type { Entry, Store } from '../../src/ports/store.ts'
+import { certificatesPrefix } from '../effects/perform/certificates.ts'
+import { keyIdOf } from '../effects/perform/seal.ts'
+import { configPrefix } from '../effects/perform/vault.ts'
+import { backupLines, keysNeeded, readBackup } from './backup-file.ts'
+import type { KeyName } from './seal-record.ts'
 
 export type BackupDeps = {
   readonly store: Store
   readonly folder: string
   readonly cluster: string
-  readonly configKey: string
+  /** Names of the keys of config vars here, the one that seals first. */
+  readonly keys: () => readonly KeyName[]
   readonly clock: Clock
   readonly log: Log
   /** Whether this host takes them now. */
@@ -40,11 +45,45 @@ const filePattern = /^record-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.jsonl$/
 
 /** The record as it is now, line by line. Each record is whole; they are not all of one instant. */
 export async function* takeBackup(
-  deps: Pick<BackupDeps, 'store' | 'cluster' | 'configKey' | 'clock'>,
+  deps: Pick<BackupDeps, 'store' | 'cluster' | 'keys' | 'clock'>,
 ): AsyncGenerator<string> {
   const takenAt = new Date(deps.clock.now()).toISOString()
   const entries = [...(await deps.store.list(''))].sort((a, b) => (a.key < b.key ? -1 : 1))
-  yield* backupLines(entries, { cluster: deps.cluster, takenAt, configKey: deps.configKey })
+  const names = deps.keys()
+  yield* backupLines(entries, {
+    cluster: deps.cluster,
+    takenAt,
+    configKey: names[0]?.id ?? '',
+    configKeys: keysIn(entries, names),
+  })
+}
+
+/** Those that something is sealed with. What was sealed before keys had names may be of any of them. */
+const keysIn = (entries: readonly Entry[], names: readonly KeyName[]): readonly string[] => {
+  const nameOf = new Map(names.flatMap(({ id, certificates }) => [[id, id] as const, [certificates, id]]))
+  const ids = new Set<string>()
+  for (const { key, value } of entries) {
+    if (!key.startsWith(configPrefix) && !key.startsWith(certificatesPrefix)) continue
+    const id = keyIdOf(value)
+    if (id === undefined) for (const name of names) ids.add(name.id)
+    else ids.add(nameOf.get(id) ?? id)
+  }
+  return [...ids].toSorted()
+}
+
+/** Names of the keys that the backups of a folder need. */
+export const keysOfBackups = async (folder: string): Promise<readonly string[]> => {
+  const files = await readdir(folder).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  })
+  const ids = new Set<string>()
+  for (const file of files.filter((name) => filePattern.test(name)))
+    for await (const read of readBackup(createReadStream(join(folder, file)))) {
+      if ('header' in read) for (const id of keysNeeded(read.header)) ids.add(id)
+      break
+    }
+  return [...ids]
 }
 
 export const openBackups = (deps: BackupDeps): Backups => {

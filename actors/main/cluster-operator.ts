@@ -10,7 +10,7 @@ import { takeBackup } from './backup.ts'
 import { diagnose, emptyPlace } from './doctor.ts'
 import type { DoctorDeps, Fleet } from './findings.ts'
 import { changeHost, decodeHost, hostKey, listHosts, markRemoved } from './host-record.ts'
-import { restore } from './restore.ts'
+import { restore, type RestoreDeps } from './restore.ts'
 
 export type OperatorDeps = Omit<DoctorDeps, 'view' | 'recorded'> & {
   readonly cluster: string
@@ -27,7 +27,9 @@ export type OperatorDeps = Omit<DoctorDeps, 'view' | 'recorded'> & {
   readonly releaseServer: (host: string) => Promise<boolean>
   /** File in which a backup waits to be restored. */
   readonly spool: string
-  readonly configKey: string
+  /** The keys of config vars: what there is, and what may be done with them. */
+  readonly keys: ClusterOperator['keys'] &
+    Pick<RestoreDeps, 'needs'> & { readonly names: RestoreDeps['keys'] }
   /** The record is another now: what was read of it before is out of date, on every host. */
   readonly restored: () => void
 }
@@ -89,9 +91,10 @@ export const openClusterOperator = (deps: OperatorDeps): ClusterOperator => {
         view: members.view(),
         recorded: async () => (await listHosts(store)).map(({ name }) => name),
       }),
-    backup: () => takeBackup(deps),
+    keys: deps.keys,
+    backup: () => takeBackup({ ...deps, keys: deps.keys.names }),
     async restore(chunks, force) {
-      const done = await restore(deps, chunks, force)
+      const done = await restore({ ...deps, keys: deps.keys.names, needs: deps.keys.needs }, chunks, force)
       log({ at: 'restored', ...done })
       deps.restored()
       return done

@@ -2,7 +2,6 @@
  * What a control host serves besides its actors: the API and git on loopback, and the operator's side of the
  * cluster.
  */
-import { hkdfSync, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { isolates } from '../../config/labels.ts'
 import type { Settings } from '../../config/load.ts'
@@ -23,6 +22,7 @@ import { patientReads } from '../api/patience.ts'
 import { startApi } from '../api/start.ts'
 import { slugObject } from '../effects/perform/builder.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
+import { derivedKeys } from '../effects/perform/seal.ts'
 import type { Vault } from '../effects/perform/vault.ts'
 import { readOutput } from '../logplex/output.ts'
 import { openTails } from '../logplex/tails.ts'
@@ -31,7 +31,6 @@ import { Host } from '../protocols/host.ts'
 import { Placement } from '../protocols/placement.ts'
 import { usageReports } from '../usage/report.ts'
 import { addressesOf } from './addresses.ts'
-import { configKeySum } from './backup-file.ts'
 import { openBackups } from './backup.ts'
 import { untilAvailable, type Bus } from './bus.ts'
 import { busUsers } from './bus-users.ts'
@@ -50,6 +49,12 @@ import { keepPlatformCertificate } from './platform-certificate.ts'
 import { watchElsewhere } from './outputs.ts'
 import { localRequests } from './local-requests.ts'
 import { openUpkeep } from './upkeep.ts'
+import { lookAt, type HostKeys } from './seal-calls.ts'
+import type { KeysFollowed } from './seal-follow.ts'
+import { openSealOperator } from './seal-operator.ts'
+import type { Ring } from './seal-ring.ts'
+import { openRotation } from './seal-rotation.ts'
+import { listHosts } from './host-record.ts'
 import { serveEndpoints } from './serve-endpoints.ts'
 import { defaultStack } from './stacks.ts'
 import { openTunnel } from './tunnel.ts'
@@ -69,6 +74,10 @@ export type ControlDeps = {
   readonly engine: Engine
   readonly vault: Vault
   readonly certificates: Certificates
+  readonly ring: Ring
+  readonly followKeys: KeysFollowed
+  /** Which keys this host has, and needs for its backups. */
+  readonly keysHere: () => Promise<HostKeys>
   readonly rendezvous: Rendezvous
   readonly node: Node
   readonly lostBuilds: LostBuilds
@@ -89,10 +98,6 @@ export const apiAddress = '127.0.0.1'
 const ownerEmail = 'owner@manifold.local'
 const fleetTimeoutMs = 2_000
 
-/** The same on every control host, and of no use for anything else. */
-const signingKeyOf = ({ secrets }: Cluster): Uint8Array =>
-  new Uint8Array(hkdfSync('sha256', secrets.vaultKey ?? randomBytes(32), '', 'signed addresses', 32))
-
 export const openControl = async (deps: ControlDeps): Promise<Control> => {
   const { settings, paths, cluster, bus, neighbours, engine, node, random, clock, log } = deps
   const { members, peers } = neighbours
@@ -108,7 +113,14 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       random,
       nowMs: clock.now(),
     })
-  const configKey = configKeySum(cluster.secrets.vaultKey ?? new Uint8Array(0))
+  const keys = openSealOperator({
+    store,
+    ring: deps.ring,
+    now: () => clock.now(),
+    changed: () => deps.followKeys.changed(),
+  })
+  // The same on every control host, and of no use for anything else.
+  const signing = derivedKeys(deps.ring.vault, 'signed addresses')
   const wake = (appId: string): void => node.tell(ref(App, appId), { type: 'resume' })
   const operator = openClusterOperator({
     self: cluster.name,
@@ -130,7 +142,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     emptyPlaces: deps.emptyPlaces,
     canaryWrite: async () => (await acknowledgedWrite(bus.connection, 'manifold')).writeMs,
     spool: join(paths.run, 'restore.jsonl'),
-    configKey,
+    keys,
     restored: () => {
       // Every formation there is now hears of every host, and so wakes up.
       for (const { name } of members.view().members) node.tell(refAt(Host, 'host', name), { type: 'census' })
@@ -141,7 +153,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     store,
     folder: paths.backups,
     cluster: cluster.cluster,
-    configKey,
+    keys: keys.names,
     clock,
     log,
     leads: () => members.view().leader === cluster.name,
@@ -155,6 +167,18 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     log,
     leads: () => members.view().leader === cluster.name,
   })
+  const rotation = openRotation({
+    store,
+    ring: deps.ring,
+    clock,
+    log,
+    hosts: () => listHosts(store),
+    stateOf: (host) => members.view().members.find(({ name }) => name === host)?.state,
+    look: (host) => (host === cluster.name ? deps.keysHere() : lookAt(peers.call, host)),
+    changed: () => deps.followKeys.changed(),
+    leads: () => members.view().leader === cluster.name,
+  })
+  deps.followKeys.onChange(() => rotation.nudge())
   const authority = authorityOf(cluster)
   const platformCertificate =
     authority &&
@@ -194,7 +218,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   const api = await startApi({
     host: cluster.name,
     lostBuilds: deps.lostBuilds,
-    signingKey: signingKeyOf(cluster),
+    signingKeys: () => signing.held().map(({ key }) => key),
     objects: bus.objects,
     node,
     store: reads,
@@ -268,6 +292,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       await tunnel.close()
       await git.close()
       await backups.close()
+      await rotation.close()
       await upkeep.close()
       platformCertificate?.close()
     },

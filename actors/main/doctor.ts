@@ -4,7 +4,7 @@
  */
 import type { Member, Membership } from '../../src/membership/contract.ts'
 import type { Clock } from '../../src/ports/clock.ts'
-import type { Finding } from '../api/cluster.ts'
+import type { Finding, KeysView } from '../api/cluster.ts'
 import { checkOrphans } from './doctor-orphans.ts'
 import { answered, fail, ok, reasonOf, warn, type Answers, type DoctorDeps, type Told } from './findings.ts'
 
@@ -39,6 +39,7 @@ export const diagnose = async (deps: DoctorDeps): Promise<readonly Finding[]> =>
     ['isolation', async () => (await asked, [checkIsolation(told)])],
     ['stacks', async () => (await asked, checkStacks(told))],
     ['backups', async () => (await asked, [checkBackups(told, deps.clock.now())])],
+    ['keys', async () => checkKeys(await deps.keys.view())],
     ['room', () => checkRoom(deps)],
     ['orphans', async () => (await asked, checkOrphans(deps, told))],
   ]
@@ -234,6 +235,32 @@ const checkBackups = (told: Answers, nowMs: number): Finding => {
   // Nothing is taken while nothing changes: age alone is no fault.
   const aged = nowMs - newest.at > backupAgeWarnMs ? ' (none since: nothing changed)' : ''
   return ok('backups', `the newest is ${minutes} min old, on ${newest.name}${aged}`)
+}
+
+const checkKeys = ({ keys, done, total, unreadable, waitingFor }: KeysView): readonly Finding[] => {
+  const isOn = keys.some(({ state }) => state === 'next' || state === 'resealing')
+  const seals = keys.find(({ state }) => state === 'seals')?.id ?? ''
+  const lost =
+    unreadable === 0
+      ? []
+      : [
+          warn(
+            'keys',
+            `${unreadable} records are sealed with keys that are not here`,
+            'manifold keys:add FILE, with the keys/config.key of whence they came',
+          ),
+        ]
+  if (!isOn) return [ok('keys', `${seals} seals, ${keys.length - 1} older kept for backups`), ...lost]
+  if (waitingFor.length > 0)
+    return [
+      warn(
+        'keys',
+        `a rotation waits for ${waitingFor.join(', ')}`,
+        'start these hosts, or hosts:remove those that do not come back',
+      ),
+      ...lost,
+    ]
+  return [ok('keys', `a rotation is under way: ${done} of ${total} records`), ...lost]
 }
 
 const checkRoom = async ({ fleet }: DoctorDeps): Promise<readonly Finding[]> => {

@@ -3,7 +3,7 @@ import type { Membership } from '../../src/membership/contract.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { Answer } from '../../src/runtime/index.ts'
-import type { Finding } from '../api/cluster.ts'
+import type { Finding, KeysView } from '../api/cluster.ts'
 import type { Placement } from '../protocols/placement.ts'
 import type { HostFacts } from './host-facts.ts'
 
@@ -23,6 +23,8 @@ export type DoctorDeps = {
   readonly canaryWrite: () => Promise<number>
   /** Bus servers whose host was removed and whose place is empty. */
   readonly emptyPlaces: () => readonly string[]
+  /** The keys that seal, and how far a rotation of them is. */
+  readonly keys: { readonly view: () => Promise<KeysView> }
   /** Names of the hosts on record. */
   readonly recorded: () => Promise<readonly string[]>
 }

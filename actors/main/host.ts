@@ -2,7 +2,6 @@
  * The host process, put together: cluster, bus, engine, actors, routers, API. Opened in this order and closed
  * in the reverse; whoever serves users comes last up and first down.
  */
-import { randomBytes } from 'node:crypto'
 import { unisolated } from '../../config/labels.ts'
 import type { Settings } from '../../config/load.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -15,13 +14,13 @@ import { createCertificates } from '../effects/perform/certificates.ts'
 import { eventRenderer } from '../api/shapes/event.ts'
 import { tellBuild, type EventsDeps } from '../effects/perform/events.ts'
 import { createSaid } from '../effects/perform/said.ts'
-import { sealKeyBytes } from '../effects/perform/seal.ts'
 import { createVault } from '../effects/perform/vault.ts'
 import { lostBuilds } from '../lost-builds.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { emptied, keepFlushing } from '../logplex/outbox.ts'
 import { hostTree } from '../tree.ts'
 import { addressesOf } from './addresses.ts'
+import { keysOfBackups } from './backup.ts'
 import { openBus, untilAvailable } from './bus.ts'
 import { openBusAddresses, resolveHost } from './bus-addresses.ts'
 import { followBus, serveSteps } from './bus-growth.ts'
@@ -46,6 +45,9 @@ import { requestsElsewhere, serveRequests } from './requests-elsewhere.ts'
 import { needRouterPorts, routerAddress, startRouterProcesses } from './router-processes.ts'
 import { keepSweeping, stacksIn } from './stacks.ts'
 import { tellActors } from './tell-actors.ts'
+import { followKeys } from './seal-follow.ts'
+import { fetchKeys, lookHere, serveKeys } from './seal-calls.ts'
+import { openRing } from './seal-ring.ts'
 import { version } from './version.ts'
 import { startWatchdog } from './watchdog.ts'
 
@@ -138,10 +140,17 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
           clock,
           log,
         })
-  // A host that may not open what is sealed has a key that fits nothing.
-  const { vaultKey = randomBytes(sealKeyBytes), certificateKey = randomBytes(sealKeyBytes) } = cluster.secrets
-  const vault = createVault(bus.store, vaultKey)
-  const certificates = createCertificates(bus.store, certificateKey)
+  const ring = openRing({
+    files: cluster.files,
+    store: bus.store,
+    fetch: fetchKeys(
+      () => controls().filter((host) => host !== name),
+      (...asked) => neighbours.peers.call(...asked),
+    ),
+    log,
+  })
+  const vault = createVault(bus.store, ring.vault)
+  const certificates = createCertificates(bus.store, ring.certificates)
   const rendezvous = createRendezvous({ tokensMax })
   const isGone = (host: string): boolean => neighbours.isGone(host)
   const events: EventsDeps = {
@@ -204,6 +213,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       ...(isOnStacks && { stacks: () => stacksIn(paths.stacks) }),
       now,
     })
+  const backups = (): Promise<readonly string[]> => keysOfBackups(paths.backups)
   const failed = Promise.withResolvers<string>()
   /** Says how the next host joins; known once the API is. */
   const invited: { say?: () => void } = {}
@@ -231,6 +241,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       ...serveSteps(place),
       ...insideServer.calls,
       ...serveOutputs(engine.hub),
+      ...serveKeys({ cluster, ring, hosts: () => neighbours.hosts(), backups }),
       ...serveRequests(() => served.api),
     },
     joined: () => invited.say?.(),
@@ -242,6 +253,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       .hosts()
       .filter(({ roles: all }) => all.includes('control'))
       .map((host) => host.name)
+  const keys = await followKeys({ ring, transport: bus.transport, log, isNeeded: does('control') })
   // Who may not write the record has others write down where it is.
   const renewal = does('control')
     ? undefined
@@ -310,6 +322,9 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         engine,
         vault,
         certificates,
+        ring,
+        followKeys: keys,
+        keysHere: () => lookHere(ring, backups),
         rendezvous,
         node,
         lostBuilds: lost,
@@ -359,6 +374,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       renewal?.close()
       sweeping.close()
       following.close()
+      keys.close()
       busAddresses?.close()
       await evacuate({ name, neighbours, driver: engine.driver, clock, progress })
       await logInput?.close()

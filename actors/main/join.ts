@@ -22,6 +22,7 @@ import {
   type Cluster,
   type ClusterSecrets,
   namesOf,
+  readSealKeys,
 } from './members-file.ts'
 
 /** Of this conversation; another number is told to use the same version. */
@@ -55,8 +56,8 @@ const grantShape = is.obj({
   secrets: is.obj({
     authorityKey: is.opt(is.text(4_096)),
     /** Base64. */
-    vaultKey: is.opt(is.text(256)),
-    certificateKey: is.opt(is.text(256)),
+    vaultKey: is.opt(is.text(4_096)),
+    certificateKey: is.opt(is.text(4_096)),
     ownerToken: is.opt(is.text(256)),
     logins: is.opt(
       is.obj({ platform: loginShape, operator: loginShape, system: loginShape, routes: loginShape }),
@@ -108,7 +109,7 @@ export const acceptJoin = async (
     roles: host.granted,
     bus,
     joinedAt: host.joinedAt,
-    secrets: secretsFor(host.granted, cluster.secrets),
+    secrets: secretsFor(host.granted, secretsNow(cluster)),
   }
   return { grant, host }
 }
@@ -132,6 +133,11 @@ const admit = async (store: Store, token: string, asked: JoinRequest, nowMs: num
     joinedAt: nowMs,
   })
 }
+
+export const secretsNow = ({ secrets, files }: Cluster): ClusterSecrets => ({
+  ...secrets,
+  ...readSealKeys(files),
+})
 
 /** Each host holds what its roles need and nothing more. */
 export const secretsFor = (roles: readonly string[], held: ClusterSecrets): Grant['secrets'] => {

@@ -5,7 +5,7 @@
  * Every file is replaced whole. `cluster.json` is written last, so a home has it only when all the rest is
  * there; `keys/joining.json` says that a join has begun and is not finished.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { certificateSum } from '../../src/certs/certificate.ts'
@@ -13,7 +13,7 @@ import { authorityName } from '../../src/certs/keep.ts'
 import type { Authority } from '../../src/certs/certificate.ts'
 import type { Login, Logins } from '../../src/nats/config.ts'
 import { checker, is, type Static } from '../../src/runtime/schema.ts'
-import { certificateKeyOf } from '../effects/perform/certificates.ts'
+import { certificateKeysOf } from '../effects/perform/certificates.ts'
 import { homePaths } from './paths.ts'
 
 /** Where the cluster's bus is. */
@@ -56,9 +56,12 @@ export type ClusterLogins = Logins & { readonly routes: Login }
 export type ClusterSecrets = {
   /** Signs certificates of hosts. Control hosts alone. */
   readonly authorityKey?: string
-  /** Seals config vars: those who change them and those who run processes with them. */
+  /**
+   * Keys of config vars (seal-ring.ts), the one that seals first: those who change them and those who run
+   * processes with them.
+   */
   readonly vaultKey?: Uint8Array
-  /** Opens certificates of apps: routers, and those who change them. */
+  /** Keys of apps' certificates: routers, and those who change them. */
   readonly certificateKey?: Uint8Array
   /** The owner's API token. Control hosts alone. */
   readonly ownerToken?: string
@@ -153,20 +156,37 @@ const loadSecrets = (files: KeyFiles): ClusterSecrets => {
   const authorityKey = readText(files.authorityKey)
   const ownerToken = readText(files.ownerToken)?.trim()
   const logins = readText(files.logins)
-  const certificateKey = readCertificateKey(files)
   return {
     ...(authorityKey !== undefined && { authorityKey }),
-    ...(existsSync(files.vaultKey) && { vaultKey: readFileSync(files.vaultKey) }),
-    ...(certificateKey !== undefined && { certificateKey }),
+    ...readSealKeys(files),
     ...(ownerToken !== undefined && { ownerToken }),
     ...(logins !== undefined && { logins: JSON.parse(logins) as ClusterLogins }),
   }
 }
 
+/** As they are on disk now: they change while a host runs. */
+export const readSealKeys = (files: KeyFiles): Pick<ClusterSecrets, 'vaultKey' | 'certificateKey'> => {
+  const vaultKey = readKeyFile(files.vaultKey)
+  const certificateKey = readCertificateKey(files)
+  return {
+    ...(vaultKey !== undefined && { vaultKey }),
+    ...(certificateKey !== undefined && { certificateKey }),
+  }
+}
+
 /** Undefined: this host neither routes nor changes certificates. */
 export const readCertificateKey = (files: KeyFiles): Uint8Array | undefined => {
-  if (existsSync(files.certificateKey)) return readFileSync(files.certificateKey)
-  return existsSync(files.vaultKey) ? certificateKeyOf(readFileSync(files.vaultKey)) : undefined
+  const vaultKey = readKeyFile(files.vaultKey)
+  return vaultKey === undefined ? readKeyFile(files.certificateKey) : certificateKeysOf(vaultKey)
+}
+
+export const readKeyFile = (path: string): Uint8Array | undefined => {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** Keeps keys, whoever made them; each file readable by its owner alone. */

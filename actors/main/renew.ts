@@ -13,13 +13,14 @@ import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { refreshed } from './cluster.ts'
-import { secretsFor } from './join.ts'
+import { secretsFor, secretsNow } from './join.ts'
 import { changeHost, refuseForNow, type HostRecord } from './host-record.ts'
 import {
   authorityOf,
   busShape,
   loadedCluster,
   namesOf,
+  readKeyFile,
   saveCluster,
   saveKeys,
   type BusPlace,
@@ -43,7 +44,7 @@ const renewedShape = is.obj({
   certificate: is.text(16_384),
   bus: busShape,
   /** Base64. */
-  certificateKey: is.opt(is.text(256)),
+  certificateKey: is.opt(is.text(4_096)),
 })
 type Renewed = Static<typeof renewedShape>
 const renewedMisfit = checker(renewedShape)
@@ -87,7 +88,7 @@ export const acceptRenewal = async (
     nowMs,
     days: serverDays,
   })
-  const { certificateKey } = secretsFor(host.granted, cluster.secrets)
+  const { certificateKey } = secretsFor(host.granted, secretsNow(cluster))
   return { renewed: { certificate, bus, ...(certificateKey !== undefined && { certificateKey }) }, host }
 }
 
@@ -121,9 +122,12 @@ export const renewCluster = async (
       const said = await call(control, renewPath, request)
       if (renewedMisfit(said) !== undefined) continue
       const { certificate, bus, certificateKey } = said as Renewed
+      // Whoever has some has them from then on as the record says (seal-ring.ts).
+      const isKeyless = readKeyFile(cluster.files.certificateKey) === undefined
       saveKeys(home, {
         certificate,
-        ...(certificateKey !== undefined && { certificateKey: Buffer.from(certificateKey, 'base64') }),
+        ...(certificateKey !== undefined &&
+          isKeyless && { certificateKey: Buffer.from(certificateKey, 'base64') }),
       })
       saveCluster(home, { ...loadedCluster(home), bus })
       return loadedCluster(home)

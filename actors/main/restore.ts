@@ -12,13 +12,17 @@ import { pipeline } from 'node:stream/promises'
 import { StoreConflict, StoreUnavailable, type Entry, type Store } from '../../src/ports/store.ts'
 import type { Restored } from '../api/cluster.ts'
 import { ApiError } from '../api/errors.ts'
-import { BackupDamaged, readBackup, type Header } from './backup-file.ts'
+import { BackupDamaged, keysNeeded, readBackup, type Header } from './backup-file.ts'
+import type { KeyName } from './seal-record.ts'
 
 export type RestoreDeps = {
   readonly store: Store
   /** Where the backup waits until all of it is known to be good. */
   readonly spool: string
-  readonly configKey: string
+  /** Names of the keys of config vars here. */
+  readonly keys: () => readonly KeyName[]
+  /** Something that is sealed with these has come back. */
+  readonly needs: (names: readonly KeyName[]) => Promise<void>
 }
 
 /** Kinds of records that say what this cluster is, not what is in it. */
@@ -42,7 +46,12 @@ export const restore = async (
     await pipeline(Readable.from(chunks), createWriteStream(deps.spool, { mode: 0o600 }))
     const { header, owner } = await check(deps.spool)
     if (!force) await refuse(deps, header)
-    return await write(deps, owner)
+    const needed = new Set(keysNeeded(header))
+    // Before they are there: no key is dropped meanwhile.
+    await deps.needs(deps.keys().filter(({ id }) => needed.has(id)))
+    const done = await write(deps, owner)
+    await deps.needs(deps.keys().filter(({ id }) => needed.has(id)))
+    return done
   } catch (error) {
     throw asApiError(error)
   } finally {
@@ -61,13 +70,15 @@ const check = async (file: string): Promise<{ header: Header; owner: Entry | und
   return { header, owner }
 }
 
-const refuse = async ({ store, configKey }: RestoreDeps, header: Header): Promise<void> => {
-  if (header.configKey !== configKey)
+const refuse = async ({ store, keys }: RestoreDeps, header: Header): Promise<void> => {
+  const here = new Set(keys().map(({ id }) => id))
+  const missing = keysNeeded(header).filter((id) => !here.has(id))
+  if (missing.length > 0)
     throw new ApiError(
       'conflict',
-      'The backup was taken under another config key, so config vars in it could not be read here. ' +
-        'Put that cluster’s keys/config.key into every host’s home and start the hosts again, ' +
-        'or give --force to restore everything else.',
+      `Config vars in the backup are sealed with ${missing.length === 1 ? 'key' : 'keys'} ${missing.join(', ')}, ` +
+        'which this cluster does not have. Give it the keys/config.key of that cluster as it was then: ' +
+        'bin/manifold keys:add FILE. With --force everything else is restored.',
     )
   const there = (await store.list('')).filter(({ key }) => {
     const kind = kindOf(key)

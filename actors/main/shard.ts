@@ -49,6 +49,7 @@ import { homePaths } from './paths.ts'
 import { openShardBacklogs } from './shard-backlogs.ts'
 import { openTicketKeys } from './ticket-keys.ts'
 import { seldomLog } from './seldom-log.ts'
+import { keysOfFile } from './seal-ring.ts'
 import { openShardTls, type ShardTls } from './shard-tls.ts'
 import { shardText, routerAddress, shardFile } from './router-processes.ts'
 
@@ -219,8 +220,8 @@ export const runShard = async (settings: ShardSettings): Promise<void> => {
   })
   secure.tls = openShardTls({
     certificates: () => {
-      const key = readCertificateKey(keyFiles(home))
-      return key && createCertificates(store, key)
+      const read = () => readCertificateKey(keyFiles(home))
+      return read() && createCertificates(store, keysOfFile(read))
     },
     tickets: openTicketKeys({ folder: paths.run, clock: systemClock, log }),
     appDomain,

@@ -208,4 +208,5 @@ export type FirstCalls = {
       readonly tail?: boolean | null
     }
   }
+  'log-tokens.create': { readonly params: { readonly app: string } }
 }

@@ -1,6 +1,5 @@
 /** Written by `npm run api-page` from the endpoints themselves; do not edit. */
 export type SecondCalls = {
-  'log-tokens.create': { readonly params: { readonly app: string } }
   'log-tokens.delete': { readonly params: { readonly app: string; readonly token: string } }
   'oauth-authorizations.create': {
     readonly body?: {
@@ -72,6 +71,9 @@ export type SecondCalls = {
   'releases.info': { readonly params: { readonly app: string; readonly release: string } }
   'releases.list': { readonly params: { readonly app: string } }
   'repository.reset': { readonly params: { readonly app: string } }
+  'sealing-keys.create': { readonly body: { readonly keys: string } }
+  'sealing-keys.list': object
+  'sealing-keys.rotate': object
   'slugs.create': {
     readonly params: { readonly app: string }
     readonly body: {

@@ -1,9 +1,11 @@
 /** Backups: what is in them, who takes them and when, and what a restore makes of them. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { BackupDamaged, backupLines, configKeySum, readBackup } from '../../actors/main/backup-file.ts'
-import { openBackups, surplus, takeBackup } from '../../actors/main/backup.ts'
+import { BackupDamaged, backupLines, readBackup } from '../../actors/main/backup-file.ts'
+import { keysOfBackups, openBackups, surplus, takeBackup, writeBackup } from '../../actors/main/backup.ts'
+import { createCertificates } from '../../actors/effects/perform/certificates.ts'
+import { createVault } from '../../actors/effects/perform/vault.ts'
 import { changeHost } from '../../actors/main/host-record.ts'
 import { openAccounts } from '../../actors/api/accounts/accounts.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
@@ -44,8 +46,6 @@ t.test('backup reads back as it was written, whatever the bytes', async (t) => {
     rest,
     entries.map((entry) => ({ entry })),
   )
-  t.equal(configKeySum(bytes('a')).length, 16)
-  t.not(configKeySum(bytes('a')), configKeySum(bytes('b')))
 })
 
 t.test('backup that is damaged is refused before anything is written', async (t) => {
@@ -81,7 +81,7 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   await old.create('name/app/shop', bytes('{"appId":"1"}'))
   await old.create('host/gone', bytes('{}'))
   await old.create('cluster/bus', bytes('{}'))
-  const text = await collect(takeBackup({ store: old, cluster: 'old', configKey, clock: systemClock }))
+  const text = await collect(takeBackup({ store: old, cluster: 'old', keys: () => [], clock: systemClock }))
 
   const { operator, store, said } = await openOperator(t)
   const fresh = await openAccounts(store, systemRandom, () => 2, { email: 'x@y.z', token: 'new-token' })
@@ -114,7 +114,48 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   t.same(await store.get('actor/app/1').then((now) => now?.value), bytes('one'))
 
   const sealed = await collect(backupLines([], { ...about, configKey: 'another' }))
-  await t.rejects(operator.restore(pieces(sealed), false), { code: 'conflict', message: /config key/ })
+  await t.rejects(operator.restore(pieces(sealed), false), {
+    code: 'conflict',
+    message: /key another, .* keys:add FILE/,
+  })
+})
+
+t.test('a backup names the keys that it needs, and a restore says which it lacks', async (t) => {
+  const { operator, store, folder, ring, said } = await openOperator(t)
+  const old = createVault(store, ring.vault)
+  const configId = await old.seal('a1', { A: 'one' })
+  await createCertificates(store, ring.certificates).keep('a1', 'p1', { certificate: 'c', key: 'k' } as never)
+  const [before] = ring.names()
+  const text = await collect(operator.backup())
+  const [first] = await readAll(text)
+  t.match(first, { header: { configKey: before?.id, configKeys: [before?.id] } })
+  const backups = join(folder, 'backups')
+  const taking = { store, folder: backups, cluster: 'test', keys: ring.names, clock: systemClock }
+  await writeBackup(taking)
+  writeFileSync(join(backups, 'notes.txt'), 'of others')
+  t.same(await keysOfBackups(backups), [before?.id])
+  t.same(await keysOfBackups(join(folder, 'none')), [])
+
+  const other = await openOperator(t, Buffer.alloc(32, 8))
+  await t.rejects(other.operator.restore(pieces(text), false), {
+    code: 'conflict',
+    message: new RegExp(`key ${before?.id}, which this cluster does not have.*keys:add FILE`),
+  })
+  t.same(await other.store.list('config/'), [], 'and writes nothing')
+  await other.operator.keys.add(Buffer.alloc(32, 7))
+  await other.operator.restore(pieces(text), false)
+  t.same(await createVault(other.store, other.ring.vault).open('a1', configId), { A: 'one' })
+  t.match(await other.operator.keys.view(), {
+    keys: [{ state: 'seals' }, { id: before?.id, state: 'resealing' }],
+  })
+
+  const made = ring.make()
+  t.same(
+    ring.names().map(({ id }) => id),
+    [before?.id, made.id],
+  )
+  await operator.restore(pieces(text), true)
+  t.equal(said.keysChanged, 0, 'what came back is sealed with the key that seals')
 })
 
 t.test('backups are taken by the leader when something changed, and few are kept', async (t) => {
@@ -127,7 +168,7 @@ t.test('backups are taken by the leader when something changed, and few are kept
     store,
     folder: backups,
     cluster: 'test',
-    configKey,
+    keys: () => [],
     clock,
     log: (line) => void logged.push(line),
     leads: () => state.leads,

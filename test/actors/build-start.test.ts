@@ -18,7 +18,11 @@ const id = '01234567-89ab-4def-8123-456789abcdef'
 
 t.test('a signed address is good for one object, one method and a while', async (t) => {
   let now = 1_000
-  const signed = signedAddresses(Buffer.alloc(32, 1), 'http://localhost:5000', () => now)
+  const signed = signedAddresses(
+    () => [Buffer.alloc(32, 1)],
+    'http://localhost:5000',
+    () => now,
+  )
   const made = signed.make('PUT', '/sources/a.tgz', 2_000)
   t.match(made, /^http:\/\/localhost:5000\/sources\/a\.tgz\?until=2000&signature=[\w-]{43}$/)
   const path = made.slice('http://localhost:5000'.length)
@@ -29,7 +33,18 @@ t.test('a signed address is good for one object, one method and a while', async 
   t.equal(signed.holds('PUT', path.replace('2000', '9000')), false)
   t.equal(signed.holds('PUT', '/sources/a.tgz'), false)
   t.equal(signed.holds('PUT', 'http://['), false)
-  t.equal(signedAddresses(Buffer.alloc(32, 2), '', () => now).holds('PUT', made), false, 'of another cluster')
+  const keyed = (...keys: number[]) =>
+    signedAddresses(
+      () => keys.map((key) => Buffer.alloc(32, key)),
+      '',
+      () => now,
+    )
+  t.equal(keyed(2).holds('PUT', made), false, 'of another cluster')
+  t.equal(
+    keyed(2, 1).holds('PUT', signed.make('PUT', '/sources/a.tgz', now + 1)),
+    true,
+    'of before the key was rotated',
+  )
   now = 2_000
   t.equal(signed.holds('PUT', path), false, 'over')
 })

@@ -8,6 +8,7 @@ import t from 'tap'
 import { performContainer, type ContainerDeps } from '../../actors/effects/perform/container.ts'
 import type { Slugs } from '../../actors/effects/perform/container/slugs.ts'
 import { createVault } from '../../actors/effects/perform/vault.ts'
+import { oneKey } from '../../actors/effects/perform/seal.ts'
 import type { Shuttle } from '../../actors/logplex/shuttle.ts'
 import type { Run } from '../../actors/protocols/shapes.ts'
 import type { ContainerSpec, Driver, ExecSpec, Exit, Found } from '../../src/oci/driver.ts'
@@ -65,7 +66,7 @@ const containers = (more: Partial<ContainerDeps> = {}) => {
     driver,
     slugs: { folderOf: () => '/slug' } as unknown as Slugs,
     shuttle: {} as Shuttle,
-    vault: createVault(memoryStore(), key),
+    vault: createVault(memoryStore(), oneKey(key)),
     rendezvous: { expect: () => Promise.reject(new Error('nobody came here')) } as unknown as Rendezvous,
     random: { next: () => 0.5, uuid: () => 'id' } as Random,
     now: () => 7,

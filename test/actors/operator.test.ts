@@ -14,7 +14,6 @@ import { dynosOn, factsOf, memberOf, openOperator } from '../kit/operator.ts'
 import { until } from '../kit/until.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
-const configKey = '0123456789abcdef'
 
 t.test('hosts are drained and undrained on record, and each host is told of its own', async (t) => {
   const { operator, store, said, deps } = await openOperator(t)
@@ -234,7 +233,7 @@ t.test('host says of itself what its machine is', async (t) => {
   t.notOk('stacks' in facts, 'no dyno is on any')
   t.same((await hostFacts({ ...deps, stacks: () => ['host'] })).stacks, ['host'])
   const clock = { ...systemClock, now: () => Date.UTC(2026, 10, 23, 1, 2, 3) }
-  await writeBackup({ store, folder: backups, cluster: 'test', configKey, clock })
+  await writeBackup({ store, folder: backups, cluster: 'test', keys: () => [], clock })
   t.equal((await hostFacts(deps)).newestBackupAt, clock.now())
   t.same(readFacts(JSON.parse(JSON.stringify(facts))), facts)
   const { gaps: _, ...older } = facts

@@ -14,6 +14,7 @@ import { asksForMarker, joinAttached } from '../../actors/effects/perform/contai
 import { dynoFile, processArgv, processEnv } from '../../actors/effects/perform/container/environment.ts'
 import { holderOf, performNames } from '../../actors/effects/perform/names.ts'
 import { createVault } from '../../actors/effects/perform/vault.ts'
+import { oneKey } from '../../actors/effects/perform/seal.ts'
 import type { Attached, Exit } from '../../src/oci/driver.ts'
 import { createOutputHub } from '../../src/output/hub.ts'
 import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
@@ -32,7 +33,7 @@ type Sealed = { configId: string; changed: boolean; set: string[]; removed: stri
 
 t.test('config vars are sealed under an id of their content, and opened with the key alone', async (t) => {
   const store = memoryStore()
-  const vault = createVault(store, key)
+  const vault = createVault(store, oneKey(key))
   const seal = (baseId: string, patch: Record<string, string | null>): Promise<Sealed> =>
     perform(vault.effects, 'vault.seal', { appId: 'a1', baseId, patch })
   const first = await seal('', { B: 'two', SECRET: 'hunter2-hunter2' })
@@ -62,13 +63,13 @@ t.test('config vars are sealed under an id of their content, and opened with the
   const records = await store.list('config/')
   const atRest = Buffer.concat(records.map(({ value }) => Buffer.from(value))).toString('latin1')
   for (const text of ['hunter2', 'SECRET']) t.notMatch(atRest, text)
-  const other = createVault(store, Buffer.alloc(32, 8))
+  const other = createVault(store, oneKey(Buffer.alloc(32, 8)))
   await t.rejects(other.open('a1', first.configId), 'another key opens nothing')
   const [stolen] = await store.list(`config/a1/${first.configId}`)
   await store.create(`config/a9/${first.configId}`, stolen!.value)
   await t.rejects(vault.open('a9', first.configId), 'a record moved to another app opens nothing')
   await t.rejects(vault.open('a1', 'f'.repeat(40)), { code: 'config_missing' })
-  t.throws(() => createVault(store, Buffer.alloc(16)), { message: /32 bytes/ })
+  t.throws(() => createVault(store, oneKey(Buffer.alloc(16))), { message: /32 bytes/ })
 
   await perform(vault.effects, 'vault.drop', { appId: 'a1' })
   t.strictSame(await store.list('config/a1/'), [])
@@ -77,7 +78,7 @@ t.test('config vars are sealed under an id of their content, and opened with the
 
 t.test('a bad name or too much data changes nothing and says why', async (t) => {
   const store = memoryStore()
-  const { effects } = createVault(store, key)
+  const { effects } = createVault(store, oneKey(key))
   const seal = (patch: Record<string, string | null>): Promise<Sealed> =>
     perform(effects, 'vault.seal', { appId: 'a1', baseId: '', patch })
   for (const name of ['1A', 'A-B', '', 'A B', 'É'])
@@ -318,11 +319,11 @@ t.test(
   'config vars are opened from any copy while the leader is away, and from the leader where a copy is behind',
   async (t) => {
     const store = memoryStore()
-    const configId = await createVault(store, key).seal('a1', { A: 'one' })
+    const configId = await createVault(store, oneKey(key)).seal('a1', { A: 'one' })
     const away = (): Promise<never> => Promise.reject(new StoreUnavailable('no leader', 'no'))
-    const led = createVault({ ...store, get: away }, key)
+    const led = createVault({ ...store, get: away }, oneKey(key))
     t.strictSame(await led.open('a1', configId), { A: 'one' })
-    const behind = createVault({ ...store, peek: async () => undefined }, key)
+    const behind = createVault({ ...store, peek: async () => undefined }, oneKey(key))
     t.strictSame(await behind.open('a1', configId), { A: 'one' })
     await t.rejects(behind.open('a1', 'another'), { code: 'config_missing' })
   },

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { createShardCertificates, pairOf } from '../../actors/router/certificates.ts'
 import { createCertificates, certificateKeyOf } from '../../actors/effects/perform/certificates.ts'
+import { oneKey } from '../../actors/effects/perform/seal.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
 import { issue, makeAuthority, type Pair } from '../../src/certs/certificate.ts'
 import { makePlatformCertificate } from '../../src/certs/platform.ts'
@@ -122,11 +123,11 @@ t.test('one connection serves names of one app that have one certificate', async
 t.test('sealed pairs open under their own name and key alone, and go with their app', async (t) => {
   const store = memoryStore()
   const key = certificateKeyOf(Buffer.alloc(32, 7))
-  const kept = createCertificates(store, key)
+  const kept = createCertificates(store, oneKey(key))
   await kept.keep('a1', 'p1', pair)
   t.same(await kept.open('a1', 'p1'), pair)
   t.equal(await kept.open('a1', 'p2'), undefined)
-  await t.rejects(createCertificates(store, Buffer.alloc(32)).open('a1', 'p1'))
+  await t.rejects(createCertificates(store, oneKey(Buffer.alloc(32))).open('a1', 'p1'))
   const [entry] = await store.list('certificates/a1/')
   await store.create('certificates/a2/p1', entry!.value)
   await t.rejects(kept.open('a2', 'p1'), 'passed off as another')

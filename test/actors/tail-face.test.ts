@@ -26,13 +26,19 @@ const lastChunk = '\r\n0\r\n\r\n'
 
 t.test('a session is good for five minutes, for an hour once it is used, and on every host', async (t) => {
   const clock = virtualClock()
-  const sessions = (secret = key) => createLogSessions(secret, systemRandom, () => clock.now())
+  const sessions = (...secrets: Buffer[]) =>
+    createLogSessions(
+      () => (secrets.length === 0 ? [key] : secrets),
+      systemRandom,
+      () => clock.now(),
+    )
   const here = sessions()
   const there = sessions()
   const [used, unused] = [here.create(wanted), here.create(wanted)]
   t.match(here.open(used.token, false), { ...wanted, id: used.id })
   t.match(there.open(used.token, false), { id: used.id }, 'also on a host that has just started')
   t.equal(sessions(Buffer.alloc(32, 8)).open(used.token, false), undefined, 'not of another cluster')
+  t.ok(sessions(Buffer.alloc(32, 8), key).open(used.token, false), 'of before the key was rotated')
   const [payload = '', signature = ''] = used.token.split('.')
   const changed = Buffer.from(payload, 'base64url').toString().replace('a1', 'a2')
   const forged = `${Buffer.from(changed).toString('base64url')}.${signature}`
@@ -50,7 +56,12 @@ t.test('a session is good for five minutes, for an hour once it is used, and on 
 /** A host's tails at a port. */
 const serve = async (t: Test, { clock = systemClock, readersMax = 100 } = {}) => {
   const stream = memoryStream()
-  const sessions = createLogSessions(key, systemRandom, () => clock.now(), readersMax)
+  const sessions = createLogSessions(
+    () => [key],
+    systemRandom,
+    () => clock.now(),
+    readersMax,
+  )
   const tails = openTails(stream, clock)
   const sinks: Parameters<Tails['open']>[1][] = []
   const open: Tails['open'] = (asked, sink) => {

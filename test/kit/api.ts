@@ -14,6 +14,7 @@ import type { ServiceEndpoint } from '../../actors/api/service.ts'
 import { busUsers } from '../../actors/main/bus-users.ts'
 import { openAccounts } from '../../actors/api/accounts/accounts.ts'
 import { createCertificates } from '../../actors/effects/perform/certificates.ts'
+import { oneKey } from '../../actors/effects/perform/seal.ts'
 import { startApi, type ApiParts } from '../../actors/api/start.ts'
 import { usageReports } from '../../actors/usage/report.ts'
 import type { StackName } from '../../config/stacks.ts'
@@ -111,7 +112,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
       now: () => systemClock.now(),
       told: () => Promise.resolve(),
     }),
-    signingKey: Buffer.alloc(32, 7),
+    signingKeys: () => [Buffer.alloc(32, 7)],
     objects,
     node: world.node,
     store,
@@ -121,7 +122,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
     clock: systemClock,
     log,
     vault: world.vault,
-    appCertificates: createCertificates(store, Buffer.alloc(32, 1)),
+    appCertificates: createCertificates(store, oneKey(Buffer.alloc(32, 1))),
     rendezvous,
     buildpacks,
     busKeys,

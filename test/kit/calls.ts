@@ -324,6 +324,13 @@ export const calls: Readonly<Record<string, Call>> = {
   'hosts.drain': operate(undefined, () => params({ host: 'h2' })),
   'hosts.undrain': operate(undefined, () => params({ host: 'h2' })),
   'hosts.invite': plain('operator', 'global', 201)(),
+  'sealing-keys.list': operate(),
+  'sealing-keys.rotate': operate(),
+  'sealing-keys.create': plain(
+    'operator',
+    'global',
+    201,
+  )(undefined, () => body({ keys: Buffer.alloc(32, 9).toString('base64') })),
   'cluster.info': operate(),
   'cluster.doctor': operate(),
   'audit.list': plain('operator', 'global', 206)(undefined, () => ({ range: 'seq ..; max=1' })),

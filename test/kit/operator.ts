@@ -8,6 +8,9 @@ import type { Fleet } from '../../actors/main/findings.ts'
 import { hostKey, type HostRecord } from '../../actors/main/host-record.ts'
 import type { HostFacts } from '../../actors/main/host-facts.ts'
 import type { Member, MemberState } from '../../src/membership/contract.ts'
+import { keyFiles, writeWhole } from '../../actors/main/members-file.ts'
+import { openSealOperator } from '../../actors/main/seal-operator.ts'
+import { openRing } from '../../actors/main/seal-ring.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { memoryStore } from './memory-store.ts'
 
@@ -51,7 +54,7 @@ const recordOf = (name: string): HostRecord => ({
 })
 
 /** Three hosts, h1 to h3; the one that is asked is h1, which leads. */
-export const openOperator = async (t: Test) => {
+export const openOperator = async (t: Test, key: Uint8Array = Buffer.alloc(32, 7)) => {
   const folder = mkdtempSync(join(tmpdir(), 'manifold-operator-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const store = memoryStore()
@@ -70,12 +73,16 @@ export const openOperator = async (t: Test) => {
     removed: [] as string[],
     changed: [] as string[],
     restored: 0,
+    keysChanged: 0,
     /** Whether somebody takes the place of a removed host's bus server; and places that are empty. */
     filled: true,
     emptyPlaces: [] as string[],
   }
   for (const name of ['h1', 'h2', 'h3'])
     await store.create(hostKey(name), Buffer.from(JSON.stringify(recordOf(name))))
+  writeWhole(keyFiles(folder).vaultKey, key)
+  const log = () => undefined
+  const ring = openRing({ files: keyFiles(folder), store, fetch: async () => undefined, log })
   const deps: OperatorDeps = {
     self: 'h1',
     cluster: 'test',
@@ -95,10 +102,10 @@ export const openOperator = async (t: Test) => {
     releaseServer: async () => said.filled,
     emptyPlaces: () => said.emptyPlaces,
     spool: join(folder, 'run/restore.jsonl'),
-    configKey: '0123456789abcdef',
+    keys: openSealOperator({ store, ring, now: () => Date.now(), changed: () => (said.keysChanged += 1) }),
     restored: () => void (said.restored += 1),
   }
-  return { operator: openClusterOperator(deps), deps, store, said, folder }
+  return { operator: openClusterOperator(deps), deps, store, said, folder, ring }
 }
 
 export const dynosOn = (name: string, dynos: number): Fleet['hosts'][number] => ({

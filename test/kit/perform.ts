@@ -5,6 +5,7 @@
 import { performContainer } from '../../actors/effects/perform/container.ts'
 import type { Slugs } from '../../actors/effects/perform/container/slugs.ts'
 import { createVault } from '../../actors/effects/perform/vault.ts'
+import { oneKey } from '../../actors/effects/perform/seal.ts'
 import type { Shuttle } from '../../actors/logplex/shuttle.ts'
 import type { StackRoot } from '../../actors/effects/perform/container/stacks.ts'
 import type { Driver } from '../../src/oci/driver.ts'
@@ -29,7 +30,7 @@ export const performOneSlug = ({ driver, slug, rootOf }: OneSlug): Effects =>
     driver,
     slugs: { folderOf: () => slug } as unknown as Slugs,
     shuttle: { forget: async () => undefined } as unknown as Shuttle,
-    vault: { ...createVault(memoryStore(), Buffer.alloc(32, 7)), open: async () => ({}) },
+    vault: { ...createVault(memoryStore(), oneKey(Buffer.alloc(32, 7))), open: async () => ({}) },
     rendezvous: {} as Rendezvous,
     random: systemRandom,
     now: () => Date.now(),

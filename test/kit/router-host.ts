@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { certificateKeyOf, createCertificates } from '../../actors/effects/perform/certificates.ts'
+import { oneKey } from '../../actors/effects/perform/seal.ts'
 import { nameKey } from '../../actors/effects/perform/names.ts'
 import { routeOf } from '../../actors/formation/route.ts'
 import { formationFormat } from '../../actors/formation/kept.ts'
@@ -92,7 +93,7 @@ export const startRouterHost = async (
 
   const vaultKey = randomBytes(vaultKeyBytes)
   const authority = { ...makeAuthority('test root', Date.now(), 10), commonName: 'test root' }
-  await createCertificates(store, certificateKeyOf(vaultKey)).renewPlatform(
+  await createCertificates(store, oneKey(certificateKeyOf(vaultKey))).renewPlatform(
     authority,
     'localhost',
     Date.now(),

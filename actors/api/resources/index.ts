@@ -31,6 +31,7 @@ import { pipelines } from './pipelines.ts'
 import { platform } from './platform.ts'
 import { releases } from './releases.ts'
 import { repository } from './repository.ts'
+import { sealingKeys } from './sealing-keys.ts'
 import { slugs } from './slugs.ts'
 import { sniEndpoints } from './sni-endpoints.ts'
 import { teamApps } from './team-apps.ts'
@@ -80,6 +81,7 @@ export const offered: readonly Endpoint[] = [
   ...pipelinePromotions,
   ...filters,
   ...hosts,
+  ...sealingKeys,
   ...audit,
   ...usage,
   ...nothing,

@@ -11,7 +11,7 @@ import { isCurrent, makePlatformCertificate, type PlatformCertificate } from '..
 import type { Effects } from '../../../src/ports/effects.ts'
 import { StoreConflict, type Store } from '../../../src/ports/store.ts'
 import { asEffectFailure } from './names.ts'
-import { seal, sealKeyBytes, unseal } from './seal.ts'
+import { seal, sealKeyBytes, type SealKeys, unseal } from './seal.ts'
 
 export type Certificates = {
   keep(appId: string, pairId: string, pair: Pair): Promise<void>
@@ -23,42 +23,57 @@ export type Certificates = {
   readonly effects: Effects
 }
 
-const platformKey = 'certificates/platform'
-const folderOf = (appId: string): string => `certificates/${appId}/`
+export const certificatesPrefix = 'certificates/'
+const platformKey = `${certificatesPrefix}platform`
+const folderOf = (appId: string): string => `${certificatesPrefix}${appId}/`
 const recordKey = (appId: string, pairId: string): string => `${folderOf(appId)}${pairId}`
 
 /** The key of certificates, from that of config vars. */
 export const certificateKeyOf = (vaultKey: Uint8Array): Uint8Array =>
   Buffer.from(hkdfSync('sha256', vaultKey, '', 'certificates of apps', sealKeyBytes))
 
-/** @param key 32 secret bytes, kept outside the store */
-export const createCertificates = (store: Store, key: Uint8Array): Certificates => {
-  if (key.length !== sealKeyBytes) throw new RangeError(`the key of certificates has ${sealKeyBytes} bytes`)
-  const read = (name: string, sealed: Uint8Array): unknown => JSON.parse(unseal(key, name, sealed))
+/** Of each key in a file of them. */
+export const certificateKeysOf = (vaultKeys: Uint8Array): Uint8Array =>
+  Buffer.concat(
+    Array.from({ length: vaultKeys.length / sealKeyBytes }, (_, at) =>
+      certificateKeyOf(vaultKeys.subarray(at * sealKeyBytes, (at + 1) * sealKeyBytes)),
+    ),
+  )
+
+/** @param keys kept outside the store: `certificateKeyOf` each of those that seal config vars */
+export const createCertificates = (store: Store, keys: SealKeys): Certificates => {
+  const read = async (name: string, sealed: Uint8Array): Promise<unknown> =>
+    JSON.parse(await unseal(keys, name, sealed))
   const platform = async () => {
     const entry = await store.get(platformKey)
-    return entry && { revision: entry.revision, found: read(platformKey, entry.value) as PlatformCertificate }
+    if (entry === undefined) return undefined
+    return {
+      revision: entry.revision,
+      found: (await read(platformKey, entry.value)) as PlatformCertificate,
+    }
   }
   return {
     keep: async (appId, pairId, pair) => {
       const name = recordKey(appId, pairId)
-      await store.create(name, seal(key, name, JSON.stringify(pair)))
+      await keys.sealing((key) => store.create(name, seal(key, name, JSON.stringify(pair))))
     },
     open: async (appId, pairId) => {
       const name = recordKey(appId, pairId)
       // The nearest copy answers while the store's leader is away; a pair may be too new for it.
       const entry = (await store.peek(name)) ?? (await store.get(name))
-      return entry && (read(name, entry.value) as Pair)
+      return entry && ((await read(name, entry.value)) as Pair)
     },
     platform: async () => (await platform())?.found,
     renewPlatform: async (authority, domain, nowMs) => {
       const now = await platform()
       if (now !== undefined && isCurrent(now.found, domain, nowMs)) return
       const text = JSON.stringify(makePlatformCertificate(authority, domain, nowMs))
-      const sealed = seal(key, platformKey, text)
       try {
-        if (now === undefined) await store.create(platformKey, sealed)
-        else await store.update(platformKey, sealed, now.revision)
+        await keys.sealing((key) => {
+          const sealed = seal(key, platformKey, text)
+          if (now === undefined) return store.create(platformKey, sealed)
+          return store.update(platformKey, sealed, now.revision)
+        })
       } catch (error) {
         // Another control host was quicker.
         if (!(error instanceof StoreConflict)) throw error

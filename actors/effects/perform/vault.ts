@@ -4,12 +4,12 @@
  * A sealed set of vars is immutable and named by a keyed hash of its content: equal vars have equal names,
  * which tells "no change" without opening anything, and nothing about the content to who lacks the key.
  */
-import { createHmac, hkdfSync } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { EffectFailed, type Effects } from '../../../src/ports/effects.ts'
 import { StoreConflict, type Store } from '../../../src/ports/store.ts'
 import { asEffectFailure } from './names.ts'
 import { pagesOf } from './pages.ts'
-import { seal as sealed, sealKeyBytes as keyBytes, unseal } from './seal.ts'
+import { derivedKeys, seal as sealed, type SealKeys, unseal } from './seal.ts'
 
 export type Vars = Readonly<Record<string, string>>
 export type Vault = {
@@ -23,17 +23,19 @@ export type Vault = {
 const keyPattern = /^[A-Za-z_][A-Za-z0-9_]*$/
 const varsBytesMax = 64 * 1024
 
-const recordKey = (appId: string, configId: string): string => `config/${appId}/${configId}`
+/** Where they all are, and what keys are derived for them. */
+export const configPrefix = 'config/'
+export const contentPurpose = 'config vars: content'
 
-/** @param key 32 secret bytes, kept outside the store */
-export const createVault = (store: Store, key: Uint8Array): Vault => {
-  if (key.length !== keyBytes) throw new RangeError(`the vault's key has ${keyBytes} bytes`)
-  const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', key, '', purpose, keyBytes))
-  const sealKey = derive('config vars: content')
-  const nameKey = derive('config vars: names')
+const recordKey = (appId: string, configId: string): string => `${configPrefix}${appId}/${configId}`
 
-  const nameOf = (appId: string, plain: string): string =>
-    createHmac('sha256', nameKey).update(appId).update('\0').update(plain).digest('hex').slice(0, 40)
+/** @param keys kept outside the store */
+export const createVault = (store: Store, keys: SealKeys): Vault => {
+  const contents = derivedKeys(keys, contentPurpose)
+  const names = derivedKeys(keys, 'config vars: names')
+
+  const nameOf = (key: Uint8Array, appId: string, plain: string): string =>
+    createHmac('sha256', key).update(appId).update('\0').update(plain).digest('hex').slice(0, 40)
 
   const open = async (appId: string, configId: string): Promise<Vars> => {
     if (configId === '') return {}
@@ -41,20 +43,24 @@ export const createVault = (store: Store, key: Uint8Array): Vault => {
     // It never changes, so any copy's answer is right: dynos start while the record's leader is away.
     const entry = (await store.peek(key)) ?? (await store.get(key))
     if (entry === undefined) throw new EffectFailed('config_missing', `sealed config ${configId} is gone`)
-    return JSON.parse(unseal(sealKey, key, entry.value)) as Vars
+    return JSON.parse(await unseal(contents, key, entry.value)) as Vars
   }
 
-  const seal = async (appId: string, vars: Vars): Promise<string> => {
-    const plain = canonical(vars)
-    const configId = nameOf(appId, plain)
-    try {
-      await store.create(recordKey(appId, configId), sealed(sealKey, recordKey(appId, configId), plain))
-    } catch (error) {
-      // Sealed before: the name says that the content is the same.
-      if (!(error instanceof StoreConflict)) throw error
-    }
-    return configId
-  }
+  const seal = (appId: string, vars: Vars): Promise<string> =>
+    names.sealing((nameKey) =>
+      contents.sealing(async (contentKey) => {
+        const plain = canonical(vars)
+        const configId = nameOf(nameKey.key, appId, plain)
+        const key = recordKey(appId, configId)
+        try {
+          await store.create(key, sealed(contentKey, key, plain))
+        } catch (error) {
+          // Sealed before: the name says that the content is the same.
+          if (!(error instanceof StoreConflict)) throw error
+        }
+        return configId
+      }),
+    )
 
   return {
     open,
@@ -75,7 +81,7 @@ export const createVault = (store: Store, key: Uint8Array): Vault => {
       },
       'vault.drop': async ({ appId }: { appId: string }) => {
         try {
-          for (const entry of await store.list(`config/${appId}/`)) await store.remove(entry.key)
+          for (const entry of await store.list(`${configPrefix}${appId}/`)) await store.remove(entry.key)
         } catch (error) {
           throw asEffectFailure(error)
         }

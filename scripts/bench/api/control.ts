@@ -15,6 +15,7 @@ import { performNames } from '../../../actors/effects/perform/names.ts'
 import { performRecords } from '../../../actors/effects/perform/records.ts'
 import { performRoutes } from '../../../actors/effects/perform/routes.ts'
 import { createSaid, performSaid } from '../../../actors/effects/perform/said.ts'
+import { oneKey } from '../../../actors/effects/perform/seal.ts'
 import { createVault } from '../../../actors/effects/perform/vault.ts'
 import { deliverThrough } from '../../../actors/logplex/deliver.ts'
 import { keepFlushing } from '../../../actors/logplex/outbox.ts'
@@ -59,8 +60,8 @@ export const serveApi = async (
   const bus = await openBus({ paths, file: { urls: [url], host }, replicas: 1, log, progress: log })
   const { store, transport } = bus
   const now = (): number => clock.now()
-  const vault = createVault(store, key)
-  const certificates = createCertificates(store, key)
+  const vault = createVault(store, oneKey(key))
+  const certificates = createCertificates(store, oneKey(key))
   const said = createSaid(
     `${host}:${random.uuid()}`,
     now,
@@ -106,7 +107,7 @@ export const serveApi = async (
   const requests = localRequests(clock)
   const api = await startApi({
     host,
-    signingKey: key,
+    signingKeys: () => [key],
     objects: bus.objects,
     node,
     store,
