@@ -14,7 +14,7 @@ import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { openAppLists } from '../effects/perform/access.ts'
 import { openTeams } from '../effects/perform/teams.ts'
 import type { UsageReports } from '../protocols/usage.ts'
-import { createAttempts } from './accounts/attempts.ts'
+import type { Attempts } from './accounts/attempts.ts'
 import { slowed } from './accounts/slowed.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import { openAudit } from './audit.ts'
@@ -39,6 +39,8 @@ import { signedAddresses } from './signed.ts'
 export type ApiParts = {
   readonly host: string
   readonly lostBuilds: Edge['lostBuilds']
+  /** Tokens that opened nothing, by the address that they came from. */
+  readonly guesses: Attempts
   /** Secret bytes that every control host has. */
   readonly signingKeys: () => readonly Uint8Array[]
   readonly objects: Objects
@@ -79,8 +81,6 @@ export type Api = { readonly port: number; readonly close: () => Promise<void> }
 /** What is under way may finish within this; it needs the service, which closes after. */
 const closeGraceMs = 3_000
 const uploadsMax = 32
-/** Tokens that opened nothing, from one address, before it has to wait. */
-const freeGuesses = 10
 const firstLineBytesMax = 8192
 const limits = { firstBytesMs: 30_000, connectionsMax: 4096 }
 
@@ -102,7 +102,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     log,
     vault,
     accounts: parts.accounts,
-    authenticate: slowed(parts.accounts, createAttempts(now, freeGuesses), clock),
+    authenticate: slowed(parts.accounts, parts.guesses, clock),
     audit: openAudit(patientTrail(clock, parts.trail), now, log),
     events: parts.events,
     busKeys: parts.busKeys,

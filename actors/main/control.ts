@@ -40,6 +40,7 @@ import { factsPath, readFacts, type HostFacts } from './host-facts.ts'
 import { insideOf } from './inside.ts'
 import { listApps } from './list-apps.ts'
 import type { LostBuilds } from '../lost-builds.ts'
+import { openGuesses } from './guesses.ts'
 import { createInvite } from './invite.ts'
 import { authorityOf, type Cluster } from './members-file.ts'
 import type { Neighbours } from './neighbours.ts'
@@ -212,12 +213,20 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   const wordsOf = (appId: string | undefined) => async (buildId: string) =>
     appId === undefined ? undefined : deps.lostBuilds.lastWords(appId, buildId)
   const requests = localRequests(clock)
-  const owner = { email: ownerEmail, token: deps.token }
+  const guesses = openGuesses({
+    transport: bus.transport,
+    clock,
+    admits: (host) =>
+      host !== cluster.name &&
+      neighbours.hosts().some(({ name, roles }) => name === host && roles.includes('control')),
+  })
+  const owner = { email: ownerEmail, token: deps.token, attempts: guesses.passwords }
   const reads = patientReads(clock, store)
   const accounts = await untilAvailable(() => openAccounts(reads, random, () => clock.now(), owner))
   const api = await startApi({
     host: cluster.name,
     lostBuilds: deps.lostBuilds,
+    guesses: guesses.tokens,
     signingKeys: () => signing.held().map(({ key }) => key),
     objects: bus.objects,
     node,
@@ -293,6 +302,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
       await git.close()
       await backups.close()
       await rotation.close()
+      guesses.close()
       await upkeep.close()
       platformCertificate?.close()
     },

@@ -13,6 +13,7 @@ import type { Tails } from '../../actors/api/face/tail.ts'
 import type { ServiceEndpoint } from '../../actors/api/service.ts'
 import { busUsers } from '../../actors/main/bus-users.ts'
 import { openAccounts } from '../../actors/api/accounts/accounts.ts'
+import { createAttempts, freeGuesses } from '../../actors/api/accounts/attempts.ts'
 import { createCertificates } from '../../actors/effects/perform/certificates.ts'
 import { oneKey } from '../../actors/effects/perform/seal.ts'
 import { startApi, type ApiParts } from '../../actors/api/start.ts'
@@ -112,6 +113,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
       now: () => systemClock.now(),
       told: () => Promise.resolve(),
     }),
+    guesses: createAttempts(() => systemClock.now(), freeGuesses),
     signingKeys: () => [Buffer.alloc(32, 7)],
     objects,
     node: world.node,

@@ -8,7 +8,7 @@ import type { Random } from '../../../src/ports/random.ts'
 import type { Store } from '../../../src/ports/store.ts'
 import type { Caller } from '../access.ts'
 import { ApiError, unauthorized } from '../errors.ts'
-import { createAttempts } from './attempts.ts'
+import { createAttempts, type Attempts } from './attempts.ts'
 import { openAuthorizations, tokenKey, type Authorizations, type TokenRecord } from './authorizations.ts'
 import { isPassword } from './passwords.ts'
 import { encode, ensure, read } from './records.ts'
@@ -43,13 +43,18 @@ export const openAccounts = async (
   store: Store,
   random: Random,
   now: () => number,
-  options: { readonly email: string; readonly token: string },
+  options: {
+    readonly email: string
+    readonly token: string
+    /** Passwords that were wrong; left out: of this host alone. */
+    readonly attempts?: Attempts
+  },
 ): Promise<Accounts> => {
   let owner = await ensureOwner(store, random, now, options.email)
   const own: TokenRecord = { userId: owner.id, createdAt: now() }
   await ensure<TokenRecord>(store, tokenKey(options.token), own)
   const users = openUsers(store, random, now, () => owner)
-  const attempts = createAttempts(now)
+  const { attempts = createAttempts(now) } = options
 
   /** Each takes a tenth of a second of a processor, and a thread that reads files meanwhile. */
   let checking = 0

@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openAccounts } from '../../../actors/api/accounts/accounts.ts'
+import { createAttempts, freeGuesses } from '../../../actors/api/accounts/attempts.ts'
 import { eventRenderer } from '../../../actors/api/shapes/event.ts'
 import { startApi, type ApiParts } from '../../../actors/api/start.ts'
 import { performAccess } from '../../../actors/effects/perform/access.ts'
@@ -107,6 +108,7 @@ export const serveApi = async (
   const requests = localRequests(clock)
   const api = await startApi({
     host,
+    guesses: createAttempts(now, freeGuesses),
     signingKeys: () => [key],
     objects: bus.objects,
     node,
