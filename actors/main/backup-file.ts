@@ -2,7 +2,7 @@
  * A backup as a file: a line that says what it is, one line for each key of the record, and a line with the
  * sum of all before it. Plain JSON lines, so that any tool reads them.
  *
- *   {"manifold":"backup","format":1,"cluster":"manifold","takenAt":"…","count":2,"configKey":"…","configKeys":["…"]}
+ *   {"manifold":"backup","format":1,"cluster":"…","takenAt":"…","count":2,"configKey":"…","configKeys":[…]}
  *   {"key":"name/app/shop","value":"<base64>","revision":12}
  *   {"sha256":"…"}
  *
@@ -21,7 +21,7 @@ export type Header = {
   readonly count: number
   /** Names the key that sealed when it was taken, without saying anything of it. */
   readonly configKey: string
-  /** Names those that something in it is sealed with; a backup of before there were several has only the other. */
+  /** Names those that something in it is sealed with; left out before there were several. */
   readonly configKeys?: readonly string[]
 }
 

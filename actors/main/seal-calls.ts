@@ -60,7 +60,7 @@ export const lookAt = async (call: Peers['call'], host: string): Promise<HostKey
   return said as HostKeys
 }
 
-/** Asks one control host after the other until what they gave suffices; those that do not answer are let be. */
+/** Asks one control host after the other until what they gave suffices; who does not answer is let be. */
 export const fetchKeys =
   (controls: () => readonly string[], call: Peers['call']) =>
   async (suffices: (given: GivenKeys) => boolean): Promise<void> => {

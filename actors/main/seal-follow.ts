@@ -1,4 +1,4 @@
-/** Each host has the keys that the record says: looked at when it starts and when somebody says that it changed. */
+/** Each host has the keys that the record says: looked at when it starts, and when it changed. */
 import type { Log } from '../../src/ports/log.ts'
 import type { Transport } from '../../src/ports/transport.ts'
 import { untilAvailable } from './bus.ts'

@@ -124,7 +124,7 @@ t.test('a backup names the keys that it needs, and a restore says which it lacks
   const { operator, store, folder, ring, said } = await openOperator(t)
   const old = createVault(store, ring.vault)
   const configId = await old.seal('a1', { A: 'one' })
-  await createCertificates(store, ring.certificates).keep('a1', 'p1', { certificate: 'c', key: 'k' } as never)
+  await createCertificates(store, ring.certificates).keep('a1', 'p1', { certificate: 'c', key: 'k' })
   const [before] = ring.names()
   const text = await collect(operator.backup())
   const [first] = await readAll(text)
