@@ -33,8 +33,14 @@ export type AuditEvent = Change & {
 
 export type Audit = {
   /** @throws ApiError `service_unavailable` when it cannot be written: then nothing may be changed */
-  readonly begin: (change: Change) => Promise<{
+  readonly begin: (
+    change: Change,
+    /** What tells this change from every other; left out: nothing does. */
+    onceId?: string,
+  ) => Promise<{
     readonly end: (status: number, release?: number) => void
+    /** It was begun before, and by its end, as far as that is known. */
+    readonly before?: { readonly status: number | null }
   }>
   /** Newest first, before a sequence. */
   readonly list: (wanted: {
@@ -57,14 +63,23 @@ type Written = Omit<AuditEvent, 'status' | 'release'> & {
 }
 
 export const openAudit = (trail: Trail, now: () => number, log: Log): Audit => ({
-  async begin(change) {
+  async begin(change, onceId) {
     const key = change.appId ?? platformKey
     const begun: Written = { ...bounded(change), at: now() }
     const add = (step: Written): Promise<number> => trail.add(key, Buffer.from(JSON.stringify(step)))
-    await add(begun).catch((error: unknown) => {
+    const write = async (): Promise<Written | undefined> => {
+      if (onceId === undefined) return void (await add(begun))
+      const found = await trail.addOnce(key, Buffer.from(JSON.stringify(begun)), onceId)
+      const first = found === undefined || found.bytes.length === 0 ? undefined : writtenIn(found)
+      // A line that was written and not acknowledged is found by whoever wrote it.
+      return found === undefined || first?.requestId === begun.requestId ? undefined : (first ?? begun)
+    }
+    const first = await write().catch((error: unknown) => {
       throw error instanceof StoreUnavailable ? unwritten(error) : error
     })
+    const before = first && { status: await endOf(trail, key, first.requestId) }
     return {
+      ...(before && { before }),
       end: (status, release) => {
         add({ ...begun, at: now(), status, ...(release !== undefined && { release }) }).catch(
           (error: unknown) =>
@@ -99,6 +114,13 @@ export const openAudit = (trail: Trail, now: () => number, log: Log): Audit => (
     return { events, next: steps.length < max ? null : (steps[0]?.sequence ?? null) }
   },
 })
+
+/** Null: it has not ended as far as is known, or that was long ago. */
+const endOf = async (trail: Trail, key: string, requestId: string): Promise<number | null> => {
+  const steps = await trail.read({ key, max: overlap }).catch(() => [])
+  const ended = steps.map(writtenIn).find((one) => one.requestId === requestId && one.status !== undefined)
+  return ended?.status ?? null
+}
 
 const writtenIn = ({ bytes }: Step): Written => JSON.parse(Buffer.from(bytes).toString('utf8')) as Written
 

@@ -19,6 +19,7 @@ import type { Authenticate } from './accounts/slowed.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { LogSessions } from './log-sessions.ts'
+import type { Retries } from './retries.ts'
 import type { RateLimits } from './rate-limits.ts'
 import type { SignedAddresses } from './signed.ts'
 
@@ -80,6 +81,7 @@ export type Edge = {
   readonly events: Pick<EventLog, 'read'>
   readonly sessions: LogSessions
   readonly rates: RateLimits
+  readonly retries: Retries
   readonly rendezvous: { readonly reserve: (token: string, ttlMs: number) => void }
   readonly cluster: ClusterOperator
   /** Whether dynos of that host are kept apart; yes when it is not known any more. */

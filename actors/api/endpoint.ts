@@ -36,6 +36,8 @@ export type Request<Params = unknown, Body = unknown> = {
   /** What it takes at the app that it is about: `thisApp` sees to it. */
   readonly needs: Permission
   readonly requestId: string
+  /** For what it makes: the same when the call is sent again. */
+  readonly newId: () => string
   /**
    * Asks an actor; a failure becomes the `ApiError` that Heroku would answer.
    * @param about.resource what a refusal `not_found` is about; `app` when left out
@@ -79,6 +81,8 @@ export type Endpoint = {
   readonly free: boolean
   /** Whether it changes something, and so belongs into the audit trail. */
   readonly changes: boolean
+  /** To make it again is as good as once: it may be when nobody knows what came of it. */
+  readonly again: boolean
   /** How long it may take; the default suits everything that only asks. */
   readonly timeoutMs: number
   readonly run: (request: Request<never, never>, edge: Edge) => Promise<Reply>
@@ -92,6 +96,7 @@ const timeoutMsDefault = 24_000
  * @param definition.body what the body must be; unknown fields are let through
  * @param definition.needs left out: `view` to read, `operate` to change
  * @param definition.changes left out: whatever is not a GET
+ * @param definition.again left out: whatever is not a POST
  * @param definition.scope left out: `read` to read, `write` to change
  */
 export const endpoint = <const Path extends string, S extends TSchema = TSchema>(definition: {
@@ -104,12 +109,14 @@ export const endpoint = <const Path extends string, S extends TSchema = TSchema>
   readonly scope?: Scope
   readonly free?: boolean
   readonly changes?: boolean
+  readonly again?: boolean
   readonly timeoutMs?: number
   readonly run: (request: Request<ParamsOf<Path>, Static<S>>, edge: Edge) => Reply | Promise<Reply>
 }): Endpoint => ({
   open: false,
   free: false,
   changes: definition.http.method !== 'GET',
+  again: definition.http.method !== 'POST',
   needs: definition.http.method === 'GET' ? 'view' : 'operate',
   scope: definition.http.method === 'GET' ? 'read' : 'write',
   timeoutMs: timeoutMsDefault,

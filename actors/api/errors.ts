@@ -41,6 +41,10 @@ export class ApiError extends Error {
     this.resource = options?.resource
     this.refusal = options?.refusal
   }
+  /** Surely nothing was changed: it may be asked again. */
+  get isUndone(): boolean {
+    return this.status < 500 || askFailureOf(this.cause)?.kind === 'nobody'
+  }
   get status(): number {
     return errorStatus[this.code]
   }

@@ -50,6 +50,12 @@ export const patientTrail = (clock: Clock, trail: Trail): Trail => ({
       () => trail.add(key, bytes),
       (error) => error instanceof StoreUnavailable,
     ),
+  addOnce: (key, bytes, id) =>
+    patiently(
+      clock,
+      () => trail.addOnce(key, bytes, id),
+      (error) => error instanceof StoreUnavailable,
+    ),
 })
 
 const patiently = async <T>(

@@ -11,6 +11,7 @@ import type { Who } from '../protocols/shapes.ts'
 import { metadataOf } from './metadata.ts'
 import { callReader } from './call.ts'
 import type { Edge } from './edge.ts'
+import { idFrom, keyIn, type Begun } from './retries.ts'
 import { ranged } from './range.ts'
 import type { Endpoint, Reply, Request } from './endpoint.ts'
 import { appIdOf, uuid } from './name-index.ts'
@@ -44,7 +45,12 @@ export const statusHeader = 'Manifold-Status'
 /** The address that an HTTP client called from. */
 export const clientHeader = 'Manifold-Client'
 
-const headersOfUsers: ReadonlySet<string> = new Set(['Request-Id', 'Range', 'Traceparent'])
+/** `Request-Id` as the client of the HTTP face gave it: its answer has another. */
+export const givenIdHeader = 'Manifold-Request-Id'
+/** The answer is that of the same call before. */
+export const replayedHeader = 'Idempotent-Replayed'
+
+const headersOfUsers: ReadonlySet<string> = new Set(['Request-Id', 'Range', 'Traceparent', 'Idempotency-Key'])
 
 /** A write waits for the record's next leader: an election takes 4 to 9 s, and longer on a busy machine. */
 const askTimeoutMs = 20_000
@@ -67,6 +73,7 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
     const requestId = header('Request-Id') ?? edge.random.uuid()
     let caller: Caller | undefined
     let audited: Awaited<ReturnType<Audit['begin']>> | undefined
+    let mine: Begun | undefined
     const limits = (): Record<string, string> =>
       caller === undefined ? {} : { 'RateLimit-Remaining': String(edge.rates.remaining(caller.user.id)) }
     const done = (status: number, failure?: Readonly<Record<string, string>>): void =>
@@ -83,18 +90,32 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
       if (endpoint.needs === 'operator') needOperator(caller)
       needScope(caller, endpoint.scope)
       const call = read(bytes)
+      const key = endpoint.changes ? keyOf(header) : undefined
+      if (key !== undefined) {
+        const said = { userId: caller.user.id, name: endpoint.name, key }
+        const begun = edge.retries.begin(said, bytes)
+        if ('answer' in begun) return await replayed(begun.answer, done)
+        mine = begun
+      }
       const traceparent = header('Traceparent') ?? traceOf(requestId)
       const range = call.range ?? header('Range')
       const { id, email } = caller.user
       const needs = endpoint.needs === 'operator' ? 'manage' : endpoint.needs
-      const from = { who: { id, email }, caller, needs, requestId }
+      const newId = newIdOf(edge, mine)
+      const from = { who: { id, email }, caller, needs, requestId, newId }
       const request: Request = { ...call, range, ...from, ...asksOf(edge, from.who, traceparent) }
-      if (endpoint.changes) audited = await edge.audit.begin(await changeOf(endpoint, request, header, edge))
+      if (endpoint.changes) {
+        const onceId = mine === undefined || mine.isFree ? undefined : mine.id
+        audited = await edge.audit.begin(await changeOf(endpoint, request, header, edge), onceId)
+        if (audited.before !== undefined && !endpoint.again) needUndone(audited.before)
+      }
       const made = await endpoint.run(request as Request<never, never>, edge)
       const reply = endpoint.http.method === 'GET' ? ranged(made, range) : made
       audited?.end(reply.status, reply.release)
       done(reply.status)
-      return answer(reply, limits())
+      const answered = answer(reply, limits())
+      mine?.end(answered, 'done')
+      return answered
     } catch (error) {
       const failure = asApiError(error)
       audited?.end(failure.status)
@@ -103,9 +124,39 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
         ...(failure.code === 'internal_server_error' ? { error: textOf(error) } : {}),
       })
       const { status: code, message: description } = failure
-      return { ...answer({ status: code, body: failure.body() }, limits()), error: { code, description } }
+      const answered = {
+        ...answer({ status: code, body: failure.body() }, limits()),
+        error: { code, description },
+      }
+      // Of one that was begun before nobody here knows whether it was done.
+      const isUndone = failure.isUndone && audited?.before === undefined
+      mine?.end(answered, isUndone ? 'undone' : 'unknown')
+      return answered
     }
   }
+}
+
+const keyOf = (header: (name: string) => string | undefined): string | undefined =>
+  keyIn({ idempotencyKey: header('Idempotency-Key'), requestId: header(givenIdHeader) })
+
+const newIdOf = (edge: Edge, mine: Begun | undefined) => (): string =>
+  mine === undefined ? edge.random.uuid() : idFrom(mine.id, 'made')
+
+const replayed = async (
+  answer: Promise<ServiceAnswer>,
+  done: (status: number) => void,
+): Promise<ServiceAnswer> => {
+  const same = await answer
+  done(Number(same.headers[statusHeader]))
+  return { ...same, headers: { ...same.headers, [replayedHeader]: 'true' } }
+}
+
+/** @throws ApiError `conflict`: it was begun before, and may have been done */
+const needUndone = ({ status }: { readonly status: number | null }): void => {
+  if (status !== null && status >= 400 && status < 500) return
+  const outcome =
+    status === null || status >= 500 ? 'what came of it is not known' : `was answered with ${status}`
+  throw new ApiError('conflict', `This call was made before, and ${outcome}: look before you make another.`)
 }
 
 /** All that actors say of a request has its id: as the trace that they hand on, if the client began none. */

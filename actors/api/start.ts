@@ -31,6 +31,7 @@ import { tailMount, type Tails } from './face/tail.ts'
 import { uploadGate } from './face/upload.ts'
 import { createLogSessions } from './log-sessions.ts'
 import { patient, patientTrail } from './patience.ts'
+import { createRetries } from './retries.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { endpoints } from './resources/index.ts'
 import { apiService, type ServiceEndpoint } from './service.ts'
@@ -109,6 +110,7 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     certificates: parts.appCertificates,
     sessions: createLogSessions(parts.signingKeys, random, now),
     rates: createRateLimits(now),
+    retries: createRetries(now),
     rendezvous,
     cluster: parts.cluster,
     isolates: parts.isolates,

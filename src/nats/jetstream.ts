@@ -77,6 +77,12 @@ export type JetStream = {
   readonly call: <T>(verb: string, body: unknown, withinMs?: number) => Promise<T>
   /** Writes one message. @returns its sequence, once it is on disk */
   readonly append: (subject: string, bytes: Uint8Array, headers?: Headers) => Promise<number>
+  /** The same unless the stream remembers a message by that id: then nothing is written, and it says which. */
+  readonly appendOnce: (
+    subject: string,
+    bytes: Uint8Array,
+    id: string,
+  ) => Promise<{ readonly sequence: number; readonly isWritten: boolean }>
   /** The last message under a subject, read through the stream's leader. */
   readonly last: (stream: string, subject: string, withinMs?: number) => Promise<StoredMessage | undefined>
   /**
@@ -125,6 +131,11 @@ export const jetStream = (connection: Connection, timeoutMs = timeoutMsDefault):
       const answer = await requests.ask(subject, bytes, timeoutMs, headers)
       const { seq } = parse<{ seq: number }>(subject, answer.bytes)
       return seq
+    },
+    async appendOnce(subject, bytes, id) {
+      const answer = await requests.ask(subject, bytes, timeoutMs, { 'Nats-Msg-Id': id })
+      const { seq, duplicate } = parse<{ seq: number; duplicate?: boolean }>(subject, answer.bytes)
+      return { sequence: seq, isWritten: duplicate !== true }
     },
     last: (stream, subject, withinMs) => message(stream, { last_by_subj: subject }, withinMs),
     async direct(stream, which, withinMs) {

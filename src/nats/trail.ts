@@ -23,6 +23,8 @@ export type TrailOptions = {
   readonly maxBytes: number
 }
 
+const onceMs = 10 * 60_000
+
 /** Opens the trail; makes it, or brings it to these bounds. @throws StoreUnavailable */
 export const openTrail = async (connection: Connection, options: TrailOptions): Promise<Trail> => {
   const { name } = options
@@ -39,6 +41,7 @@ export const openTrail = async (connection: Connection, options: TrailOptions): 
     max_bytes: options.maxBytes,
     deny_delete: true,
     deny_purge: true,
+    duplicate_window: onceMs * 1e6,
   }
   if (options.ensure !== false) await inPortWords(name, ensureStream(js, config))
   const subjectOf = (key: string): string => `${name}.${toToken(key)}`
@@ -73,8 +76,15 @@ export const openTrail = async (connection: Connection, options: TrailOptions): 
     }
     return found
   }
+  const addOnce = async (key: string, bytes: Uint8Array, id: string): Promise<Step | undefined> => {
+    const { sequence, isWritten } = await js.appendOnce(subjectOf(key), bytes, id)
+    if (isWritten) return undefined
+    const first = await js.next(name, `${name}.>`, sequence)
+    return first?.sequence === sequence ? first : { sequence, bytes: new Uint8Array(0) }
+  }
   return {
     add: (key, bytes) => inPortWords(name, js.append(subjectOf(key), bytes, {})),
+    addOnce: (key, bytes, id) => inPortWords(name, addOnce(key, bytes, id)),
     read: ({ key, before, max }) =>
       inPortWords(name, key === undefined ? readAll(before, max) : readKey(key, before, max)),
   }

@@ -29,9 +29,10 @@ import { systemClock } from '../../src/system/clock.ts'
 import { builtinFolders } from '../../config/buildpacks.ts'
 import { openRegistry, type Registry } from '../../src/slug/registry.ts'
 import { systemRandom } from '../../src/system/random.ts'
-import { control, slug } from './control.ts'
+import { control, type Control, slug } from './control.ts'
 import { memoryObjects } from './memory-objects.ts'
-import { memoryTrail } from './memory-trail.ts'
+import type { Store } from '../../src/ports/store.ts'
+import { memoryTrail, type MemoryTrail } from './memory-trail.ts'
 import { memoryStore } from './memory-store.ts'
 import { openOperator } from './operator.ts'
 
@@ -59,6 +60,8 @@ export type ApiOptions = {
   readonly tunnel?: Tunnel
   readonly buildpacks?: Registry
   readonly log?: Log
+  /** One more host with the record of that one. */
+  readonly beside?: { readonly store: Store; readonly world: Control; readonly trail: MemoryTrail }
 }
 
 export const openApi = async (t: Test, options: ApiOptions = {}) => {
@@ -67,8 +70,8 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
   const directory = mkdtempSync(join(tmpdir(), 'manifold-api-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const certificates = await keepCertificates(directory, ['localhost', '127.0.0.1'], Date.now())
-  const store = memoryStore()
-  const world = control(store)
+  const store = options.beside?.store ?? memoryStore()
+  const world: Control = options.beside?.world ?? control(store)
   /** Apps whose repository was reset. */
   const resets: string[] = []
   const rendezvous = createRendezvous({ tokensMax: 100 })
@@ -97,7 +100,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
     return { ...answer, json: JSON.parse(Buffer.from(answer.bytes).toString()) as Json }
   }
   const objects = memoryObjects()
-  const trail = memoryTrail()
+  const trail: MemoryTrail = options.beside?.trail ?? memoryTrail()
   const busKeys = busUsers({ store, changed: () => Promise.resolve(), urls: () => ['nats://127.0.0.1:4222'] })
   const events = simEvents(seededRandom(1), () => systemClock.now())
   const accounts = await openAccounts(store, systemRandom, () => systemClock.now(), {

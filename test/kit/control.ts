@@ -133,6 +133,8 @@ export const control = (store: Store): Control => {
       hasApps: (id) => [...apps.values()].some(({ app }) => app.owner.id === id),
     }),
     async 'app.create'(id, m) {
+      const known = apps.get(id)
+      if (known !== undefined) return known.app
       await claim(m['name'] as string, id)
       const app: AppView = {
         id,

@@ -12,7 +12,7 @@ import type { Random } from '../../../src/ports/random.ts'
 import { parseJson } from '../call.ts'
 import { paramNames, type Endpoint } from '../endpoint.ts'
 import { ApiError, noEndpoint } from '../errors.ts'
-import { clientHeader, statusHeader, subjectOf } from '../service.ts'
+import { clientHeader, givenIdHeader, replayedHeader, statusHeader, subjectOf } from '../service.ts'
 import { etagOf, matches, preconditionFailed, shownBy } from './conditions.ts'
 import { sayText, type Mount } from './mount.ts'
 
@@ -48,6 +48,8 @@ const timeoutsByDefault = { requestTimeout: 30 * 60_000, headersTimeout: 60_000,
 const bodyBytesMax = 1024 * 1024
 /** The service's own answer to a slow actor must win over ours. */
 const graceMs = 5_000
+/** Seconds: an election of the record's leader, or the return of a host, takes a few. */
+const retryAfter = '2'
 /** What clients that can only POST may mean (`X-HTTP-Method-Override`). */
 const overrides = new Set(['GET', 'PUT', 'PATCH', 'DELETE'])
 const serviceErrorHeader = 'Nats-Service-Error-Code'
@@ -57,6 +59,7 @@ const passedBack = [
   'Next-Range',
   'RateLimit-Remaining',
   'Heroku-Webhook-Secret',
+  replayedHeader,
 ]
 
 /** An HTTP server that listens nowhere: connections are handed to it (src/http/shared-port.ts). */
@@ -133,6 +136,7 @@ const forward =
       ...(text === '' ? {} : { body: parseJson(text) }),
     }
     const { range, traceparent, authorization, 'user-agent': agent, 'if-match': expected } = request.headers
+    const { 'request-id': givenId, 'idempotency-key': key } = request.headers
     const headers = {
       // Never empty: an empty header may get lost on the way, and its absence means the operator.
       Authorization: authorization === undefined || authorization === '' ? 'anonymous' : authorization,
@@ -140,6 +144,8 @@ const forward =
       ...(typeof agent === 'string' && agent !== '' ? { 'User-Agent': agent } : {}),
       'Request-Id': String(reply.getHeader('Request-Id')),
       ...(typeof range === 'string' ? { Range: range } : {}),
+      ...(typeof givenId === 'string' ? { [givenIdHeader]: givenId } : {}),
+      ...(typeof key === 'string' ? { 'Idempotency-Key': key } : {}),
       ...(typeof traceparent === 'string' ? { Traceparent: traceparent } : {}),
     }
     const bytes = Buffer.from(JSON.stringify(call))
@@ -186,6 +192,7 @@ const send = (
 ): FastifyReply => {
   const etag = etagOf(bytes)
   if (status < 300) reply.header('ETag', etag)
+  if (status === 503) reply.header('Retry-After', retryAfter)
   const known = request.headers['if-none-match']
   if (status === 200 && request.method === 'GET' && known !== undefined && matches(known, etag)) {
     return reply.code(304).send()
@@ -193,11 +200,13 @@ const send = (
   return reply.code(status).type('application/json; charset=utf-8').send(Buffer.from(bytes))
 }
 
-const refuse = (reply: FastifyReply, error: ApiError): FastifyReply =>
-  reply
+const refuse = (reply: FastifyReply, error: ApiError): FastifyReply => {
+  if (error.status === 503) reply.header('Retry-After', retryAfter)
+  return reply
     .code(error.status)
     .type('application/json; charset=utf-8')
     .send(Buffer.from(JSON.stringify(error.body())))
+}
 
 /**
  * Fastify's own errors (a body too large, a broken request) have a status; a request's failure says if

@@ -32,6 +32,7 @@ export const apps = [
     http: { method: 'POST', path: '/apps' },
     summary: 'Create an app; without a name it gets one',
     body: is.obj({ name: is.opt(is.str), region: is.opt(is.json), stack: is.opt(is.json) }),
+    again: true,
     async run(request, edge) {
       return created(appBody(await newApp(request, edge, request.body), edge.settings))
     },
@@ -173,9 +174,11 @@ const create = async (
   { whose, ...wanted }: Wanted,
 ): Promise<AppView> => {
   checkAppName(name)
+  const id = request.newId()
   // Asking the index first keeps refused names from activating an actor; the claim decides.
-  if ((await appIdOf(edge.store, name)) !== undefined) throw taken(name)
-  const app = ref(App, edge.random.uuid())
+  const holder = await appIdOf(edge.store, name)
+  if (holder !== undefined && holder !== id) throw taken(name)
+  const app = ref(App, id)
   const { team, ...owner } = await whose(app.key)
   try {
     return await request.ask(app, { type: 'create', name, ...wanted, ...owner, ...(team && { team }) })
