@@ -13,6 +13,7 @@ import {
   newApp,
   sameName,
   shown,
+  shownAll,
   unfinished,
   type AppRecord,
   type Name,
@@ -274,8 +275,7 @@ export const app = actor(App, {
     claimed: (s, { name }, ctx) => claims.claimed(s, nameFrom(name), ctx),
     claimFailed: (s, { name, code, reason }, ctx) => claims.failed(s, nameFrom(name), code, reason, ctx),
     releasedName: (s, { name }, ctx) => claims.released(s, nameFrom(name), ctx),
-    shown: (s, { at }, ctx) =>
-      s.a === null || at <= s.a.shownAt ? s : become(s, { ...s.a, shownAt: at }, ctx),
+    shown: (s, { at }, ctx) => (s.a === null || at <= s.a.shownAt ? s : become(s, shownAll(s.a, at), ctx)),
     stepped: (s, { step }, ctx) => stepped(s, step, ctx),
     stepFailed(s, { step, reason }, ctx) {
       ctx.log({ at: 'step_failed', step, reason })

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { ApiError } from './errors.ts'
-import type { ServiceAnswer } from './service.ts'
+import type { ServiceAnswer } from './service-answer.ts'
 
 /** What the caller says of a call; `key` tells it from its other ones. */
 export type Said = { readonly userId: string; readonly name: string; readonly key: string }

@@ -12,18 +12,11 @@ import { metadataOf } from './metadata.ts'
 import { callReader } from './call.ts'
 import type { Edge } from './edge.ts'
 import { idFrom, keyIn, type Begun } from './retries.ts'
+import type { ServiceAnswer } from './service-answer.ts'
 import { ranged } from './range.ts'
 import type { Endpoint, Reply, Request } from './endpoint.ts'
 import { appIdOf, uuid } from './name-index.ts'
 import { ApiError, askFailureOf, fromAskFailure } from './errors.ts'
-
-export type ServiceAnswer = {
-  readonly bytes: Uint8Array
-  /** `Manifold-Status` and what HTTP clients get of lists and limits. */
-  readonly headers: Readonly<Record<string, string>>
-  /** Set when it failed; `bytes` then hold Heroku's error body. */
-  readonly error?: { readonly code: number; readonly description: string }
-}
 
 export type ServiceEndpoint = {
   readonly name: string

@@ -55,7 +55,7 @@ const renamed = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
 
 const domainAdded = (s: State, a: AppRecord, name: Name, ctx: Self): State => {
   const at = { createdAt: ctx.now, updatedAt: ctx.now }
-  const domain = { id: ctx.uuid(), hostname: name.name, cname: a.app.name, ...at }
+  const domain = { id: ctx.uuid(), hostname: name.name, cname: a.app.name, isPending: true, ...at }
   const next = shown(a, { domains: [...a.app.domains, domain] }, ctx.now)
   saga.show(next, ctx)
   return become(

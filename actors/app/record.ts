@@ -65,6 +65,14 @@ export const shown = (a: AppRecord, change: Partial<AppView>, now: number): AppR
   return { ...a, app: { ...a.app, ...change, updatedAt: at }, changedAt: at }
 }
 
+/** The formation has heard of it as it was then: when nothing has changed since, its domains lead here. */
+export const shownAll = (a: AppRecord, at: number): AppRecord => {
+  const isAll = at >= a.changedAt && a.app.domains.some(({ isPending }) => isPending === true)
+  if (!isAll) return { ...a, shownAt: at }
+  const domains = a.app.domains.map(({ isPending: _, ...domain }) => domain)
+  return { ...a, shownAt: at, app: { ...a.app, domains } }
+}
+
 /** Every name that leads to it. */
 export const namesOf = (a: AppRecord): Name[] => [
   { kind: 'app', name: a.app.name },

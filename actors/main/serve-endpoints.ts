@@ -6,7 +6,8 @@ import type { Connection } from '../../src/nats/connection.ts'
 import { userInbox, userRoot } from '../../src/nats/permissions.ts'
 import { serve, ServiceError, type Endpoint, type Reply, type Request } from '../../src/nats/services.ts'
 import type { Log } from '../../src/ports/log.ts'
-import type { ServiceAnswer, ServiceEndpoint } from '../api/service.ts'
+import type { ServiceAnswer } from '../api/service-answer.ts'
+import type { ServiceEndpoint } from '../api/service.ts'
 
 export const serveEndpoints = async (
   connection: Connection,

@@ -10,6 +10,8 @@ export const domainShape = is.obj({
   cname: is.str,
   /** The endpoint whose certificate it has; none: the platform's. */
   endpointId: is.opt(is.orNull(is.str)),
+  /** The formation has not said yet that the app's route has it. */
+  isPending: is.opt(is.bool),
   createdAt: is.int,
   updatedAt: is.int,
 })

@@ -12,6 +12,7 @@ import {
   releasesOf,
 } from '../../actors/releases/ledger.ts'
 import { heroku } from '../../config/heroku.ts'
+import type { AppView } from '../../actors/protocols/app.ts'
 import type { Slug } from '../../actors/protocols/shapes.ts'
 import { againApp, creatingApp, liveApp, owner as by } from '../kit/app.ts'
 import { drive } from '../kit/drive.ts'
@@ -138,6 +139,25 @@ t.test('a name being given back is claimed again only when it is free', (t) => {
   a.clear()
   a.send({ type: 'rename', name: 'demo' })
   t.same(a.ran, [])
+  t.end()
+})
+
+t.test('a domain is pending until the formation has the route of it', (t) => {
+  const a = liveApp()
+  const pending = () =>
+    (a.saved() as { readonly app: AppView }).app.domains.map(({ isPending = false }) => isPending)
+  a.send({ type: 'addDomain', hostname: 'www.example.com' })
+  a.done('names.claim')
+  t.same(pending(), [true])
+  a.askFailed('appChanged', { kind: 'unknown', reason: 'timeout' })
+  t.same(pending(), [true], 'nobody knows')
+  a.fire('resume')
+  a.send({ type: 'addDomain', hostname: 'two.example.com' })
+  a.done('names.claim')
+  a.answered('appChanged', {})
+  t.same(pending(), [true, true], 'the route has one of them')
+  a.answered('appChanged', {})
+  t.same(pending(), [false, false])
   t.end()
 })
 

@@ -34,8 +34,7 @@ export const domainBody = (
   id: domain.id,
   kind: 'custom',
   sni_endpoint: endpointRef(app, domain.endpointId),
-  // Nothing is pending: the name leads here from the moment it is claimed.
-  status: 'none',
+  status: domain.isPending === true ? 'pending' : 'succeeded',
   updated_at: timeText(domain.updatedAt),
 })
 
