@@ -69,7 +69,7 @@ export const shown = (a: AppRecord, change: Partial<AppView>, now: number): AppR
 export const shownAll = (a: AppRecord, at: number): AppRecord => {
   const isAll = at >= a.changedAt && a.app.domains.some(({ isPending }) => isPending === true)
   if (!isAll) return { ...a, shownAt: at }
-  const domains = a.app.domains.map(({ isPending: _, ...domain }) => domain)
+  const domains = a.app.domains.map((domain) => ({ ...domain, isPending: false }))
   return { ...a, shownAt: at, app: { ...a.app, domains } }
 }
 

@@ -77,7 +77,7 @@ export type JetStream = {
   readonly call: <T>(verb: string, body: unknown, withinMs?: number) => Promise<T>
   /** Writes one message. @returns its sequence, once it is on disk */
   readonly append: (subject: string, bytes: Uint8Array, headers?: Headers) => Promise<number>
-  /** The same unless the stream remembers a message by that id: then nothing is written, and it says which. */
+  /** The same unless the stream remembers a message by that id: nothing is written then. */
   readonly appendOnce: (
     subject: string,
     bytes: Uint8Array,
