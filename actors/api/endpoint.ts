@@ -62,6 +62,8 @@ export const ok = (body: unknown): Reply => ({ status: 200, body })
 export const created = (body: unknown): Reply => ({ status: 201, body })
 export const accepted = (): Reply => ({ status: 202, body: {} })
 
+type Open = boolean | 'password' | 'exchange'
+
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** An endpoint as the service and the face see it. */
@@ -71,8 +73,11 @@ export type Endpoint = {
   readonly http: { readonly method: Method; readonly path: string; readonly also?: readonly string[] }
   readonly summary: string
   readonly body?: TSchema
-  /** Answers without credentials; `password`: to an e-mail address and its password, or to a token. */
-  readonly open: boolean | 'password'
+  /**
+   * Answers without credentials; `password`: to an e-mail address and its password, or to a token;
+   * `exchange`: to what its body says (exchange.ts).
+   */
+  readonly open: Open
   /** What the caller must be allowed at the app in question, or that it must run the platform. */
   readonly needs: Permission | 'operator'
   /** What the caller's token must be good for. */
@@ -104,7 +109,7 @@ export const endpoint = <const Path extends string, S extends TSchema = TSchema>
   readonly http: { readonly method: Method; readonly path: Path; readonly also?: readonly string[] }
   readonly summary: string
   readonly body?: S
-  readonly open?: boolean | 'password'
+  readonly open?: Open
   readonly needs?: Permission | 'operator'
   readonly scope?: Scope
   readonly free?: boolean

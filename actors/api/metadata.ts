@@ -44,7 +44,13 @@ export const responseSchema = ({ name, http }: Endpoint): object | undefined => 
 
 /** Who may call it: whether it takes an operator, or what at the app that it is about. */
 export const needsOf = ({ open, needs, http }: Endpoint): string =>
-  open === true ? 'nothing' : needs === 'operator' || http.path.includes('/:app') ? needs : 'an account'
+  open === true
+    ? 'nothing'
+    : open === 'exchange'
+      ? 'the secret of an OAuth client'
+      : needs === 'operator' || http.path.includes('/:app')
+        ? needs
+        : 'an account'
 
 export const metadataOf = (endpoint: Endpoint): Readonly<Record<string, string>> => {
   const response = responseSchema(endpoint)

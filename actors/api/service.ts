@@ -10,6 +10,7 @@ import { App } from '../protocols/app.ts'
 import type { Who } from '../protocols/shapes.ts'
 import { metadataOf } from './metadata.ts'
 import { callReader } from './call.ts'
+import { exchangeIn } from './exchange.ts'
 import type { Edge } from './edge.ts'
 import { idFrom, keyIn, type Begun } from './retries.ts'
 import type { ServiceAnswer } from './service-answer.ts'
@@ -79,10 +80,11 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
         ...failure,
       })
     try {
-      caller = await identify(endpoint, edge, header, userId)
+      const called = once(() => read(bytes))
+      caller = await identify(endpoint, edge, header, userId, () => called().body)
       if (endpoint.needs === 'operator') needOperator(caller)
       needScope(caller, endpoint.scope)
-      const call = read(bytes)
+      const call = called()
       const key = endpoint.changes ? keyOf(header) : undefined
       if (key !== undefined) {
         const said = { userId: caller.user.id, name: endpoint.name, key }
@@ -163,10 +165,15 @@ const identify = async (
   edge: Edge,
   header: (name: string) => string | undefined,
   userId: string | undefined,
+  body: () => unknown,
 ): Promise<Caller> => {
   if (endpoint.open === true) return operatorOf(edge)
   const caller =
-    userId === undefined ? await callerBy(endpoint, edge, header) : await edge.accounts.byId(userId)
+    endpoint.open === 'exchange'
+      ? await byExchange(edge, body())
+      : userId === undefined
+        ? await callerBy(endpoint, edge, header)
+        : await edge.accounts.byId(userId)
   if (caller === undefined) return operatorOf(edge)
   if (!endpoint.free && !edge.rates.take(caller.user.id)) {
     throw new ApiError(
@@ -175,6 +182,17 @@ const identify = async (
     )
   }
   return caller
+}
+
+/** A client says whose it is by what it shows, and by nothing else. */
+const byExchange = (edge: Edge, body: unknown): Promise<Caller> => {
+  const { secret, clientSecret } = exchangeIn(body)
+  return edge.accounts.byExchange(secret, clientSecret)
+}
+
+const once = <T extends object>(make: () => T): (() => T) => {
+  let made: T | undefined
+  return () => (made ??= make())
 }
 
 /** Undefined: nobody is named, which only the operator's own connections may leave out. */

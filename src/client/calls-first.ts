@@ -209,4 +209,15 @@ export type FirstCalls = {
     }
   }
   'log-tokens.create': { readonly params: { readonly app: string } }
+  'log-tokens.delete': { readonly params: { readonly app: string; readonly token: string } }
+  'oauth-authorizations.create': {
+    readonly body?: {
+      readonly description?: string | null
+      readonly expires_in?: string | number | null
+      readonly scope?: readonly string[] | null
+      readonly client?: string | { readonly id: string } | null
+    }
+  }
+  'oauth-authorizations.delete': { readonly params: { readonly authorization: string } }
+  'oauth-authorizations.info': { readonly params: { readonly authorization: string } }
 }

@@ -1,24 +1,33 @@
 /** Written by `npm run api-page` from the endpoints themselves; do not edit. */
 export type SecondCalls = {
-  'log-tokens.delete': { readonly params: { readonly app: string; readonly token: string } }
-  'oauth-authorizations.create': {
-    readonly body?: {
-      readonly description?: string | null
-      readonly expires_in?: string | number | null
-      readonly scope?: readonly string[] | null
-      readonly client?: unknown
-    }
-  }
-  'oauth-authorizations.delete': { readonly params: { readonly authorization: string } }
-  'oauth-authorizations.info': { readonly params: { readonly authorization: string } }
   'oauth-authorizations.list': object
   'oauth-authorizations.regenerate-tokens': { readonly params: { readonly authorization: string } }
   'oauth-authorizations.update': {
     readonly params: { readonly authorization: string }
-    readonly body?: { readonly description?: string }
+    readonly body?: {
+      readonly description?: string
+      readonly client?: { readonly id: string; readonly secret: string } | null
+    }
+  }
+  'oauth-clients.create': { readonly body: { readonly name: string; readonly redirect_uri: string } }
+  'oauth-clients.delete': { readonly params: { readonly client: string } }
+  'oauth-clients.info': { readonly params: { readonly client: string } }
+  'oauth-clients.list': object
+  'oauth-clients.rotate-credentials': { readonly params: { readonly client: string } }
+  'oauth-clients.update': {
+    readonly params: { readonly client: string }
+    readonly body?: { readonly name?: string; readonly redirect_uri?: string }
   }
   'oauth-sessions.delete': { readonly params: { readonly session: string } }
   'oauth-sessions.list': object
+  'oauth-tokens.create': {
+    readonly body: {
+      readonly grant: { readonly type: 'authorization_code' | 'refresh_token'; readonly code?: string | null }
+      readonly client: { readonly secret: string }
+      readonly refresh_token?: { readonly token?: string | null } | null
+    }
+  }
+  'oauth-tokens.delete': { readonly params: { readonly token: string } }
   'pipeline-couplings.create': {
     readonly body: {
       readonly app: string

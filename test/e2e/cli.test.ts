@@ -66,7 +66,7 @@ const made = async (path: string, body: object, field = 'id'): Promise<string> =
 const known: Record<string, string> = {
   key: 'id.pub',
   authorization: await made('/oauth/authorizations', { description: 'a robot' }),
-  client: unknownId,
+  client: await made('/oauth/clients', { name: 'ours', redirect_uri: 'https://ours.example.com/in' }),
   session: unknownId,
   cert: await made(
     '/apps/certs-app/sni-endpoints',

@@ -114,6 +114,16 @@ const build = ({ done: make, app }: Stage) =>
 const slugOf = ({ done: make, app }: Stage) =>
   make('slugs.create', { params: { app }, ...body({ process_types: { web: 'x' } }) })
 const authorization = ({ own: make }: Stage) => make('oauth-authorizations.create', body({ scope: ['read'] }))
+const client = (make: Stage['own']): Promise<Json> =>
+  make('oauth-clients.create', body({ name: 'shop', redirect_uri: 'https://shop.example.com/in' }))
+const exchange = async (make: Stage['own']): Promise<Sent> => {
+  const { id, secret } = await client(make)
+  const { grant } = await make('oauth-authorizations.create', body({ scope: ['read'], client: id }))
+  return body({
+    grant: { type: 'authorization_code', code: grant?.code ?? '' },
+    client: { secret: secret ?? '' },
+  })
+}
 /** A key of Ed25519 in the format of OpenSSH; of which number it is the half matters to nobody. */
 export const keyOf = (seed: string): string => {
   const part = (bytes: Buffer): Buffer => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes])
@@ -171,6 +181,23 @@ export const calls: Readonly<Record<string, Call>> = {
   'oauth-authorizations.regenerate-tokens': own('oauth-authorization', (stage) =>
     idOf('authorization', authorization(stage)),
   ),
+  'oauth-clients.list': own('oauth-client', async (stage) => (await client(stage.own), {})),
+  'oauth-clients.create': plain(
+    'account',
+    'global',
+    201,
+  )('oauth-client', () => body({ name: 'shop', redirect_uri: 'http://localhost:3000/in' })),
+  'oauth-clients.info': read('oauth-client', (stage) => idOf('client', client(stage.own))),
+  'oauth-clients.update': own('oauth-client', (stage) =>
+    both(idOf('client', client(stage.own)), body({ name: 'other' })),
+  ),
+  'oauth-clients.rotate-credentials': own('oauth-client', (stage) => idOf('client', client(stage.own))),
+  'oauth-clients.delete': own('oauth-client', (stage) => idOf('client', client(stage.own))),
+  'oauth-tokens.create': plain('open', 'read', 201)('oauth-token', ({ done: make }) => exchange(make)),
+  'oauth-tokens.delete': own('oauth-token', async ({ own: make }) => {
+    const { id } = await make('oauth-tokens.create', await exchange(make))
+    return params({ token: id ?? 'none' })
+  }),
   'oauth-sessions.list': own(),
   'users.list': operate(),
   'users.create': plain(

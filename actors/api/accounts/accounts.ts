@@ -10,6 +10,7 @@ import type { Caller } from '../access.ts'
 import { ApiError, unauthorized } from '../errors.ts'
 import { createAttempts, type Attempts } from './attempts.ts'
 import { openAuthorizations, tokenKey, type Authorizations, type TokenRecord } from './authorizations.ts'
+import { isSecretOf, openClients, type Clients } from './clients.ts'
 import { isPassword } from './passwords.ts'
 import { encode, ensure, read } from './records.ts'
 import { openUsers, ownerKey, type User, type Users } from './users.ts'
@@ -27,9 +28,16 @@ export type Accounts = {
   readonly byPassword: (authorization: string) => Promise<Caller>
   /** Whom somebody else vouches for. @throws ApiError `unauthorized`, `suspended` */
   readonly byId: (id: string) => Promise<Caller>
+  /**
+   * An OAuth client, as whoever let it: by its own secret and a code or a refresh token.
+   * @throws ApiError `unauthorized`, `suspended`
+   */
+  readonly byExchange: (secret: string, clientSecret: string) => Promise<Caller>
   readonly owner: () => User
   readonly users: Users
   readonly authorizations: Authorizations
+  /** OAuth clients. */
+  readonly clients: Clients
 }
 
 /** Passwords that are checked at one time. */
@@ -83,9 +91,12 @@ export const openAccounts = async (
       throw new ApiError('suspended', 'This account is suspended. Ask an operator of this platform.')
     return { user, scopes: token?.scopes ?? ['global'], authorizationId: token?.authorizationId ?? null }
   }
+  const clients = openClients(store, random, now)
+  const authorizations = openAuthorizations(store, random, now)
   return {
     users,
-    authorizations: openAuthorizations(store, random, now),
+    clients,
+    authorizations,
     owner: () => owner,
     async authenticate(authorization) {
       const token = tokenOf(authorization)
@@ -94,7 +105,16 @@ export const openAccounts = async (
       const record = (await read<TokenRecord>(store, tokenKey(token)))?.value
       if (record === undefined) throw unauthorized()
       if (record.expiresAt != null && now() >= record.expiresAt) throw unauthorized()
+      const { clientId } = record
+      if (clientId !== undefined && (await clients.find(clientId)) === undefined) throw unauthorized()
       return calling(await userOf(record.userId), record)
+    },
+    async byExchange(secret, clientSecret) {
+      const found = await authorizations.ofExchange(secret)
+      const client = found?.clientId === undefined ? undefined : await clients.find(found.clientId)
+      if (found === undefined || client === undefined || !isSecretOf(client, clientSecret))
+        throw new ApiError('unauthorized', 'The grant is over or unknown, or it is not of this client.')
+      return { ...calling(await userOf(found.userId)), authorizationId: found.id }
     },
     byId: async (id) => calling(await userOf(id)),
     async byPassword(authorization) {

@@ -24,6 +24,8 @@ import { keys } from './keys.ts'
 import { logs } from './logs.ts'
 import { notOfferedBeside } from './not-offered.ts'
 import { nothing } from './nothing.ts'
+import { oauthClients } from './oauth-clients.ts'
+import { oauthTokens } from './oauth-tokens.ts'
 import { oauth } from './oauth.ts'
 import { pipelineCouplings } from './pipeline-couplings.ts'
 import { pipelinePromotions } from './pipeline-promotions.ts'
@@ -49,6 +51,8 @@ export const offered: readonly Endpoint[] = [
   ...keys,
   ...busKey,
   ...oauth,
+  ...oauthClients,
+  ...oauthTokens,
   ...users,
   ...teams,
   ...teamMembers,

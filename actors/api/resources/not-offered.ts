@@ -118,16 +118,6 @@ const links: Readonly<Record<string, string>> = {
     PATCH /teams/:team/identity-providers/:provider
     DELETE /teams/:team/identity-providers/:provider
   `,
-  'OAuth clients': `
-    POST /oauth/clients
-    DELETE /oauth/clients/:client
-    GET /oauth/clients/:client
-    GET /oauth/clients
-    PATCH /oauth/clients/:client
-    POST /oauth/clients/:client/actions/rotate-credentials
-    POST /oauth/tokens
-    DELETE /oauth/tokens/:token
-  `,
   'OCI images': `
     GET /apps/:app/oci-images/:image
     POST /apps/:app/oci-images

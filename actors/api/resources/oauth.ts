@@ -5,13 +5,15 @@
 import { is } from '../../../src/runtime/index.ts'
 import { scopes as known, type Scope } from '../access.ts'
 import type { Authorization } from '../accounts/authorizations.ts'
+import { isSecretOf } from '../accounts/clients.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
-import { invalid, notFound } from '../errors.ts'
+import { ApiError, invalid, notFound } from '../errors.ts'
 import { uuid } from '../name-index.ts'
 import { cut, list } from '../range.ts'
-import { authorizationBody } from '../shapes/account.ts'
+import { authorizationBody } from '../shapes/oauth.ts'
 import { timeText } from '../shapes/common.ts'
+import { clientOf } from './oauth-clients.ts'
 
 const resource = 'authorization'
 const authorizationsMax = 500
@@ -31,36 +33,35 @@ export const oauth = [
         id: ({ id }) => id,
         created_at: ({ createdAt }) => timeText(createdAt),
       })
-      return list(
-        page,
-        page.items.map((one) => shown(request, edge, one)),
-      )
+      return list(page, await Promise.all(page.items.map((one) => shown(request, edge, one))))
     },
   }),
   endpoint({
     name: 'oauth-authorizations.create',
     http: { method: 'POST', path: '/oauth/authorizations' },
-    summary: 'A new token, by a token of scope global or by e-mail address and password',
+    summary: 'A new token, or a code for an OAuth client, by a token of scope global or by a password',
     scope,
     open: 'password',
     body: is.obj({
       description: is.opt(is.orNull(is.str)),
       expires_in: is.opt(is.orNull(is.union(is.str, is.int))),
       scope: is.opt(is.orNull(is.arr(is.str))),
-      client: is.opt(is.orNull(is.json)),
+      client: is.opt(is.orNull(is.union(is.str, is.obj({ id: is.str })))),
     }),
     async run(request, edge) {
       const { body, who } = request
-      if (body.client != null) throw invalid('OAuth clients are not offered here: leave client out.')
-      const wanted = {
-        description: describing(body.description),
-        scopes: scopesIn(body.scope),
-        expiresAt: expiry(body.expires_in, edge.now()),
-      }
+      const wanted = { description: describing(body.description), scopes: scopesIn(body.scope) }
+      const expiresAt = expiry(body.expires_in, edge.now())
+      const client = body.client == null ? undefined : await clientOf(edge, whichIn(body.client))
       if ((await edge.accounts.authorizations.list(who.id)).length >= authorizationsMax)
         throw invalid(`An account cannot have more than ${authorizationsMax} authorizations.`)
-      const { authorization, token } = await edge.accounts.authorizations.grant(who.id, wanted)
-      return created(shown(request, edge, authorization, token))
+      const { authorizations } = edge.accounts
+      if (client !== undefined) {
+        const { authorization, code } = await authorizations.grantTo(client.id, who.id, wanted)
+        return created(await shown(request, edge, authorization, { code }))
+      }
+      const { authorization, token } = await authorizations.grant(who.id, { ...wanted, expiresAt })
+      return created(await shown(request, edge, authorization, { token }))
     },
   }),
   endpoint({
@@ -68,21 +69,27 @@ export const oauth = [
     http: { method: 'GET', path: '/oauth/authorizations/:authorization' },
     summary: 'One authorization; ~ is that of the token which asks',
     scope,
-    run: async (request, edge) => ok(shown(request, edge, await thisOne(request, edge))),
+    run: async (request, edge) => ok(await shown(request, edge, await thisOne(request, edge))),
   }),
   endpoint({
     name: 'oauth-authorizations.update',
     http: { method: 'PATCH', path: '/oauth/authorizations/:authorization' },
-    summary: 'Describe an authorization anew',
+    summary: 'Describe an authorization anew, or say that it is for an OAuth client',
     scope,
-    body: is.obj({ description: is.opt(is.str) }),
+    body: is.obj({
+      description: is.opt(is.str),
+      client: is.opt(is.orNull(is.obj({ id: is.str, secret: is.str }))),
+    }),
     async run(request, edge) {
       const found = await thisOne(request, edge)
-      const description = describing(request.body.description ?? found.description)
-      const { userId, id } = found
-      const next = await edge.accounts.authorizations.describe(userId, id, description)
+      const { client, description } = request.body
+      const clientId = client == null ? undefined : await provenId(edge, client)
+      const next = await edge.accounts.authorizations.change(found, {
+        description: describing(description ?? found.description),
+        ...(clientId !== undefined && { clientId }),
+      })
       if (next === undefined) throw notFound(resource)
-      return ok(shown(request, edge, next))
+      return ok(await shown(request, edge, next))
     },
   }),
   endpoint({
@@ -93,7 +100,7 @@ export const oauth = [
     async run(request, edge) {
       const found = await thisOne(request, edge)
       await edge.accounts.authorizations.revoke(found)
-      return ok(shown(request, edge, found))
+      return ok(await shown(request, edge, found))
     },
   }),
   endpoint({
@@ -102,10 +109,12 @@ export const oauth = [
     summary: 'Another token in the place of the one there is, which opens nothing any more',
     scope,
     async run(request, edge) {
-      const { authorization, token } = await edge.accounts.authorizations.regenerate(
-        await thisOne(request, edge),
-      )
-      return ok(shown(request, edge, authorization, token))
+      const found = await thisOne(request, edge)
+      if (found.clientId !== undefined && found.tokenSum === '')
+        throw invalid('This authorization has no token: its client gets one by its grant.')
+      const again = await edge.accounts.authorizations.regenerate(found)
+      if (again === undefined) throw notFound(resource)
+      return ok(await shown(request, edge, again.authorization, again))
     },
   }),
   endpoint({
@@ -126,8 +135,28 @@ export const oauth = [
   }),
 ]
 
-const shown = (request: Request, edge: Edge, one: Authorization, token?: string): object =>
-  authorizationBody(one, request.caller.user, edge.now(), token)
+const shown = async (
+  { caller: { user } }: Request,
+  { accounts, now }: Edge,
+  one: Authorization,
+  told?: { readonly token?: string; readonly code?: string },
+): Promise<object> => {
+  const client = one.clientId === undefined ? undefined : await accounts.clients.find(one.clientId)
+  return authorizationBody(one, { user, client }, now(), told)
+}
+
+const whichIn = (client: string | { readonly id: string }): string =>
+  typeof client === 'string' ? client : client.id
+
+const provenId = async (
+  edge: Edge,
+  { id, secret }: { readonly id: string; readonly secret: string },
+): Promise<string> => {
+  const client = await clientOf(edge, id)
+  if (!isSecretOf(client, secret))
+    throw new ApiError('unauthorized', 'That is not the secret of this client.')
+  return client.id
+}
 
 const thisOne = async (
   { params, caller }: Request<{ readonly authorization: string }>,

@@ -97,6 +97,7 @@ export const users = [
       if (team !== undefined)
         throw new ApiError('conflict', `${user.email} is in the team ${team.name}: remove it there first.`)
       await endTokens(user, edge)
+      for (const one of await edge.accounts.clients.list(user.id)) await edge.accounts.clients.remove(one)
       await edge.accounts.users.remove(user)
       return ok(userBody(user, edge))
     },

@@ -63,7 +63,7 @@ export const groups: Readonly<Record<string, string>> = {
     authorizations:revoke {authorization}
     clients
     clients:create mine https://example.com/callback
-    clients:info {client}
+    clients:info {client} # its secret was told once, when it was made
     clients:update {client} -n other
     clients:rotate {client}
     clients:destroy {client}
