@@ -60,6 +60,11 @@ export type Reply = {
 }
 export const ok = (body: unknown): Reply => ({ status: 200, body })
 export const created = (body: unknown): Reply => ({ status: 201, body })
+/** The same, with a line that the heroku CLI shows as a warning. */
+export const warned = (reply: Reply, text: string): Reply => ({
+  ...reply,
+  headers: { ...reply.headers, 'Warning-Message': text },
+})
 export const accepted = (): Reply => ({ status: 202, body: {} })
 
 type Open = boolean | 'password' | 'exchange'

@@ -112,6 +112,21 @@ t.test(
   },
 )
 
+t.test('a drain whose lines others may read is warned of, also when it is sent again', async (t) => {
+  const api = await openApi(t)
+  await api.http('POST', '/apps', { name: 'shop' })
+  const add = async (url: string) => {
+    const key = { 'idempotency-key': url }
+    const one = await api.http('POST', '/apps/shop/log-drains', { url }, key)
+    const again = await api.http('POST', '/apps/shop/log-drains', { url }, key)
+    t.equal(again.headers.get('warning-message'), one.headers.get('warning-message'))
+    return one.headers.get('warning-message')
+  }
+  t.equal(await add('syslog://logs.example.com:514'), 'Lines go to this receiver in clear text.')
+  t.match(await add('https://logs.example.com/#insecure'), /certificate of this receiver is not verified/)
+  t.equal(await add('https://logs.example.com/in'), null)
+})
+
 t.test('answers are kept for ten minutes, and few of them', (t) => {
   let now = 0
   const retries = createRetries(() => now)

@@ -60,6 +60,7 @@ const passedBack = [
   'RateLimit-Remaining',
   'Heroku-Webhook-Secret',
   replayedHeader,
+  'Warning-Message',
 ]
 
 /** An HTTP server that listens nowhere: connections are handed to it (src/http/shared-port.ts). */

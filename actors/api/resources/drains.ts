@@ -3,13 +3,15 @@ import { DrainUrlInvalid, parseDrainUrl } from '../../../src/syslog/drain-url.ts
 import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView, type DrainView } from '../../protocols/app.ts'
 import { Drain } from '../../protocols/drain.ts'
-import { created, endpoint, ok, type Request } from '../endpoint.ts'
+import { created, endpoint, ok, warned, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { cut, list } from '../range.ts'
 import { drainBody, type DrainState } from '../shapes/drain.ts'
 import { thisApp } from './app-of.ts'
 
 const resource = 'log_drain'
+const insecure = 'The certificate of this receiver is not verified.'
+const inClear = 'Lines go to this receiver in clear text.'
 /** Whose state is not known by then is shown without. */
 const stateTimeoutMs = 2_000
 
@@ -41,13 +43,10 @@ export const drains = [
     async run(request, edge) {
       const app = await thisApp(request, edge)
       const url = request.body.url.trim()
-      try {
-        parseDrainUrl(url)
-      } catch (error) {
-        throw error instanceof DrainUrlInvalid ? invalid(error.message) : error
-      }
+      const warning = warningOf(url)
       const made = await request.ask(ref(App, app.id), { type: 'addDrain', url }, { resource })
-      return created(drainBody(made, app, null))
+      const reply = created(drainBody(made, app, null))
+      return warning === undefined ? reply : warned(reply, warning)
     },
   }),
   endpoint({
@@ -65,6 +64,16 @@ export const drains = [
 
 const logDrains = ({ drains = [] }: AppView): readonly DrainView[] =>
   drains.filter(({ telemetry }) => telemetry === undefined)
+
+/** What whoever adds it should know of it. @throws ApiError `invalid_params` */
+const warningOf = (url: string): string | undefined => {
+  try {
+    const { tls } = parseDrainUrl(url)
+    return tls === null ? inClear : tls.verified ? undefined : insecure
+  } catch (error) {
+    throw error instanceof DrainUrlInvalid ? invalid(error.message) : error
+  }
+}
 
 const pick = (app: AppView, which: string): DrainView => {
   const found = logDrains(app).find(({ id, token, url }) => [id, token, url].includes(which))
