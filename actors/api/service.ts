@@ -85,7 +85,8 @@ const handlerOf = (endpoint: Endpoint, edge: Edge): ServiceEndpoint['handle'] =>
       if (endpoint.needs === 'operator') needOperator(caller)
       needScope(caller, endpoint.scope)
       const call = called()
-      const key = endpoint.changes ? keyOf(header) : undefined
+      // Who calls what is open to all is nobody, and has no calls of its own.
+      const key = endpoint.changes && endpoint.open !== true ? keyOf(header) : undefined
       if (key !== undefined) {
         const said = { userId: caller.user.id, name: endpoint.name, key }
         const begun = edge.retries.begin(said, bytes)
