@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
 import type { Readable } from 'node:stream'
 import { apiClient, ApiRefused, type ApiClient } from '../src/client/client.ts'
+import { headerOf, overHttp } from '../src/client/over-http.ts'
 
 /** It was not done, in words for the operator. */
 export class Refused extends Error {
@@ -40,6 +41,7 @@ export type Client = {
 
 /** Longer than the API itself takes to give up. */
 const silenceMs = 60_000
+const agent = 'manifold'
 
 /** @throws Refused when no host ever ran with this home */
 export const openClient = (home: string): Client => {
@@ -47,7 +49,7 @@ export const openClient = (home: string): Client => {
   const authorized = {
     authorization: `Bearer ${token}`,
     accept: 'application/json',
-    'user-agent': 'manifold',
+    'user-agent': agent,
   }
   const send = (
     method: string,
@@ -86,15 +88,14 @@ export const openClient = (home: string): Client => {
     const { id = 'broken', message = said } = body as { id?: string; message?: string }
     throw new Refused(id, message)
   }
-  const api = apiClient(async ({ method, path, body, range }) => {
-    const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
-    const answer = await send(method, path, bytes, { ...authorized, ...(range !== undefined && { range }) })
-    const header = (name: string): string | undefined => {
-      const value = answer.headers[name.toLowerCase()]
-      return typeof value === 'string' ? value : undefined
-    }
-    return { status: answer.statusCode ?? 500, text: await text(answer), header }
-  })
+  const api = apiClient(
+    overHttp(async ({ method, path, headers, body }) => {
+      const bytes = body === undefined ? undefined : Buffer.from(body)
+      const answer = await send(method, path, bytes, { ...headers, 'user-agent': agent })
+      const header = headerOf(answer.headers)
+      return { status: answer.statusCode ?? 500, text: await text(answer), header }
+    }, token),
+  )
   return {
     async call(name, ...args) {
       try {

@@ -4,6 +4,7 @@
  * Without an `Authorization` header a call is the operator's: the server lets only authenticated
  * connections publish on these subjects. The HTTP face always sends one.
  */
+import { statusHeader, subjectOf } from '../../src/client/over-nats.ts'
 import { needOperator, needScope, type Caller } from './access.ts'
 import type { Audit, Change } from './audit.ts'
 import { App } from '../protocols/app.ts'
@@ -31,10 +32,6 @@ export type ServiceEndpoint = {
     userId?: string,
   ) => Promise<ServiceAnswer>
 }
-
-export const subjectOf = (name: string): string => `manifold.v1.api.${name}`
-/** `Manifold-Status: 201`: the HTTP status of an answer. */
-export const statusHeader = 'Manifold-Status'
 
 /** The address that an HTTP client called from. */
 export const clientHeader = 'Manifold-Client'

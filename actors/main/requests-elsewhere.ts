@@ -2,12 +2,12 @@
  * Logplex's part of the API on a host that has none: asked of control hosts, one after the other until one
  * answers, on behalf of whoever asked here. Nothing of it is done twice by being said twice.
  */
+import { statusHeader, subjectOf } from '../../src/client/over-nats.ts'
 import type { Peers } from '../../src/peers/client.ts'
 import { PeerFailed, PeerRefusal, type Peer } from '../../src/peers/contract.ts'
 import { checker, is, type Static } from '../../src/runtime/schema.ts'
 import type { ApiRequests } from '../api/face/face.ts'
 import { channels } from '../api/resources/channels.ts'
-import { statusHeader, subjectOf } from '../api/service.ts'
 
 const requestsPath = '/requests'
 /** A call between hosts may take 10 s. */

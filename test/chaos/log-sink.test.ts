@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { openLogSink } from '../../scripts/chaos/worlds/log-sink.ts'
+import { apiClient } from '../../src/client/client.ts'
 import { until } from '../kit/until.ts'
 
 t.test('a tail that ends is followed by one that is told what was missed between them', async (t) => {
@@ -10,7 +11,12 @@ t.test('a tail that ends is followed by one that is told what was missed between
     ['a'],
     {
       hosts: () => ['h1'],
-      post: async () => ({ status: 201, body: JSON.stringify({ logplex_url: 'http://h1/logs/x' }) }),
+      api: () =>
+        apiClient(async () => ({
+          status: 201,
+          text: JSON.stringify({ logplex_url: 'http://h1/logs/x' }),
+          header: () => undefined,
+        })),
       listen: async (_, __, headers) => {
         const answer = new PassThrough()
         tails.push({ headers, answer })

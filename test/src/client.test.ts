@@ -1,6 +1,7 @@
 /** The typed client: what it sends, over HTTP's terms and NATS', and what it makes of answers. */
 import t from 'tap'
 import { apiClient, type RawAnswer, type RawCall } from '../../src/client/client.ts'
+import { headerOf, overHttp, type HttpCall } from '../../src/client/over-http.ts'
 import { overNats } from '../../src/client/over-nats.ts'
 import { apiToken, openApi } from '../kit/api.ts'
 
@@ -45,15 +46,48 @@ t.test('over NATS it asks the very endpoints, as whose token it has', async (t) 
   const api = await openApi(t)
   const client = (token?: string) =>
     apiClient(
-      overNats(async (subject, bytes, headers) => {
-        const endpoint = api.service.get(subject)!
-        const { headers: back, bytes: answer } = await endpoint.handle(bytes, (name) => headers[name])
-        return { bytes: answer, header: (name) => back[name] }
-      }, token),
+      overNats(
+        async (subject, bytes, headers) => {
+          const endpoint = api.service.get(subject)!
+          const { headers: back, bytes: answer } = await endpoint.handle(bytes, (name) => headers[name])
+          return { bytes: answer, header: (name) => back[name] }
+        },
+        token === undefined ? {} : { token },
+      ),
     )
   const made = (await client(apiToken).call('apps.create', { body: { name: 'shop' } })) as { id: string }
   t.match(await client().call('apps.info', { params: { app: 'shop' } }), { id: made.id, name: 'shop' })
   await t.rejects(client('wrong').call('apps.list'), { code: 'unauthorized', status: 401 })
   const taken = client().call('apps.create', { body: { name: 'shop' } })
   await t.rejects(taken, { name: 'ApiRefused', code: 'invalid_params', status: 422 })
+})
+
+t.test('over HTTP it asks as the stock CLI does, and a broken gateway is no answer', async (t) => {
+  const calls: HttpCall[] = []
+  const exchange = async (call: HttpCall) => {
+    calls.push(call)
+    return { status: 200, text: '[]', header: headerOf({ 'next-range': 'id ]a..', etag: ['a', 'b'] }) }
+  }
+  const client = apiClient(overHttp(exchange, 'HRKU-1'))
+  const { nextRange } = await client.answer('releases.list', { params: { app: 'shop' }, range: 'version ..' })
+  await apiClient(overHttp(exchange)).call('config-vars.update', {
+    params: { app: 'shop' },
+    body: { A: null },
+  })
+  t.equal(nextRange, 'id ]a..')
+  const accept = 'application/vnd.heroku+json; version=3'
+  t.strictSame(calls, [
+    {
+      method: 'GET',
+      path: '/apps/shop/releases',
+      headers: { authorization: 'Bearer HRKU-1', accept, range: 'version ..' },
+      body: undefined,
+    },
+    {
+      method: 'PATCH',
+      path: '/apps/shop/config-vars',
+      headers: { accept, 'content-type': 'application/json' },
+      body: '{"A":null}',
+    },
+  ])
 })

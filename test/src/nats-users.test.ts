@@ -66,13 +66,15 @@ const open = async (t: Test) => {
     })()
     const api = (said: Readonly<Record<string, string>> = {}) =>
       apiClient(
-        overNats(async (subject, bytes) => {
-          const own = subject.replace('manifold.v1.api.', `manifold.v1.user.${user.id}.api.`)
-          const all = headers()
-          for (const [name, value] of Object.entries(said)) all.set(name, value)
-          const answer = await client.request(own, bytes, { timeout: 5_000, headers: all })
-          return { bytes: answer.data, header: (name) => answer.headers?.get(name) || undefined }
-        }),
+        overNats(
+          async (subject, bytes) => {
+            const all = headers()
+            for (const [name, value] of Object.entries(said)) all.set(name, value)
+            const answer = await client.request(subject, bytes, { timeout: 5_000, headers: all })
+            return { bytes: answer.data, header: (name) => answer.headers?.get(name) || undefined }
+          },
+          { subjects: `manifold.v1.user.${user.id}.api.` },
+        ),
       )
     return { client, refused, api }
   }

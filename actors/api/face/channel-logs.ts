@@ -1,5 +1,5 @@
 /** `GET /v3/channels/:app/logs?num=`: the kept lines of an app as Logplex gives them, oldest first. */
-import { statusHeader, subjectOf } from '../service.ts'
+import { statusHeader, subjectOf } from '../../../src/client/over-nats.ts'
 import type { ApiRequests } from './face.ts'
 import type { Mount } from './mount.ts'
 

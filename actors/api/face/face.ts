@@ -7,12 +7,13 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import { bytesOf, statusOf, subjectOf } from '../../../src/client/over-nats.ts'
 import type { Log } from '../../../src/ports/log.ts'
 import type { Random } from '../../../src/ports/random.ts'
 import { parseJson } from '../call.ts'
 import { paramNames, type Endpoint } from '../endpoint.ts'
 import { ApiError, noEndpoint } from '../errors.ts'
-import { clientHeader, givenIdHeader, replayedHeader, statusHeader, subjectOf } from '../service.ts'
+import { clientHeader, givenIdHeader, replayedHeader } from '../service.ts'
 import { etagOf, matches, preconditionFailed, shownBy } from './conditions.ts'
 import { sayText, type Mount } from './mount.ts'
 
@@ -52,7 +53,6 @@ const graceMs = 5_000
 const retryAfter = '2'
 /** What clients that can only POST may mean (`X-HTTP-Method-Override`). */
 const overrides = new Set(['GET', 'PUT', 'PATCH', 'DELETE'])
-const serviceErrorHeader = 'Nats-Service-Error-Code'
 const passedBack = [
   'Accept-Ranges',
   'Content-Range',
@@ -131,11 +131,6 @@ const forward =
     const names = paramNames(endpoint.http.path)
     const given = request.params as Readonly<Record<string, string>>
     const text = typeof request.body === 'string' ? request.body.trim() : ''
-    const call = {
-      params: Object.fromEntries(names.map((name) => [name, given[name] ?? ''])),
-      query: request.query,
-      ...(text === '' ? {} : { body: parseJson(text) }),
-    }
     const { range, traceparent, authorization, 'user-agent': agent, 'if-match': expected } = request.headers
     const { 'request-id': givenId, 'idempotency-key': key } = request.headers
     const headers = {
@@ -149,11 +144,16 @@ const forward =
       ...(typeof key === 'string' ? { 'Idempotency-Key': key } : {}),
       ...(typeof traceparent === 'string' ? { Traceparent: traceparent } : {}),
     }
-    const bytes = Buffer.from(JSON.stringify(call))
+    const bytes = bytesOf({
+      params: Object.fromEntries(names.map((name) => [name, given[name] ?? ''])),
+      query: request.query as Readonly<Record<string, string>>,
+      body: text === '' ? undefined : parseJson(text),
+      range: undefined,
+    })
     if (expected !== undefined && shown !== undefined) {
       const { Range: _part, ...whole } = headers
       const seen = await requests.ask(subjectOf(shown.name), bytes, shown.timeoutMs + graceMs, whole)
-      const isThere = seen.header(statusHeader) === '200'
+      const isThere = statusOf(seen.header) === 200
       if (isThere && !matches(expected, etagOf(seen.bytes))) throw preconditionFailed()
     }
     const answer = await requests.ask(subjectOf(endpoint.name), bytes, endpoint.timeoutMs + graceMs, headers)
@@ -161,7 +161,7 @@ const forward =
       const value = answer.header(name)
       if (value !== undefined) reply.header(name, value)
     }
-    const status = Number(answer.header(statusHeader) ?? answer.header(serviceErrorHeader) ?? 500)
+    const status = statusOf(answer.header) ?? 500
     // Without a body it is the service's own refusal: too busy, or broken.
     if (answer.bytes.length === 0)
       throw Object.assign(new Error(`the service answered ${status}`), { undone: status === 503 })

@@ -67,8 +67,7 @@ const furnish = async (lab: Lab, log: (line: string) => void): Promise<Site> => 
       timeoutMs: askMsMax,
     })
   const clients = clientsOf({
-    api: (name, method, path, body) =>
-      host(name).api({ method, path, ...(body === undefined ? {} : { body }) }),
+    api: (name) => host(name).api(),
     get,
     dynos,
     reachable: () => well().filter((name) => host(name).isUp()),

@@ -1,12 +1,13 @@
 /** Clients of real hosts: routers and APIs by HTTP, in whatever way a world reaches them. */
+import { ApiRefused, type ApiClient } from '../../../src/client/client.ts'
 import type { Answered } from '../history.ts'
 import { OpFailed, type Clients } from '../world.ts'
 import type { Dyno } from './dynos.ts'
 
 export type Answer = { readonly status: number; readonly body: string }
 export type Reach = {
-  /** One call of the API of that host. Rejects when there is no answer. */
-  readonly api: (host: string, method: string, path: string, body?: unknown) => Promise<Answer>
+  /** The API of that host. */
+  readonly api: (host: string) => ApiClient
   /** One GET of an app through the router of that host. Rejects with an error that has a `code`. */
   readonly get: (host: string, app: string, headers: Readonly<Record<string, string>>) => Promise<Answer>
   readonly dynos: () => readonly Dyno[]
@@ -17,27 +18,37 @@ export type Reach = {
 /** Routers take ids of 20 characters and more. */
 const idDigits = 12
 
-export const clientsOf = ({ api: call, get, dynos, reachable }: Reach): Clients => {
+/** Asks the API of a host. @throws OpFailed */
+export const operate = async <T>(
+  via: string,
+  api: ApiClient,
+  ask: (api: ApiClient) => Promise<T>,
+): Promise<T> => {
+  try {
+    return await ask(api)
+  } catch (error) {
+    if (!(error instanceof ApiRefused))
+      throw new OpFailed('failed', 'no_answer', `${via}: no answer`, via, { cause: error })
+    const { code, status, message } = error
+    const isRefused = code !== 'broken' && status < 500
+    throw new OpFailed(isRefused ? 'refused' : 'failed', String(status), `${code}: ${message}`, via)
+  }
+}
+
+export const clientsOf = ({ api, get, dynos, reachable }: Reach): Clients => {
   let turn = 0
   let asked = 0
-  const api = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+  const any = async <T>(ask: (api: ApiClient) => Promise<T>): Promise<T> => {
     const hosts = reachable()
     const via = hosts[turn++ % Math.max(1, hosts.length)]
     if (via === undefined) throw new OpFailed('failed', 'ECONNREFUSED', 'no API can be reached')
-    let answer: Answer
-    try {
-      answer = await call(via, method, path, body)
-    } catch (error) {
-      throw new OpFailed('failed', 'no_answer', `${via}: no answer`, via, { cause: error })
-    }
-    if (answer.status < 300) return answer
-    const outcome = answer.status < 500 ? 'refused' : 'failed'
-    throw new OpFailed(outcome, String(answer.status), answer.body, via)
+    return operate(via, api(via), ask)
   }
-  const read = async <T>(path: string): Promise<T> => JSON.parse((await api('GET', path)).body) as T
   type Release = { readonly version: number; readonly id: string }
-  const releases = async (app: string): Promise<readonly Release[]> =>
-    (await read<readonly Release[]>(`/apps/${app}/releases`)).map(({ version, id }) => ({ version, id }))
+  const releases = async (app: string): Promise<readonly Release[]> => {
+    const all = await any((api) => api.call('releases.list', { params: { app } }))
+    return (all as readonly Release[]).map(({ version, id }) => ({ version, id }))
+  }
   return {
     async request(app) {
       const hosts = reachable()
@@ -60,12 +71,13 @@ export const clientsOf = ({ api: call, get, dynos, reachable }: Reach): Clients 
       throw new OpFailed('failed', 'ECONNREFUSED', 'no router can be reached')
     },
     async setConfig(app, key, value) {
-      await api('PATCH', `/apps/${app}/config-vars`, { [key]: value })
+      await any((api) => api.call('config-vars.update', { params: { app }, body: { [key]: value } }))
       // One writer an app: the newest release is the one that it made.
       return { version: Math.max(...(await releases(app)).map(({ version }) => version)) }
     },
     async scale(app, type, quantity) {
-      await api('PATCH', `/apps/${app}/formation`, { updates: [{ type, quantity }] })
+      const updates = [{ type, quantity }]
+      await any((api) => api.call('formation.batch-update', { params: { app }, body: { updates } }))
     },
     async info(app) {
       type Type = { readonly type: string; readonly quantity: number }
@@ -75,12 +87,13 @@ export const clientsOf = ({ api: call, get, dynos, reachable }: Reach): Clients 
         readonly state: string
         readonly release: { readonly version: number }
       }
-      const config = await read<Readonly<Record<string, string>>>(`/apps/${app}/config-vars`)
-      const types = await read<readonly Type[]>(`/apps/${app}/formation`)
-      const slots = await read<readonly Slot[]>(`/apps/${app}/dynos`)
+      const of = { params: { app } }
+      const config = await any((api) => api.call('config-vars.list', of))
+      const types = (await any((api) => api.call('formation.list', of))) as readonly Type[]
+      const slots = (await any((api) => api.call('dynos.list', of))) as readonly Slot[]
       return {
         app,
-        config,
+        config: config as Readonly<Record<string, string>>,
         releases: await releases(app),
         quantities: Object.fromEntries(types.map(({ type, quantity }) => [type, quantity])),
         dynos: slots.map(({ id, name, state, release }) => {

@@ -9,18 +9,15 @@
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { ApiClient } from '../../../src/client/client.ts'
 import type { LogEvent } from '../history.ts'
 
-/** How a world's hosts are reached for their logs. Both reject when there is no answer. */
+/** How a world's hosts are reached for their logs. */
 export type LogReach = {
   /** Hosts whose API can be asked now. */
   readonly hosts: () => readonly string[]
-  readonly post: (
-    host: string,
-    path: string,
-    body: unknown,
-  ) => Promise<{ readonly status: number; readonly body: string }>
-  /** What does not end by itself, as it comes. */
+  readonly api: (host: string) => ApiClient
+  /** What does not end by itself, as it comes. Rejects when there is no answer. */
   readonly listen: (
     host: string,
     path: string,
@@ -94,15 +91,15 @@ const keepTail = (
     const host = hosts[turn++ % Math.max(1, hosts.length)]
     if (host === undefined) return undefined
     try {
-      const made = await reach.post(host, `/apps/${app}/log-sessions`, { lines: historyLines, tail: true })
-      if (made.status !== 201) return undefined
-      const { logplex_url: url } = JSON.parse(made.body) as { readonly logplex_url: string }
+      const wanted = { params: { app }, body: { lines: historyLines, tail: true } }
+      const made = await reach.api(host).call('log-sessions.create', wanted)
+      const { logplex_url: url } = made as { readonly logplex_url: string }
       return await reach.listen(host, new URL(url).pathname, {
         accept: 'text/event-stream',
         ...(lastId !== undefined && { 'last-event-id': lastId }),
       })
     } catch {
-      // It is away: the next one is asked.
+      // It is away, or cannot now: the next one is asked.
       return undefined
     }
   }

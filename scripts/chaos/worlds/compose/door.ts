@@ -63,7 +63,7 @@ const furnish = async (
     tickingApps(scenario),
     {
       hosts: faults.answering,
-      post: (host, path, body) => site.api(host, 'POST', path, body),
+      api: site.api,
       listen: (host, path, headers) => site.listen(host, path, headers),
     },
     now,
@@ -116,8 +116,11 @@ const holds = async (
   if (condition === 'emptied') return !site.dynos().some(({ host }) => hosts.includes(host))
   if (condition === 'braked') {
     const [from = 'h1'] = faults.answering()
-    const answer = await site.api(from, 'GET', '/cluster').catch(() => undefined)
-    return answer?.status === 200 && (JSON.parse(answer.body) as { readonly braked: boolean }).braked
+    const found = await site
+      .api(from)
+      .call('cluster.info')
+      .catch(() => undefined)
+    return (found as { readonly braked: boolean } | undefined)?.braked === true
   }
   const wanted = condition === 'dead' ? ['dead', 'left'] : ['suspect', 'dead', 'left']
   const rows = await faults.hosts()
@@ -126,8 +129,8 @@ const holds = async (
 
 /** As its user would, by git, from the first host. */
 const deploy = async (site: Site, app: AppSpec, linesPerSecond: number): Promise<void> => {
-  const created = await site.api('h1', 'POST', '/apps', { name: app.name })
-  if (created.status !== 201) throw new Error(`${app.name} was refused: ${created.body}`)
+  const api = site.api('h1')
+  await api.call('apps.create', { body: { name: app.name } })
   const folder = `/tmp/chaos/${app.name}`
   await site.exec('h1', `mkdir -p ${folder}`)
   for (const [file, text] of Object.entries(filesOf(app, linesPerSecond)))
@@ -141,8 +144,7 @@ const deploy = async (site: Site, app: AppSpec, linesPerSecond: number): Promise
   const updates = Object.entries(app.types).map(([type, { quantity, singleton }]) => {
     return { type, quantity, ...(singleton === undefined ? {} : { singleton }) }
   })
-  const scaled = await site.api('h1', 'PATCH', `/apps/${app.name}/formation`, { updates })
-  if (scaled.status !== 200) throw new Error(`${app.name} was not scaled: ${scaled.body}`)
+  await api.call('formation.batch-update', { params: { app: app.name }, body: { updates } })
 }
 
 export const door: Door = { boot, whyNot: whyNoEngine }

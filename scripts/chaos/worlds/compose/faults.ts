@@ -40,8 +40,11 @@ export const faultsOf = (site: Site): Faults => {
   const answering = (): readonly string[] => reachable().filter((name) => !held.has(name))
   const hosts = async (): Promise<readonly HostBody[]> => {
     for (const name of answering()) {
-      const answer = await site.api(name, 'GET', '/hosts').catch(() => undefined)
-      if (answer?.status === 200) return JSON.parse(answer.body) as readonly HostBody[]
+      const rows = await site
+        .api(name)
+        .call('hosts.list')
+        .catch(() => undefined)
+      if (rows !== undefined) return rows as readonly HostBody[]
     }
     return []
   }
@@ -133,8 +136,11 @@ export const faultsOf = (site: Site): Faults => {
   const answered = async (name: string): Promise<void> => {
     const deadline = performance.now() + startMsMax
     for (;;) {
-      const answer = await site.api(name, 'GET', '/hosts').catch(() => undefined)
-      if (answer?.status === 200) return
+      const rows = await site
+        .api(name)
+        .call('hosts.list')
+        .catch(() => undefined)
+      if (rows !== undefined) return
       if (performance.now() > deadline) throw new Error(`${name} does not answer after its start`)
       await pause(pollMs)
     }

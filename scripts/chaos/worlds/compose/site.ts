@@ -6,6 +6,8 @@ import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { apiClient, type ApiClient } from '../../../../src/client/client.ts'
+import { overHttp } from '../../../../src/client/over-http.ts'
 import type { Answer } from '../clients.ts'
 import { dynosIn, type Dyno } from '../dynos.ts'
 import { image, output, run, type RunOptions } from './docker.ts'
@@ -100,29 +102,23 @@ export const openSite = (names: readonly string[]) => {
       const words = ['nsenter', '--target', String(pid), '--mount', '--net', '--', 'nft', '-f', '-']
       if (pid !== undefined) await run(words, { input: rules })
     },
-    /** One call of the API of that host. Rejects when there is no answer. */
-    async api(host: string, method: string, path: string, body?: unknown): Promise<Answer> {
-      const script = `curl -sS -m ${apiSeconds} -X "$1" -w '\\n%{http_code}' --data-binary @- \
-        -H "Authorization: Bearer $(cat $MANIFOLD_HOME/keys/owner.token)" \
-        -H 'Content-Type: application/json' -H 'Accept: application/vnd.heroku+json; version=3' \
-        "http://localhost:5000$2"`
-      const words = [
-        'docker',
-        'exec',
-        '--interactive',
-        container(host),
-        'sh',
-        '-c',
-        script,
-        'sh',
-        method,
-        path,
-      ]
-      const input = body === undefined ? '' : JSON.stringify(body)
-      const said = await run(words, { input, timeoutMs: (apiSeconds + 5) * 1_000 })
-      const end = said.lastIndexOf('\n')
-      return { status: Number(said.slice(end + 1)), body: said.slice(0, end) }
-    },
+    /** The API of that host, as its owner. Rejects when there is no answer. */
+    api: (host: string): ApiClient =>
+      apiClient(
+        overHttp(async ({ method, path, headers, body }) => {
+          const script = `curl -sS -m ${apiSeconds} -w '\\n%{http_code}' --data-binary @- \
+            -H "Authorization: Bearer $(cat $MANIFOLD_HOME/keys/owner.token)" "$@"`
+          const said = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+          const inside = ['sh', '-c', script, 'sh', '-X', method, ...said, `http://localhost:5000${path}`]
+          const answer = await run(['docker', 'exec', '--interactive', container(host), ...inside], {
+            input: body ?? '',
+            timeoutMs: (apiSeconds + 5) * 1_000,
+          })
+          const end = answer.lastIndexOf('\n')
+          const [text, status] = [answer.slice(0, end), Number(answer.slice(end + 1))]
+          return { status, text, header: () => undefined }
+        }),
+      ),
     get: (host: string, app: string, headers: Headers): Promise<Answer> =>
       getFrom(address(host), { host: `${app}.localhost`, connection: 'close', ...headers }),
     dynos: (): readonly Dyno[] =>

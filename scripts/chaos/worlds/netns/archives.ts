@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { ApiClient } from '../../../../src/client/client.ts'
 import { noWord } from '../../history.ts'
 import type { BuildStep } from '../../language.ts'
 import { OpFailed } from '../../world.ts'
@@ -9,7 +10,7 @@ import { within } from './cluster.ts'
 import { command } from './command.ts'
 import { apiPort, type Host } from './host.ts'
 import type { Lab } from './lab.ts'
-import { done, endOf, mark, slowPack, underWayMsMax, type Begun, type Read, type Site } from './sources.ts'
+import { endOf, mark, slowPack, underWayMsMax, type Begun, type Read, type Site } from './sources.ts'
 
 type Build = { readonly id: string; readonly output_stream_url: string }
 type Setup = { readonly build: Build | null; readonly failure_message: string | null }
@@ -29,7 +30,7 @@ export const sendArchive = async (
   const host = cluster.host(via)
   const version = randomBytes(4).toString('hex')
   const source_blob = { url: await upload(lab, host, folder), version }
-  const { path, build } =
+  const { now: ask, build } =
     by === 'setup' ? await beginSetup(host, app, source_blob, read) : await beginBuild(host, app, source_blob)
   const { pathname, search, searchParams } = new URL(build.output_stream_url)
   const on = searchParams.get('on') ?? via
@@ -49,7 +50,7 @@ export const sendArchive = async (
     while (now.status === 'pending') {
       await pause(pollMs)
       // Who cannot be asked now is asked again.
-      now = await read<Ending>(path).catch(() => now)
+      now = await read(ask).catch(() => now)
     }
     const toldMs = tookMs()
     await streamed
@@ -67,7 +68,7 @@ const upload = async (lab: Lab, host: Host, folder: string): Promise<string> => 
   const archive = `${folder}.tgz`
   await command(['tar', '-czf', archive, '--exclude=./.git', '-C', folder, '.'])
   type Source = { readonly source_blob: { readonly get_url: string; readonly put_url: string } }
-  const { source_blob: source } = await done<Source>(host, 'POST', '/sources', {})
+  const { source_blob: source } = (await host.api().call('sources.create')) as Source
   const { pathname, search } = new URL(source.put_url)
   const put = await lab.exchange(
     { address: lab.network.addressOf(host.name), port: apiPort },
@@ -83,22 +84,26 @@ const upload = async (lab: Lab, host: Host, folder: string): Promise<string> => 
   return source.get_url
 }
 
-type Started = { readonly path: string; readonly build: Build }
+type Started = { readonly now: (api: ApiClient) => Promise<Ending>; readonly build: Build }
 
-const beginBuild = async (host: Host, app: string, source_blob: object): Promise<Started> => {
+type SourceBlob = { readonly url: string; readonly version: string }
+
+const beginBuild = async (host: Host, app: string, source_blob: SourceBlob): Promise<Started> => {
   const body = { source_blob, buildpacks: [{ name: slowPack }] }
-  const build = await done<Build>(host, 'POST', `/apps/${app}/builds`, body)
-  return { path: `/apps/${app}/builds/${build.id}`, build }
+  const build = (await host.api().call('builds.create', { params: { app }, body })) as Build
+  const params = { app, build: build.id }
+  return { now: async (api) => (await api.call('builds.info', { params })) as Ending, build }
 }
 
-const beginSetup = async (host: Host, app: string, source_blob: object, read: Read): Promise<Started> => {
+const beginSetup = async (host: Host, app: string, source_blob: SourceBlob, read: Read): Promise<Started> => {
   const body = { source_blob, app: { name: app }, overrides: { buildpacks: [{ url: slowPack }] } }
-  const { id } = await done<{ readonly id: string }>(host, 'POST', '/app-setups', body)
-  const path = `/app-setups/${id}`
+  const { id: setup } = (await host.api().call('app-setups.create', { body })) as { readonly id: string }
+  const now = async (api: ApiClient): Promise<Ending> =>
+    (await api.call('app-setups.info', { params: { setup } })) as Ending
   let build: Build | null = null
   await within(underWayMsMax, `${app} to be built`, async () => {
-    build = (await read<Setup>(path)).build
+    build = (await read(now)).build ?? null
     return build !== null
   })
-  return { path, build: build as unknown as Build }
+  return { now, build: build as unknown as Build }
 }

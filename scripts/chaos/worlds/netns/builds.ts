@@ -8,6 +8,7 @@ import type { FinalBuild } from '../../history.ts'
 import type { BuildStep } from '../../language.ts'
 import { OpFailed, type Builders } from '../../world.ts'
 import { filesOf } from '../app.ts'
+import { operate } from '../clients.ts'
 import { sendArchive } from './archives.ts'
 import { within } from './cluster.ts'
 import { sendPush } from './pushes.ts'
@@ -30,18 +31,11 @@ export const buildersOf = (site: Site): Builders & { readonly close: () => void 
   const closing = new AbortController()
   let turn = 0
   let last: string | undefined
-  const read: Read = async <T>(path: string) => {
+  const read: Read = async (ask) => {
     const hosts = apis()
     const via = hosts[turn++ % Math.max(1, hosts.length)]
     if (via === undefined) throw new OpFailed('failed', 'ECONNREFUSED', 'no API can be reached')
-    const answer = await cluster
-      .host(via)
-      .api({ path, timeoutMs: callMs })
-      .catch((cause: unknown) => {
-        throw new OpFailed('failed', 'no_answer', `${via}: no answer`, via, { cause })
-      })
-    if (answer.status >= 300) throw new OpFailed('failed', String(answer.status), answer.body, via)
-    return JSON.parse(answer.body) as T
+    return operate(via, cluster.host(via).api(callMs), ask)
   }
   const sourceOf = ({ build, seconds }: BuildStep): string => {
     const folder = join(lab.folder, 'apps', build)
@@ -67,8 +61,10 @@ export const buildersOf = (site: Site): Builders & { readonly close: () => void 
     last: () => last,
     builds: async (app): Promise<readonly FinalBuild[]> => {
       type Build = { readonly status: string; readonly source_blob: { readonly version: string | null } }
-      const builds = await read<readonly Build[]>(`/apps/${app}/builds`)
-      const releases = await read<readonly { readonly description: string }[]>(`/apps/${app}/releases`)
+      type Release = { readonly description: string }
+      const of = { params: { app } }
+      const builds = (await read((api) => api.call('builds.list', of))) as readonly Build[]
+      const releases = (await read((api) => api.call('releases.list', of))) as readonly Release[]
       return builds.map(({ status, source_blob: { version } }) => {
         const text = `Deploy ${(version ?? '').slice(0, commitDigits)}`
         const isReleased = releases.some(({ description }) => description === text)

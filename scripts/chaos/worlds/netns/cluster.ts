@@ -19,6 +19,7 @@ const serversWanted = 3
 const joinedMsMax = 120_000
 const grownMsMax = 120_000
 const pollMs = 100
+const lookMs = 5_000
 
 export const namesOf = (specs: readonly HostSpec[]): readonly string[] => specs.map((_, at) => `h${at + 1}`)
 
@@ -64,15 +65,17 @@ export const startCluster = async (
 }
 
 const invite = async (host: Host): Promise<string> => {
-  const { status, body } = await host.api({ method: 'POST', path: '/hosts/actions/invite', body: {} })
-  if (status !== 201) throw new Error(`no invite: ${status} ${body}`)
-  return (JSON.parse(body) as { readonly url: string }).url
+  const made = await host.api().call('hosts.invite')
+  return (made as { readonly url: string }).url
 }
 
 /** As one host sees them; undefined when it does not say now. */
 export const hostsOf = async (host: Host): Promise<readonly HostBody[] | undefined> => {
-  const answer = await host.api({ path: '/hosts', timeoutMs: 5_000 }).catch(() => undefined)
-  return answer?.status === 200 ? (JSON.parse(answer.body) as readonly HostBody[]) : undefined
+  const rows = await host
+    .api(lookMs)
+    .call('hosts.list')
+    .catch(() => undefined)
+  return rows as readonly HostBody[] | undefined
 }
 
 const isClustered = (lab: Lab, host: Host): boolean => {

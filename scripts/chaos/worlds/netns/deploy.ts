@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { ApiRefused } from '../../../../src/client/client.ts'
 import type { AppSpec } from '../../language.ts'
 import { filesOf } from '../app.ts'
 import { within } from './cluster.ts'
@@ -35,19 +36,28 @@ export const deploy = async (lab: Lab, host: Host, app: AppSpec, linesPerSecond:
 /** A cluster that has just come together may not answer in time: then nobody knows, and it is asked again. */
 const create = async (host: Host, name: string): Promise<void> => {
   for (let tries = 1; ; tries++) {
-    const { status, body } = await host.api({ method: 'POST', path: '/apps', body: { name } })
-    if (status === 201) return
-    // The name is taken by a try before this one, which may not be through yet.
-    if (status === 422 && tries > 1) return thereSoon(host, name)
-    if (status < 500 || tries === createTriesMax) throw new Error(`${name} was refused: ${body}`)
+    try {
+      await host.api().call('apps.create', { body: { name } })
+      return
+    } catch (error) {
+      if (!(error instanceof ApiRefused)) throw error
+      // The name is taken by a try before this one, which may not be through yet.
+      if (error.code === 'invalid_params' && tries > 1) return thereSoon(host, name)
+      if (error.status < 500 || tries === createTriesMax) throw error
+    }
     await pause(createAgainMs)
   }
 }
 
 const thereSoon = (host: Host, name: string): Promise<void> =>
   within(createdMsMax, `${name} to be there`, async () => {
-    const answer = await host.api({ path: `/apps/${name}` })
-    return answer.status === 200
+    const found = await host
+      .api()
+      .call('apps.info', { params: { app: name } })
+      .catch((error: unknown) => {
+        if (!(error instanceof ApiRefused)) throw error
+      })
+    return found !== undefined
   })
 
 /** Nothing of the machine's settings; the platform's own authority and token. */

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { unsettled, wantedOf } from '../../conditions.ts'
 import type { AppSpec, Condition, Scenario } from '../../language.ts'
 import type { Boot, Door, LiveProcess, World } from '../../world.ts'
-import { clientsOf, type Answer, type Reach } from '../clients.ts'
+import { clientsOf, type Reach } from '../clients.ts'
 import { dynosIn, type Dyno } from '../dynos.ts'
 import { watchLives } from '../lives.ts'
 import { openLogSink } from '../log-sink.ts'
@@ -24,6 +24,7 @@ const diskBytes = 1024 ** 3
 const keepStoresMs = 1_000
 const requestMs = 30_000
 const logMs = 5_000
+const lookMs = 5_000
 
 const boot: Boot = async (scenario, { log }) => {
   const hasDisks = scenario.timeline.some((step) => 'do' in step && step.do.startsWith('disk-'))
@@ -64,8 +65,7 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
   const builders = buildersOf({ lab, cluster, apis, log })
   const targets = targetsOf(lab, cluster, reachable, dynosOn, builders.last)
   const faults = faultsOf(lab, cluster, hurt, targets, now)
-  const call = async (name: string, method: string, path: string, body?: unknown): Promise<Answer> =>
-    host(name).api({ method, path, ...(body === undefined ? {} : { body }) })
+  const api: Reach['api'] = (name) => host(name).api()
   const get: Reach['get'] = (name, app, headers) =>
     lab.exchange(host(name).router, {
       path: '/',
@@ -73,8 +73,8 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
       timeoutMs: requestMs,
     })
   const clients = {
-    ...clientsOf({ api: call, get, dynos, reachable: apis }),
-    request: clientsOf({ api: call, get, dynos, reachable: routers }).request,
+    ...clientsOf({ api, get, dynos, reachable: apis }),
+    request: clientsOf({ api, get, dynos, reachable: routers }).request,
   }
   for (const app of scenario.apps) await furnishApp(lab, cluster, app, scenario.load.linesPerSecond ?? 1)
   const { receiver } = lab
@@ -84,7 +84,7 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
     tickingApps(scenario),
     {
       hosts: apis,
-      post: (name, path, body) => host(name).api({ method: 'POST', path, body, timeoutMs: logMs }),
+      api: (name) => host(name).api(logMs),
       listen: (name, path, headers) => host(name).listen(path, headers),
     },
     now,
@@ -156,11 +156,12 @@ const holds = async (
   if (condition === 'braked') {
     const [from] = apis()
     if (from === undefined) return false
-    const answer = await cluster
+    const found = await cluster
       .host(from)
-      .api({ path: '/cluster', timeoutMs: 5_000 })
+      .api(lookMs)
+      .call('cluster.info')
       .catch(() => undefined)
-    return answer?.status === 200 && (JSON.parse(answer.body) as { readonly braked: boolean }).braked
+    return (found as { readonly braked: boolean } | undefined)?.braked === true
   }
   const wanted = condition === 'dead' ? ['dead', 'left'] : ['suspect', 'dead', 'left']
   const rows = await targets.hosts()
@@ -173,16 +174,13 @@ const furnishApp = async (lab: Lab, cluster: Cluster, app: AppSpec, lines: numbe
   const updates = Object.entries(app.types).map(([type, { quantity, singleton }]) => {
     return { type, quantity, ...(singleton === undefined ? {} : { singleton }) }
   })
-  const path = `/apps/${app.name}/formation`
-  const { status, body } = await cluster.host(first).api({ method: 'PATCH', path, body: { updates } })
-  if (status !== 200) throw new Error(`${app.name} was not scaled: ${body}`)
+  const formation = { params: { app: app.name }, body: { updates } }
+  await cluster.host(first).api().call('formation.batch-update', formation)
 }
 
 const addDrain = async (cluster: Cluster, app: string, url: string): Promise<void> => {
   const [first = ''] = cluster.names
-  const call = { method: 'POST', path: `/apps/${app}/log-drains`, body: { url } }
-  const { status, body } = await cluster.host(first).api(call)
-  if (status !== 201) throw new Error(`the drain of ${app} was refused: ${body}`)
+  await cluster.host(first).api().call('log-drains.create', { params: { app }, body: { url } })
 }
 
 export const door: Door = { boot, whyNot: whyNoLab }

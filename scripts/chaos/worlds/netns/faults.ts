@@ -207,12 +207,9 @@ export const faultsOf = (
   }
   const say = async (what: 'drain' | 'undrain', name: string): Promise<void> => {
     const from = cluster.control.find((one) => host(one).isUp() && !hurt.frozen.has(one)) ?? names[0]!
-    const { status, body } = await host(from).api({
-      method: 'POST',
-      path: `/hosts/${name}/actions/${what}`,
-      body: {},
-    })
-    if (status >= 300) throw new Error(`${what} ${name}: ${status} ${body}`)
+    await host(from)
+      .api()
+      .call(`hosts.${what}`, { params: { host: name } })
   }
   return {
     strike: async (fault) => {

@@ -6,22 +6,17 @@ import { existsSync, mkdirSync, openSync, readFileSync, readSync, closeSync, sta
 import { rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { apiClient, type ApiClient } from '../../../../src/client/client.ts'
+import { headerOf, overHttp } from '../../../../src/client/over-http.ts'
 import { isAlive, type ProcessId } from '../../../../src/system/process.ts'
 import { command } from './command.ts'
 import type { IncomingMessage } from 'node:http'
-import type { Answer, Endpoint } from './dial.ts'
+import type { Endpoint } from './dial.ts'
 import type { Lab } from './lab.ts'
 import type { Inmate, Machine } from './machine.ts'
 
 export const apiPort = 5_000
 export const routerPort = 8_080
-
-export type ApiCall = {
-  readonly method?: string
-  readonly path: string
-  readonly body?: unknown
-  readonly timeoutMs?: number
-}
 
 export type Host = {
   readonly name: string
@@ -40,7 +35,8 @@ export type Host = {
   /** To the router's shards, which the host process starts again when they are dead; or to the bus server. */
   readonly signal: (to: 'router' | 'bus', what: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT') => void
   readonly processes: () => readonly Inmate[]
-  readonly api: (call: ApiCall) => Promise<Answer>
+  /** Its API, as its owner; each call has so long. */
+  readonly api: (timeoutMs?: number) => ApiClient
   /** A GET of its API, of what does not end by itself; no token is sent. */
   readonly listen: (path: string, headers?: Readonly<Record<string, string>>) => Promise<IncomingMessage>
   /** What it has logged since its machine was made. */
@@ -143,16 +139,16 @@ export const hostOn = (
       for (const { pid } of found) process.kill(pid, what)
     },
     processes: () => lab.machine(name)?.processes() ?? [],
-    api: ({ timeoutMs = apiMsMax, method = 'GET', path, body }) => {
+    api: (timeoutMs = apiMsMax) => {
       const token = readFileSync(join(lab.seen(home), 'keys/owner.token'), 'utf8').trim()
-      const headers = {
-        host: `localhost:${apiPort}`,
-        authorization: `Bearer ${token}`,
-        accept: 'application/vnd.heroku+json; version=3',
-        'content-type': 'application/json',
-      }
-      const text = body === undefined ? {} : { body: JSON.stringify(body) }
-      return lab.exchange(api, { method, path, headers, timeoutMs, ...text })
+      return apiClient(
+        overHttp(async ({ method, path, headers: own, body }) => {
+          const headers = { host: `localhost:${apiPort}`, ...own }
+          const call = { method, path, headers, timeoutMs, ...(body !== undefined && { body }) }
+          const answer = await lab.exchange(api, call)
+          return { status: answer.status, text: answer.body, header: headerOf(answer.headers) }
+        }, token),
+      )
     },
     listen: (path, headers) =>
       lab.listen(api, {

@@ -5,7 +5,7 @@ import { OpFailed } from '../../world.ts'
 import { within } from './cluster.ts'
 import { command } from './command.ts'
 import { apiPort } from './host.ts'
-import { done, endOf, mark, slowPack, underWayMsMax, type Begun, type Site } from './sources.ts'
+import { endOf, mark, slowPack, underWayMsMax, type Begun, type Site } from './sources.ts'
 
 /** @param closing ends it, whatever it waits for */
 export const sendPush = async (
@@ -15,7 +15,8 @@ export const sendPush = async (
   closing: AbortSignal,
 ): Promise<Begun> => {
   const host = cluster.host(via)
-  await done(host, 'PUT', `/apps/${app}/buildpack-installations`, { updates: [{ buildpack: slowPack }] })
+  const packs = { params: { app }, body: { updates: [{ buildpack: slowPack }] } }
+  await host.api().call('buildpack-installations.update', packs)
   const git = ['git', '-C', folder, '-c', 'user.name=Chaos', '-c', 'user.email=chaos@manifold.local']
   await command([...git, 'add', '--all'])
   await command([...git, 'commit', '--quiet', '--allow-empty', '-m', 'Again'])

@@ -1,7 +1,7 @@
 /** What the ways in which source comes in have in common. */
+import type { ApiClient } from '../../../../src/client/client.ts'
 import type { Builders } from '../../world.ts'
 import type { Cluster } from './cluster.ts'
-import type { Host } from './host.ts'
 import type { Lab } from './lab.ts'
 
 export type Site = {
@@ -11,8 +11,8 @@ export type Site = {
   readonly apis: () => readonly string[]
   readonly log: (line: string) => void
 }
-/** JSON of a host that can be reached; rejects with OpFailed. */
-export type Read = <T>(path: string) => Promise<T>
+/** Asks a host that can be reached; rejects with OpFailed. */
+export type Read = <T>(ask: (api: ApiClient) => Promise<T>) => Promise<T>
 export type Begun = Awaited<ReturnType<Builders['begin']>>
 
 /** A buildpack of the operator's own, on every host. */
@@ -21,13 +21,6 @@ export const slowPack = 'chaos/slow'
 export const mark = 'chaos: compiling'
 /** From the moment when source was sent in. */
 export const underWayMsMax = 60_000
-
-/** What must go well before there is anything to hurt. */
-export const done = async <T>(host: Host, method: string, path: string, body: unknown): Promise<T> => {
-  const answer = await host.api({ method, path, body })
-  if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`)
-  return JSON.parse(answer.body) as T
-}
 
 /** The last that was said, for people. */
 export const endOf = (text: string): string => text.trimEnd().split('\n').slice(-2).join(' | ')
