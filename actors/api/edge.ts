@@ -17,6 +17,7 @@ import type { LostBuilds } from '../lost-builds.ts'
 import type { Audit } from './audit.ts'
 import type { Authenticate } from './accounts/slowed.ts'
 import type { Accounts } from './accounts/accounts.ts'
+import type { User } from './accounts/users.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { LogSessions } from './log-sessions.ts'
 import type { Retries } from './retries.ts'
@@ -28,13 +29,15 @@ export type AskOptions = { readonly timeoutMs: number; readonly traceparent?: st
 /** Keys with which users ask the API over the bus, as themselves. */
 export type BusKeys = {
   /** Another than before ends. */
-  readonly create: (userId: string) => Promise<{
+  readonly create: (user: Pick<User, 'id' | 'operator'>) => Promise<{
     /** A secret. */
     readonly seed: string
     readonly urls: readonly string[]
     /** What the subjects of its requests and its inboxes begin with. */
     readonly subjects: string
     readonly inbox: string
+    /** And those of the events that it is told. */
+    readonly events: string
   }>
   readonly remove: (userId: string) => Promise<void>
 }

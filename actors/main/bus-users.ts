@@ -1,19 +1,22 @@
 /**
- * Users of the bus: who may ask the API over NATS with a key of their own, and nothing else. One key each, on
+ * Users of the bus: who may ask the API over NATS with a key of their own and hear what happens, and nothing else. One key each, on
  * record by its public half; the seed is told once and kept nowhere.
  */
 import { createSeed, isPublicNkey, publicOfSeed } from '../../src/nats/nkeys.ts'
-import { userInbox, userRoot, type ApiUser } from '../../src/nats/permissions.ts'
+import { userEvents, userInbox, userRoot, type ApiUser } from '../../src/nats/permissions.ts'
 import { StoreConflict, type Store } from '../../src/ports/store.ts'
 import type { BusKeys } from '../api/edge.ts'
 
 const prefix = 'bus-user/'
+/** Behind its key. */
+const operatorWord = 'operator'
 
 export const listBusUsers = async (store: Store): Promise<readonly ApiUser[]> =>
   (await store.list(prefix))
     .flatMap(({ key, value }) => {
-      const nkey = Buffer.from(value).toString('utf8')
-      return isPublicNkey(nkey) ? [{ id: key.slice(prefix.length), nkey }] : []
+      const [nkey = '', what] = Buffer.from(value).toString('utf8').split(' ')
+      const operator = what === operatorWord
+      return isPublicNkey(nkey) ? [{ id: key.slice(prefix.length), nkey, operator }] : []
     })
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))
 
@@ -26,11 +29,13 @@ export type BusUsersDeps = {
 }
 
 export const busUsers = ({ store, changed, urls }: BusUsersDeps): BusKeys => ({
-  create: async (userId) => {
+  create: async ({ id, operator = false }) => {
     const seed = createSeed()
-    await put(store, prefix + userId, Buffer.from(publicOfSeed(seed)))
+    const words = [publicOfSeed(seed), ...(operator ? [operatorWord] : [])]
+    await put(store, prefix + id, Buffer.from(words.join(' ')))
     await changed()
-    return { seed, urls: urls(), subjects: `${userRoot}.${userId}.api.`, inbox: userInbox(userId) }
+    const subjects = `${userRoot}.${id}.api.`
+    return { seed, urls: urls(), subjects, inbox: userInbox(id), events: `${userEvents(id)}.` }
   },
   remove: async (userId) => {
     await store.remove(prefix + userId)

@@ -35,7 +35,8 @@ export const tellHosts = ({ log, members, clock, report }: HostEventsDeps): void
     const body = encoder.encode(JSON.stringify(bodyOf(change, idFor('event', id))))
     for (let tries = 1; ; tries++) {
       try {
-        return await log.append(`host.${tokenOf(name)}.${state}`, id, body)
+        await log.append(`host.${tokenOf(name)}.${state}`, id, body)
+        return
       } catch (error) {
         if (tries < triesMax) await new Promise<void>((resolve) => void clock.after(againMs, resolve))
         else return report({ at: 'host_event_lost', host: name, state, reason: String(error) })

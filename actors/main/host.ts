@@ -12,6 +12,8 @@ import { systemClock as clock } from '../../src/system/clock.ts'
 import { systemRandom as random } from '../../src/system/random.ts'
 import { createCertificates } from '../effects/perform/certificates.ts'
 import { eventRenderer } from '../api/shapes/event.ts'
+import { sayEvent } from '../../src/nats/events.ts'
+import { openAppLists } from '../effects/perform/access.ts'
 import { tellBuild, type EventsDeps } from '../effects/perform/events.ts'
 import { createSaid } from '../effects/perform/said.ts'
 import { createVault } from '../effects/perform/vault.ts'
@@ -33,6 +35,7 @@ import { buildsAtOnce, chooseDriver, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
 import { evacuate } from './evacuate.ts'
 import { Webhooks } from '../protocols/webhooks.ts'
+import { toldToUsers } from './user-events.ts'
 import { tellHosts } from './host-events.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { serveInside } from './inside.ts'
@@ -153,8 +156,15 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const certificates = createCertificates(bus.store, ring.certificates)
   const rendezvous = createRendezvous({ tokensMax })
   const isGone = (host: string): boolean => neighbours.isGone(host)
+  const lists = openAppLists(bus.store)
   const events: EventsDeps = {
-    log: bus.events,
+    log: toldToUsers({
+      log: bus.events,
+      holders: () => new Set(neighbours.busUsers().map(({ id }) => id)),
+      usersOf: (appId) => lists.users(appId),
+      say: (subject, event) => sayEvent(bus.connection, subject, event),
+      report: log,
+    }),
     render: eventRenderer(addressesOf(settings), async (appId, pairId) => {
       const pair = await certificates.open(appId, pairId)
       return pair?.certificate ?? ''

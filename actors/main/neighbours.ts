@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { Member, MemberInfo, Members, Membership } from '../../src/membership/contract.ts'
 import { openMembership } from '../../src/membership/membership.ts'
 import type { Keeper } from '../../src/nats/keeper.ts'
+import type { ApiUser } from '../../src/nats/permissions.ts'
 import { openSystem, type System } from '../../src/nats/system.ts'
 import { openPeers, type Peers } from '../../src/peers/client.ts'
 import { PeerRefusal, type Peer } from '../../src/peers/contract.ts'
@@ -34,6 +35,8 @@ export type Neighbours = {
    */
   isGone(host: string): boolean
   onHosts(changed: (hosts: readonly HostRecord[]) => void): void
+  /** Users who have a key for the bus, as last read by a control host of a bus of our own. */
+  busUsers(): readonly ApiUser[]
   /** The record of a host changed here: everybody looks again. */
   hostChanged(name: string): void
   /** Who may use the bus changed here: everybody looks again. Resolves when this host has. */
@@ -69,13 +72,14 @@ export const openNeighbours = async (deps: NeighboursDeps): Promise<Neighbours> 
   const { cluster, bus, keeper, clock, log } = deps
   const { connection, store, transport } = bus
   let hosts: readonly HostRecord[] = []
+  let users: readonly ApiUser[] = []
   const watchers: ((hosts: readonly HostRecord[]) => void)[] = []
 
   const read = async (): Promise<void> => {
     hosts = await listHosts(store)
     const mode = keeper?.mode()
-    if (mode?.kind === 'alone' || mode?.kind === 'clustered')
-      await keeper?.allow(accessOf(hosts, await listBusUsers(store)))
+    if (keeper !== undefined) users = await listBusUsers(store)
+    if (mode?.kind === 'alone' || mode?.kind === 'clustered') await keeper?.allow(accessOf(hosts, users))
     for (const watcher of watchers) watcher(hosts)
   }
   /** One reading at a time; what changes meanwhile is read after it. */
@@ -193,6 +197,7 @@ export const openNeighbours = async (deps: NeighboursDeps): Promise<Neighbours> 
     members,
     peers,
     hosts: () => hosts,
+    busUsers: () => users,
     isGone: (name) => {
       const { number, members: seen } = members.view()
       if (number === 0) return false

@@ -18,6 +18,8 @@ export const serveEndpoints = async (
     name: 'manifold',
     version: '1.0.0',
     description: 'The Platform API of this Manifold',
+    // Users may look it up: what they are shown leaves with this host's rights, and goes to inboxes alone.
+    shownUnder: ['_INBOX.', '_USER.'],
     onFault: (endpoint, error) =>
       log({ at: 'api-fault', endpoint, reason: error instanceof Error ? error.message : 'unknown' }),
     endpoints: [

@@ -188,6 +188,7 @@ export type FirstCalls = {
   'formations.stop': { readonly params: { readonly app: string; readonly type: string } }
   'generations.info': { readonly params: { readonly generation: string } }
   'generations.list': object
+  'host-events.list': object
   'hosts.drain': { readonly params: { readonly host: string } }
   'hosts.invite': object
   'hosts.list': object

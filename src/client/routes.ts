@@ -81,6 +81,7 @@ export const routes = {
   'formations.stop': 'POST /apps/:app/formations/:type/actions/stop',
   'generations.info': 'GET /generations/:generation',
   'generations.list': 'GET /generations',
+  'host-events.list': 'GET /host-events',
   'hosts.drain': 'POST /hosts/:host/actions/drain',
   'hosts.invite': 'POST /hosts/actions/invite',
   'hosts.list': 'GET /hosts',

@@ -6,7 +6,14 @@
  * hosts must not look alive for minutes.
  */
 import assert from 'node:assert/strict'
-import { permissionsOf, permissionsOfUser, type ApiUser, type Grants, type HostUser } from './permissions.ts'
+import {
+  eventRoot,
+  permissionsOf,
+  permissionsOfUser,
+  type ApiUser,
+  type Grants,
+  type HostUser,
+} from './permissions.ts'
 
 /** A user of the bus and its password. */
 export type Login = { readonly user: string; readonly password: string }
@@ -56,7 +63,7 @@ export type NatsConf = {
   readonly logFile: string
   readonly pidFile: string
   readonly logins: Logins
-  /** What the operator may ask, as subjects; answers come to `_INBOX.>`. */
+  /** What the operator may ask, as subjects; answers come to `_INBOX.>`. It hears all events besides. */
   readonly operatorSubjects: readonly string[]
   readonly access: Access
   /**
@@ -119,7 +126,7 @@ const tlsBlock = (tls: TlsFiles | undefined): string =>
 
 const usersOf = ({ access, logins, operatorSubjects }: NatsConf): readonly string[] => {
   if (access.kind === 'closed') return [`      { ${loginText(access.login)} }`]
-  const operator = permitted(loginText(logins.operator), operatorSubjects, ['_INBOX.>'])
+  const operator = permitted(loginText(logins.operator), operatorSubjects, ['_INBOX.>', `${eventRoot}.>`])
   if (access.kind === 'platform') return [`      { ${loginText(logins.platform)} }`, operator]
   const hosts = access.hosts.map((host) => {
     const { publish, subscribe } = permissionsOf(host, access.grants)

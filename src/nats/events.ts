@@ -2,11 +2,13 @@
  * Events: a stream of what happened, under the very subjects that are published, so that whoever listens now
  * hears them too (`nats sub 'manifold.v1.events.>'`), and reads back what was missed.
  */
+import { headers } from 'nats'
 import type { EventLog, StoredEvent } from '../ports/events.ts'
 import type { Connection } from './connection.ts'
 import { ensureStream } from './ensure.ts'
 import { inPortWords } from './failures.ts'
 import { jetStream, type StoredMessage } from './jetstream.ts'
+import { eventRoot } from './permissions.ts'
 import { pull } from './pull.ts'
 
 export type EventLogOptions = {
@@ -21,9 +23,9 @@ export type EventLogOptions = {
 }
 
 const stream = 'events'
-/** What all subjects begin with. */
-const root = 'manifold.v1.events'
+const root = eventRoot
 const idHeader = 'Nats-Msg-Id'
+const sequenceHeader = 'Nats-Sequence'
 /** An id is known for so long. */
 const duplicateMs = 600_000
 
@@ -57,15 +59,27 @@ export const openEventLog = async (connection: Connection, options: EventLogOpti
     return found
   }
   return {
-    append: async (subject, id, bytes) => {
-      await inPortWords(subject, js.append(`${root}.${subject}`, bytes, { [idHeader]: id }))
-    },
+    append: (subject, id, bytes) =>
+      inPortWords(subject, js.append(`${root}.${subject}`, bytes, { [idHeader]: id })),
     last: async (filter) => {
       const found = await inPortWords(filter, js.last(stream, `${root}.${filter}`))
       return found && asEvent(found)
     },
     read: (filter, from, max) => inPortWords(filter, read(filter, from, max)),
   }
+}
+
+/** An event once more, to whoever listens there now. Nothing is kept of it; nothing while the bus is away. */
+export const sayEvent = (
+  connection: Connection,
+  subject: string,
+  { id, sequence, bytes }: Omit<StoredEvent, 'subject'>,
+): void => {
+  if (!connection.connected()) return
+  const all = headers()
+  all.set(idHeader, id)
+  all.set(sequenceHeader, String(sequence))
+  connection.client.publish(subject, bytes, { headers: all })
 }
 
 const asEvent = ({ sequence, subject, bytes, header }: StoredMessage): StoredEvent => ({

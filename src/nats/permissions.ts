@@ -14,12 +14,14 @@ export type HostUser = {
   readonly nkey: string
   readonly control: boolean
 }
-/** Somebody who may ask the API, and nothing else. */
+/** Somebody who may ask the API and hear of what happens, and nothing else. */
 export type ApiUser = {
   /** In subjects: who it is. */
   readonly id: string
   /** Public half of its key. */
   readonly nkey: string
+  /** Hears all events; others only what the platform tells each of them. */
+  readonly operator: boolean
 }
 export type Permissions = { readonly publish: readonly string[]; readonly subscribe: readonly string[] }
 
@@ -62,10 +64,17 @@ export const userRoot = 'manifold.v1.user'
 /** What the inboxes of an API user begin with: answers go nowhere else. */
 export const userInbox = (id: string): string => `_USER.${toToken(id)}`
 
+/** What is told to an API user begins with. */
+export const userEvents = (id: string): string => `${userRoot}.${toToken(id)}.events`
+/** What all events begin with. */
+export const eventRoot = 'manifold.v1.events'
+/** Looking up what services there are, and what they take. */
+const discovery = ['$SRV.PING', '$SRV.PING.>', '$SRV.INFO', '$SRV.INFO.>']
+
 /** The subject says who it is, and the server sees to it that it says so of nobody else. */
-export const permissionsOfUser = ({ id }: ApiUser): Permissions => ({
-  publish: [`${userRoot}.${toToken(id)}.api.>`],
-  subscribe: [`${userInbox(id)}.>`],
+export const permissionsOfUser = ({ id, operator }: ApiUser): Permissions => ({
+  publish: [`${userRoot}.${toToken(id)}.api.>`, ...discovery],
+  subscribe: [`${userInbox(id)}.>`, `${userEvents(id)}.>`, ...(operator ? [`${eventRoot}.>`] : [])],
 })
 
 const readingOf = (stream: string): readonly string[] =>

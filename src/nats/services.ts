@@ -44,6 +44,8 @@ export type ServiceOptions = {
   /** Requests one endpoint works on at once, and how many may wait; more are answered 503. */
   readonly concurrencyMax?: number
   readonly waitingMax?: number
+  /** What the reply subjects of those who look it up must begin with; left out: anything. */
+  readonly shownUnder?: readonly string[]
   /** A handler threw something that is no `ServiceError`. */
   readonly onFault: (endpoint: string, error: unknown) => void
 }
@@ -74,6 +76,8 @@ const waitingMaxDefault = 512
 const headerRoomBytes = 16 * 1024
 const stopMsDefault = 5_000
 const stopPollMs = 10
+/** Of those who look it up; what it shows is long. */
+const shownPerSecondMax = 50
 
 /** Serves until stopped. Resolves when the server knows all subjects. */
 export const serve = async (connection: Connection, options: ServiceOptions): Promise<Service> => {
@@ -82,22 +86,32 @@ export const serve = async (connection: Connection, options: ServiceOptions): Pr
   const started = new Date().toISOString()
   const endpoints = options.endpoints.map((endpoint) => openEndpoint(connection, endpoint, options))
   const identity = { name: options.name, id, version: options.version, metadata: {} }
+  const info = JSON.stringify({
+    type: 'io.nats.micro.v1.info_response',
+    ...identity,
+    description: options.description,
+    endpoints: endpoints.map((endpoint) => endpoint.info),
+  })
   const answers = {
-    PING: () => ({ type: 'io.nats.micro.v1.ping_response', ...identity }),
-    INFO: () => ({
-      type: 'io.nats.micro.v1.info_response',
-      ...identity,
-      description: options.description,
-      endpoints: endpoints.map(({ info }) => info),
-    }),
-    STATS: () => ({
-      type: 'io.nats.micro.v1.stats_response',
-      ...identity,
-      started,
-      endpoints: endpoints.map(({ stats }) => stats()),
-    }),
+    PING: () => JSON.stringify({ type: 'io.nats.micro.v1.ping_response', ...identity }),
+    INFO: () => info,
+    STATS: () =>
+      JSON.stringify({
+        type: 'io.nats.micro.v1.stats_response',
+        ...identity,
+        started,
+        endpoints: endpoints.map(({ stats }) => stats()),
+      }),
   }
   const control: Subscription[] = []
+  const shown = { second: 0, count: 0 }
+  const isShown = ({ reply }: Msg): boolean => {
+    const second = Math.floor(performance.now() / 1_000)
+    if (shown.second !== second) Object.assign(shown, { second, count: 0 })
+    shown.count += 1
+    if (shown.count > shownPerSecondMax) return false
+    return options.shownUnder?.some((root) => reply?.startsWith(root)) ?? true
+  }
   const respond = (message: Msg, text: string): void => {
     // Closing takes a moment in which requests still come.
     if (!client.isClosed() && !client.isDraining()) message.respond(text)
@@ -108,7 +122,9 @@ export const serve = async (connection: Connection, options: ServiceOptions): Pr
       `$SRV.${verb}.${options.name}`,
       `$SRV.${verb}.${options.name}.${id}`,
     ]) {
-      const callback = (_: unknown, message: Msg): void => respond(message, JSON.stringify(answer()))
+      const callback = (_: unknown, message: Msg): void => {
+        if (isShown(message)) respond(message, answer())
+      }
       control.push(client.subscribe(subject, { callback }))
     }
   }

@@ -13,9 +13,10 @@ export type From = { readonly sequence: number } | { readonly atMs: number }
 export type EventLog = {
   /**
    * Durable when it resolves. One whose id came in the last minutes is not stored again.
+   * @returns its sequence
    * @throws StoreUnavailable
    */
-  readonly append: (subject: string, id: string, bytes: Uint8Array) => Promise<void>
+  readonly append: (subject: string, id: string, bytes: Uint8Array) => Promise<number>
   /** The newest that fits. */
   readonly last: (filter: string) => Promise<StoredEvent | undefined>
   /** Those that fit, from there on, oldest first; no more than so many. */

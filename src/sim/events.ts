@@ -25,7 +25,8 @@ const duplicateMs = 600_000
 export const simEvents = (random: SeededRandom, nowMs: () => number): SimEvents => {
   let all: Stored[] = []
   let sequence = 0
-  const known = (id: string): boolean => all.some((one) => one.id === id && nowMs() - one.atMs < duplicateMs)
+  const known = (id: string): Stored | undefined =>
+    all.find((one) => one.id === id && nowMs() - one.atMs < duplicateMs)
 
   const attach = (clock: Clock, faults: () => StreamFaults): EventLog => {
     const soon = async (isWrite: boolean): Promise<void> => {
@@ -38,9 +39,11 @@ export const simEvents = (random: SeededRandom, nowMs: () => number): SimEvents 
         await soon(true)
         const isUnknown = random.chance(faults().unknown)
         if (isUnknown && random.chance(0.5)) throw new StoreUnavailable('no answer', 'unknown')
-        if (!known(id)) all.push({ subject, id, bytes: bytes.slice(), sequence: ++sequence, atMs: nowMs() })
+        const stored = known(id) ?? { subject, id, bytes: bytes.slice(), sequence: ++sequence, atMs: nowMs() }
+        if (!all.includes(stored)) all.push(stored)
         await soon(true)
         if (isUnknown) throw new StoreUnavailable('no answer', 'unknown')
+        return stored.sequence
       },
       last: async (filter) => {
         await soon(false)

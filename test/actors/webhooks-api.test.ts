@@ -73,6 +73,11 @@ t.test('deliveries and events are listed as the CLI asks for them', async (t) =>
   }
   await log.append(`app.${app['id']}.release.create`, 'a', Buffer.from(JSON.stringify(told)))
   await log.append('app.other.release.create', 'b', Buffer.from(JSON.stringify(told)))
+  const host = { ...told, id: 'h', resource: 'host', data: { name: 'h1', state: 'dead' } }
+  await log.append('host.h1.dead', 'c', Buffer.from(JSON.stringify(host)))
+  t.match((await http('GET', '/host-events')).body, [
+    { id: 'h', include: 'api:host', payload: { data: { name: 'h1', state: 'dead' } } },
+  ])
   const found = (await http('GET', '/apps/shop/webhook-events')).body
   t.equal(found['length'], 1, 'no other app is looked into')
   t.match(found[0], {
@@ -81,6 +86,9 @@ t.test('deliveries and events are listed as the CLI asks for them', async (t) =>
     payload: { action: 'create', data: { id: 'r1' } },
   })
   t.strictSame((await http('GET', `/apps/shop/webhook-events/${told.id}`)).body, found[0])
+  const from = async (range: string) =>
+    (await http('GET', '/apps/shop/webhook-events', undefined, { range })).body['length'] as number
+  t.strictSame([await from('seq 1..'), await from('seq ]1..')], [1, 0], 'from a number on, or behind it')
   t.strictSame(schemaFaults('app-webhook-event', found[0]), [])
   t.strictSame(schemaFaults('app-webhook-delivery', list.body[0]), [])
   t.strictSame(schemaFaults('app-webhook', hook), [])

@@ -189,7 +189,7 @@ const openHooks = async (sealed: Readonly<Record<string, string>>) => {
         body,
       ),
   })
-  const say = (subject: string, id: string): Promise<void> =>
+  const say = (subject: string, id: string): Promise<number> =>
     log.append(subject, id, Buffer.from(JSON.stringify({ id, created_at: '2026-11-28T00:00:00Z', data: {} })))
   await say('app.a1.release.create', 'e1')
   await say('app.a2.release.create', 'e2')

@@ -3,9 +3,14 @@
  * platform with real containers.
  */
 import { join } from 'node:path'
+import type { EndpointInfo } from 'nats'
 import t from 'tap'
+import { apiClient } from '../../src/client/client.ts'
+import { overHttp, type HttpCall } from '../../src/client/over-http.ts'
+import { by } from '../kit/api.ts'
 import { commitApp, writeApp } from '../kit/apps.ts'
-import { startPlatform } from '../kit/platform.ts'
+import { joinBus, type BusKey, type Heard } from '../kit/bus-user.ts'
+import { homeFile, startPlatform } from '../kit/platform.ts'
 import { until } from '../kit/until.ts'
 
 t.setTimeout(300_000)
@@ -128,4 +133,85 @@ await t.test('an Eco app that sleeps is shown idle, and the next request wakes i
   t.match(await logged(/Unidling/), /heroku\[web\.1\]: State changed from down to starting/)
   const basic = await platform.sourced(`${process.cwd()}/bin/manifold idle nosuchapp`)
   t.match(basic.stderr, /find that app/)
+})
+
+await t.test('a user of the bus works and hears as oneself, and nothing else, until the end', async (t) => {
+  const user = { email: 'ann@example.com' }
+  const ann = (await platform.api('POST', '/accounts', user)) as { id: string; token: string }
+  const { id: appId } = (await platform.api('GET', '/apps/phased')) as { id: string }
+  await platform.api('POST', '/apps/phased/collaborators', { user: user.email })
+  const keyOf = async (token: string): Promise<BusKey> => {
+    const exchange = async ({ path, ...call }: HttpCall) => {
+      const answer = await fetch(`http://127.0.0.1:${platform.port}${path}`, call as RequestInit)
+      const header = (name: string) => answer.headers.get(name) ?? undefined
+      return { status: answer.status, text: await answer.text(), header }
+    }
+    return (await apiClient(overHttp(exchange, token)).call('account.create-bus-key')) as BusKey
+  }
+  const ca = homeFile(platform, 'keys/ca.pem')
+  const of = { params: { app: 'phased' } }
+  const first = await joinBus(await keyOf(ann.token), ca)
+  const endpoints: EndpointInfo[] = []
+  for await (const service of await first.client.services.client().info('manifold'))
+    endpoints.push(...service.endpoints)
+  const { metadata } = endpoints.find(({ name }) => name === 'formation_batch-update')!
+  t.match(metadata, { http: 'PATCH /apps/:app/formation', request: /"updates"/ })
+
+  const key = await keyOf(ann.token)
+  t.equal(await first.client.closed().then(() => 'closed'), 'closed', 'the key before is none any more')
+  const bus = await joinBus(key, ca)
+  t.match(await bus.api.call('account.info'), user)
+  t.match(await bus.api.call('apps.list'), [{ name: 'phased' }])
+  await t.rejects(bus.api.call('hosts.list'), { code: 'forbidden' })
+
+  const root = `${key.event_prefix}app.${appId}`
+  const heard = await bus.follow(`${key.event_prefix}>`)
+  const hears = (what: string): Promise<unknown> =>
+    until(() => heard.some(({ subject }) => subject === `${root}.${what}`), { what, timeoutMs: 60_000 })
+  await bus.api.call('config-vars.update', { ...of, body: { HEARD: '1' } })
+  await hears('release.create')
+  await bus.api.call('formation.update', {
+    params: { app: 'phased', type: 'web' },
+    body: { size: 'basic', quantity: 2 },
+  })
+  await hears('formation.update')
+  await hears('dyno.create')
+  await hears('dyno.update')
+  const told = (range: string) => bus.api.call('webhook-events.list', { ...of, range })
+  const [{ sequence: from }] = heard as [Heard]
+  const kept = (await told(`seq ${from}..; max=1000`)) as readonly { readonly id: string }[]
+  const ids = new Set(kept.map(({ id }) => id))
+  t.ok(
+    heard.every(({ id }) => ids.has(id)),
+    'what was heard can be had again from its number on',
+  )
+
+  const forbidden = ['manifold.v1.api.apps.list', `manifold.v1.user.${by.id}.api.account.info`]
+    .concat(['$JS.API.STREAM.NAMES', `$KV.manifold.app.${appId}`, `${root}.release.create`, '$SRV.STATS'])
+    .concat(['manifold.v1.events.app.x.release.create', 'act.v1.manifold.x.x', 'history.00.x'])
+  for (const subject of forbidden) bus.client.publish(subject, '{}')
+  const unheard = ['>', '_USER.>', `_USER.${by.id}.>`, '_INBOX.>', '_HOST.>', 'manifold.v1.events.>'].concat([
+    `manifold.v1.user.${by.id}.events.>`,
+    'live.>',
+    'manifold.v1.user.>',
+  ])
+  for (const subject of unheard) bus.client.subscribe(subject)
+  await until(() => bus.refused.length === forbidden.length + unheard.length, {
+    what: 'a refusal of each',
+  })
+
+  const operator = await joinBus((await platform.api('POST', '/account/bus-key')) as BusKey, ca)
+  const all = await operator.follow('manifold.v1.events.>')
+  await platform.api('DELETE', `/apps/phased/collaborators/${user.email}`)
+  const before = heard.length
+  await platform.api('PATCH', '/apps/phased/config-vars', { HEARD: null })
+  const released = `manifold.v1.events.app.${appId}.release.create`
+  await until(() => all.some(({ subject }) => subject === released), { what: 'the operator to hear it' })
+  await t.rejects(bus.api.call('apps.info', of), { code: 'forbidden' })
+  t.strictSame(heard.slice(before), [], 'who has lost the app hears no more of it')
+
+  await platform.api('POST', `/accounts/${user.email}/actions/suspend`)
+  t.equal(await bus.client.closed().then(() => 'closed'), 'closed')
+  await t.rejects(joinBus(key, ca), { code: 'AUTHORIZATION_VIOLATION' })
+  await operator.client.close()
 })

@@ -348,6 +348,7 @@ export const calls: Readonly<Record<string, Call>> = {
   'dyno-sizes.list': read('dyno-size'),
   'dyno-sizes.info': read('dyno-size', () => params({ size: 'basic' })),
   'hosts.list': operate(),
+  'host-events.list': operate(),
   'hosts.drain': operate(undefined, () => params({ host: 'h2' })),
   'hosts.undrain': operate(undefined, () => params({ host: 'h2' })),
   'hosts.invite': plain('operator', 'global', 201)(),

@@ -10,7 +10,7 @@ const open = async (t: Test, maxMessagesPerSubject = 100) => {
   const bus = await openBus(t)
   const options = { replicas: 1, maxMessagesPerSubject, maxAgeMs: 3_600_000, maxBytes: 1024 ** 2 }
   const log = await openEventLog(await bus.join('h1'), options)
-  const say = (subject: string, id: string): Promise<void> => log.append(subject, id, Buffer.from(`${id}!`))
+  const say = (subject: string, id: string): Promise<number> => log.append(subject, id, Buffer.from(`${id}!`))
   return { bus, log, say, options }
 }
 const idsOf = (events: readonly StoredEvent[]): readonly string[] => events.map(({ id }) => id)

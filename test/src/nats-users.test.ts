@@ -2,13 +2,21 @@
  * Users of the bus, against a real nats-server: the API answers them as who they are, whatever they say, and
  * they reach nothing else.
  */
-import { connect as dial, Events, headers, nkeyAuthenticator, type NatsConnection } from 'nats'
+import {
+  connect as dial,
+  Events,
+  headers,
+  nkeyAuthenticator,
+  type NatsConnection,
+  type ServiceInfo,
+} from 'nats'
 import t, { type Test } from 'tap'
 import { operatorSubjects } from '../../actors/main/bus-conf.ts'
 import { serveEndpoints } from '../../actors/main/serve-endpoints.ts'
 import { apiClient } from '../../src/client/client.ts'
 import { overNats } from '../../src/client/over-nats.ts'
 import { connect } from '../../src/nats/connection.ts'
+import { sayEvent } from '../../src/nats/events.ts'
 import { createSeed, publicOfSeed } from '../../src/nats/nkeys.ts'
 import { startServer } from '../../src/nats/server.ts'
 import { apiToken, openApi } from '../kit/api.ts'
@@ -38,8 +46,8 @@ const open = async (t: Test) => {
       hosts: [{ name: 'h1', nkey: publicOfSeed(seeds.host), control: true }],
       grants,
       users: [
-        { id: ann.id, nkey: publicOfSeed(seeds.ann) },
-        { id: bob.id, nkey: publicOfSeed(seeds.bob) },
+        { id: ann.id, nkey: publicOfSeed(seeds.ann), operator: false },
+        { id: bob.id, nkey: publicOfSeed(seeds.bob), operator: true },
       ],
     },
   })
@@ -113,7 +121,9 @@ t.test('a user of the bus reaches nothing but the API, as nobody else, and hears
     '$KV.manifold.app.x',
     'manifold.v1.events.app.x.release.create',
     'act.v1.c.h1.h1',
-    '$SRV.INFO',
+    `manifold.v1.user.${ann.id}.events.app.x.release.create`,
+    '$SRV.STATS',
+    '$SRV.STATS.manifold',
   ]
   for (const subject of forbidden) user.client.publish(subject, '{}')
   for (const subject of [
@@ -122,12 +132,13 @@ t.test('a user of the bus reaches nothing but the API, as nobody else, and hears
     '_INBOX.>',
     '_HOST.>',
     'manifold.v1.events.>',
+    `manifold.v1.user.${bob.id}.events.>`,
     'live.>',
   ])
     user.client.subscribe(subject)
   // The server takes one after the other: what is answered now came behind all of them.
   await user.api().call('account.info')
-  await until(() => user.refused.length >= forbidden.length + 6, { what: 'a refusal of each' })
+  await until(() => user.refused.length >= forbidden.length + 7, { what: 'a refusal of each' })
   t.strictSame(heard, [`manifold.v1.user.${ann.id}.api.account.info`])
 })
 
@@ -145,4 +156,56 @@ t.test('an answer goes to whom it is for: who asks cannot lead it elsewhere', as
   t.match(await user.api().call('account.info'), { email: 'ann@example.com' })
   await other.client.flush()
   t.strictSame(led, [])
+})
+
+t.test(
+  'a user looks services up in its own inbox, and cannot have them shown to anything else',
+  async (t) => {
+    const { ann, seeds, host, join } = await open(t)
+    const user = await join(ann, seeds.ann)
+    const found: ServiceInfo[] = []
+    for await (const one of await user.client.services.client().info('manifold')) found.push(one)
+    const names = found.flatMap(({ endpoints }) => endpoints.map(({ name }) => name))
+    t.ok(names.includes('apps_create') && names.includes('as_user'), names.slice(0, 5).join())
+    const led: string[] = []
+    for (const subject of ['manifold.v1.led', '_HOST.h1.x', `manifold.v1.user.${ann.id}.events.x`])
+      host.client.subscribe(subject, { callback: () => void led.push(subject) })
+    await host.client.flush()
+    for (const reply of ['manifold.v1.led', '_HOST.h1.x', `manifold.v1.user.${ann.id}.events.x`, undefined])
+      for (const subject of ['$SRV.INFO', '$SRV.PING', '$SRV.INFO.manifold'])
+        user.client.publish(subject, '', reply === undefined ? {} : { reply })
+    t.match(await user.api().call('account.info'), { email: 'ann@example.com' })
+    await host.client.flush()
+    t.strictSame(led, [])
+    const inbox = `_USER.${ann.id}.many`
+    let shown = 0
+    user.client.subscribe(inbox, { callback: () => void (shown += 1) })
+    for (let asked = 0; asked < 1_000; asked++) user.client.publish('$SRV.PING', '', { reply: inbox })
+    await user.api().call('account.info')
+    t.ok(shown > 0 && shown <= 200, `${shown} of 1,000 are answered within a second or two`)
+  },
+)
+
+t.test('a user hears what it is told under its own subject, an operator all events', async (t) => {
+  const { ann, bob, seeds, host, join } = await open(t)
+  const [user, operator] = [await join(ann, seeds.ann), await join(bob, seeds.bob)]
+  const heard: string[] = []
+  const hear = async (who: string, { client }: typeof user, subject: string) => {
+    client.subscribe(subject, {
+      callback: (_, { subject: at, headers: all }) =>
+        void heard.push(`${who} ${at} ${all?.get('Nats-Sequence') ?? ''}`),
+    })
+    await client.flush()
+  }
+  const own = `manifold.v1.user.${ann.id}.events`
+  await hear('ann', user, `${own}.>`)
+  await hear('bob', operator, 'manifold.v1.events.>')
+  const bytes = Buffer.from('{}')
+  sayEvent(host, `${own}.app.x.release.create`, { id: 'a', sequence: 7, bytes })
+  sayEvent(host, 'manifold.v1.events.host.h2.dead', { id: 'b', sequence: 8, bytes })
+  await until(() => heard.length === 2, { what: 'both' })
+  t.strictSame(heard.toSorted(), [
+    `ann ${own}.app.x.release.create 7`,
+    'bob manifold.v1.events.host.h2.dead 8',
+  ])
 })

@@ -1,4 +1,4 @@
-/** A user's key for the bus: NATS requests as oneself, without a token in each. */
+/** A user's key for the bus: NATS requests and events as oneself, without a token in each. */
 import type { BusKeys, Edge } from '../edge.ts'
 import { created, endpoint, ok } from '../endpoint.ts'
 import { ApiError } from '../errors.ts'
@@ -7,17 +7,18 @@ export const busKey = [
   endpoint({
     name: 'account.create-bus-key',
     http: { method: 'POST', path: '/account/bus-key' },
-    summary: 'A key for NATS requests as oneself, whose seed is told this once; the one before ends',
+    summary:
+      'A key for NATS requests and events as oneself, whose seed is told this once; the one before ends',
     scope: 'global',
-    async run({ who }, edge) {
-      const { seed, urls, subjects, inbox } = await keysOf(edge).create(who.id)
-      return created({ seed, urls, subject_prefix: subjects, inbox_prefix: inbox })
+    async run({ caller }, edge) {
+      const { seed, urls, subjects, inbox, events } = await keysOf(edge).create(caller.user)
+      return created({ seed, urls, subject_prefix: subjects, inbox_prefix: inbox, event_prefix: events })
     },
   }),
   endpoint({
     name: 'account.delete-bus-key',
     http: { method: 'DELETE', path: '/account/bus-key' },
-    summary: 'Let the key for NATS requests in no more',
+    summary: 'Let that key in no more',
     scope: 'global',
     async run({ who }, edge) {
       await keysOf(edge).remove(who.id)

@@ -3,6 +3,7 @@ import { is } from '../../../src/runtime/index.ts'
 import type { HostRow } from '../cluster.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
+import { eventsOf, listEvents } from './events-of.ts'
 
 /** Asks every host of itself. */
 const doctorMs = 30_000
@@ -15,6 +16,14 @@ export const hosts = [
     needs: 'operator',
     scope: 'global',
     run: async (_, edge) => ok((await edge.cluster.view()).hosts.map(hostBody)),
+  }),
+  endpoint({
+    name: 'host-events.list',
+    http: { method: 'GET', path: '/host-events' },
+    summary: 'What became of hosts, a week back at most',
+    needs: 'operator',
+    scope: 'global',
+    run: async ({ range }, edge) => listEvents(await eventsOf(edge, 'host.>'), range),
   }),
   endpoint({
     name: 'hosts.drain',

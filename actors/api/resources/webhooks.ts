@@ -11,15 +11,13 @@ import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { cut, list } from '../range.ts'
-import { webhookBody, webhookDeliveryBody, webhookEventBody, type ToldEvent } from '../shapes/webhook.ts'
+import { webhookBody, webhookDeliveryBody, webhookEventBody } from '../shapes/webhook.ts'
 import { thisApp } from './app-of.ts'
+import { eventsOf, listEvents } from './events-of.ts'
 
 const resource = 'webhook'
 const secretBytes = 64
 const secretMax = 1_024
-/** Newest of an app, of those that are shown. */
-const eventsMax = 1_000
-const eventsReadMax = 20_000
 /** Of add-ons there are none to be told of, but who asks for them is told of none. */
 const kinds = [...entities.map((one) => `api:${one}`), 'dyno', 'api:addon', 'api:addon-attachment']
 
@@ -153,15 +151,7 @@ export const webhooks = [
     summary: 'What happened to an app, a week back at most',
     async run(request, edge) {
       const app = await thisApp(request, edge)
-      const page = cut(await eventsOf(app, edge), request.range, {
-        seq: ({ sequence }) => sequence,
-        id: ({ told }) => told.id,
-        created_at: ({ told }) => told.created_at,
-      })
-      return list(
-        page,
-        page.items.map(({ told }) => webhookEventBody(told)),
-      )
+      return listEvents(await eventsOf(edge, filterOf(app)), request.range)
     },
   }),
   endpoint({
@@ -170,7 +160,7 @@ export const webhooks = [
     summary: 'One event',
     async run(request, edge) {
       const app = await thisApp(request, edge)
-      const found = (await eventsOf(app, edge)).find(({ told }) => told.id === request.params.event)
+      const found = (await eventsOf(edge, filterOf(app))).find(({ told }) => told.id === request.params.event)
       if (found === undefined) throw notFound('webhook_event')
       return ok(webhookEventBody(found.told))
     },
@@ -240,11 +230,4 @@ const deliveriesOf = async (request: Asking, app: AppView) => {
   })
 }
 
-/** Oldest first. */
-const eventsOf = async (app: AppView, { events }: Pick<Edge, 'events'>) => {
-  const all = await events.read(`app.${app.id}.>`, { sequence: 1 }, eventsReadMax)
-  return all.slice(-eventsMax).map(({ sequence, bytes }) => ({
-    sequence,
-    told: JSON.parse(Buffer.from(bytes).toString()) as ToldEvent,
-  }))
-}
+const filterOf = (app: AppView): string => `app.${app.id}.>`

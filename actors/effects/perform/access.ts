@@ -7,6 +7,7 @@ import type { Store } from '../../../src/ports/store.ts'
 import { openIndexes, type Indexes } from '../../../src/ordered/ordered.ts'
 import { wholeSpan, type Change, type Span } from '../../../src/ordered/pages.ts'
 import { recordKey } from '../../../src/runtime/record.ts'
+import { usersOf } from '../../app/access.ts'
 import { appFormat } from '../../app/kept.ts'
 import type { AppRecord } from '../../app/record.ts'
 import type { AppView } from '../../protocols/app.ts'
@@ -33,6 +34,8 @@ export type AppLists = {
    * there yet, or not any more. @throws StoreUnavailable
    */
   view(appId: string): Promise<AppView | null | undefined>
+  /** Who may use an app as it is on record, also one that is on its way out. @throws StoreUnavailable */
+  users(appId: string): Promise<readonly string[]>
 }
 
 const kind = 'access'
@@ -40,6 +43,11 @@ const indexOf = (userId: string, by: 'name' | 'id' | 'offers'): string => `${use
 
 export const openAppLists = (store: Store): AppLists => {
   const indexes = openIndexes(store, kind)
+  const read = async (appId: string): Promise<AppRecord | undefined> => {
+    const key = recordKey('app', appId)
+    const entry = await store.get(key)
+    return entry && (appFormat.decode(entry.value, key).state as AppRecord)
+  }
   return {
     read: async (userId, by, span) =>
       (await indexes.read(indexOf(userId, by), span)).map(([key, value]) =>
@@ -51,11 +59,12 @@ export const openAppLists = (store: Store): AppLists => {
         offer,
       })),
     async view(appId) {
-      const key = recordKey('app', appId)
-      const entry = await store.get(key)
-      if (entry === undefined) return undefined
-      const { app, phase } = appFormat.decode(entry.value, key).state as AppRecord
-      return phase === 'live' ? app : null
+      const record = await read(appId)
+      return record && (record.phase === 'live' ? record.app : null)
+    },
+    async users(appId) {
+      const record = await read(appId)
+      return record === undefined ? [] : usersOf(record.app)
     },
   }
 }

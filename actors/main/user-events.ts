@@ -1,0 +1,37 @@
+/**
+ * Events of apps once more, for users of the bus: what is kept is told at once to each who may use the app
+ * and has a key, under `manifold.v1.user.<id>.events.app.<id>.<entity>.<action>`. Who may is read from the
+ * app's record at that moment, so whoever loses an app hears no more of it; who was not there asks for what
+ * was kept (`webhook-events.list`).
+ */
+import { userEvents } from '../../src/nats/permissions.ts'
+import type { EventLog, StoredEvent } from '../../src/ports/events.ts'
+import type { Log } from '../../src/ports/log.ts'
+
+export type UserEventsDeps = {
+  readonly log: EventLog
+  /** Ids of the users who have a key. */
+  readonly holders: () => ReadonlySet<string>
+  /** Of those who may use an app. */
+  readonly usersOf: (appId: string) => Promise<readonly string[]>
+  readonly say: (subject: string, event: Omit<StoredEvent, 'subject'>) => void
+  readonly report: Log
+}
+
+export const toldToUsers = ({ log, holders, usersOf, say, report }: UserEventsDeps): EventLog => ({
+  ...log,
+  append: async (subject, id, bytes) => {
+    const sequence = await log.append(subject, id, bytes)
+    const held = holders()
+    const [, appId] = /^app\.([^.]+)\./.exec(subject) ?? []
+    if (held.size === 0 || appId === undefined) return sequence
+    try {
+      for (const user of await usersOf(appId))
+        if (held.has(user)) say(`${userEvents(user)}.${subject}`, { id, sequence, bytes })
+    } catch (error) {
+      // It is kept: that nobody heard it is no failure of what happened.
+      report({ at: 'event-unheard', app: appId, reason: error instanceof Error ? error.message : 'unknown' })
+    }
+    return sequence
+  },
+})

@@ -1,0 +1,55 @@
+/** Events of apps, told to users of the bus as they happen. */
+import t from 'tap'
+import { toldToUsers } from '../../actors/main/user-events.ts'
+import { StoreUnavailable } from '../../src/ports/store.ts'
+import { seededRandom } from '../../src/sim/random.ts'
+import { simEvents } from '../../src/sim/events.ts'
+import { systemClock } from '../../src/system/clock.ts'
+
+const open = (holders: readonly string[], usersOf: (appId: string) => Promise<readonly string[]>) => {
+  const events = simEvents(seededRandom(1), () => 0)
+  const said: [string, number][] = []
+  const reports: string[] = []
+  const log = toldToUsers({
+    log: events.attach(systemClock, () => ({ fail: 0, unknown: 0, latencyMsMax: 0 })),
+    holders: () => new Set(holders),
+    usersOf,
+    say: (subject, { sequence }) => void said.push([subject, sequence]),
+    report: ({ at }) => void reports.push(String(at)),
+  })
+  const append = (subject: string) => log.append(subject, subject, Buffer.from('{}'))
+  return { events, said, reports, append }
+}
+
+t.test(
+  'what is kept is told to those who may use the app and have a key, under their own subject',
+  async (t) => {
+    const users: Record<string, readonly string[]> = { a: ['ann', 'bob', 'eve'], b: ['bob'] }
+    const { said, append, events } = open(['ann', 'bob', 'zoe'], async (appId) => users[appId] ?? [])
+    t.equal(await append('app.a.release.create'), 1)
+    t.equal(await append('app.b.dyno.update'), 2)
+    await append('host.h1.dead')
+    t.strictSame(said, [
+      ['manifold.v1.user.ann.events.app.a.release.create', 1],
+      ['manifold.v1.user.bob.events.app.a.release.create', 1],
+      ['manifold.v1.user.bob.events.app.b.dyno.update', 2],
+    ])
+    users['a'] = ['ann']
+    await append('app.a.release.update')
+    t.strictSame(said.slice(3), [['manifold.v1.user.ann.events.app.a.release.update', 4]])
+    t.equal(events.truth().length, 4)
+  },
+)
+
+t.test(
+  'nobody is looked up while nobody has a key, and what nobody can be told is kept all the same',
+  async (t) => {
+    let lookups = 0
+    const idle = open([], async () => [`${(lookups += 1)}`])
+    await idle.append('app.a.release.create')
+    t.equal(lookups, 0)
+    const away = open(['ann'], () => Promise.reject(new StoreUnavailable('away', 'no')))
+    t.equal(await away.append('app.a.release.create'), 1)
+    t.strictSame([away.events.truth().length, away.said, away.reports], [1, [], ['event-unheard']])
+  },
+)
