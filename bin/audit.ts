@@ -1,17 +1,7 @@
 /** The audit trail, printed: who changed what, when, from where, and what came of it. */
+import type { AuditEvent } from '../src/client/answers/audit-event.ts'
 import { parsed, UsageError, type Command } from './arguments.ts'
 import { table } from './table.ts'
-
-type Event = {
-  readonly created_at: string
-  readonly actor: { readonly email: string }
-  readonly action: string
-  readonly params: Readonly<Record<string, string>>
-  readonly fields: readonly string[]
-  readonly from: { readonly address: string; readonly agent: string }
-  readonly release: { readonly version: number } | null
-  readonly status: number | null
-}
 
 const numDefault = 50
 const numMax = 1000
@@ -26,16 +16,14 @@ export const audit: Command = async (args, open) => {
   const num = Number(values.num ?? numDefault)
   if (!(Number.isInteger(num) && num >= 1 && num <= numMax)) throw new UsageError(`--num is 1 to ${numMax}`)
   const range = `seq ..; max=${num}`
-  const asked =
-    values.app === undefined
-      ? open().call('audit.list', { range })
-      : open().call('audit.list-by-app', { params: { app: values.app }, range })
-  const events = (await asked) as readonly Event[]
+  const events = await (values.app === undefined
+    ? open().call('audit.list', { range })
+    : open().call('audit.list-by-app', { params: { app: values.app }, range }))
   console.log(values.json === true ? JSON.stringify(events) : auditTable(events))
   return 0
 }
 
-const auditTable = (events: readonly Event[]): string => {
+const auditTable = (events: readonly AuditEvent[]): string => {
   const head = ['WHEN', 'WHO', 'WHAT', 'STATUS', 'RELEASE', 'FROM']
   const rows = events.map(({ actor, action, params, fields, from, release, status, created_at: at }) => [
     at,

@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { loadHome } from '../config/load.ts'
+import type { Finding } from '../src/client/answers/finding.ts'
+import type { Host } from '../src/client/answers/host.ts'
+import type { Usage } from '../src/client/answers/usage.ts'
 import { audit } from './audit.ts'
 import { named, parsed, UsageError, type Command } from './arguments.ts'
 import { Refused, type Client } from './client.ts'
@@ -13,26 +16,6 @@ import { logs } from './logs.ts'
 import { buildStack, stackRows, stacksTable } from './stacks.ts'
 import { bytesText, table } from './table.ts'
 import { users } from './users.ts'
-
-type Host = {
-  readonly name: string
-  readonly state: string
-  readonly leader: boolean
-  readonly roles: readonly string[]
-  readonly labels: Readonly<Record<string, string>>
-  readonly address: string
-  readonly version: string
-  readonly dynos: number | null
-  readonly memory_bytes: number | null
-  readonly reserved_bytes: number | null
-  readonly load: number | null
-}
-type Finding = {
-  readonly what: string
-  readonly level: 'ok' | 'warn' | 'fail'
-  readonly detail: string
-  readonly todo: string | null
-}
 
 const pollMs = 500
 const waitMinutesDefault = 30
@@ -46,7 +29,7 @@ export const version = (): string => {
 
 const hosts: Command = async (args, open) => {
   const { values } = parsed(args, { json: { type: 'boolean' } }, [])
-  const all = (await open().call('hosts.list')) as readonly Host[]
+  const all = await open().call('hosts.list')
   console.log(values.json === true ? JSON.stringify(all) : hostsTable(all))
   return 0
 }
@@ -107,7 +90,7 @@ const waitUntilEmpty = async (client: Client, name: string, deadlineMs: number):
   while (performance.now() < deadlineMs) {
     const host = await client
       .call('hosts.list')
-      .then((all) => (all as readonly Host[]).find((one) => one.name === name))
+      .then((all) => all.find((one) => one.name === name))
       .catch((error: unknown) => {
         // The host that leads may go meanwhile: another one answers soon.
         if (error instanceof Refused && error.code === 'service_unavailable') return null
@@ -140,19 +123,18 @@ const undrain: Command = async (args, open) => {
 const remove: Command = async (args, open) => {
   const { values, positionals } = parsed(args, { force: { type: 'boolean' } }, ['NAME'])
   const name = named(positionals, 'the name of the host')
-  const answer = await open().call('hosts.remove', {
+  const { warning } = await open().call('hosts.remove', {
     params: { host: name },
     body: { force: values.force === true },
   })
   console.log(`${name} is removed; its home is of no use for this cluster any more`)
-  const { warning } = answer as { readonly warning: string | null }
   if (warning !== null) console.log(`warning: ${warning}`)
   return 0
 }
 
 const invite: Command = async (args, open) => {
   parsed(args, {}, [])
-  const { url } = (await open().call('hosts.invite')) as { readonly url: string }
+  const { url } = await open().call('hosts.invite')
   console.log(url)
   return 0
 }
@@ -205,12 +187,6 @@ const backup: Command = async (args, open) => {
   return 0
 }
 
-type AppUsage = {
-  readonly app: { readonly id: string; readonly name: string }
-  readonly destroyed: boolean
-  readonly dynos: readonly { readonly type: string; readonly size: string; readonly seconds: number }[]
-}
-
 const usage: Command = async (args, open) => {
   const options = {
     app: { type: 'string', short: 'a' },
@@ -220,15 +196,12 @@ const usage: Command = async (args, open) => {
   const { values } = parsed(args, options, [])
   const { app, month } = values
   const query = { ...(app !== undefined && { app }), ...(month !== undefined && { month }) }
-  const used = (await open().call('usage.list', { query })) as {
-    readonly month: string
-    readonly apps: readonly AppUsage[]
-  }
-  console.log(values.json === true ? JSON.stringify(used) : usageTable(used.month, used.apps))
+  const used = await open().call('usage.list', { query })
+  console.log(values.json === true ? JSON.stringify(used) : usageTable(used))
   return 0
 }
 
-const usageTable = (month: string, apps: readonly AppUsage[]): string => {
+const usageTable = ({ month, apps }: Usage): string => {
   const rows = apps.flatMap(({ app, destroyed, dynos }) =>
     dynos.map(({ type, size, seconds }) => [
       destroyed ? `${app.name} (destroyed)` : app.name,

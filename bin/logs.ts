@@ -37,11 +37,10 @@ export const logs: Command = async (args, open) => {
   const tail = values.tail === true
   const { source, dyno } = values
   const client = open()
-  const { name } = (await client.call('apps.info', { params: { app } })) as { readonly name: string }
+  const { name } = await client.call('apps.info', { params: { app } })
   const openSession = async (): Promise<string> => {
     const wanted = { lines, tail, ...(source && { source }), ...(dyno && { dyno }) }
-    const made = await client.call('log-sessions.create', { params: { app }, body: wanted })
-    const session = made as { readonly logplex_url: string }
+    const session = await client.call('log-sessions.create', { params: { app }, body: wanted })
     // Every host serves it: also the one that is asked.
     const { pathname, search } = new URL(session.logplex_url)
     return pathname + search

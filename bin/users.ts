@@ -3,20 +3,11 @@ import { text } from 'node:stream/consumers'
 import { named, parsed, type Command } from './arguments.ts'
 import { table } from './table.ts'
 
-type User = {
-  readonly email: string
-  readonly name: string | null
-  readonly operator: boolean
-  readonly suspended_at: string | null
-  readonly created_at: string
-}
-type WithToken = User & { readonly token: string }
-
 const what = 'the e-mail address of the user'
 
 const list: Command = async (args, open) => {
   const { values } = parsed(args, { json: { type: 'boolean' } }, [])
-  const all = (await open().call('users.list')) as readonly User[]
+  const all = await open().call('users.list')
   const head = ['EMAIL', 'NAME', 'ROLE', 'STATE', 'SINCE']
   const rows = all.map((user) => [
     user.email,
@@ -47,7 +38,7 @@ const add: Command = async (args, open) => {
     ...(operator === true && { operator }),
     ...(password !== undefined && { password }),
   }
-  const made = (await open().call('users.create', { body })) as WithToken
+  const made = await open().call('users.create', { body })
   console.error(`${made.email} has an account; its token, which is shown this once:`)
   console.log(made.token)
   return 0
@@ -55,7 +46,7 @@ const add: Command = async (args, open) => {
 
 const rotate: Command = async (args, open) => {
   const email = named(parsed(args, {}, ['EMAIL']).positionals, what)
-  const made = (await open().call('users.rotate', { params: { account: email } })) as WithToken
+  const made = await open().call('users.rotate', { params: { account: email } })
   console.error(`every token of ${made.email} has ended; the new one, which is shown this once:`)
   console.log(made.token)
   return 0
@@ -65,7 +56,7 @@ const acting =
   (call: 'users.suspend' | 'users.unsuspend' | 'users.delete', done: string): Command =>
   async (args, open) => {
     const email = named(parsed(args, {}, ['EMAIL']).positionals, what)
-    const user = (await open().call(call, { params: { account: email } })) as User
+    const user = await open().call(call, { params: { account: email } })
     console.log(`${user.email} ${done}`)
     return 0
   }

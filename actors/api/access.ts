@@ -72,7 +72,7 @@ export const collaboratorsOf = ({ team, owners, collaborators = [] }: SeenApp): 
       })
 
 /** Operators run the machines that hold everything, so nothing is closed to them. */
-export const permissionsAt = (app: SeenApp, user: User): readonly Permission[] => {
+export const permissionsAt = (app: SeenApp, user: Pick<User, 'id' | 'operator'>): readonly Permission[] => {
   if (user.operator) return permissions
   const found = collaboratorsOf(app).find((one) => one.user.id === user.id)
   if (app.team != null) {
@@ -82,6 +82,13 @@ export const permissionsAt = (app: SeenApp, user: User): readonly Permission[] =
   }
   if (app.owner.id === user.id) return permissions
   return found === undefined ? [] : collaboratorMay
+}
+
+/** Ids of those who may look at it, but for operators. */
+export const viewersOf = (app: SeenApp): readonly string[] => {
+  const members = app.team == null ? [app.owner] : (app.owners?.members ?? []).map(({ user }) => user)
+  const all = [...members, ...collaboratorsOf(app).map(({ user }) => user)].map(({ id }) => id)
+  return [...new Set(all)].filter((id) => permissionsAt(app, { id }).includes('view'))
 }
 
 /** @throws ApiError `forbidden` */

@@ -2,7 +2,7 @@
  * What an endpoint says of itself where services are looked up (`nats micro info manifold`), and in the page
  * of all endpoints (scripts/api-page.ts): from the definition that it runs by.
  */
-import { answerOf } from './answers.ts'
+import { answerOf, answerSchema } from './answers.ts'
 import { paramNames, type Endpoint } from './endpoint.ts'
 
 /** What a request is: JSON of path params, body, query and range. */
@@ -33,15 +33,6 @@ export const requestSchema = ({ http, body }: Endpoint): object => {
 export const needsBody = (body: Endpoint['body']): boolean =>
   body !== undefined && 'required' in body && Array.isArray(body['required']) && body['required'].length > 0
 
-/** By Heroku's published schema; undefined: a shape of its own. */
-export const responseSchema = ({ name, http }: Endpoint): object | undefined => {
-  const resource = answerOf(name)
-  if (resource === undefined) return undefined
-  const one = { $ref: `https://api.heroku.com/schema#/definitions/${resource}` }
-  const isList = http.method === 'GET' && /(?:^|[.-])list\b|list-/.test(name)
-  return isList ? { type: 'array', items: one } : one
-}
-
 /** Who may call it: whether it takes an operator, or what at the app that it is about. */
 export const needsOf = ({ open, needs, http }: Endpoint): string =>
   open === true
@@ -53,13 +44,13 @@ export const needsOf = ({ open, needs, http }: Endpoint): string =>
         : 'an account'
 
 export const metadataOf = (endpoint: Endpoint): Readonly<Record<string, string>> => {
-  const response = responseSchema(endpoint)
+  const answer = answerOf(endpoint.name)
   return {
     summary: endpoint.summary,
     http: `${endpoint.http.method} ${endpoint.http.path}`,
     needs: needsOf(endpoint),
     scope: endpoint.scope,
     request: JSON.stringify(requestSchema(endpoint)),
-    ...(response && { response: JSON.stringify(response) }),
+    ...(answer && { response: JSON.stringify(answerSchema(answer)) }),
   }
 }

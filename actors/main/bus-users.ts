@@ -1,6 +1,6 @@
 /**
- * Users of the bus: who may ask the API over NATS with a key of their own and hear what happens, and nothing else. One key each, on
- * record by its public half; the seed is told once and kept nowhere.
+ * Users of the bus: who may ask the API over NATS with a key of their own and hear what happens, and nothing
+ * else. One key each, on record by its public half; the seed is told once and kept nowhere.
  */
 import { createSeed, isPublicNkey, publicOfSeed } from '../../src/nats/nkeys.ts'
 import { userEvents, userInbox, userRoot, type ApiUser } from '../../src/nats/permissions.ts'

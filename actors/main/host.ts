@@ -13,6 +13,9 @@ import { systemRandom as random } from '../../src/system/random.ts'
 import { createCertificates } from '../effects/perform/certificates.ts'
 import { eventRenderer } from '../api/shapes/event.ts'
 import { sayEvent } from '../../src/nats/events.ts'
+import { viewersOf } from '../api/access.ts'
+import { seen } from '../api/resources/team-of.ts'
+import { openTeams } from '../effects/perform/teams.ts'
 import { openAppLists } from '../effects/perform/access.ts'
 import { tellBuild, type EventsDeps } from '../effects/perform/events.ts'
 import { createSaid } from '../effects/perform/said.ts'
@@ -157,11 +160,15 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const rendezvous = createRendezvous({ tokensMax })
   const isGone = (host: string): boolean => neighbours.isGone(host)
   const lists = openAppLists(bus.store)
+  const teams = openTeams(bus.store)
   const events: EventsDeps = {
     log: toldToUsers({
       log: bus.events,
       holders: () => new Set(neighbours.busUsers().map(({ id }) => id)),
-      usersOf: (appId) => lists.users(appId),
+      viewersOf: async (appId) => {
+        const app = await lists.kept(appId)
+        return app === undefined ? [] : viewersOf(await seen(app, { teams }))
+      },
       say: (subject, event) => sayEvent(bus.connection, subject, event),
       report: log,
     }),

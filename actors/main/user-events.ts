@@ -1,5 +1,5 @@
 /**
- * Events of apps once more, for users of the bus: what is kept is told at once to each who may use the app
+ * Events of apps once more, for users of the bus: what is kept is told at once to each who may see the app
  * and has a key, under `manifold.v1.user.<id>.events.app.<id>.<entity>.<action>`. Who may is read from the
  * app's record at that moment, so whoever loses an app hears no more of it; who was not there asks for what
  * was kept (`webhook-events.list`).
@@ -12,13 +12,13 @@ export type UserEventsDeps = {
   readonly log: EventLog
   /** Ids of the users who have a key. */
   readonly holders: () => ReadonlySet<string>
-  /** Of those who may use an app. */
-  readonly usersOf: (appId: string) => Promise<readonly string[]>
+  /** Of those who may look at an app. */
+  readonly viewersOf: (appId: string) => Promise<readonly string[]>
   readonly say: (subject: string, event: Omit<StoredEvent, 'subject'>) => void
   readonly report: Log
 }
 
-export const toldToUsers = ({ log, holders, usersOf, say, report }: UserEventsDeps): EventLog => ({
+export const toldToUsers = ({ log, holders, viewersOf, say, report }: UserEventsDeps): EventLog => ({
   ...log,
   append: async (subject, id, bytes) => {
     const sequence = await log.append(subject, id, bytes)
@@ -26,7 +26,7 @@ export const toldToUsers = ({ log, holders, usersOf, say, report }: UserEventsDe
     const [, appId] = /^app\.([^.]+)\./.exec(subject) ?? []
     if (held.size === 0 || appId === undefined) return sequence
     try {
-      for (const user of await usersOf(appId))
+      for (const user of await viewersOf(appId))
         if (held.has(user)) say(`${userEvents(user)}.${subject}`, { id, sequence, bytes })
     } catch (error) {
       // It is kept: that nobody heard it is no failure of what happened.

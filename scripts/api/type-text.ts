@@ -1,6 +1,7 @@
 /** A JSON schema as the TypeScript type that it means, on one line. Pure. */
 type Schema = {
-  readonly type?: string
+  readonly type?: string | readonly string[]
+  readonly enum?: readonly unknown[]
   readonly const?: unknown
   readonly anyOf?: readonly Schema[]
   readonly items?: Schema | readonly Schema[]
@@ -16,11 +17,14 @@ const plain: Readonly<Record<string, string>> = {
   boolean: 'boolean',
   null: 'null',
 }
+const literal = (value: unknown): string => (typeof value === 'string' ? `'${value}'` : JSON.stringify(value))
+const oneOf = (types: readonly string[]): string => [...new Set(types)].join(' | ')
 const name = (text: string): string => (/^[a-z_]\w*$/i.test(text) ? text : `'${text}'`)
 
 export const typeText = (schema: object): string => {
   const {
     type = '',
+    enum: values,
     const: value,
     anyOf,
     items,
@@ -28,10 +32,12 @@ export const typeText = (schema: object): string => {
     patternProperties,
     required = [],
   } = schema as Schema
-  if (value !== undefined) return typeof value === 'string' ? `'${value}'` : JSON.stringify(value)
+  if (value !== undefined) return literal(value)
+  if (values !== undefined) return values.map(literal).join(' | ')
+  if (typeof type !== 'string') return oneOf(type.map((one) => typeText({ ...schema, type: one })))
   if (anyOf !== undefined) {
     const types = anyOf.map(typeText)
-    return types.includes('unknown') ? 'unknown' : types.join(' | ')
+    return types.includes('unknown') ? 'unknown' : oneOf(types)
   }
   if (type === 'array') {
     const one = items === undefined || Array.isArray(items) ? 'unknown' : typeText(items)

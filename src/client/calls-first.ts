@@ -221,4 +221,5 @@ export type FirstCalls = {
   }
   'oauth-authorizations.delete': { readonly params: { readonly authorization: string } }
   'oauth-authorizations.info': { readonly params: { readonly authorization: string } }
+  'oauth-authorizations.list': object
 }

@@ -1,6 +1,5 @@
 /** Written by `npm run api-page` from the endpoints themselves; do not edit. */
 export type SecondCalls = {
-  'oauth-authorizations.list': object
   'oauth-authorizations.regenerate-tokens': { readonly params: { readonly authorization: string } }
   'oauth-authorizations.update': {
     readonly params: { readonly authorization: string }
@@ -80,6 +79,7 @@ export type SecondCalls = {
   'releases.info': { readonly params: { readonly app: string; readonly release: string } }
   'releases.list': { readonly params: { readonly app: string } }
   'repository.reset': { readonly params: { readonly app: string } }
+  'schema.info': object
   'sealing-keys.create': { readonly body: { readonly keys: string } }
   'sealing-keys.list': object
   'sealing-keys.rotate': object
@@ -111,6 +111,7 @@ export type SecondCalls = {
   'spaces.list': object
   'stacks.info': { readonly params: { readonly stack: string } }
   'stacks.list': object
+  'status.info': object
   'team-apps.create': {
     readonly body?: {
       readonly team?: string | null

@@ -1,15 +1,16 @@
 /**
- * The API, typed: names of calls, what each takes, and how each may fail. The contract is written from the
- * endpoints themselves (`npm run api-page`), so that what it lets through is what they take; over NATS or
- * HTTP, as the way that it is given goes.
+ * The API, typed: names of calls, what each takes and answers, and how each may fail. The contract is written
+ * from the endpoints themselves (`npm run api-page`), so that what it lets through is what they take; over
+ * NATS or HTTP, as the way that it is given goes.
  */
+import type { Answers } from './answers.ts'
 import type { FirstCalls } from './calls-first.ts'
 import type { SecondCalls } from './calls-second.ts'
 import { errorIds, type ErrorId } from './errors.ts'
 import { routes } from './routes.ts'
 
 export type Calls = FirstCalls & SecondCalls
-export type CallName = keyof Calls & keyof typeof routes
+export type CallName = keyof Calls & keyof typeof routes & keyof Answers
 
 type Listing = {
   readonly query?: Readonly<Record<string, string>>
@@ -20,10 +21,9 @@ type Sent<N extends CallName> = Calls[N] & Listing
 /** Nothing has to be said where nothing is asked for. */
 type Args<N extends CallName> = object extends Calls[N] ? [sent?: Sent<N>] : [sent: Sent<N>]
 
-export type Answer = {
+export type Answer<N extends CallName> = {
   readonly status: number
-  /** As the page of the API says (actors/api/endpoints.md): whoever asks knows what for. */
-  readonly body: unknown
+  readonly body: Answers[N]
   /** Of a list that goes on: the range of what follows. */
   readonly nextRange: string | undefined
 }
@@ -63,16 +63,17 @@ export type Way = (call: RawCall) => Promise<RawAnswer>
 
 export type ApiClient = {
   /** The body alone. @throws ApiRefused, and what the way throws when there is no answer */
-  readonly call: <N extends CallName>(name: N, ...args: Args<N>) => Promise<unknown>
-  readonly answer: <N extends CallName>(name: N, ...args: Args<N>) => Promise<Answer>
+  readonly call: <N extends CallName>(name: N, ...args: Args<N>) => Promise<Answers[N]>
+  readonly answer: <N extends CallName>(name: N, ...args: Args<N>) => Promise<Answer<N>>
 }
 
 export const apiClient = (way: Way): ApiClient => {
-  const answer: ApiClient['answer'] = async (name, ...[sent]) => {
+  const answer = async <N extends CallName>(name: N, ...[sent]: Args<N>): Promise<Answer<N>> => {
     const raw = await way(rawCall(name, sent ?? {}))
     const body = parse(raw)
     if (raw.status < 200 || raw.status >= 300) throw refusalOf(raw.status, body)
-    return { status: raw.status, body, nextRange: raw.header('Next-Range') }
+    // What it is like is the service's word: the tests of the API hold each answer against its shape.
+    return { status: raw.status, body: body as Answers[N], nextRange: raw.header('Next-Range') }
   }
   return { answer, call: async (name, ...args) => (await answer(name, ...args)).body }
 }

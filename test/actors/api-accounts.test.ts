@@ -44,8 +44,10 @@ t.test('a rotated, suspended or removed account is not let in by its old token',
   t.equal(await store.get(`bus-user/${made['id']}`), undefined, 'nor by its key for the bus')
   t.equal(await seen(made['token']), 401)
   t.equal(await seen(rotated['token']), 200)
+  await http('POST', '/account/bus-key', undefined, { authorization: `Bearer ${rotated['token']}` })
   await http('POST', '/accounts/ann@example.com/actions/suspend')
   t.equal(await seen(rotated['token']), 403)
+  t.equal(await store.get(`bus-user/${made['id']}`), undefined, 'it hears no more of the bus either')
   await http('POST', `/accounts/${made['id']}/actions/unsuspend`)
   t.equal(await seen(rotated['token']), 200)
   const asAnn = { authorization: `Bearer ${rotated['token']}` }

@@ -43,8 +43,8 @@ t.test('every object is valid against the published schema', async (t) => {
     ['app', 'GET', `/apps/${app['id']}`],
     ['app', 'PATCH', '/apps/schema-app', { maintenance: true }],
     ['collaborator', 'GET', '/apps/schema-app/collaborators'],
-    ['config-var', 'PATCH', '/apps/schema-app/config-vars', { A: '1' }],
-    ['config-var', 'GET', '/apps/schema-app/config-vars'],
+    ['config-vars', 'PATCH', '/apps/schema-app/config-vars', { A: '1' }],
+    ['config-vars', 'GET', '/apps/schema-app/config-vars'],
     ['release', 'GET', '/apps/schema-app/releases'],
     ['release', 'GET', '/apps/schema-app/releases/v1'],
     ['release', 'POST', '/apps/schema-app/releases', { release: '3' }],
@@ -355,5 +355,16 @@ t.test('buildpacks keep their order and come back as the CLI wants to see them',
     status: [{ status: 'green' }],
   })
   const schema = await http('GET', '/schema', undefined, anonymous)
-  t.ok(schema.body['links'].some(({ href, method }: Json) => href === '/apps/{app}' && method === 'PATCH'))
+  const { links, definitions } = schema.body
+  t.match(
+    links.find(({ title }: Json) => title === 'apps.list'),
+    { href: '/apps', targetSchema: { type: ['array'], items: { $ref: '#/definitions/app' } } },
+  )
+  t.match(
+    links.find(({ title }: Json) => title === 'apps.update'),
+    { href: '/apps/{app}', method: 'PATCH', targetSchema: { $ref: '#/definitions/app' } },
+  )
+  t.match(definitions['app'], { properties: { name: { type: 'string' } }, additionalProperties: false })
+  for (const { title, targetSchema } of links as readonly Json[])
+    t.ok((targetSchema?.items?.$ref ?? targetSchema?.$ref ?? '').split('/').at(-1) in definitions, title)
 })

@@ -6,7 +6,7 @@ import { openApi } from '../kit/api.ts'
 
 type Links = { readonly links?: readonly { readonly method: string; readonly href: string }[] }
 const schema = JSON.parse(
-  readFileSync(new URL('../data/platform-api-schema.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../scripts/api/heroku-schema.json', import.meta.url), 'utf8'),
 ) as { readonly definitions: Readonly<Record<string, Links>> }
 
 t.test('every link of the schema is served, or refused as not offered', (t) => {

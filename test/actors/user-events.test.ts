@@ -6,14 +6,14 @@ import { seededRandom } from '../../src/sim/random.ts'
 import { simEvents } from '../../src/sim/events.ts'
 import { systemClock } from '../../src/system/clock.ts'
 
-const open = (holders: readonly string[], usersOf: (appId: string) => Promise<readonly string[]>) => {
+const open = (holders: readonly string[], viewersOf: (appId: string) => Promise<readonly string[]>) => {
   const events = simEvents(seededRandom(1), () => 0)
   const said: [string, number][] = []
   const reports: string[] = []
   const log = toldToUsers({
     log: events.attach(systemClock, () => ({ fail: 0, unknown: 0, latencyMsMax: 0 })),
     holders: () => new Set(holders),
-    usersOf,
+    viewersOf,
     say: (subject, { sequence }) => void said.push([subject, sequence]),
     report: ({ at }) => void reports.push(String(at)),
   })
@@ -22,7 +22,7 @@ const open = (holders: readonly string[], usersOf: (appId: string) => Promise<re
 }
 
 t.test(
-  'what is kept is told to those who may use the app and have a key, under their own subject',
+  'what is kept is told to those who may see the app and have a key, under their own subject',
   async (t) => {
     const users: Record<string, readonly string[]> = { a: ['ann', 'bob', 'eve'], b: ['bob'] }
     const { said, append, events } = open(['ann', 'bob', 'zoe'], async (appId) => users[appId] ?? [])

@@ -73,10 +73,11 @@ t.test('deliveries and events are listed as the CLI asks for them', async (t) =>
   }
   await log.append(`app.${app['id']}.release.create`, 'a', Buffer.from(JSON.stringify(told)))
   await log.append('app.other.release.create', 'b', Buffer.from(JSON.stringify(told)))
-  const host = { ...told, id: 'h', resource: 'host', data: { name: 'h1', state: 'dead' } }
+  const hostEvent = '0d3b8f6c-5a0c-4f0e-9d55-0a4f3f6f2b11'
+  const host = { ...told, id: hostEvent, resource: 'host', data: { name: 'h1', state: 'dead' } }
   await log.append('host.h1.dead', 'c', Buffer.from(JSON.stringify(host)))
   t.match((await http('GET', '/host-events')).body, [
-    { id: 'h', include: 'api:host', payload: { data: { name: 'h1', state: 'dead' } } },
+    { id: hostEvent, include: 'api:host', payload: { data: { name: 'h1', state: 'dead' } } },
   ])
   const found = (await http('GET', '/apps/shop/webhook-events')).body
   t.equal(found['length'], 1, 'no other app is looked into')

@@ -113,7 +113,7 @@ await t.test(
       '/account': 'account',
       '/apps': 'app',
       [`/apps/${app}`]: 'app',
-      [`/apps/${app}/config-vars`]: 'config-var',
+      [`/apps/${app}/config-vars`]: 'config-vars',
       [`/apps/${app}/releases`]: 'release',
       [`/apps/${app}/releases/3`]: 'release',
       [`/apps/${app}/formation`]: 'formation',

@@ -35,6 +35,7 @@ import type { Store } from '../../src/ports/store.ts'
 import { memoryTrail, type MemoryTrail } from './memory-trail.ts'
 import { memoryStore } from './memory-store.ts'
 import { openOperator } from './operator.ts'
+import { answerFaults } from './schema.ts'
 
 /** An answer, looked into by name; what it must be is what the tests say. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -63,6 +64,20 @@ export type ApiOptions = {
   /** One more host with the record of that one. */
   readonly beside?: { readonly store: Store; readonly world: Control; readonly trail: MemoryTrail }
 }
+
+/** What it answers is held against what it says that it answers, whichever test asks. */
+const answeringAsSaid = (t: Test, endpoint: ServiceEndpoint): ServiceEndpoint => ({
+  ...endpoint,
+  handle: async (...request) => {
+    const answer = await endpoint.handle(...request)
+    if (answer.error === undefined) {
+      const name = endpoint.subject.replace('manifold.v1.api.', '')
+      const found = answerFaults(name, JSON.parse(Buffer.from(answer.bytes).toString()))
+      if (found.length > 0) t.fail(`${name} answers otherwise than it says`, { found })
+    }
+    return answer
+  },
+})
 
 export const openApi = async (t: Test, options: ApiOptions = {}) => {
   const { wire, cluster, tunnel = noTunnel, log = () => undefined } = options
@@ -170,7 +185,7 @@ export const openApi = async (t: Test, options: ApiOptions = {}) => {
       },
     },
     async serve(endpoints) {
-      for (const endpoint of endpoints) service.set(endpoint.subject, endpoint)
+      for (const endpoint of endpoints) service.set(endpoint.subject, answeringAsSaid(t, endpoint))
       return (await wire?.serve(endpoints)) ?? { close: async () => service.clear() }
     },
     certificates,

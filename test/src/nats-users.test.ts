@@ -114,6 +114,7 @@ t.test('a user of the bus reaches nothing but the API, as nobody else, and hears
   host.client.subscribe('manifold.v1.user.*.api.>', {
     callback: (_, { subject }) => void heard.push(subject),
   })
+  await host.client.flush()
   const forbidden = [
     `manifold.v1.user.${bob.id}.api.account.info`,
     'manifold.v1.api.users.list',
@@ -149,6 +150,7 @@ t.test('an answer goes to whom it is for: who asks cannot lead it elsewhere', as
   host.client.subscribe('manifold.v1.led', { callback: () => void led.push('a host') })
   const other = await join(bob, seeds.bob)
   other.client.subscribe(`_USER.${bob.id}.x`, { callback: () => void led.push('bob') })
+  await host.client.flush()
   await other.client.flush()
   const subject = `manifold.v1.user.${ann.id}.api.account.info`
   for (const reply of ['manifold.v1.led', `_USER.${bob.id}.x`, `_USER.${ann.id}`, undefined])

@@ -91,4 +91,7 @@ export const offered: readonly Endpoint[] = [
   ...nothing,
 ]
 
-export const endpoints: readonly Endpoint[] = [...offered, ...platform(offered), ...notOfferedBeside(offered)]
+/** With what it says of itself. */
+export const served: readonly Endpoint[] = [...offered, ...platform(offered)]
+
+export const endpoints: readonly Endpoint[] = [...served, ...notOfferedBeside(offered)]

@@ -70,15 +70,20 @@ export const users = [
     ...common,
     name: 'users.suspend',
     http: { method: 'POST', path: '/accounts/:account/actions/suspend' },
-    summary: 'Let an account in no more; its apps run on',
-    run: async (request, edge) => ok(await suspended(request, edge, edge.now())),
+    summary: 'Let an account in no more, and end its key for the bus; its apps run on',
+    async run(request, edge) {
+      const user = await suspended(request, edge, edge.now())
+      // What is heard with it is not asked for.
+      await edge.busKeys?.remove(user.id)
+      return ok(userBody(user, edge))
+    },
   }),
   endpoint({
     ...common,
     name: 'users.unsuspend',
     http: { method: 'POST', path: '/accounts/:account/actions/unsuspend' },
     summary: 'Let a suspended account in again',
-    run: async (request, edge) => ok(await suspended(request, edge, null)),
+    run: async (request, edge) => ok(userBody(await suspended(request, edge, null), edge)),
   }),
   endpoint({
     ...common,
@@ -148,9 +153,9 @@ const suspended = async (
   request: Request<{ readonly account: string }>,
   edge: Edge,
   suspendedAt: number | null,
-): Promise<object> => {
+): Promise<User> => {
   const { id } = await other(request, edge)
   const user = await edge.accounts.users.change(id, (kept) => ({ ...kept, suspendedAt }))
   if (user === undefined) throw notFound('account')
-  return userBody(user, edge)
+  return user
 }

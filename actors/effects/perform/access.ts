@@ -7,7 +7,6 @@ import type { Store } from '../../../src/ports/store.ts'
 import { openIndexes, type Indexes } from '../../../src/ordered/ordered.ts'
 import { wholeSpan, type Change, type Span } from '../../../src/ordered/pages.ts'
 import { recordKey } from '../../../src/runtime/record.ts'
-import { usersOf } from '../../app/access.ts'
 import { appFormat } from '../../app/kept.ts'
 import type { AppRecord } from '../../app/record.ts'
 import type { AppView } from '../../protocols/app.ts'
@@ -34,8 +33,8 @@ export type AppLists = {
    * there yet, or not any more. @throws StoreUnavailable
    */
   view(appId: string): Promise<AppView | null | undefined>
-  /** Who may use an app as it is on record, also one that is on its way out. @throws StoreUnavailable */
-  users(appId: string): Promise<readonly string[]>
+  /** The same of one that is on its way in or out as well. @throws StoreUnavailable */
+  kept(appId: string): Promise<AppView | undefined>
 }
 
 const kind = 'access'
@@ -62,10 +61,7 @@ export const openAppLists = (store: Store): AppLists => {
       const record = await read(appId)
       return record && (record.phase === 'live' ? record.app : null)
     },
-    async users(appId) {
-      const record = await read(appId)
-      return record === undefined ? [] : usersOf(record.app)
-    },
+    kept: async (appId) => (await read(appId))?.app,
   }
 }
 

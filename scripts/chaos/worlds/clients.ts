@@ -1,6 +1,6 @@
 /** Clients of real hosts: routers and APIs by HTTP, in whatever way a world reaches them. */
 import { ApiRefused, type ApiClient } from '../../../src/client/client.ts'
-import type { Answered } from '../history.ts'
+import type { Answered, FinalApp } from '../history.ts'
 import { OpFailed, type Clients } from '../world.ts'
 import type { Dyno } from './dynos.ts'
 
@@ -44,11 +44,11 @@ export const clientsOf = ({ api, get, dynos, reachable }: Reach): Clients => {
     if (via === undefined) throw new OpFailed('failed', 'ECONNREFUSED', 'no API can be reached')
     return operate(via, api(via), ask)
   }
-  type Release = { readonly version: number; readonly id: string }
-  const releases = async (app: string): Promise<readonly Release[]> => {
-    const all = await any((api) => api.call('releases.list', { params: { app } }))
-    return (all as readonly Release[]).map(({ version, id }) => ({ version, id }))
-  }
+  const releases = async (app: string): Promise<FinalApp['releases']> =>
+    (await any((api) => api.call('releases.list', { params: { app } }))).map(({ version, id }) => ({
+      version,
+      id,
+    }))
   return {
     async request(app) {
       const hosts = reachable()
@@ -80,20 +80,13 @@ export const clientsOf = ({ api, get, dynos, reachable }: Reach): Clients => {
       await any((api) => api.call('formation.batch-update', { params: { app }, body: { updates } }))
     },
     async info(app) {
-      type Type = { readonly type: string; readonly quantity: number }
-      type Slot = {
-        readonly id: string
-        readonly name: string
-        readonly state: string
-        readonly release: { readonly version: number }
-      }
       const of = { params: { app } }
       const config = await any((api) => api.call('config-vars.list', of))
-      const types = (await any((api) => api.call('formation.list', of))) as readonly Type[]
-      const slots = (await any((api) => api.call('dynos.list', of))) as readonly Slot[]
+      const types = await any((api) => api.call('formation.list', of))
+      const slots = await any((api) => api.call('dynos.list', of))
       return {
         app,
-        config: config as Readonly<Record<string, string>>,
+        config,
         releases: await releases(app),
         quantities: Object.fromEntries(types.map(({ type, quantity }) => [type, quantity])),
         dynos: slots.map(({ id, name, state, release }) => {

@@ -92,8 +92,7 @@ const keepTail = (
     if (host === undefined) return undefined
     try {
       const wanted = { params: { app }, body: { lines: historyLines, tail: true } }
-      const made = await reach.api(host).call('log-sessions.create', wanted)
-      const { logplex_url: url } = made as { readonly logplex_url: string }
+      const { logplex_url: url } = await reach.api(host).call('log-sessions.create', wanted)
       return await reach.listen(host, new URL(url).pathname, {
         accept: 'text/event-stream',
         ...(lastId !== undefined && { 'last-event-id': lastId }),

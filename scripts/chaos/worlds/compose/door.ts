@@ -120,7 +120,7 @@ const holds = async (
       .api(from)
       .call('cluster.info')
       .catch(() => undefined)
-    return (found as { readonly braked: boolean } | undefined)?.braked === true
+    return found?.braked === true
   }
   const wanted = condition === 'dead' ? ['dead', 'left'] : ['suspect', 'dead', 'left']
   const rows = await faults.hosts()

@@ -2,18 +2,18 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect } from '../../../../src/nats/connection.ts'
 import { jetStream } from '../../../../src/nats/jetstream.ts'
+import type { Host } from '../../../../src/client/answers/host.ts'
 import type { Fault, Target } from '../../language.ts'
 import { run } from './docker.ts'
 import { busOf, type Site } from './site.ts'
 
-export type HostBody = { readonly name: string; readonly state: string; readonly leader: boolean }
 export type Faults = {
   /** Hosts that clients and other hosts can reach now. */
   readonly reachable: () => readonly string[]
   /** Those of them whose host process was not killed. */
   readonly answering: () => readonly string[]
   /** As the first host that answers has them. */
-  readonly hosts: () => Promise<readonly HostBody[]>
+  readonly hosts: () => Promise<readonly Host[]>
   readonly strike: (fault: Fault) => Promise<readonly string[]>
   readonly heal: () => Promise<void>
 }
@@ -38,13 +38,13 @@ export const faultsOf = (site: Site): Faults => {
   const reachable = (): readonly string[] =>
     names.filter((name) => !off.has(name) && !frozen.has(name) && !apart.has(name))
   const answering = (): readonly string[] => reachable().filter((name) => !held.has(name))
-  const hosts = async (): Promise<readonly HostBody[]> => {
+  const hosts = async (): Promise<readonly Host[]> => {
     for (const name of answering()) {
       const rows = await site
         .api(name)
         .call('hosts.list')
         .catch(() => undefined)
-      if (rows !== undefined) return rows as readonly HostBody[]
+      if (rows !== undefined) return rows
     }
     return []
   }

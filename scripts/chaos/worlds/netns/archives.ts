@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { AppSetup } from '../../../../src/client/answers/app-setup.ts'
+import type { Build } from '../../../../src/client/answers/build.ts'
 import type { ApiClient } from '../../../../src/client/client.ts'
 import { noWord } from '../../history.ts'
 import type { BuildStep } from '../../language.ts'
@@ -12,9 +14,7 @@ import { apiPort, type Host } from './host.ts'
 import type { Lab } from './lab.ts'
 import { endOf, mark, slowPack, underWayMsMax, type Begun, type Read, type Site } from './sources.ts'
 
-type Build = { readonly id: string; readonly output_stream_url: string }
-type Setup = { readonly build: Build | null; readonly failure_message: string | null }
-type Ending = Partial<Setup> & { readonly status: string }
+type Ending = Pick<Build, 'status'> & Partial<Pick<AppSetup, 'failure_message'>>
 
 const putMs = 10_000
 const pollMs = 250
@@ -67,8 +67,7 @@ export const sendArchive = async (
 const upload = async (lab: Lab, host: Host, folder: string): Promise<string> => {
   const archive = `${folder}.tgz`
   await command(['tar', '-czf', archive, '--exclude=./.git', '-C', folder, '.'])
-  type Source = { readonly source_blob: { readonly get_url: string; readonly put_url: string } }
-  const { source_blob: source } = (await host.api().call('sources.create')) as Source
+  const { source_blob: source } = await host.api().call('sources.create')
   const { pathname, search } = new URL(source.put_url)
   const put = await lab.exchange(
     { address: lab.network.addressOf(host.name), port: apiPort },
@@ -84,26 +83,28 @@ const upload = async (lab: Lab, host: Host, folder: string): Promise<string> => 
   return source.get_url
 }
 
-type Started = { readonly now: (api: ApiClient) => Promise<Ending>; readonly build: Build }
+type Started = {
+  readonly now: (api: ApiClient) => Promise<Ending>
+  readonly build: Pick<Build, 'output_stream_url'>
+}
 
 type SourceBlob = { readonly url: string; readonly version: string }
 
 const beginBuild = async (host: Host, app: string, source_blob: SourceBlob): Promise<Started> => {
   const body = { source_blob, buildpacks: [{ name: slowPack }] }
-  const build = (await host.api().call('builds.create', { params: { app }, body })) as Build
+  const build = await host.api().call('builds.create', { params: { app }, body })
   const params = { app, build: build.id }
-  return { now: async (api) => (await api.call('builds.info', { params })) as Ending, build }
+  return { now: async (api) => api.call('builds.info', { params }), build }
 }
 
 const beginSetup = async (host: Host, app: string, source_blob: SourceBlob, read: Read): Promise<Started> => {
   const body = { source_blob, app: { name: app }, overrides: { buildpacks: [{ url: slowPack }] } }
-  const { id: setup } = (await host.api().call('app-setups.create', { body })) as { readonly id: string }
-  const now = async (api: ApiClient): Promise<Ending> =>
-    (await api.call('app-setups.info', { params: { setup } })) as Ending
-  let build: Build | null = null
+  const { id: setup } = await host.api().call('app-setups.create', { body })
+  const now = (api: ApiClient): Promise<AppSetup> => api.call('app-setups.info', { params: { setup } })
+  let build: AppSetup['build'] = null
   await within(underWayMsMax, `${app} to be built`, async () => {
-    build = (await read(now)).build ?? null
+    build = (await read(now)).build
     return build !== null
   })
-  return { now, build: build as unknown as Build }
+  return { now, build: build as unknown as Started['build'] }
 }

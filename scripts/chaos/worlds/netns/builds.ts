@@ -60,11 +60,9 @@ export const buildersOf = (site: Site): Builders & { readonly close: () => void 
     },
     last: () => last,
     builds: async (app): Promise<readonly FinalBuild[]> => {
-      type Build = { readonly status: string; readonly source_blob: { readonly version: string | null } }
-      type Release = { readonly description: string }
       const of = { params: { app } }
-      const builds = (await read((api) => api.call('builds.list', of))) as readonly Build[]
-      const releases = (await read((api) => api.call('releases.list', of))) as readonly Release[]
+      const builds = await read((api) => api.call('builds.list', of))
+      const releases = await read((api) => api.call('releases.list', of))
       return builds.map(({ status, source_blob: { version } }) => {
         const text = `Deploy ${(version ?? '').slice(0, commitDigits)}`
         const isReleased = releases.some(({ description }) => description === text)

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Host as HostBody } from '../../../../src/client/answers/host.ts'
 import type { HostSpec } from '../../language.ts'
 import { hostOn, type Host } from './host.ts'
 import type { Lab } from './lab.ts'
@@ -12,8 +13,6 @@ export type Cluster = {
   /** Hosts that may have a bus server. */
   readonly control: readonly string[]
 }
-
-export type HostBody = { readonly name: string; readonly state: string; readonly leader: boolean }
 
 const serversWanted = 3
 const joinedMsMax = 120_000
@@ -64,19 +63,14 @@ export const startCluster = async (
   return { names, host, control }
 }
 
-const invite = async (host: Host): Promise<string> => {
-  const made = await host.api().call('hosts.invite')
-  return (made as { readonly url: string }).url
-}
+const invite = async (host: Host): Promise<string> => (await host.api().call('hosts.invite')).url
 
 /** As one host sees them; undefined when it does not say now. */
-export const hostsOf = async (host: Host): Promise<readonly HostBody[] | undefined> => {
-  const rows = await host
+export const hostsOf = async (host: Host): Promise<readonly HostBody[] | undefined> =>
+  host
     .api(lookMs)
     .call('hosts.list')
     .catch(() => undefined)
-  return rows as readonly HostBody[] | undefined
-}
 
 const isClustered = (lab: Lab, host: Host): boolean => {
   const file = join(lab.seen(host.home), 'nats/mode.json')

@@ -161,7 +161,7 @@ const holds = async (
       .api(lookMs)
       .call('cluster.info')
       .catch(() => undefined)
-    return (found as { readonly braked: boolean } | undefined)?.braked === true
+    return found?.braked === true
   }
   const wanted = condition === 'dead' ? ['dead', 'left'] : ['suspect', 'dead', 'left']
   const rows = await targets.hosts()

@@ -1,7 +1,8 @@
 /** Whom a target means, at the moment when a fault strikes. */
 import { join } from 'node:path'
 import type { Target } from '../../language.ts'
-import { hostsOf, type Cluster, type HostBody } from './cluster.ts'
+import type { Host as HostBody } from '../../../../src/client/answers/host.ts'
+import { hostsOf, type Cluster } from './cluster.ts'
 import { command } from './command.ts'
 import type { Lab } from './lab.ts'
 

@@ -1,0 +1,2 @@
+/** Written by `npm run api-page` from the endpoints themselves; do not edit. */
+export type AddonUsage = { readonly addons: readonly unknown[] }
