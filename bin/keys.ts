@@ -1,21 +1,10 @@
 /** The commands about the keys that seal what is secret at rest. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { SealingKeys } from '../src/client/answers/sealing-keys.ts'
 import { named, parsed, UsageError, type Command } from './arguments.ts'
 import { Refused, type Client } from './client.ts'
 import { table } from './table.ts'
-
-type Keys = {
-  readonly keys: readonly {
-    readonly id: string
-    readonly state: 'next' | 'seals' | 'resealing' | 'kept'
-    readonly resealed_at: string | null
-  }[]
-  readonly resealed: number
-  readonly total: number
-  readonly unreadable: number
-  readonly waiting_for: readonly string[]
-}
 
 const pollMs = 500
 const waitMinutesDefault = 30
@@ -30,7 +19,7 @@ const stateText = {
 
 const list: Command = async (args, open) => {
   const { values } = parsed(args, { json: { type: 'boolean' } }, [])
-  const found = (await open().call('sealing-keys.list')) as Keys
+  const found = await open().call('sealing-keys.list')
   if (values.json === true) {
     console.log(JSON.stringify(found))
     return 0
@@ -42,10 +31,11 @@ const list: Command = async (args, open) => {
   return 0
 }
 
-const isDone = ({ keys }: Keys): boolean => keys.every(({ state }) => state === 'seals' || state === 'kept')
+const isDone = ({ keys }: SealingKeys): boolean =>
+  keys.every(({ state }) => state === 'seals' || state === 'kept')
 
 /** Undefined: nothing is under way. */
-const progressOf = (found: Keys): string | undefined => {
+const progressOf = (found: SealingKeys): string | undefined => {
   const lost =
     found.unreadable === 0 ? '' : `; ${found.unreadable} records are sealed with keys that are not here`
   if (isDone(found)) return lost === '' ? undefined : lost.slice(2)
@@ -71,14 +61,11 @@ const rotate: Command = async (args, open) => {
 const waitUntilDone = async (client: Client, deadlineMs: number): Promise<number> => {
   let last: string | undefined
   while (performance.now() < deadlineMs) {
-    const found = await client.call('sealing-keys.list').then(
-      (keys) => keys as Keys,
-      (error: unknown) => {
-        // The host that leads may go meanwhile: another one goes on.
-        if (error instanceof Refused && error.code === 'service_unavailable') return null
-        throw error
-      },
-    )
+    const found = await client.call('sealing-keys.list').catch((error: unknown) => {
+      // The host that leads may go meanwhile: another one goes on.
+      if (error instanceof Refused && error.code === 'service_unavailable') return null
+      throw error
+    })
     if (found !== null && isDone(found)) {
       const id = found.keys.find(({ state }) => state === 'seals')?.id ?? ''
       console.log(`all ${found.total} records are sealed with key ${id}: copy keys/config.key anew`)

@@ -148,6 +148,7 @@ const answers = {
   ],
   'oauth-session': ['oauth-sessions.list', 'oauth-sessions.delete'],
   schema: ['schema.info'],
+  'sealing-keys': ['sealing-keys.list', 'sealing-keys.rotate', 'sealing-keys.create'],
   status: ['status.info'],
   usage: ['usage.list'],
   user: ['users.list', 'users.suspend', 'users.unsuspend', 'users.delete'],
@@ -168,8 +169,8 @@ const lists: ReadonlySet<string> = new Set([
   'teams.features',
   'teams.permissions',
 ])
-/** It lists what is no list: the sums of a month. */
-const notLists: ReadonlySet<string> = new Set(['config-vars.list', 'usage.list'])
+/** They list what is one thing. */
+const notLists: ReadonlySet<string> = new Set(['config-vars.list', 'sealing-keys.list', 'usage.list'])
 
 const byName = new Map<string, string>(
   Object.entries(answers).flatMap(([resource, names]) => names.map((name) => [name, resource] as const)),

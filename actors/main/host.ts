@@ -12,11 +12,6 @@ import { systemClock as clock } from '../../src/system/clock.ts'
 import { systemRandom as random } from '../../src/system/random.ts'
 import { createCertificates } from '../effects/perform/certificates.ts'
 import { eventRenderer } from '../api/shapes/event.ts'
-import { sayEvent } from '../../src/nats/events.ts'
-import { viewersOf } from '../api/access.ts'
-import { seen } from '../api/resources/team-of.ts'
-import { openTeams } from '../effects/perform/teams.ts'
-import { openAppLists } from '../effects/perform/access.ts'
 import { tellBuild, type EventsDeps } from '../effects/perform/events.ts'
 import { createSaid } from '../effects/perform/said.ts'
 import { createVault } from '../effects/perform/vault.ts'
@@ -38,7 +33,7 @@ import { buildsAtOnce, chooseDriver, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
 import { evacuate } from './evacuate.ts'
 import { Webhooks } from '../protocols/webhooks.ts'
-import { toldToUsers } from './user-events.ts'
+import { openUserEvents } from './user-events.ts'
 import { tellHosts } from './host-events.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { serveInside } from './inside.ts'
@@ -159,19 +154,8 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const certificates = createCertificates(bus.store, ring.certificates)
   const rendezvous = createRendezvous({ tokensMax })
   const isGone = (host: string): boolean => neighbours.isGone(host)
-  const lists = openAppLists(bus.store)
-  const teams = openTeams(bus.store)
   const events: EventsDeps = {
-    log: toldToUsers({
-      log: bus.events,
-      holders: () => new Set(neighbours.busUsers().map(({ id }) => id)),
-      viewersOf: async (appId) => {
-        const app = await lists.kept(appId)
-        return app === undefined ? [] : viewersOf(await seen(app, { teams }))
-      },
-      say: (subject, event) => sayEvent(bus.connection, subject, event),
-      report: log,
-    }),
+    log: openUserEvents(bus, () => neighbours.busUsers(), log),
     render: eventRenderer(addressesOf(settings), async (appId, pairId) => {
       const pair = await certificates.open(appId, pairId)
       return pair?.certificate ?? ''

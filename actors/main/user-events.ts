@@ -4,9 +4,15 @@
  * app's record at that moment, so whoever loses an app hears no more of it; who was not there asks for what
  * was kept (`webhook-events.list`).
  */
-import { userEvents } from '../../src/nats/permissions.ts'
+import { sayEvent } from '../../src/nats/events.ts'
+import { userEvents, type ApiUser } from '../../src/nats/permissions.ts'
 import type { EventLog, StoredEvent } from '../../src/ports/events.ts'
 import type { Log } from '../../src/ports/log.ts'
+import { viewersOf } from '../api/access.ts'
+import { seen } from '../api/resources/team-of.ts'
+import { openAppLists } from '../effects/perform/access.ts'
+import { openTeams } from '../effects/perform/teams.ts'
+import type { Bus } from './bus.ts'
 
 export type UserEventsDeps = {
   readonly log: EventLog
@@ -35,3 +41,19 @@ export const toldToUsers = ({ log, holders, viewersOf, say, report }: UserEvents
     return sequence
   },
 })
+
+/** @param holders who has a key, as it is known here */
+export const openUserEvents = (bus: Bus, holders: () => readonly ApiUser[], report: Log): EventLog => {
+  const lists = openAppLists(bus.store)
+  const teams = openTeams(bus.store)
+  return toldToUsers({
+    log: bus.events,
+    holders: () => new Set(holders().map(({ id }) => id)),
+    viewersOf: async (appId) => {
+      const app = await lists.kept(appId)
+      return app === undefined ? [] : viewersOf(await seen(app, { teams }))
+    },
+    say: (subject, event) => sayEvent(bus.connection, subject, event),
+    report,
+  })
+}

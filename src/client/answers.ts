@@ -52,6 +52,7 @@ import type { RateLimit } from './answers/rate-limit.ts'
 import type { Region } from './answers/region.ts'
 import type { Release } from './answers/release.ts'
 import type { Schema } from './answers/schema.ts'
+import type { SealingKeys } from './answers/sealing-keys.ts'
 import type { Slug } from './answers/slug.ts'
 import type { SniEndpoint } from './answers/sni-endpoint.ts'
 import type { Source } from './answers/source.ts'
@@ -203,6 +204,9 @@ export type Answers = {
   'releases.list': readonly Release[]
   'repository.reset': Nothing
   'schema.info': Schema
+  'sealing-keys.create': SealingKeys
+  'sealing-keys.list': SealingKeys
+  'sealing-keys.rotate': SealingKeys
   'slugs.create': Slug
   'slugs.info': Slug
   'sni-endpoints.create': SniEndpoint

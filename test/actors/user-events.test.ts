@@ -1,6 +1,8 @@
 /** Events of apps, told to users of the bus as they happen. */
 import t from 'tap'
+import { viewersOf, type SeenApp } from '../../actors/api/access.ts'
 import { toldToUsers } from '../../actors/main/user-events.ts'
+import type { TeamRole } from '../../actors/protocols/team.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
 import { seededRandom } from '../../src/sim/random.ts'
 import { simEvents } from '../../src/sim/events.ts'
@@ -53,3 +55,30 @@ t.test(
     t.strictSame([away.events.truth().length, away.said, away.reports], [1, [], ['event-unheard']])
   },
 )
+
+t.test('who may see an app: its owner and collaborators; of a team, those whom it lets', (t) => {
+  const who = (id: string) => ({ id, email: `${id}@example.com` })
+  const times = { createdAt: 0, updatedAt: 0 }
+  const given = (id: string, more: object) => ({ id: `c-${id}`, user: who(id), ...times, ...more })
+  const app = { owner: who('ann'), collaborators: [given('bob', {})] } as unknown as SeenApp
+  t.strictSame(viewersOf(app), ['ann', 'bob'])
+  const member = (id: string, role: TeamRole) => ({ id: `m-${id}`, user: who(id), role, ...times })
+  const owned = {
+    owner: { id: 't1', email: 'acme@herokumanager.com' },
+    team: { id: 't1', isLocked: false },
+    collaborators: [
+      given('cat', { permissions: ['view'], membership: 'm-cat' }),
+      given('eve', { permissions: ['view'], membership: 'of another time' }),
+    ],
+    owners: {
+      members: [member('ann', 'admin'), member('vic', 'viewer')].concat(
+        member('cat', 'collaborator'),
+        member('dan', 'collaborator'),
+        member('eve', 'collaborator'),
+      ),
+    },
+  } as unknown as SeenApp
+  t.strictSame(viewersOf(owned), ['ann', 'vic', 'cat'])
+  t.strictSame(viewersOf({ ...owned, owners: undefined }), [], 'the team is gone')
+  t.end()
+})

@@ -164,6 +164,19 @@ export const own = {
     ),
     updated_at: time,
   }),
+  'sealing-keys': obj({
+    keys: list(
+      obj({
+        id: is.str,
+        state: is.oneOf('next', 'seals', 'resealing', 'kept'),
+        resealed_at: is.orNull(instant),
+      }),
+    ),
+    resealed: is.int,
+    total: is.int,
+    unreadable: is.int,
+    waiting_for: texts,
+  }),
   'audit-event': obj({
     action: is.str,
     actor: shape(obj({ id: is.str, email: is.str })),
