@@ -59,6 +59,11 @@ export const own = {
   }),
   team: and(heroku.team, { role }),
   'team-member': and(heroku['team-member'], { role }),
+  // Its secret is told to those who may have it.
+  'oauth-client': {
+    ...heroku['oauth-client'],
+    required: heroku['oauth-client'].required.filter((name) => name !== 'secret'),
+  },
   'team-app': and(heroku.app, { create_status: is.str, joined: is.bool, locked: is.bool }),
   'app-webhook-event': and(told, { payload: shape(and(told.properties.payload, { published_at: time })) }),
   'pipeline-coupling': and(coupling, {

@@ -5,6 +5,6 @@ export type OauthClient = {
   readonly ignores_delinquent: boolean | null
   readonly name: string
   readonly redirect_uri: string
-  readonly secret: string
+  readonly secret?: string
   readonly updated_at: string
 }
