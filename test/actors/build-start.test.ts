@@ -36,7 +36,7 @@ t.test('a signed address is good for one object, one method and a while', async 
   const keyed = (...keys: number[]) =>
     signedAddresses(
       () => keys.map((key) => Buffer.alloc(32, key)),
-      '',
+      'http://localhost:5000',
       () => now,
     )
   t.equal(keyed(2).holds('PUT', made), false, 'of another cluster')
