@@ -45,5 +45,7 @@ const isWanted = (f: Formed, slot: Slot, report: RunReport): boolean => {
   if (f.destroying || !isFormed(slot) || slot.state === 'idle' || report.phase === 'stopping') return false
   if (report.releaseVersion !== f.release?.version) return false
   if (report.releaseId !== undefined && report.releaseId !== f.release.id) return false
+  // Its end is on record: a host that starts again finds what is left of it before it sees that it ended.
+  if (slot.run === null && slot.lastRunId === report.id) return false
   return slot.run === null || slot.run.phase === 'placing' || report.epoch > slot.run.epoch
 }

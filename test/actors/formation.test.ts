@@ -219,7 +219,11 @@ t.test('a cool-off is a durable reminder, and ends in a new start', (t) => {
   f.send({ type: 'placed', asked: [], runs: [{ runId: run?.id ?? '', host: 'h' }], failed: null })
   crash()
   t.match(record(f).slots, [{ state: 'crashed', crashes: 2, run: null }])
-  t.equal(f.reminders.get('coolOff')?.atMs, record(f).slots[0]?.dueAt)
+  const dueAt = record(f).slots[0]?.dueAt
+  t.equal(f.reminders.get('coolOff')?.atMs, dueAt)
+  const left = { ...reportOf(f, 'starting'), id: run?.id ?? '', epoch: run?.epoch ?? 0 }
+  f.send({ type: 'announced', host: 'h', since: 9, runs: [left] })
+  t.match(record(f).slots, [{ state: 'crashed', crashes: 2, run: null, dueAt }], 'a host finds its remains')
   f.remind('coolOff')
   t.match(record(f).slots, [{ state: 'starting', run: { phase: 'placing' } }])
   t.notOk(f.reminders.has('coolOff'))
