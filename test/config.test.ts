@@ -148,14 +148,15 @@ t.test('a wrong setting is refused in one line that names it, its value and what
 t.test('the supervision trees are as they are meant to be', async (t) => {
   t.equal(
     format(hostTree()),
-    `host/  one_for_one 5/60000ms stop<=70000ms
-  apps/  one_for_one 20/60000ms stop<=50000ms
+    `host/  one_for_one 5/60000ms stop<=75000ms
+  apps/  one_for_one 20/60000ms stop<=55000ms
     placement  placement permanent stop<=5000ms
     channel/*  keyed @logplex idle 300000ms stop<=5000ms
     drain/*  keyed durable @logplex idle 300000ms stop<=5000ms
     releases/*  keyed durable @control idle 300000ms stop<=5000ms
     formation/*  keyed durable @control idle 300000ms stop<=5000ms
     app/*  keyed durable @control idle 300000ms stop<=5000ms
+    team/*  keyed durable @control idle 300000ms stop<=5000ms
     webhooks/*  keyed durable @control idle 300000ms stop<=5000ms
     pipeline/*  keyed durable @control idle 300000ms stop<=5000ms
     promotion/*  keyed durable @control idle 300000ms stop<=5000ms

@@ -135,7 +135,6 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
     let ready = false
     output = ''
     sourced = undefined
-    await closeCli()
     child = start([...(as?.argv ?? []), 'bash', 'scripts/node', 'scripts/start.ts'], env, process.cwd())
     const take = (text: string): void => {
       output += text
@@ -150,12 +149,14 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
     if (!ready) throw new Error(`the platform ended at its start:\n${output}`)
     return performance.now() - began
   }
-  const ended = (signal: NodeJS.Signals): Promise<number | null> =>
-    new Promise((resolve) => {
+  const ended = async (signal: NodeJS.Signals): Promise<number | null> => {
+    await closeCli()
+    return new Promise((resolve) => {
       if (isOver()) return resolve(child.exitCode)
       child.once('exit', (code) => resolve(code))
       child.kill(signal)
     })
+  }
   await boot()
   // NAME=value lines as `. env` leaves them in a shell that started with next to nothing.
   const sourceEnv = async (): Promise<Env> => {
@@ -242,7 +243,6 @@ export const startPlatform = async (settings: Env = {}, as?: As): Promise<Platfo
         call.end()
       }),
     dispose: async () => {
-      await closeCli()
       await ended('SIGTERM')
       if (as === undefined) for (const name of borrowed) rmSync(join(home, name))
       rmSync(join(home, '..'), { recursive: true, force: true })
