@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
 import type { Readable } from 'node:stream'
+import { loadUserToken } from '../config/load.ts'
 import { apiClient, ApiRefused, type ApiClient } from '../src/client/client.ts'
 import { headerOf, overHttp } from '../src/client/over-http.ts'
 
@@ -140,5 +141,9 @@ const readEnv = (home: string): { readonly url: string; readonly token: string }
     throw new Refused('no_home', why, { cause: error })
   }
   const value = (name: string): string => new RegExp(`^export ${name}='([^']+)'$`, 'm').exec(env)?.[1] ?? ''
-  return { url: value('HEROKU_HOST'), token: value('HEROKU_API_KEY') }
+  // A host that has no token leaves it to its users.
+  const token = value('HEROKU_API_KEY') || loadUserToken()
+  if (token === undefined)
+    throw new Refused('no_token', 'no token lies on this host: export HEROKU_API_KEY with your own')
+  return { url: value('HEROKU_HOST'), token }
 }

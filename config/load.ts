@@ -275,6 +275,10 @@ export const loadHome = (env: Environment = process.env): string => {
   return resolve(home)
 }
 
+/** Of who runs a command, where the host has no token to lend. */
+export const loadUserToken = (env: Environment = process.env): string | undefined =>
+  text(env, 'HEROKU_API_KEY')
+
 /** @throws SettingsError with one line for the user */
 export const loadSettings = (env: Environment = process.env): Settings => {
   const routerPort = port(env, 'MANIFOLD_ROUTER_PORT', 8080)

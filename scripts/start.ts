@@ -74,7 +74,6 @@ log({ at: 'ready', ms: Math.round(performance.now() - beganMs) })
 if (host.joinUrl !== undefined)
   console.error(`manifold: the next host joins with MANIFOLD_JOIN=${host.joinUrl}`)
 const apps = `http://<app>.${settings.appDomain}:${settings.routerPort}`
-const api = host.apiUrl === undefined ? '' : `api=${host.apiUrl} `
-console.log(`manifold ready ${api}apps=${apps} home=${settings.home}`)
+console.log(`manifold ready api=${host.apiUrl} apps=${apps} home=${settings.home}`)
 // Not left to the end, which may come by SIGKILL.
 flushCompileCache()

@@ -53,6 +53,23 @@ t.test('manifold says what it can do, and what was asked wrongly', async (t) => 
   t.match(tilde, { code: 2, stderr: /MANIFOLD_HOME="~\/x" is not allowed/ })
 })
 
+t.test('on a host that has no token its users bring their own', async (t) => {
+  const { api, home } = await open(t)
+  const apiUrl = `http://127.0.0.1:${api.api.port}`
+  const paths = { authorityPath: join(home, 'ca.pem'), bundlePath: join(home, 'bundle.pem'), home }
+  await writeEnvFile(join(home, 'env'), { apiUrl, secureHost: 'localhost:1', ...paths })
+  const env = { ...machineEnv(), MANIFOLD_HOME: home }
+  const none = await run([command, 'hosts'], { env, cwd: home })
+  t.match(none, { code: 1, stderr: /no token lies on this host: export HEROKU_API_KEY with your own/ })
+  const own = await run([command, 'hosts'], { env: { ...env, HEROKU_API_KEY: apiToken }, cwd: home })
+  t.match(own, { code: 0 })
+  const sourced = await run(['bash', '-c', '. ./env && echo "$HEROKU_API_KEY $HEROKU_HOST"'], {
+    env: { ...env, HEROKU_API_KEY: 'mine' },
+    cwd: home,
+  })
+  t.equal(sourced.stdout, `mine ${apiUrl}\n`, 'which the file leaves as it is')
+})
+
 t.test('hosts are shown, drained, waited for, removed and invited', async (t) => {
   const { manifold, said } = await open(t)
   said.fleet = { ...said.fleet, hosts: [dynosOn('h1', 3), dynosOn('h2', 2)] }

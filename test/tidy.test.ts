@@ -30,7 +30,7 @@ const doors: arrow.Doors = {
   'fast-check': /^test\//,
   heroku: /^test\//,
   'heroku-client': /^test\//,
-  'http-proxy-3': /^scripts\/bench\/router\/http-proxy-3\.ts$/,
+  'http-proxy-3': /^(?:src\/peers\/forward\.ts|scripts\/bench\/router\/http-proxy-3\.ts)$/,
   knip: 'not imported',
   oxfmt: 'not imported',
   oxlint: 'not imported',

@@ -10,7 +10,8 @@ export type EnvFile = {
   readonly apiUrl: string
   /** `localhost:5000` */
   readonly secureHost: string
-  readonly token: string
+  /** The operator's; undefined: users of this host bring their own. */
+  readonly token?: string
   /** PEM file of the authority. */
   readonly authorityPath: string
   /** Where the user's own extra authorities and ours are put together. */
@@ -47,6 +48,8 @@ export const keepToken = async (path: string, random: Random): Promise<string> =
 const credentialHelper =
   '!f() { test "$1" = get && echo username=heroku && echo "password=$HEROKU_API_KEY"; }; f'
 
+const ownToken = '# No token lies on this host: export HEROKU_API_KEY with your own.'
+
 /** The shell text; spec/cli-api.md §0.1 says why each variable is there. */
 export const envText = (env: EnvFile): string => {
   const set = (name: string, value: string): string => `export ${name}=${quote(value)}`
@@ -54,7 +57,7 @@ export const envText = (env: EnvFile): string => {
   return `# Written by manifold: source it (. ${env.home}/env) and use heroku and git as always.
 ${set('MANIFOLD_HOME', env.home)}
 ${set('HEROKU_HOST', env.apiUrl)}
-${set('HEROKU_API_KEY', env.token)}
+${env.token === undefined ? ownToken : set('HEROKU_API_KEY', env.token)}
 # The CLI sends copies of some requests there, with the token.
 ${set('HEROKU_PARTICLEBOARD_URL', env.apiUrl)}
 ${set('HEROKU_BUILDPACK_REGISTRY_URL', env.apiUrl)}

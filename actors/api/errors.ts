@@ -67,6 +67,18 @@ export const noEndpoint = (): ApiError =>
       'and did you specify your intended version with the `Accept` header?',
   )
 
+/** Seconds: an election of the record's leader, or the return of a host, takes a few. */
+export const retryAfter = '2'
+/** @param isUndone surely nothing was done */
+export const unavailable = (isUndone: boolean, cause?: unknown): ApiError =>
+  new ApiError(
+    'service_unavailable',
+    isUndone
+      ? 'The service is temporarily unavailable and nothing was changed. Please try again in a moment.'
+      : 'The service did not answer in time. The change may have been made: look before you try again.',
+    { cause },
+  )
+
 /** What actors refuse with, as Heroku's ids. */
 const refusals: Readonly<Record<string, ErrorId>> = {
   not_found: 'not_found',

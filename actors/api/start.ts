@@ -9,6 +9,7 @@ import type { Objects, Store } from '../../src/ports/store.ts'
 import type { Trail } from '../../src/ports/trail.ts'
 import type { Certificates } from '../../src/certs/keep.ts'
 import { byFirstLine } from '../../src/http/first-line.ts'
+import { takeForwarded, type Forwarded } from '../../src/http/forwarded.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import type { Rendezvous } from '../../src/rendezvous/rendezvous.ts'
 import { openAppLists } from '../effects/perform/access.ts'
@@ -17,6 +18,7 @@ import type { UsageReports } from '../protocols/usage.ts'
 import type { Attempts } from './accounts/attempts.ts'
 import { slowed } from './accounts/slowed.ts'
 import type { Accounts } from './accounts/accounts.ts'
+import { apiPort } from './port.ts'
 import { openAudit } from './audit.ts'
 import type { ClusterOperator } from './cluster.ts'
 import type { ApiSettings, Edge, OutputStreams } from './edge.ts'
@@ -77,13 +79,14 @@ export type ApiParts = {
   readonly listen: { readonly host: string; readonly port: number }
 }
 
-export type Api = { readonly port: number; readonly close: () => Promise<void> }
+export type Api = {
+  readonly port: number
+  /** Answers calls that came in at another host. */
+  readonly forwarded: Forwarded['take']
+  readonly close: () => Promise<void>
+}
 
-/** What is under way may finish within this; it needs the service, which closes after. */
-const closeGraceMs = 3_000
 const uploadsMax = 32
-const firstLineBytesMax = 8192
-const limits = { firstBytesMs: 30_000, connectionsMax: 4096 }
 
 export const startApi = async (parts: ApiParts): Promise<Api> => {
   const { node, store, random, clock, log, vault, rendezvous, settings } = parts
@@ -138,19 +141,21 @@ export const startApi = async (parts: ApiParts): Promise<Api> => {
     random,
     log,
   })
+  const elsewhere = takeForwarded(http)
   const { certificate, key } = parts.certificates.server
   const shared = await listenShared(parts.listen, {
     http,
     tls: { certificate, key },
-    other: byFirstLine((token, socket) => rendezvous.accept(token, socket), firstLineBytesMax),
-    limits,
+    other: byFirstLine((token, socket) => rendezvous.accept(token, socket), apiPort.firstLineBytesMax),
+    limits: apiPort,
   })
   return {
     port: shared.port,
+    forwarded: elsewhere.take,
     async close() {
       // Clean ends first: the stock client takes a reset stream for a failure.
       logStreams.close()
-      await shared.close(closeGraceMs)
+      await Promise.all([shared.close(apiPort.closeGraceMs), elsewhere.close(apiPort.closeGraceMs)])
       await service.close()
       rendezvous.close()
     },

@@ -19,7 +19,8 @@ import { openAccounts } from '../api/accounts/accounts.ts'
 import type { ApiRequests } from '../api/face/face.ts'
 import { writeEnvFile } from '../api/env-file.ts'
 import { patientReads } from '../api/patience.ts'
-import { startApi } from '../api/start.ts'
+import { apiPort } from '../api/port.ts'
+import { startApi, type Api } from '../api/start.ts'
 import { slugObject } from '../effects/perform/builder.ts'
 import type { Certificates } from '../effects/perform/certificates.ts'
 import { derivedKeys } from '../effects/perform/seal.ts'
@@ -64,6 +65,8 @@ export type Control = {
   readonly close: () => Promise<void>
   readonly invite: () => Promise<string>
   readonly requests: ApiRequests
+  /** Answers calls that came in at another host. */
+  readonly forwarded: Api['forwarded']
 }
 
 export type ControlDeps = {
@@ -86,7 +89,6 @@ export type ControlDeps = {
   readonly clock: Clock
   readonly log: Log
   readonly facts: () => Promise<HostFacts>
-  readonly apiUrl: string
   readonly token: string
   /** Where tools of this machine reach the bus, and how they log in; undefined for an external bus. */
   readonly operatorLogin: Readonly<Record<string, string>> | undefined
@@ -94,8 +96,6 @@ export type ControlDeps = {
   readonly emptyPlaces: () => readonly string[]
 }
 
-// The stock CLI sends its token to this machine's own address only.
-export const apiAddress = '127.0.0.1'
 const ownerEmail = 'owner@manifold.local'
 const fleetTimeoutMs = 2_000
 
@@ -103,9 +103,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   const { settings, paths, cluster, bus, neighbours, engine, node, random, clock, log } = deps
   const { members, peers } = neighbours
   const { store } = bus
-  const secureHost = `localhost:${settings.port}`
-  const names = ['localhost', '127.0.0.1', 'api.localhost', 'git.localhost']
-  const certificates = await keepCertificates(paths.keys, names, clock.now())
+  const certificates = await keepCertificates(paths.keys, apiPort.names, clock.now())
   const invite = (): Promise<string> =>
     createInvite(store, {
       address: cluster.address,
@@ -281,12 +279,11 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     },
     accounts,
     ownerToken: deps.token,
-    listen: { host: apiAddress, port: settings.port },
+    listen: { host: apiPort.address, port: settings.port },
   })
   void listApps(reads, wake, log)
   await writeEnvFile(paths.env, {
-    apiUrl: deps.apiUrl,
-    secureHost,
+    ...addressesOf(settings),
     token: deps.token,
     authorityPath: certificates.authorityPath,
     bundlePath: join(paths.keys, 'ca-bundle.pem'),
@@ -296,6 +293,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   return {
     invite,
     requests,
+    forwarded: api.forwarded,
     close: async () => {
       await api.close()
       await tunnel.close()

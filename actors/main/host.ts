@@ -27,14 +27,15 @@ import { followBus, serveSteps } from './bus-growth.ts'
 import { enterBus } from './bus-place.ts'
 import { claimHome, needPort } from './claim.ts'
 import { openCluster, registerHost } from './cluster.ts'
-import type { ApiRequests } from '../api/face/face.ts'
-import { apiAddress, openControl } from './control.ts'
+import { apiPort } from '../api/port.ts'
+import { openControl, type Control } from './control.ts'
 import { buildsAtOnce, chooseDriver, openEngine } from './engine.ts'
 import { endContainers } from './end-containers.ts'
 import { evacuate } from './evacuate.ts'
 import { Webhooks } from '../protocols/webhooks.ts'
 import { openUserEvents } from './user-events.ts'
 import { tellHosts } from './host-events.ts'
+import { openForwarding } from './forward.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { serveInside } from './inside.ts'
 import { openLogInput } from './log-input.ts'
@@ -54,8 +55,7 @@ import { startWatchdog } from './watchdog.ts'
 
 export type Host = {
   readonly name: string
-  /** Undefined: it has no control role. */
-  readonly apiUrl: string | undefined
+  readonly apiUrl: string
   readonly token: string
   /** What its engine cannot do on this machine, for the operator to know. */
   readonly gaps: readonly string[]
@@ -99,21 +99,19 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const incarnation = now()
   const does = (role: Settings['roles'][number]): boolean => settings.roles.includes(role)
   const appUrl = (app: string): string => `http://${app}.${settings.appDomain}:${settings.routerPort}/`
-  const { apiUrl } = addressesOf(settings)
 
   const giveBack = claimHome(settings.home, paths)
-  if (does('control')) await needPort('MANIFOLD_PORT', apiAddress, settings.port)
+  await needPort('MANIFOLD_PORT', apiPort.address, settings.port)
   await needPort('MANIFOLD_CLUSTER_PORT', routerAddress, settings.clusterPort)
   if (does('router')) await needRouterPorts(paths, settings)
   if (does('logplex')) await needPort('MANIFOLD_LOGPLEX_PORT', routerAddress, settings.logplexPort)
   if (settings.join !== undefined) progress('joining the cluster')
   const wish = { name: deps.name, address: settings.address, port: settings.clusterPort }
-  const { roles } = settings
   const labels = { ...settings.labels, ...(chooseDriver(settings) === 'process' ? unisolated : {}) }
   const cluster = await openCluster(
     settings.home,
     settings.join,
-    { ...wish, roles, labels },
+    { ...wish, roles: settings.roles, labels },
     { nowMs: now(), random },
   )
   const { name } = cluster
@@ -218,7 +216,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const failed = Promise.withResolvers<string>()
   /** Says how the next host joins; known once the API is. */
   const invited: { say?: () => void } = {}
-  const served: { api?: ApiRequests } = {}
+  const served: { control?: Control | undefined } = {}
   const insideServer = serveInside({
     inside: engine.inside,
     admits: (peer) =>
@@ -237,13 +235,15 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     log,
     packedSlug: (sha256) => engine.packedSlug(sha256),
     attach: async (token) => insideServer.take(token) ?? rendezvous.expect(token, attachTimeoutMs),
+    client: (token, socket) => rendezvous.accept(token, socket),
+    api: (...call) => served.control?.forwarded(...call) ?? false,
     calls: {
       [factsPath]: facts,
       ...serveSteps(place),
       ...insideServer.calls,
       ...serveOutputs(engine.hub),
       ...serveKeys({ cluster, ring, hosts: () => neighbours.hosts(), backups }),
-      ...serveRequests(() => served.api),
+      ...serveRequests(() => served.control?.requests),
     },
     joined: () => invited.say?.(),
     removed: () => failed.resolve('this host was removed from its cluster'),
@@ -274,13 +274,13 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const node: Node = createNode(ports, {
     host: name,
     cluster: 'manifold',
-    tree: hostTree({ roles, buildsAtOnce: buildsAtOnce() }),
+    tree: hostTree({ roles: settings.roles, buildsAtOnce: buildsAtOnce() }),
     simulateRemote: false,
     onExit: (reason) => failed.resolve(reason),
   })
   await node.start()
   const flushing = keepFlushing(said, clock, flushEveryMs)
-  tellActors({ node, name, roles, members, transport, log })
+  tellActors({ node, name, roles: settings.roles, members, transport, log })
   if (does('control')) tellHosts({ log: bus.events, members, clock, report: log })
   const watchdog =
     does('dyno') && engine.driver.kind === 'oci'
@@ -333,14 +333,15 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
         clock,
         log,
         facts,
-        apiUrl,
         token,
         operatorLogin: place.operatorLogin,
         releaseServer: (host) => following.release(host),
         emptyPlaces: () => place.now().removed ?? [],
       })
     : undefined
-  if (control !== undefined) served.api = control.requests
+  served.control = control
+  const passing = { settings, paths, cluster, neighbours, clock }
+  const forwarding = control ? undefined : await openForwarding(passing)
   const logInput = does('logplex')
     ? await openLogInput({
         host: name,
@@ -365,7 +366,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
 
   return {
     name,
-    apiUrl: control && apiUrl,
+    apiUrl: addressesOf(settings).apiUrl,
     token,
     gaps: does('dyno') ? await engine.gaps() : [],
     joinUrl,
@@ -379,6 +380,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       busAddresses?.close()
       await evacuate({ name, neighbours, driver: engine.driver, clock, progress })
       await logInput?.close()
+      await forwarding?.close()
       await control?.close()
       await routers?.stop()
       await emptied(said, clock, lastLinesMsMax)

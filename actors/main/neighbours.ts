@@ -9,7 +9,7 @@ import type { Keeper } from '../../src/nats/keeper.ts'
 import type { ApiUser } from '../../src/nats/permissions.ts'
 import { openSystem, type System } from '../../src/nats/system.ts'
 import { openPeers, type Peers } from '../../src/peers/client.ts'
-import { PeerRefusal, type Peer } from '../../src/peers/contract.ts'
+import { PeerRefusal, type Peer, type PeerHandlers } from '../../src/peers/contract.ts'
 import { openPeerServer } from '../../src/peers/server.ts'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -56,6 +56,10 @@ export type NeighboursDeps = {
   readonly packedSlug: (sha256: string) => string | undefined
   /** The client that waits here for a token. */
   readonly attach: (token: string) => Promise<Duplex>
+  /** A client that came in at another host, for whom a process may wait here. */
+  readonly client: PeerHandlers['client']
+  /** A call that came in at another host. */
+  readonly api: PeerHandlers['api']
   /** What else hosts ask of each other, by path. */
   readonly calls: Readonly<Record<string, (body: unknown, peer: Peer) => Promise<unknown>>>
   /** A host joined through this one. */
@@ -155,6 +159,8 @@ export const openNeighbours = async (deps: NeighboursDeps): Promise<Neighbours> 
       },
       slug: deps.packedSlug,
       attach: (token) => deps.attach(token),
+      client: deps.client,
+      api: deps.api,
       call: async (path, body, peer) => {
         if (path === renewPath) {
           const asked = { peer, body, nowMs: clock.now(), bus: deps.busPlace() }

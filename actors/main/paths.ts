@@ -13,6 +13,8 @@ export const homePaths = (home: string) => ({
   run: join(home, 'run'),
   logs: join(home, 'log'),
   keys: join(home, 'keys'),
+  /** Authority and certificate of `localhost`, on a host that has not the key of the cluster's. */
+  localKeys: join(home, 'keys/local'),
   env: join(home, 'env'),
   /** How processes of this host reach the bus: address and login, readable by their user alone. */
   bus: join(home, 'run/bus.json'),

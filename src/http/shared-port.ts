@@ -114,12 +114,16 @@ export const listenShared = (
  */
 const quietCloser = (http: HttpServer): { readonly close: () => void } => {
   const idle = new Set<Duplex>()
+  const known = new WeakSet<Duplex>()
   let closing = false
   http.on('connection', (socket) => {
+    known.add(socket)
     idle.add(socket)
     socket.once('close', () => idle.delete(socket))
   })
   http.on('request', ({ socket }, response) => {
+    // Another server's, which lends its requests.
+    if (!known.has(socket)) return
     idle.delete(socket)
     response.once('close', () => {
       if (closing) socket.end()

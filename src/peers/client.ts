@@ -10,6 +10,7 @@ import { Pool, type Dispatcher } from 'undici'
 import { attachProtocol, PeerFailed, peerLimits as limits } from './contract.ts'
 import { asPeerFailure } from './failure.ts'
 import { framed } from './frames.ts'
+import { isHost } from './identity.ts'
 import { readText, refusalIn } from './json.ts'
 
 export type PeersOptions = {
@@ -37,6 +38,8 @@ export type Peers = {
    * with `peer_refused` (`reason`: `timeout`, `taken`…).
    */
   readonly attach: (host: string, token: string) => Promise<Duplex>
+  /** The other side of it: bytes to and from the process that this token's client, here, meets there. */
+  readonly meet: (host: string, token: string) => Promise<Duplex>
   /** POSTs JSON, gets JSON. @param timeoutMs for all of it; 10 s when left out */
   readonly call: (
     host: string,
@@ -111,50 +114,53 @@ export const openPeers = (options: PeersOptions): Peers => {
     }
   }
 
+  const upgraded = (host: string, path: string): Promise<Duplex> =>
+    new Promise((resolve, reject) => {
+      const pool = poolOf(host)
+      const said: Buffer[] = []
+      let bytes = 0
+      let status = 0
+      let late: NodeJS.Timeout | undefined
+      const end = (): void => clearTimeout(late)
+      pool.dispatch(
+        {
+          method: 'POST',
+          path,
+          upgrade: attachProtocol,
+          headersTimeout: limits.attachMs,
+        },
+        {
+          onRequestStart(controller) {
+            late = setTimeout(() => controller.abort(new Error('no answer in time')), limits.attachMs)
+          },
+          onRequestUpgrade(_controller, _status, _headers, socket) {
+            end()
+            resolve(framed(socket))
+          },
+          onResponseStart(_controller, statusCode) {
+            status = statusCode
+          },
+          onResponseData(_controller, chunk) {
+            bytes += chunk.length
+            if (bytes <= limits.headBytesMax) said.push(chunk)
+          },
+          onResponseEnd() {
+            end()
+            reject(refusedBy(host, status, Buffer.concat(said).toString('utf8')))
+          },
+          onResponseError(_controller, error) {
+            end()
+            reject(asPeerFailure(host, error))
+          },
+        },
+      )
+    })
+
   return {
     fetchSlug,
     call,
-    attach: (host, token) =>
-      new Promise((resolve, reject) => {
-        const pool = poolOf(host)
-        const said: Buffer[] = []
-        let bytes = 0
-        let status = 0
-        let late: NodeJS.Timeout | undefined
-        const end = (): void => clearTimeout(late)
-        pool.dispatch(
-          {
-            method: 'POST',
-            path: `/attach/${token}`,
-            upgrade: attachProtocol,
-            headersTimeout: limits.attachMs,
-          },
-          {
-            onRequestStart(controller) {
-              late = setTimeout(() => controller.abort(new Error('no answer in time')), limits.attachMs)
-            },
-            onRequestUpgrade(_controller, _status, _headers, socket) {
-              end()
-              resolve(framed(socket))
-            },
-            onResponseStart(_controller, statusCode) {
-              status = statusCode
-            },
-            onResponseData(_controller, chunk) {
-              bytes += chunk.length
-              if (bytes <= limits.headBytesMax) said.push(chunk)
-            },
-            onResponseEnd() {
-              end()
-              reject(refusedBy(host, status, Buffer.concat(said).toString('utf8')))
-            },
-            onResponseError(_controller, error) {
-              end()
-              reject(asPeerFailure(host, error))
-            },
-          },
-        )
-      }),
+    attach: async (host, token) => upgraded(host, `/attach/${token}`),
+    meet: async (host, token) => upgraded(host, `/client/${token}`),
     async close() {
       const all = [...pools.values()]
       pools.clear()
@@ -180,12 +186,7 @@ const openPool = (origin: string, host: string, options: PeersOptions): Pool =>
       keepAliveInitialDelay: limits.keepAliveMs,
       // A resumed session would not ask again who is there.
       maxCachedSessions: 0,
-      checkServerIdentity: (_address, { subject }) =>
-        subject.CN === host
-          ? undefined
-          : Object.assign(new Error(`${String(subject.CN)} answers in place of ${host}`), {
-              code: 'ERR_TLS_CERT_ALTNAME_INVALID',
-            }),
+      checkServerIdentity: isHost(host),
     },
   })
 

@@ -6,8 +6,11 @@
  *
  *   GET  /slugs/<sha256>    a packed tree from this host's disk; `Range: bytes=<from>-` goes on in the middle
  *   POST /attach/<token>    upgraded to bytes both ways (frames.ts): a process elsewhere meets a client here
+ *   POST /client/<token>    the same: a client elsewhere meets a process here
+ *   *    /api/<path>        a call of the API that came in at a host which has none (forward.ts)
  *   POST /<anything else>   JSON in, JSON out
  */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 /** Who is asking. */
@@ -30,6 +33,13 @@ export type PeerHandlers = {
    * came
    */
   readonly attach: (token: string, peer: Peer) => Promise<Duplex>
+  /** A client that came elsewhere. @returns false: nobody knows the token */
+  readonly client: (token: string, socket: Duplex) => boolean
+  /**
+   * Answers a call of the API, its path as the client sent it.
+   * @param address of the client. @returns false: there is no API here (now)
+   */
+  readonly api: (request: IncomingMessage, response: ServerResponse, address: string) => boolean
   /** @param path `/servers/prepare`. Throws `PeerRefusal`; `not_found` for a path that it does not know */
   readonly call: (path: string, body: unknown, peer: Peer) => Promise<unknown>
   /** A handler threw what is no refusal: a bug, or something of its own that failed. */
@@ -75,6 +85,12 @@ export class PeerFailed extends Error {
 
 export const attachProtocol = 'manifold-attach'
 
+export const apiPath = '/api'
+/** The address of a call's client, as the host saw it that it came in at. */
+export const forwardedForHeader = 'manifold-forwarded-for'
+/** On what this listener says in place of a handler. */
+export const refusedHeader = 'manifold-refused'
+
 /** Times in ms, sizes in bytes. */
 export const peerLimits = {
   connectMs: 2_000,
@@ -96,6 +112,13 @@ export const peerLimits = {
   /** A peer that lost its power is noticed on an idle attached connection after this and ten probes. */
   keepAliveMs: 15_000,
   headBytesMax: 16 * 1024,
+  /** What a host adds to the head of a call that it passes on. */
+  addedHeadBytesMax: 1024,
+  /** As long as a client of this host's own may take to send a request: a push over a slow line. */
+  apiMs: 30 * 60_000,
+  /** Calls under way that came from elsewhere, and that one host passes on. */
+  apiMax: 1_024,
+  forwardedMax: 512,
   joinBytesMax: 64 * 1024,
   bodyBytesMax: 4 * 1024 * 1024,
   connectionsMax: 2_000,

@@ -6,14 +6,17 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { isIP, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { keySum } from '../certs/certificate.ts'
 import {
+  apiPath,
   attachProtocol,
+  forwardedForHeader,
   PeerRefusal,
   peerLimits as limits,
+  refusedHeader,
   type Peer,
   type PeerHandlers,
 } from './contract.ts'
@@ -45,6 +48,7 @@ export const openPeerServer = (options: PeerServerOptions): Promise<PeerServer> 
   const strangers = new Set<Duplex>()
   const peers = new WeakMap<object, Peer>()
   const slugs = { sending: 0 }
+  let apiCalls = 0
 
   const server = createServer({
     // A joiner finds the authority in the chain, by its sum.
@@ -58,9 +62,9 @@ export const openPeerServer = (options: PeerServerOptions): Promise<PeerServer> 
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveMs,
-    maxHeaderSize: limits.headBytesMax,
+    maxHeaderSize: limits.headBytesMax + limits.addedHeadBytesMax,
     headersTimeout: limits.headMs,
-    requestTimeout: limits.joinMs,
+    requestTimeout: limits.apiMs,
     keepAliveTimeout: limits.serverIdleMs,
   })
   server.maxConnections = limits.connectionsMax
@@ -92,8 +96,25 @@ export const openPeerServer = (options: PeerServerOptions): Promise<PeerServer> 
     return peer
   }
 
+  const answerApi = (request: IncomingMessage, response: ServerResponse, path: string): void => {
+    const { name } = peerAt(request)
+    if (apiCalls >= limits.apiMax) throw new PeerRefusal('busy', 'too many calls are under way')
+    const said = String(request.headers[forwardedForHeader])
+    delete request.headers[forwardedForHeader]
+    request.url = path
+    apiCalls++
+    response.once('close', () => void apiCalls--)
+    if (!handlers.api(request, response, `${isIP(said) === 0 ? 'unknown' : said} at ${name}`))
+      throw new PeerRefusal('not_here', 'this host serves no API')
+  }
+
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url ?? '/'
+    if (path.startsWith(`${apiPath}/`)) return answerApi(request, response, path.slice(apiPath.length))
+    const late = setTimeout(() => {
+      if (!request.complete) request.destroy()
+    }, limits.joinMs)
+    response.once('close', () => clearTimeout(late))
     const token = tokenIn(path, 'join')
     if (token !== undefined && request.method === 'POST') {
       const body = await readJson(request, limits.joinBytesMax)
@@ -111,24 +132,28 @@ export const openPeerServer = (options: PeerServerOptions): Promise<PeerServer> 
     answer(request, response).catch((error: unknown) => {
       const refusal = refusalOf(error)
       if (refusal === undefined) handlers.failed(shown(request.url), error)
-      if (response.headersSent) response.destroy()
-      else sendJson(response, refusal?.status ?? 500, refusal?.body ?? failure)
+      if (response.headersSent) return void response.destroy()
+      response.setHeader(refusedHeader, refusal?.body.error ?? failure.error)
+      sendJson(response, refusal?.status ?? 500, refusal?.body ?? failure)
     })
   })
 
   const attach = async (request: IncomingMessage, socket: Duplex): Promise<void> => {
     const peer = peerAt(request)
-    const token = tokenIn(request.url ?? '', 'attach')
+    const met = tokenIn(request.url ?? '', 'client')
+    const token = met ?? tokenIn(request.url ?? '', 'attach')
     if (token === undefined || request.headers.upgrade !== attachProtocol)
       throw new PeerRefusal('not_found', 'there is nothing to attach to at this path')
+    if (met !== undefined) {
+      const inside = framed(switched(socket))
+      if (!handlers.client(met, inside)) inside.destroy()
+      return
+    }
     const client = await handlers.attach(token, peer).catch((error: unknown) => {
       throw asRefusal(error)
     })
     if (socket.destroyed) return void client.destroy()
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${attachProtocol}\r\n\r\n`,
-    )
-    await splice(client, framed(socket))
+    await splice(client, framed(switched(socket)))
   }
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
@@ -160,6 +185,12 @@ export const openPeerServer = (options: PeerServerOptions): Promise<PeerServer> 
   })
 }
 
+const switched = (socket: Duplex): Duplex => {
+  const upgrade = `Connection: Upgrade\r\nUpgrade: ${attachProtocol}`
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${upgrade}\r\n\r\n`)
+  return socket
+}
+
 /** A rendezvous that did not come about says why by a code of its own. */
 const asRefusal = (error: unknown): unknown => {
   const { code } = error as { readonly code?: unknown }
@@ -177,8 +208,9 @@ const peerOf = (socket: TLSSocket): Peer | undefined => {
   return { name, key: keySum(certificate.publicKey) }
 }
 
-const tokenIn = (path: string, kind: 'join' | 'attach'): string | undefined =>
+const tokenIn = (path: string, kind: 'join' | 'attach' | 'client'): string | undefined =>
   new RegExp(`^/${kind}/([A-Za-z0-9_-]{16,128})$`).exec(path)?.[1]
 
 /** A path for the log: tokens are secrets. */
-const shown = (path: string | undefined): string => (path ?? '').replace(/^(\/(?:join|attach)\/).*/, '$1…')
+const shown = (path: string | undefined): string =>
+  (path ?? '').replace(/\?.*/, '').replace(/^(\/(?:join|attach|client)\/).*/, '$1…')

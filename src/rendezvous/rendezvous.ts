@@ -33,6 +33,36 @@ export type Rendezvous = {
   readonly close: () => void
 }
 
+/**
+ * Passes a greeting on from where the token is known: a write of its own again, which has left before what
+ * follows it may. Resolves with false when one of the two is gone before that.
+ */
+export const passGreeting = (from: Duplex, client: Duplex): Promise<boolean> =>
+  new Promise((resolve) => {
+    let seen: Buffer = Buffer.alloc(0)
+    const settle = (isGreeted: boolean): void => {
+      from.off('data', take).off('close', gone)
+      client.off('close', gone)
+      resolve(isGreeted)
+    }
+    const gone = (): void => {
+      from.destroy()
+      client.destroy()
+      settle(false)
+    }
+    const take = (chunk: Buffer): void => {
+      seen = Buffer.concat([seen, chunk])
+      if (seen.length < greeting.length) return
+      from.off('data', take).pause()
+      if (seen.length > greeting.length) from.unshift(seen.subarray(greeting.length))
+      client.write(seen.subarray(0, greeting.length), () => settle(!client.destroyed && !from.destroyed))
+    }
+    from.once('close', gone)
+    client.once('close', gone)
+    if (from.destroyed || client.destroyed) return gone()
+    from.on('data', take)
+  })
+
 type Entry = {
   client?: Duplex
   peer?: { readonly resolve: (socket: Duplex) => void; readonly reject: (error: RendezvousFailed) => void }

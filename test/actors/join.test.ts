@@ -57,6 +57,8 @@ const first = async (t: Test) => {
     authority: cluster.authorityPem,
     handlers: {
       admits: () => true,
+      client: () => false,
+      api: () => false,
       join: async (token, body) => {
         if (lost.record > 0) {
           lost.record -= 1

@@ -40,6 +40,8 @@ export const serveAs = async (
       join: async () => none(),
       slug: () => undefined,
       attach: async (): Promise<Duplex> => none(),
+      client: () => false,
+      api: () => false,
       call: async () => none(),
       failed: (_path, error) => failures.push(error),
       ...handlers,

@@ -6,12 +6,13 @@ import { get as httpsGet } from 'node:https'
 import { connect as plainConnect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Duplex, duplexPair } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { byFirstLine, firstLine } from '../../src/http/first-line.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
-import { createRendezvous, RendezvousFailed } from '../../src/rendezvous/rendezvous.ts'
+import { createRendezvous, passGreeting, RendezvousFailed } from '../../src/rendezvous/rendezvous.ts'
 import { until } from '../kit/until.ts'
 
 /** Of all connections of this machine, as Linux shows them. */
@@ -198,4 +199,34 @@ t.test('the first line tells a request from a token at every split', async (t) =
   })
   t.equal(firstLine(Buffer.from('a'.repeat(65)), 64)?.kind, 'neither')
   t.equal(firstLine(Buffer.from('../../etc\r\n'), 64)?.kind, 'neither')
+})
+
+t.test('a greeting that is passed on is a write of its own, and what follows it comes after', async (t) => {
+  const [there, sender] = duplexPair()
+  const written: string[] = []
+  const client = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      written.push(chunk.toString())
+      done()
+    },
+  })
+  const passed = passGreeting(there, client)
+  sender.write('rendez')
+  sender.write('vous\r\nprompt ')
+  sender.write('$ ')
+  t.ok(await passed)
+  t.same(written, ['rendezvous\r\n'])
+  there.pipe(client)
+  await until(() => written.join('') === 'rendezvous\r\nprompt $ ', { what: 'the prompt' })
+
+  for (const isClient of [true, false]) {
+    const [from] = duplexPair()
+    const [to] = duplexPair()
+    const unmet = passGreeting(from, to)
+    const leaver = isClient ? to : from
+    leaver.destroy()
+    t.notOk(await unmet)
+    t.ok(from.destroyed && to.destroyed, 'neither waits for one that is gone')
+  }
 })

@@ -1,5 +1,6 @@
 /** Changes that are asked for beside the endpoints, by git, `ps:exec` or an operator, in the audit trail. */
 import type { IncomingMessage } from 'node:http'
+import { clientOf } from '../../../src/http/client-address.ts'
 import type { AppView } from '../../protocols/app.ts'
 import type { User } from '../accounts/users.ts'
 import type { Edge } from '../edge.ts'
@@ -27,7 +28,7 @@ export const audited = async <T>(
     action,
     who: { id: user.id, email: user.email },
     authorizationId,
-    from: { address: req.socket.remoteAddress ?? '', agent: req.headers['user-agent'] ?? '' },
+    from: { address: clientOf(req) ?? '', agent: req.headers['user-agent'] ?? '' },
     appId: app?.id ?? null,
     params: { ...(app && { app: app.name }), ...params },
     fields: [],

@@ -6,6 +6,7 @@
  *   PUT /api/v2/<dyno>   lets a key in to that dyno, and says where and as whom
  */
 import type { IncomingMessage } from 'node:http'
+import { clientOf } from '../../../src/http/client-address.ts'
 import { execFeature, isFeatureOn } from '../../../config/features.ts'
 import { ref } from '../../../src/runtime/index.ts'
 import type { AppView } from '../../protocols/app.ts'
@@ -89,7 +90,7 @@ const appOf = async (
   req: IncomingMessage,
 ): Promise<{ readonly app: AppView; readonly caller: Caller }> => {
   const authorization = req.headers.authorization ?? ''
-  const caller = await edge.authenticate(authorization, req.socket.remoteAddress)
+  const caller = await edge.authenticate(authorization, clientOf(req))
   needScope(caller, 'write-protected')
   const [, encoded = ''] = /^basic\s+(\S+)$/i.exec(authorization.trim()) ?? []
   const [name = ''] = Buffer.from(encoded, 'base64').toString('utf8').split(':', 1)

@@ -8,11 +8,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import { bytesOf, statusOf, subjectOf } from '../../../src/client/over-nats.ts'
+import { clientOf } from '../../../src/http/client-address.ts'
 import type { Log } from '../../../src/ports/log.ts'
 import type { Random } from '../../../src/ports/random.ts'
 import { parseJson } from '../call.ts'
 import { paramNames, type Endpoint } from '../endpoint.ts'
-import { ApiError, noEndpoint } from '../errors.ts'
+import { ApiError, noEndpoint, retryAfter, unavailable } from '../errors.ts'
 import { clientHeader, givenIdHeader, replayedHeader } from '../service.ts'
 import { etagOf, matches, preconditionFailed, shownBy } from './conditions.ts'
 import { sayText, type Mount } from './mount.ts'
@@ -45,12 +46,10 @@ export type FaceTimeouts = {
 }
 
 /** A large push over a slow line takes its time; a client that dawdles over its head does not get it. */
-const timeoutsByDefault = { requestTimeout: 30 * 60_000, headersTimeout: 60_000, keepAliveTimeout: 65_000 }
+export const faceTimeouts = { requestTimeout: 30 * 60_000, headersTimeout: 60_000, keepAliveTimeout: 65_000 }
 const bodyBytesMax = 1024 * 1024
 /** The service's own answer to a slow actor must win over ours. */
 const graceMs = 5_000
-/** Seconds: an election of the record's leader, or the return of a host, takes a few. */
-const retryAfter = '2'
 /** What clients that can only POST may mean (`X-HTTP-Method-Override`). */
 const overrides = new Set(['GET', 'PUT', 'PATCH', 'DELETE'])
 const passedBack = [
@@ -66,7 +65,7 @@ const passedBack = [
 /** An HTTP server that listens nowhere: connections are handed to it (src/http/shared-port.ts). */
 export const createFace = async (options: FaceOptions): Promise<Server> => {
   let route: (req: IncomingMessage, res: ServerResponse) => void = () => undefined
-  const { timeouts = timeoutsByDefault } = options
+  const { timeouts = faceTimeouts } = options
   const server = createServer(timeouts, (req, res) => void mounted(req, res, options, route))
   const app = fastify({
     serverFactory: (handler) => {
@@ -136,7 +135,7 @@ const forward =
     const headers = {
       // Never empty: an empty header may get lost on the way, and its absence means the operator.
       Authorization: authorization === undefined || authorization === '' ? 'anonymous' : authorization,
-      [clientHeader]: request.socket.remoteAddress ?? '',
+      [clientHeader]: clientOf(request.raw) ?? '',
       ...(typeof agent === 'string' && agent !== '' ? { 'User-Agent': agent } : {}),
       'Request-Id': String(reply.getHeader('Request-Id')),
       ...(typeof range === 'string' ? { Range: range } : {}),
@@ -221,11 +220,5 @@ const asApiError = (error: unknown, log: Log): ApiError => {
   if (statusCode !== undefined && statusCode < 500)
     return new ApiError('bad_request', message ?? 'Bad request.')
   log({ at: 'face-failed', error: message ?? String(error), undone })
-  return new ApiError(
-    'service_unavailable',
-    undone === true
-      ? 'The service is temporarily unavailable and nothing was changed. Please try again in a moment.'
-      : 'The service did not answer in time. The change may have been made: look before you try again.',
-    { cause: error },
-  )
+  return unavailable(undone === true, error)
 }

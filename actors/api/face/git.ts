@@ -1,5 +1,6 @@
 /** Git: `/<app>.git/…`, with the answers that git shows its user; the protocol itself is injected. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { clientOf } from '../../../src/http/client-address.ts'
 import { ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
 import { needPermission, needScope, type SeenApp } from '../access.ts'
@@ -41,7 +42,7 @@ const serve =
   (edge: Edge, git: GitHandler, name: string, pathInfo: string): Handler =>
   async (req, res) => {
     try {
-      const caller = await edge.authenticate(req.headers.authorization ?? '', req.socket.remoteAddress)
+      const caller = await edge.authenticate(req.headers.authorization ?? '', clientOf(req))
       const app = await infoOf(edge, name)
       if (app === undefined) {
         sayText(res, 404, `No such app as ${name}.\n`)
