@@ -124,6 +124,7 @@ await t.test('an Eco app that sleeps is shown idle, and the next request wakes i
   await ok(['ps:type', 'web=eco'])
   await ok(['ps:stop', 'web.1'])
   await ok(['ps:wait'])
+  await until(async () => (await platform.dynoState('phased', 'web.1')) === 'up', { what: 'web.1 up' })
   t.match(await ok(['ps']), /web \(Eco\)[^\n]*\n+web\.1: up/, 'stopped, and started again')
   const slept = await platform.sourced(`${process.cwd()}/bin/manifold idle phased`)
   t.match(slept.stdout, /^phased sleeps until the next request$/m, slept.stderr)
@@ -203,10 +204,11 @@ await t.test('a user of the bus works and hears as oneself, and nothing else, un
   const operator = await joinBus((await platform.api('POST', '/account/bus-key')) as BusKey, ca)
   const all = await operator.follow('manifold.v1.events.>')
   await platform.api('DELETE', `/apps/phased/collaborators/${user.email}`)
+  await released(7, 'succeeded')
   const before = heard.length
   await platform.api('PATCH', '/apps/phased/config-vars', { HEARD: null })
-  const released = `manifold.v1.events.app.${appId}.release.create`
-  await until(() => all.some(({ subject }) => subject === released), { what: 'the operator to hear it' })
+  const next = `manifold.v1.events.app.${appId}.release.create`
+  await until(() => all.some(({ subject }) => subject === next), { what: 'the operator to hear it' })
   await t.rejects(bus.api.call('apps.info', of), { code: 'forbidden' })
   t.strictSame(heard.slice(before), [], 'who has lost the app hears no more of it')
 
