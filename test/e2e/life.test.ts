@@ -122,9 +122,16 @@ await t.test('a dyno finds what its features promise, from the next restart on',
 
 await t.test('an Eco app that sleeps is shown idle, and the next request wakes it', async (t) => {
   await ok(['ps:type', 'web=eco'])
+  const web = async (): Promise<{ id: string; state: string }> =>
+    (await platform.api('GET', '/apps/phased/dynos')).find(({ name }: { name: string }) => name === 'web.1')
+  const { id } = await web()
   await ok(['ps:stop', 'web.1'])
   await ok(['ps:wait'])
-  await until(async () => (await platform.dynoState('phased', 'web.1')) === 'up', { what: 'web.1 up' })
+  const isNext = async (): Promise<boolean> => {
+    const now = await web()
+    return now.id !== id && now.state === 'up'
+  }
+  await until(isNext, { what: 'its next life', timeoutMs: 60_000 })
   t.match(await ok(['ps']), /web \(Eco\)[^\n]*\n+web\.1: up/, 'stopped, and started again')
   const slept = await platform.sourced(`${process.cwd()}/bin/manifold idle phased`)
   t.match(slept.stdout, /^phased sleeps until the next request$/m, slept.stderr)
