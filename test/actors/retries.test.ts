@@ -66,6 +66,17 @@ t.test('another host, or the next life of this one, does not do it twice', async
   const one = await api.http('POST', '/apps', {}, nameless)
   t.match(await next.http('POST', '/apps', {}, nameless), { status: 201, body: { id: one.body['id'] } })
 
+  for (const [path, wanted] of [
+    ['/teams', { name: 'acme' }],
+    ['/teams/apps', { team: 'acme', name: 'store' }],
+  ] as const) {
+    const its = { 'idempotency-key': randomUUID() }
+    const { body: first } = await api.http('POST', path, wanted, its)
+    const { status, body: second } = await next.http('POST', path, wanted, its)
+    t.match([status, second], [201, { id: first['id'] }], `${path}: the same one`)
+  }
+  t.equal((await next.http('GET', '/teams')).body['length'], 1)
+
   const hook = { 'idempotency-key': randomUUID() }
   const body = { url: 'https://hook.example/', include: ['api:release'], level: 'notify' }
   t.equal((await api.http('POST', '/apps/shop/webhooks', body, hook)).status, 201)

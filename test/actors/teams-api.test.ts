@@ -1,4 +1,5 @@
 /** Teams through real HTTP: who may do what in them and at their apps, and that it ends when it is taken. */
+import { findTeam } from '../../actors/api/resources/team-of.ts'
 import t from 'tap'
 import { permissions, permissionsAt, roleMay, type SeenApp } from '../../actors/api/access.ts'
 import { newApp } from '../../actors/app/record.ts'
@@ -242,6 +243,13 @@ t.test('a team that is renamed owns its apps under the new name', async (t) => {
   })
   t.match((await ann.http('PATCH', '/apps/shop', { name: 'store' })).body, { team: { name: 'ajax' } })
   t.same(names(await users.viewer.http('GET', '/teams')), ['ajax'])
+})
+
+t.test('a former name that is still to be given back leads to no team', async (t) => {
+  const team = { id: 'team-1', name: 'ajax', members: [], createdAt: 1, updatedAt: 1 }
+  const teams = { idOf: async () => team.id, view: async () => team }
+  t.equal(await findTeam({ teams }, 'ajax'), team)
+  t.equal(await findTeam({ teams }, 'acme'), undefined)
 })
 
 t.test('a team goes when its apps are gone, and an account when it is in no team', async (t) => {

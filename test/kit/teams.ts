@@ -45,6 +45,8 @@ export const teamQuestions = ({ store, refuse, now, show, hasApps }: World): Que
   return {
     async 'team.create'(key, m) {
       const [name, owner] = [m['name'] as string, m['owner'] as Who]
+      const known = teams.get(key)
+      if (known !== undefined) return known.team
       await claim(name, key)
       await keep(key, record.newTeam({ id: key, memberId: randomUUID(), name, owner }, now))
       return at(key).team

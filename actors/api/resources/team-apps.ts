@@ -41,6 +41,7 @@ export const teamApps = [
       space: is.opt(is.orNull(is.str)),
       internal_routing: is.opt(is.orNull(is.bool)),
     }),
+    again: true,
     async run(request, edge) {
       const { team: which, locked, personal, space, internal_routing: isInternal, ...wanted } = request.body
       if (space != null) throw notFound('space')

@@ -32,14 +32,18 @@ export const teams = [
     http: { method: 'POST', path: '/teams' },
     summary: 'Create a team; the account is its first admin',
     body: is.obj({ name: is.str }),
+    again: true,
     async run(request, edge) {
       const name = checkTeamName(request.body.name)
-      if ((await ownTeams(request, edge)).length >= heroku.teamsMax)
+      const id = request.newId()
+      const others = (await ownTeams(request, edge)).filter(({ team }) => team.id !== id)
+      if (others.length >= heroku.teamsMax)
         throw invalid(`An account cannot be in more than ${heroku.teamsMax} teams.`)
       // Asking the index first keeps refused names from activating an actor; the claim decides.
-      if ((await findTeam(edge, name)) !== undefined) throw invalid(`Name ${name} is already taken`)
+      const holder = await findTeam(edge, name)
+      if (holder !== undefined && holder.id !== id) throw invalid(`Name ${name} is already taken`)
       const create = { type: 'create', name, owner: request.who } as const
-      const team = await request.ask(ref(Team, edge.random.uuid()), create, { resource })
+      const team = await request.ask(ref(Team, id), create, { resource })
       return created(teamBody(team, request.caller.user))
     },
   }),
