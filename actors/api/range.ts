@@ -121,6 +121,13 @@ export const list = <T>(page: Page<T>, body: readonly unknown[]): Reply => ({
   headers: page.headers,
 })
 
+/** @param bodyOf what is shown of each */
+export const listOf = <T>(page: Page<T>, bodyOf: (item: T) => unknown): Reply =>
+  list(
+    page,
+    page.items.map((item) => bodyOf(item)),
+  )
+
 const sortableNames = [
   'id',
   'name',

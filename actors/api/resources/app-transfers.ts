@@ -8,7 +8,7 @@ import { needPermission } from '../access.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid, notFound } from '../errors.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { named, timeText } from '../shapes/common.ts'
 import { appOf } from './app-of.ts'
 import { userNamed } from './collaborators.ts'
@@ -43,10 +43,7 @@ export const appTransfers = [
     async run(request, edge) {
       const pending = await offeredApps(request, edge)
       const page = cut(pending, request.range, { name: ({ name }) => name, id: (app) => offerOf(app).id })
-      return list(
-        page,
-        page.items.map((app) => transferBody(app, offerOf(app), 'pending')),
-      )
+      return listOf(page, (app) => transferBody(app, offerOf(app), 'pending'))
     },
   }),
   endpoint({

@@ -11,7 +11,7 @@ import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Reply, type Request } from '../endpoint.ts'
 import { ApiError, invalid } from '../errors.ts'
 import { appIdOf, checkAppName, inventName } from '../name-index.ts'
-import { cut, list, pageOf, rangeOf } from '../range.ts'
+import { cut, list, listOf, pageOf, rangeOf } from '../range.ts'
 import { appBody, teamAppBody } from '../shapes/app.ts'
 import { timeText } from '../shapes/common.ts'
 import { processTierOf } from '../shapes/process.ts'
@@ -120,7 +120,7 @@ const listed = async (request: Request, edge: Edge, lists: readonly string[]): P
       updated_at: (app) => timeText(app.updatedAt),
       created_at: (app) => timeText(app.createdAt),
     })
-    return list(page, page.items.map(body))
+    return listOf(page, body)
   }
   const orders = ['name', 'id'] as const
   const range = rangeOf(request.range, orders)

@@ -1,6 +1,6 @@
 /** Builds: how source becomes a slug. */
 import { endpoint, ok } from '../endpoint.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { timeText } from '../shapes/common.ts'
 import { buildBody } from '../shapes/release.ts'
 import { thisApp } from './app-of.ts'
@@ -17,10 +17,7 @@ export const builds = [
         created_at: (build) => timeText(build.createdAt),
         id: (build) => build.id,
       })
-      return list(
-        page,
-        page.items.map((build) => buildBody(build, app, edge.settings)),
-      )
+      return listOf(page, (build) => buildBody(build, app, edge.settings))
     },
   }),
   endpoint({

@@ -7,7 +7,7 @@ import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Reply, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { uuid } from '../name-index.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { collaboratorBody, ownerBody } from '../shapes/collaborator.ts'
 import { thisApp } from './app-of.ts'
 import { grantAccess, isOfTeam } from './grants.ts'
@@ -58,10 +58,7 @@ export const listing = async (request: Request<{ readonly app: string }>, edge: 
     email: ({ user }) => user.email,
     id: ({ id }) => id,
   })
-  return list(
-    page,
-    page.items.map((one) => (one === owner ? ownerBody(app) : bodyOf(app, one))),
-  )
+  return listOf(page, (one) => (one === owner ? ownerBody(app) : bodyOf(app, one)))
 }
 
 type OneRequest = Request<{ readonly app: string; readonly collaborator: string }>

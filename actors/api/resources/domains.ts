@@ -4,7 +4,7 @@ import { is, ref } from '../../../src/runtime/index.ts'
 import { App, type AppView } from '../../protocols/app.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid, notFound } from '../errors.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { domainBody, endpointIn, ownDomainBody } from '../shapes/domain.ts'
 import { thisApp } from './app-of.ts'
 
@@ -34,10 +34,7 @@ export const domains = [
         hostname: (domain) => domain.hostname,
         id: (domain) => (domain.body as { id: string }).id,
       })
-      return list(
-        page,
-        page.items.map((domain) => domain.body),
-      )
+      return listOf(page, (domain) => domain.body)
     },
   }),
   endpoint({

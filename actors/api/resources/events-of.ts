@@ -1,7 +1,7 @@
 /** What happened, as it is kept: for whoever was not there, or asks from a number on. */
 import type { Edge } from '../edge.ts'
 import type { Reply } from '../endpoint.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { webhookEventBody, type ToldEvent } from '../shapes/webhook.ts'
 
 type Told = { readonly sequence: number; readonly told: ToldEvent }
@@ -28,8 +28,5 @@ export const listEvents = (all: readonly Told[], range: string | undefined): Rep
     id: ({ told }) => told.id,
     created_at: ({ told }) => told.created_at,
   })
-  return list(
-    page,
-    page.items.map(({ told }) => webhookEventBody(told)),
-  )
+  return listOf(page, ({ told }) => webhookEventBody(told))
 }

@@ -2,7 +2,7 @@
 import { is } from '../../../src/runtime/index.ts'
 import { endpoint } from '../endpoint.ts'
 import { invalid } from '../errors.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { appBody } from '../shapes/app.ts'
 import { infos } from './apps.ts'
 
@@ -26,10 +26,7 @@ export const filters = [
         [...new Set(ids)].map((id) => ({ id })),
       )
       const page = cut(found, request.range, { id: (app) => app.id, name: (app) => app.name })
-      return list(
-        page,
-        page.items.map((app) => appBody(app, edge.settings)),
-      )
+      return listOf(page, (app) => appBody(app, edge.settings))
     },
   }),
 ]

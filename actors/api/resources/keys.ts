@@ -6,7 +6,7 @@ import { StoreConflict, type Store } from '../../../src/ports/store.ts'
 import { decode, encode } from '../accounts/records.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { timeText } from '../shapes/common.ts'
 
 type Key = {
@@ -32,10 +32,7 @@ export const keys = [
     scope,
     async run(request, edge) {
       const page = cut(await keysOf(edge.store, request.who.id), request.range, { id: ({ id }) => id })
-      return list(
-        page,
-        page.items.map((key) => keyBody(key, request)),
-      )
+      return listOf(page, (key) => keyBody(key, request))
     },
   }),
   endpoint({

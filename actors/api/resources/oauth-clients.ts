@@ -5,7 +5,7 @@ import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { uuid } from '../name-index.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { clientBody } from '../shapes/oauth.ts'
 
 const resource = 'oauth_client'
@@ -25,10 +25,7 @@ export const oauthClients = [
         id: ({ id }) => id,
         name: ({ name }) => name,
       })
-      return list(
-        page,
-        page.items.map((one) => clientBody(one, one.shown)),
-      )
+      return listOf(page, (one) => clientBody(one, one.shown))
     },
   }),
   endpoint({

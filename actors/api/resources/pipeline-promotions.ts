@@ -8,7 +8,7 @@ import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid, notFound } from '../errors.ts'
 import { uuid } from '../name-index.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { promotionBody, promotionTargetBody } from '../shapes/pipeline.ts'
 import { appOf } from './app-of.ts'
 import { ifHidden, pipelineOf } from './pipeline-of.ts'
@@ -70,10 +70,7 @@ export const pipelinePromotions = [
     async run(request, edge) {
       const promotion = await thisPromotion(request, edge)
       const page = cut(promotion.targets, request.range, { id: ({ appId }) => appId })
-      return list(
-        page,
-        page.items.map((target) => promotionTargetBody(target, promotion)),
-      )
+      return listOf(page, (target) => promotionTargetBody(target, promotion))
     },
   }),
 ]

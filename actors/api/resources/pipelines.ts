@@ -5,7 +5,7 @@ import type { Who } from '../../protocols/shapes.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid } from '../errors.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { pipelineBody } from '../shapes/pipeline.ts'
 import { managerOf } from '../shapes/team.ts'
 import { checkPipelineName, ownPipeline, ownPipelines, pipelineIdOf, pipelineOf } from './pipeline-of.ts'
@@ -48,7 +48,7 @@ export const pipelines = [
       const all = await ownPipelines(request, edge)
       const wanted = name === undefined ? all : all.filter((one) => one.name === name)
       const page = cut(wanted, request.range, { name: (one) => one.name, id: (one) => one.id })
-      return list(page, page.items.map(pipelineBody))
+      return listOf(page, pipelineBody)
     },
   }),
   endpoint({

@@ -4,7 +4,7 @@ import { Releases } from '../../protocols/releases.ts'
 import { slugKey } from '../../protocols/slug-record.ts'
 import { created, endpoint, ok } from '../endpoint.ts'
 import { invalid } from '../errors.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { releaseBody } from '../shapes/release.ts'
 import { thisApp } from './app-of.ts'
 import { releasable } from './slug-of.ts'
@@ -20,10 +20,7 @@ export const releases = [
       const app = await thisApp(request, edge)
       const ledger = await request.ask(ref(Releases, app.id), { type: 'list' })
       const page = cut(ledger.releases, request.range, { version: (r) => r.version, id: (r) => r.id })
-      return list(
-        page,
-        page.items.map((r) => releaseBody(r, app, r.version === ledger.currentVersion, edge.settings)),
-      )
+      return listOf(page, (r) => releaseBody(r, app, r.version === ledger.currentVersion, edge.settings))
     },
   }),
   endpoint({

@@ -10,7 +10,7 @@ import { collaboratorsOf, memberOf, needInTeam } from '../access.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Method, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
-import { cut, list } from '../range.ts'
+import { cut, list, listOf } from '../range.ts'
 import { teamAppBody } from '../shapes/app.ts'
 import { memberBody } from '../shapes/team.ts'
 import { infos } from './apps.ts'
@@ -86,10 +86,7 @@ export const teamMembers = [
           app.team?.id === team.id && collaboratorsOf(app).some(({ user }) => user.id === member.user.id),
       )
       const page = cut(apps, request.range, { name: ({ name }) => name, id: ({ id }) => id })
-      return list(
-        page,
-        page.items.map((app) => teamAppBody(app, request.caller.user, edge.settings)),
-      )
+      return listOf(page, (app) => teamAppBody(app, request.caller.user, edge.settings))
     },
   }),
 ]

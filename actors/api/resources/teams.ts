@@ -6,7 +6,7 @@ import { permissions } from '../access.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { says } from '../shapes/collaborator.ts'
 import { accessControls, teamBody } from '../shapes/team.ts'
 import { checkTeamName, findTeam, ownTeams, teamOf } from './team-of.ts'
@@ -21,10 +21,7 @@ export const teams = [
     async run(request, edge) {
       const all = (await ownTeams(request, edge)).map(({ team }) => team)
       const page = cut(all, request.range, { name: ({ name }) => name, id: ({ id }) => id })
-      return list(
-        page,
-        page.items.map((team) => teamBody(team, request.caller.user)),
-      )
+      return listOf(page, (team) => teamBody(team, request.caller.user))
     },
   }),
   endpoint({

@@ -9,7 +9,7 @@ import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid, notFound } from '../errors.ts'
 import { uuid } from '../name-index.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { accountBody } from '../shapes/account.ts'
 import { checkPassword } from './account.ts'
 
@@ -26,10 +26,7 @@ export const users = [
         email: ({ email }) => email,
         id: ({ id }) => id,
       })
-      return list(
-        page,
-        page.items.map((user) => userBody(user, edge)),
-      )
+      return listOf(page, (user) => userBody(user, edge))
     },
   }),
   endpoint({

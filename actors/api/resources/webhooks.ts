@@ -10,7 +10,7 @@ import { levels, Webhooks, type WebhookView } from '../../protocols/webhooks.ts'
 import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
-import { cut, list } from '../range.ts'
+import { cut, listOf } from '../range.ts'
 import { webhookBody, webhookDeliveryBody, webhookEventBody } from '../shapes/webhook.ts'
 import { thisApp } from './app-of.ts'
 import { eventsOf, listEvents } from './events-of.ts'
@@ -41,10 +41,7 @@ export const webhooks = [
         id: ({ id }) => id,
         created_at: ({ createdAt }) => createdAt,
       })
-      return list(
-        page,
-        page.items.map((hook) => webhookBody(hook, app)),
-      )
+      return listOf(page, (hook) => webhookBody(hook, app))
     },
   }),
   endpoint({
@@ -127,10 +124,7 @@ export const webhooks = [
         id: ({ delivery }) => delivery.id,
         created_at: ({ delivery }) => delivery.createdAt,
       })
-      return list(
-        page,
-        page.items.map(({ delivery, hook }) => webhookDeliveryBody(delivery, hook)),
-      )
+      return listOf(page, ({ delivery, hook }) => webhookDeliveryBody(delivery, hook))
     },
   }),
   endpoint({
