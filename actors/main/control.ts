@@ -7,6 +7,7 @@ import { isolates } from '../../config/labels.ts'
 import type { Settings } from '../../config/load.ts'
 import { keepCertificates } from '../../src/certs/keep.ts'
 import { acknowledgedWrite } from '../../src/nats/canary.ts'
+import { openFeed } from '../../src/nats/feed.ts'
 import { lastSequence } from '../../src/nats/last-sequence.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -103,6 +104,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   const { settings, paths, cluster, bus, neighbours, engine, node, random, clock, log } = deps
   const { members, peers } = neighbours
   const { store } = bus
+  const feed = openFeed(bus.connection, 'manifold')
   const certificates = await keepCertificates(paths.keys, apiPort.names, clock.now())
   const invite = (): Promise<string> =>
     createInvite(store, {
@@ -168,6 +170,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   })
   const rotation = openRotation({
     store,
+    feed,
     ring: deps.ring,
     clock,
     log,

@@ -2,11 +2,13 @@
  * One pass over everything that is sealed: what an older key sealed is sealed anew, each record by itself and
  * by compare-and-set, so that a pass may end anywhere and be begun again by any control host.
  */
+import type { Feed } from '../../src/ports/feed.ts'
 import { StoreConflict, type Entry, type Store } from '../../src/ports/store.ts'
 import { EffectFailed } from '../../src/ports/effects.ts'
 import { certificatesPrefix } from '../effects/perform/certificates.ts'
 import { derivedKeys, keyIdOf, seal, unseal, type SealKeys } from '../effects/perform/seal.ts'
 import { configPrefix, contentPurpose } from '../effects/perform/vault.ts'
+import { eachAtOnce } from './at-once.ts'
 import type { Ring } from './seal-ring.ts'
 
 const atOnce = 8
@@ -20,36 +22,49 @@ export type PassDone = {
 }
 
 export type PassDeps = {
-  readonly store: Pick<Store, 'list' | 'get' | 'update'>
+  readonly store: Pick<Store, 'get' | 'update'>
+  readonly feed: Pick<Feed, 'position' | 'count' | 'since'>
   readonly ring: Pick<Ring, 'vault' | 'certificates'>
-  /** Called now and then; it throws to end the pass. */
+  /** Called now and then, and at the end with all of all; it throws to end the pass. */
   readonly progress: (done: number, total: number) => Promise<void>
 }
 
-/** @throws StoreUnavailable, and whatever `progress` throws */
-export const resealAll = async ({ store, ring, progress }: PassDeps): Promise<PassDone> => {
+/**
+ * Oldest first, so that what is resealed comes last when a pass is begun again. What is written meanwhile
+ * comes again as well, also what this very pass writes: what was written until all had been seen is seen.
+ *
+ * @throws StoreUnavailable, and whatever `progress` throws
+ */
+export const resealAll = async ({ store, feed, ring, progress }: PassDeps): Promise<PassDone> => {
   const kinds: readonly (readonly [string, SealKeys])[] = [
     [configPrefix, derivedKeys(ring.vault, contentPurpose)],
     [certificatesPrefix, ring.certificates],
   ]
   const left = new Set<string>()
   const count = { resealed: 0, unreadable: 0 }
+  const from = await feed.position()
+  const counts = await Promise.all(kinds.map(([prefix]) => feed.count(prefix)))
+  const total = counts.reduce((sum, one) => sum + one, 0)
   let done = 0
-  for (const [prefix, keys] of kinds) {
-    const entries = await store.list(prefix)
-    const total = done + entries.length
-    for (let at = 0; at < entries.length; at += atOnce) {
-      const some = entries.slice(at, at + atOnce)
-      for (const result of await Promise.all(some.map((entry) => resealOne(store, keys, entry)))) {
-        if (result === 'resealed') count.resealed += 1
-        if (typeof result !== 'object') continue
+  const seen = new Map(kinds.map(([prefix]) => [prefix, 0]))
+  const look = async (prefix: string, keys: SealKeys): Promise<void> =>
+    eachAtOnce(feed.since(prefix, seen.get(prefix) ?? 0), atOnce, async ({ key, value, revision }) => {
+      seen.set(prefix, Math.max(revision, seen.get(prefix) ?? 0))
+      if (value === undefined) return
+      const result = await resealOne(store, keys, { key, value, revision })
+      if (result === 'resealed') count.resealed += 1
+      if (typeof result === 'object') {
         count.unreadable += 1
         if (result.id !== undefined) left.add(result.id)
       }
-      done += some.length
-      await progress(done, total)
-    }
-  }
+      if (revision > from) return
+      done += 1
+      // As it ends is told once: keys that are gone count until then.
+      if (done < total) await progress(done, total)
+    })
+  // Twice: while the last kind is read, something of the first may be written.
+  for (const [prefix, keys] of [...kinds, ...kinds]) await look(prefix, keys)
+  await progress(done, done)
   return { ...count, left }
 }
 

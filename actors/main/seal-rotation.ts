@@ -9,13 +9,14 @@ import { StoreConflict, type Store } from '../../src/ports/store.ts'
 import { changeSeal } from './seal-change.ts'
 import type { HostRecord } from './host-record.ts'
 import type { HostKeys } from './seal-calls.ts'
-import { resealAll } from './seal-pass.ts'
+import { resealAll, type PassDeps } from './seal-pass.ts'
 import * as seals from './seal-record.ts'
 import type { KeyName, SealRecord } from './seal-record.ts'
 import type { Ring } from './seal-ring.ts'
 
 export type RotationDeps = {
   readonly store: Store
+  readonly feed: PassDeps['feed']
   readonly ring: Ring
   readonly clock: Clock
   readonly log: Log
@@ -34,7 +35,7 @@ export type Step = 'on' | 'waiting' | 'idle'
 const progressMs = 1_000
 
 export const openSteps = (deps: RotationDeps): { readonly step: () => Promise<Step> } => {
-  const { store, ring, clock, log } = deps
+  const { store, feed, ring, clock, log } = deps
   /** A whole pass is not made again and again for what it can't bring to an end. */
   let passed = ''
 
@@ -79,6 +80,7 @@ export const openSteps = (deps: RotationDeps): { readonly step: () => Promise<St
     let toldMs = clock.monotonicMs()
     return resealAll({
       store,
+      feed,
       ring,
       progress: async (done, total) => {
         if (done < total && clock.monotonicMs() - toldMs < progressMs) return

@@ -12,7 +12,7 @@ import type { RouteTable } from './route-table.ts'
 
 export type ResyncDeps = {
   readonly table: Pick<RouteTable, 'update' | 'gap' | 'confirm'>
-  readonly feed: Feed
+  readonly feed: Omit<Feed, 'count'>
   /** Where the records are that routes follow from, and where an app's is. */
   readonly prefix: string
   readonly keyOf: (appId: string) => string

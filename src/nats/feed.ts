@@ -6,7 +6,7 @@ import { inPortWords } from './failures.ts'
 import { jetStream, type StoredMessage } from './jetstream.ts'
 import { gather, gatherMax } from './gather.ts'
 import { filterOf, keyOf, subjectOf } from './keys.ts'
-import { pull } from './pull.ts'
+import { countUnder, pull } from './pull.ts'
 import { isMarker } from './store.ts'
 
 const everything = '>'
@@ -18,6 +18,7 @@ export const openFeed = (connection: Connection, bucket: string): Feed => {
   const root = `$KV.${bucket}`
   return {
     position: async () => (await inPortWords(bucket, js.last(stream, everything)))?.sequence ?? 0,
+    count: (prefix) => inPortWords(prefix, countUnder(js, { stream, filter: filterOf(root, prefix) })),
     since: (prefix, revision) => changes(prefix, revision),
     async standing(keys) {
       assert(keys.length <= gatherMax, `${keys.length} keys are more than ${gatherMax}`)

@@ -68,6 +68,16 @@ export async function* pull(
   }
 }
 
+/** How many messages stand under `filter`, as the stream's leader has it. */
+export const countUnder = async (
+  js: JetStream,
+  options: Pick<PullOptions, 'stream' | 'filter'>,
+): Promise<number> => {
+  const reader = await open(js, options, 1)
+  reader.close()
+  return reader.left
+}
+
 async function* scan(
   js: JetStream,
   options: PullOptions,

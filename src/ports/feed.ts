@@ -8,9 +8,13 @@ export type Changed = {
 export type Feed = {
   /** The newest revision of all; 0 when nothing was ever written. */
   position(): Promise<number>
+  /** About how many keys stand under `prefix`, to show how far a reader is. Throws StoreUnavailable. */
+  count(prefix: string): Promise<number>
   /**
    * What stands under `prefix` and was written after that revision, oldest first; of several changes of a
-   * key only the last. Ends when there is no more. Throws StoreUnavailable; what came until then counts.
+   * key only the last. Ends when there is no more: a key that is written while it is read comes again, and
+   * none is missed. In bounded memory, however many there are. Throws StoreUnavailable; what came until then
+   * counts.
    */
   since(prefix: string, revision: number): AsyncIterable<Changed>
   /**

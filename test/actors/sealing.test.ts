@@ -8,6 +8,7 @@ import { readKeyFile, writeWhole } from '../../actors/main/members-file.ts'
 import { keysOfFile } from '../../actors/main/seal-ring.ts'
 import { openSteps } from '../../actors/main/seal-rotation.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { memoryFeed } from '../kit/memory-feed.ts'
 import { fill, first, idsOf, names, openCluster, opensAll, sealedWith } from '../kit/sealing.ts'
 
 const dayMs = 24 * 3_600_000
@@ -110,6 +111,7 @@ t.test('a host that is there and does not answer is waited for before anything i
   const { look } = cluster
   const steps = openSteps({
     store: cluster.store,
+    feed: memoryFeed(cluster.store),
     ring: cluster.ringOf('h1'),
     clock: systemClock,
     log: () => undefined,

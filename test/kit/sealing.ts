@@ -22,6 +22,7 @@ import { openSteps, type Step } from '../../actors/main/seal-rotation.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { scratch } from './files.ts'
+import { memoryFeed } from './memory-feed.ts'
 import { memoryStore } from './memory-store.ts'
 
 export const first = Buffer.alloc(32, 1)
@@ -99,12 +100,12 @@ export const openCluster = async (t: Test) => {
     const own: Store = {
       ...store,
       get: (key) => doing(() => store.get(key)),
-      list: (prefix) => doing(() => store.list(prefix)),
       create: (key, value) => doing(() => store.create(key, value)),
       update: (key, value, revision) => doing(() => store.update(key, value, revision)),
     }
     const steps = openSteps({
       store: own,
+      feed: memoryFeed({ list: (prefix) => doing(() => store.list(prefix)) }),
       ring: ringOf(name),
       clock: { ...systemClock, now: () => state.nowMs },
       log: () => undefined,

@@ -51,6 +51,11 @@ t.test('what was written after a revision comes in order, the last of each key, 
   )
   t.equal(await feed.position(), from + 5)
   t.strictSame(await Array.fromAsync(feed.since('app/', from + 5)), [], 'and then no more')
+  t.strictSame(
+    await Promise.all(['app/', 'name/', 'none/'].map((prefix) => feed.count(prefix))),
+    [3, 1, 0],
+    'what was removed lately counts',
+  )
   const named = await Array.fromAsync(feed.since('app/be', 0))
   t.strictSame(named.map(shown), [['app/before', 'old']], 'a prefix may end within a name')
 })
