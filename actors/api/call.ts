@@ -46,18 +46,37 @@ export const callReader = (endpoint: Endpoint): ((bytes: Uint8Array) => Call) =>
 
 const parse = (bytes: Uint8Array): Fields => {
   if (bytes.length === 0) return {}
-  const value = parseJson(Buffer.from(bytes).toString('utf8'))
+  const value = parseJson(textIn(bytes))
   if (!isFields(value)) throw new ApiError('bad_request', 'The request must be a JSON object.')
   return value
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** What is no text would be stored as another one. */
+export const textIn = (bytes: Uint8Array): string => {
+  try {
+    return utf8.decode(bytes)
+  } catch (error) {
+    throw new ApiError('bad_request', 'The request is not UTF-8.', { cause: error })
+  }
 }
 
 /** JSON or Heroku's 400. */
 export const parseJson = (text: string): unknown => {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text, isHalfEscaped.test(text) ? wellFormed : undefined)
   } catch (error) {
+    if (error instanceof ApiError) throw error
     throw new ApiError('bad_request', 'Unable to parse the JSON of the request.', { cause: error })
   }
+}
+
+const isHalfEscaped = /\\u[dD][89a-fA-F]/
+
+const wellFormed = (name: string, value: unknown): unknown => {
+  if (name.isWellFormed() && (typeof value !== 'string' || value.isWellFormed())) return value
+  throw new ApiError('bad_request', 'The request holds half of a surrogate pair, which is no text.')
 }
 
 const isFields = (value: unknown): value is Fields =>

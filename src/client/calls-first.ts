@@ -57,7 +57,12 @@ export type FirstCalls = {
     readonly body: { readonly state: string }
   }
   'apps.create': {
-    readonly body?: { readonly name?: string; readonly region?: unknown; readonly stack?: unknown }
+    readonly body?: {
+      readonly name?: string
+      readonly region?: unknown
+      readonly stack?: unknown
+      readonly feature_flags?: string | readonly string[] | null
+    }
   }
   'apps.destroy': { readonly params: { readonly app: string } }
   'apps.info': { readonly params: { readonly app: string } }

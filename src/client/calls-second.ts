@@ -74,7 +74,12 @@ export type SecondCalls = {
   'releases.config-vars': { readonly params: { readonly app: string; readonly release: string } }
   'releases.create': {
     readonly params: { readonly app: string }
-    readonly body?: { readonly slug?: string; readonly release?: string; readonly description?: string }
+    readonly body?: {
+      readonly slug?: string
+      readonly release?: string
+      readonly description?: string
+      readonly oci_image?: string | null
+    }
   }
   'releases.info': { readonly params: { readonly app: string; readonly release: string } }
   'releases.list': { readonly params: { readonly app: string } }
@@ -122,6 +127,7 @@ export type SecondCalls = {
       readonly personal?: boolean
       readonly space?: string | null
       readonly internal_routing?: boolean | null
+      readonly feature_flags?: string | readonly string[] | null
     }
   }
   'team-apps.info': { readonly params: { readonly app: string } }

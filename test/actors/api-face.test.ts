@@ -355,3 +355,38 @@ t.test('what is not any more as a client has seen it is not changed, if it says 
   t.equal((await http('PATCH', '/apps/none', {}, { 'if-match': seen })).status, 404)
   t.equal((await http('GET', '/apps/shop', undefined, { 'if-match': seen })).status, 412)
 })
+
+t.test(
+  'a client that can only POST says what it means, and is not taken for one that means to',
+  async (t) => {
+    const { http } = await openApi(t)
+    await http('POST', '/apps', { name: 'shop' })
+    const post = (path: string, method: string, body?: object) =>
+      http('POST', path, body, { 'x-http-method-override': method })
+    for (const method of ['PATCH', 'patch'])
+      t.match(await post('/apps/shop', method, { maintenance: true }), {
+        status: 200,
+        body: { name: 'shop' },
+      })
+    t.match(await post('/apps/shop', 'get'), { status: 200, body: { maintenance: true } })
+    t.match(await post('/apps', 'FROB', { name: 'store' }), {
+      status: 400,
+      body: { id: 'bad_request', message: /^X-HTTP-Method-Override has none of these: GET, HEAD, PUT,/ },
+    })
+    t.equal((await http('GET', '/apps/store')).status, 404, 'nothing was made')
+    t.equal((await post('/apps', 'POST', { name: 'store' })).status, 201)
+  },
+)
+
+t.test('HEAD answers what GET does, but for the body', async (t) => {
+  const { http } = await openApi(t)
+  await http('POST', '/apps', { name: 'shop' })
+  const [got, head] = [await http('GET', '/apps/shop'), await http('HEAD', '/apps/shop')]
+  t.match(head, { status: 200, text: '' })
+  for (const name of ['etag', 'content-type', 'content-length'])
+    t.equal(head.headers.get(name), got.headers.get(name), name)
+  const known = { 'if-none-match': got.headers.get('etag') ?? '' }
+  t.equal((await http('HEAD', '/apps/shop', undefined, known)).status, 304)
+  t.equal((await http('HEAD', '/apps/none')).status, 404)
+  t.equal((await http('HEAD', '/apps/shop', undefined, { authorization: '' })).status, 401)
+})

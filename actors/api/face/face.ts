@@ -5,13 +5,19 @@
  * The only importer of fastify. Every request carries an `Authorization` to the service: one without is
  * sent on as `anonymous`, which is nobody's, so that no one at the HTTP door is taken for an operator.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import { bytesOf, statusOf, subjectOf } from '../../../src/client/over-nats.ts'
 import { clientOf } from '../../../src/http/client-address.ts'
 import type { Log } from '../../../src/ports/log.ts'
 import type { Random } from '../../../src/ports/random.ts'
-import { parseJson } from '../call.ts'
+import { parseJson, textIn } from '../call.ts'
 import { paramNames, type Endpoint } from '../endpoint.ts'
 import { ApiError, noEndpoint, retryAfter, unavailable } from '../errors.ts'
 import { clientHeader, givenIdHeader, replayedHeader } from '../service.ts'
@@ -51,7 +57,7 @@ const bodyBytesMax = 1024 * 1024
 /** The service's own answer to a slow actor must win over ours. */
 const graceMs = 5_000
 /** What clients that can only POST may mean (`X-HTTP-Method-Override`). */
-const overrides = new Set(['GET', 'PUT', 'PATCH', 'DELETE'])
+const overrides = new Set(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'])
 const passedBack = [
   'Accept-Ranges',
   'Content-Range',
@@ -74,15 +80,14 @@ export const createFace = async (options: FaceOptions): Promise<Server> => {
     },
     bodyLimit: bodyBytesMax,
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
-    exposeHeadRoutes: false,
   })
   app.removeAllContentTypeParsers()
   // Some clients put a content type on requests without a body; the body alone says whether there is one.
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => done(null, text))
-  app.addHook('onRequest', (_request, reply, done) => {
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes))
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('Request-Id', options.random.uuid())
     reply.header('Cache-Control', 'private, no-cache')
-    done()
+    done(misnamed(request.headers))
   })
   app.setNotFoundHandler((_request, reply) => refuse(reply, noEndpoint()))
   app.setErrorHandler((error, _request, reply) => refuse(reply, asApiError(error, options.log)))
@@ -118,9 +123,20 @@ const mounted = async (
     }
     return
   }
-  const method = req.headers['x-http-method-override']
-  if (req.method === 'POST' && typeof method === 'string' && overrides.has(method)) req.method = method
+  const method = overrideIn(req.headers)
+  if (req.method === 'POST' && method !== undefined && overrides.has(method)) req.method = method
   route(req, res)
+}
+
+const overrideIn = ({ 'x-http-method-override': method }: IncomingHttpHeaders): string | undefined =>
+  typeof method === 'string' && method !== '' ? method.toUpperCase() : undefined
+
+/** It would be done as a POST, which it is not meant to be. */
+const misnamed = (headers: IncomingHttpHeaders): ApiError | undefined => {
+  const method = overrideIn(headers)
+  if (method === undefined || method === 'POST' || overrides.has(method)) return undefined
+  const allowed = [...overrides].join(', ')
+  return new ApiError('bad_request', `X-HTTP-Method-Override has none of these: ${allowed}.`)
 }
 
 const forward =
@@ -129,7 +145,7 @@ const forward =
     needAcceptable(request.headers.accept)
     const names = paramNames(endpoint.http.path)
     const given = request.params as Readonly<Record<string, string>>
-    const text = typeof request.body === 'string' ? request.body.trim() : ''
+    const text = request.body instanceof Uint8Array ? textIn(request.body).trim() : ''
     const { range, traceparent, authorization, 'user-agent': agent, 'if-match': expected } = request.headers
     const { 'request-id': givenId, 'idempotency-key': key } = request.headers
     const headers = {
@@ -184,6 +200,8 @@ const needAcceptable = (accept: string | undefined): void => {
   )
 }
 
+const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD'
+
 const send = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -194,7 +212,7 @@ const send = (
   if (status < 300) reply.header('ETag', etag)
   if (status === 503) reply.header('Retry-After', retryAfter)
   const known = request.headers['if-none-match']
-  if (status === 200 && request.method === 'GET' && known !== undefined && matches(known, etag)) {
+  if (status === 200 && isRead(request.method) && known !== undefined && matches(known, etag)) {
     return reply.code(304).send()
   }
   return reply.code(status).type('application/json; charset=utf-8').send(Buffer.from(bytes))

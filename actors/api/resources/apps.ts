@@ -17,6 +17,7 @@ import { timeText } from '../shapes/common.ts'
 import { processTierOf } from '../shapes/process.ts'
 import { regionNamed, stackNamed } from './catalog.ts'
 import { listedApp, thisApp } from './app-of.ts'
+import { flagsIn, flagsShape, turnedOn } from './feature-flags.ts'
 import { ownTeams, seen } from './team-of.ts'
 
 const inventTries = 5
@@ -31,7 +32,12 @@ export const apps = [
     name: 'apps.create',
     http: { method: 'POST', path: '/apps' },
     summary: 'Create an app; without a name it gets one',
-    body: is.obj({ name: is.opt(is.str), region: is.opt(is.json), stack: is.opt(is.json) }),
+    body: is.obj({
+      name: is.opt(is.str),
+      region: is.opt(is.json),
+      stack: is.opt(is.json),
+      feature_flags: flagsShape,
+    }),
     again: true,
     async run(request, edge) {
       return created(appBody(await newApp(request, edge, request.body), edge.settings))
@@ -75,11 +81,12 @@ export const apps = [
       if (name !== undefined && name !== app.name) {
         needPermission(app, request.caller, 'manage')
         checkAppName(name)
+        // Before anything else is changed: all of it is refused, or none.
+        if ((await appIdOf(edge.store, name)) !== undefined) throw taken(name)
       }
       if (Object.keys(wanted).length > 0)
         app = await seen(await request.ask(ref(App, app.id), { type: 'change', ...wanted }), edge)
       if (name !== undefined && name !== app.name) {
-        if ((await appIdOf(edge.store, name)) !== undefined) throw taken(name)
         const rename = { type: 'rename', name } as const
         const renamed = request.ask(ref(App, app.id), rename).catch((error: unknown) => {
           throw isTaken(error) ? taken(name) : error
@@ -154,17 +161,27 @@ export type Whose = Pick<AppView, 'owner'> & {
  * Throws Heroku's 422 for what cannot be had.
  * @param whose asked once more for each name that is tried; left out: the caller's own
  */
-export const newApp = (
+export const newApp = async (
   request: Request,
   edge: Edge,
-  { name, ...wanted }: { readonly name?: string; readonly region?: unknown; readonly stack?: unknown },
+  { name, ...wanted }: Asked,
   whose: Wanted['whose'] = () => Promise.resolve({ owner: request.who }),
 ): Promise<AppView> => {
   const [region, stack] = [regionNamed(wanted.region), stackNamed(wanted.stack, edge)]
+  const flags = flagsIn(wanted.feature_flags)
   const all = { region, stack, whose }
-  return name === undefined ? createNameless(request, edge, all) : create(request, edge, name, all)
+  const made = await (name === undefined
+    ? createNameless(request, edge, all)
+    : create(request, edge, name, all))
+  return turnedOn(request, made, flags)
 }
 
+type Asked = {
+  readonly name?: string
+  readonly region?: unknown
+  readonly stack?: unknown
+  readonly feature_flags?: Parameters<typeof flagsIn>[0]
+}
 type Wanted = Pick<AppView, 'region' | 'stack'> & { readonly whose: (appId: string) => Promise<Whose> }
 
 const create = async (

@@ -49,6 +49,7 @@ export const dynos = [
       const app = await thisApp(request, edge)
       const { body } = request
       const asked = commandOf(body)
+      checkLife(body)
       const attachToken = body.attach === true ? reserve(edge) : null
       const dyno = await request.ask(ref(Formation, app.id), {
         type: 'run',
@@ -181,11 +182,28 @@ type Asked = {
 /** What both kinds of runs are asked for with. */
 const commandOf = ({ command, env, force_no_tty }: Asked) => {
   if (command.trim() === '') throw invalid('Command cannot be empty.')
+  if (command.includes('\0')) throw invalid('Command must not hold a NUL byte.')
+  for (const [name, value] of Object.entries(env ?? {})) {
+    if (!/^[^=\0]+$/.test(name)) throw invalid(`env: ${shown(name)} is no name of a variable.`)
+    if (String(value).includes('\0')) throw invalid(`env: ${shown(name)} must not hold a NUL byte.`)
+  }
   return {
     command,
     env: Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)])),
     terminal: force_no_tty === true ? null : terminalOf(env ?? {}),
   }
+}
+
+const shown = (text: string): string => JSON.stringify(text.slice(0, 100))
+const typeForm = /^[-\w]{1,128}$/
+
+type Life = { readonly type?: string | null | undefined; readonly time_to_live?: number | null | undefined }
+
+/** As what it runs, and how long. */
+const checkLife = ({ type, time_to_live: seconds }: Life): void => {
+  if (type != null && !typeForm.test(type))
+    throw invalid(`type: ${shown(type)} must be 1 to 128 letters, digits, - and _.`)
+  if (seconds != null && seconds < 1) throw invalid('time_to_live must be at least 1 second.')
 }
 
 /** Known before the process starts: the client dials as soon as it has its answer. */

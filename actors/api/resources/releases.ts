@@ -39,10 +39,16 @@ export const releases = [
     http: { method: 'POST', path: '/apps/:app/releases' },
     summary: 'Release a slug, or roll back to a release',
     needs: 'deploy',
-    body: is.obj({ slug: is.opt(is.str), release: is.opt(is.str), description: is.opt(is.str) }),
+    body: is.obj({
+      slug: is.opt(is.str),
+      release: is.opt(is.str),
+      description: is.opt(is.str),
+      oci_image: is.opt(is.orNull(is.str)),
+    }),
     async run(request, edge) {
       const app = await thisApp(request, edge)
-      const { release: to, slug: slugId, description } = request.body
+      const { release: to, slug: slugId, description, oci_image: image } = request.body
+      if (image != null) throw invalid('OCI images are not offered here: oci_image must be left out.')
       const ledger = ref(Releases, app.id)
       if (to !== undefined) {
         const made = await request.ask(

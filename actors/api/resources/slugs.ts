@@ -85,6 +85,7 @@ const typesOf = (types: Readonly<Record<string, string>>): Record<string, string
   for (const [type, command] of entries) {
     if (!typeForm.test(type))
       throw invalid(`process_types: ${type.slice(0, 200)} must be 1 to 128 letters, digits, - and _.`)
+    if (command.includes('\0')) throw invalid(`process_types.${type}: a command has no NUL byte.`)
     if (command.trim() === '' || command.length > heroku.commandCharsMax)
       throw invalid(`process_types.${type}: a command has 1 to ${heroku.commandCharsMax} characters.`)
   }

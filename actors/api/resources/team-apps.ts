@@ -21,10 +21,12 @@ import { teamAppBody } from '../shapes/app.ts'
 import { isManager, managerOf, teamNamed } from '../shapes/team.ts'
 import { thisApp } from './app-of.ts'
 import { infos, newApp, type Whose } from './apps.ts'
+import { flagsShape } from './feature-flags.ts'
 import { userNamed } from './collaborators.ts'
 import { findTeam, seen, teamOf } from './team-of.ts'
 
 const resource = 'team'
+const onlyOfTeams = 'Only an app of a team can be locked.'
 
 export const teamApps = [
   endpoint({
@@ -40,6 +42,7 @@ export const teamApps = [
       personal: is.opt(is.bool),
       space: is.opt(is.orNull(is.str)),
       internal_routing: is.opt(is.orNull(is.bool)),
+      feature_flags: flagsShape,
     }),
     again: true,
     async run(request, edge) {
@@ -48,7 +51,7 @@ export const teamApps = [
       if (isInternal === true) throw invalid('Apps that are reached from within alone are not offered here.')
       const isOwn = which == null || personal === true
       const team = isOwn ? undefined : await teamOf(request, edge, which, 'use')
-      if (team === undefined && locked === true) throw invalid('Only an app of a team can be locked.')
+      if (team === undefined && locked === true) throw invalid(onlyOfTeams)
       const whose = team && ((appId: string) => comingTo(request, team, appId, locked ?? false))
       const app = await seen(await newApp(request, edge, wanted, whose), edge)
       return created(teamAppBody(app, request.caller.user, edge.settings))
@@ -89,7 +92,8 @@ export const teamApps = [
       let app = await thisApp(request, edge)
       const { owner, locked } = request.body
       if (owner === undefined && locked === undefined) throw invalid('Require params: owner or locked.')
-      if (owner !== undefined) app = await seen(await moved(request, edge, app, owner), edge)
+      if (owner !== undefined)
+        app = await seen(await moved(request, edge, app, { owner, locked: locked === true }), edge)
       if (locked !== undefined)
         app = await seen(await request.ask(ref(App, app.id), { type: 'lock', isLocked: locked }), edge)
       return ok(teamAppBody(app, request.caller.user, edge.settings))
@@ -118,8 +122,15 @@ const grantsOf = (team: TeamView, wanted: readonly Wanted[]): Grant[] =>
     return member === undefined ? [] : [{ user: member.user, permissions: [...may], membership: member.id }]
   })
 
-const moved = async (request: Request, edge: Edge, app: SeenApp, owner: string): Promise<AppView> => {
+const moved = async (
+  request: Request,
+  edge: Edge,
+  app: SeenApp,
+  { owner, locked }: { readonly owner: string; readonly locked: boolean },
+): Promise<AppView> => {
   const to = await recipientOf(request, edge, owner)
+  // Before it is moved: all of it is refused, or none.
+  if (locked && !('members' in to)) throw invalid(onlyOfTeams)
   if ([app.team?.id ?? app.owner.id].includes(to.id)) throw invalid(`${owner} owns ${app.name} already.`)
   return 'members' in to ? toTeam(request, app, to) : toUser(request, app, to)
 }

@@ -110,6 +110,12 @@ const merge = (base: Vars, patch: SealArgs['patch']): { vars: Vars; set: string[
         'invalid_params',
         `Config var name ${JSON.stringify(name.slice(0, 100))} is invalid: only letters, digits and underscores, not starting with a digit`,
       )
+    // No process can be given one, so none of the app's would start any more.
+    if (value?.includes('\0') === true)
+      throw new EffectFailed(
+        'invalid_params',
+        `Config var ${name.slice(0, 100)} is invalid: it holds a NUL byte`,
+      )
     if (value === null) {
       if (vars.delete(name)) removed.push(name)
     } else if (vars.get(name) !== value) {
