@@ -96,6 +96,7 @@ const enterOwn = async (deps: EnterDeps): Promise<Entered> => {
         name: cluster.name,
         random: deps.random,
         operatorSubjects,
+        logins: cluster.secrets.logins,
         listen: { host: anywhere, port: busPortOf(cluster.port), alonePort: alonePortOf(cluster.port) },
         routes: { host: anywhere, port: routePortOf(cluster.port) },
         tls: tlsFilesOf(cluster),

@@ -14,7 +14,7 @@ import { endServer, startServer, type Server, type ServerOptions } from './serve
 
 export type KeeperOptions = Pick<
   ServerOptions,
-  'binary' | 'name' | 'random' | 'operatorSubjects' | 'readyMsMax' | 'onProgress'
+  'binary' | 'name' | 'random' | 'operatorSubjects' | 'readyMsMax' | 'onProgress' | 'logins'
 > & {
   /** Folder of all the host's servers, one after the other. */
   readonly home: string
@@ -93,6 +93,7 @@ export const openKeeper = (options: KeeperOptions): Keeper => {
     random: options.random,
     operatorSubjects: options.operatorSubjects,
     tls: options.tls,
+    logins: options.logins,
     ...(options.readyMsMax === undefined ? {} : { readyMsMax: options.readyMsMax }),
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
   }
