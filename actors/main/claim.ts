@@ -42,7 +42,8 @@ export const needPort = (variable: string, host: string, port: number): Promise<
     const server = createServer()
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'EADDRINUSE' ? 'something listens there already' : error.message
-      reject(new Taken(`${variable}=${port} cannot be used: ${why}`))
+      const todo = `end what has it, or set ${variable} to a free port`
+      reject(new Taken(`${variable}=${port} cannot be used: ${why}; ${todo}`))
     })
     server.listen(port, host, () => server.close(() => resolve()))
   })

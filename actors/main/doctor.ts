@@ -35,6 +35,7 @@ export const diagnose = async (deps: DoctorDeps): Promise<readonly Finding[]> =>
     // Of a host that is known from the record alone nobody knows yet what it runs.
     ['versions', () => [checkVersions(present.filter(({ version }) => version !== ''))]],
     ['answers', async () => (await asked, [checkAnswers(told), ...checkClocks(told, deps.self)])],
+    ['ports', async () => (await asked, checkPorts(told))],
     ['disk', async () => (await asked, checkDisks(told))],
     ['isolation', async () => (await asked, [checkIsolation(told)])],
     ['stacks', async () => (await asked, checkStacks(told))],
@@ -178,6 +179,27 @@ const checkClocks = (told: Answers, self: string): readonly Finding[] => {
   if (worst.surelyMs < skewWarnMs) return [ok('clocks', detail)]
   const say = worst.surelyMs < skewFailMs ? warn : fail
   return [say('clocks', detail, 'run an NTP client (chrony, systemd-timesyncd) on every host')]
+}
+
+/** Addresses in answers have the ports of the host that made them, and clients come to any. */
+const checkPorts = (told: Answers): readonly Finding[] => {
+  const said = answered(told).flatMap(
+    ([
+      name,
+      {
+        facts: { apiPort, routerPort },
+      },
+    ]) => {
+      return apiPort === undefined ? [] : [{ name, ports: `${apiPort} and ${routerPort ?? '?'}` }]
+    },
+  )
+  if (said.length === 0) return []
+  const groups = grouped(said.map(({ name, ports }) => [ports, name]))
+  if (groups.size === 1) return [ok('ports', `API and router: ${[...groups.keys()].join()} everywhere`)]
+  const detail = [...groups].map(([ports, names]) => `${ports} on ${names.join(', ')}`).join('; ')
+  const todo =
+    'set MANIFOLD_PORT and MANIFOLD_ROUTER_PORT the same on all hosts: addresses in answers have them'
+  return [warn('ports', `API and router: ${detail}`, todo)]
 }
 
 const checkDisks = (told: Answers): readonly Finding[] => {

@@ -11,6 +11,7 @@ import { keepCertificates } from '../../src/certs/keep.ts'
 import { byFirstLine } from '../../src/http/first-line.ts'
 import { listenShared } from '../../src/http/shared-port.ts'
 import { openForward } from '../../src/peers/forward.ts'
+import type { Peers } from '../../src/peers/client.ts'
 import { splice } from '../../src/peers/splice.ts'
 import type { Upstream } from '../../src/peers/upstream-agent.ts'
 import type { Clock } from '../../src/ports/clock.ts'
@@ -21,9 +22,43 @@ import { faceTimeouts } from '../api/face/face.ts'
 import { sayJson } from '../api/face/mount.ts'
 import { apiPort } from '../api/port.ts'
 import { addressesOf } from './addresses.ts'
+import { factsPath, readFacts } from './host-facts.ts'
 import type { Cluster } from './members-file.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { HomePaths } from './paths.ts'
+
+/** One line for the operator. */
+export class PortsDiffer extends Error {
+  override readonly name = 'PortsDiffer'
+  readonly code = 'ports_differ'
+}
+
+const saidMsMax = 3_000
+
+/**
+ * Addresses in what control hosts answer (of git, attached runs, logs) have their own MANIFOLD_PORT, at which
+ * clients of this host must find it. Who does not say now is not waited for; a change may be half way through
+ * the hosts.
+ * @throws PortsDiffer when all that say have another
+ */
+export const needSamePort = async (
+  port: number,
+  controls: readonly string[],
+  call: Peers['call'],
+): Promise<void> => {
+  const asked = controls.map(async (host) => {
+    const asking = call(host, factsPath, {}, { timeoutMs: saidMsMax }).then(readFacts)
+    return { host, port: (await asking.catch(() => undefined))?.apiPort }
+  })
+  const told = (await Promise.all(asked)).filter((one) => one.port !== undefined)
+  const [first] = told
+  if (first === undefined || told.some((one) => one.port === port)) return
+  const names = told.map(({ host }) => host).join(', ')
+  throw new PortsDiffer(
+    `MANIFOLD_PORT=${port} cannot be used: calls are passed on to ${names}, ` +
+      `where it is ${first.port}; set MANIFOLD_PORT=${first.port} here too`,
+  )
+}
 
 export type ForwardingDeps = {
   readonly settings: Settings

@@ -3,6 +3,7 @@
  * Asked by the doctor of every host.
  */
 import { readdir, statfs } from 'node:fs/promises'
+import type { Settings } from '../../config/load.ts'
 import type { Driver } from '../../src/oci/driver.ts'
 import { checker, is, type Static } from '../../src/runtime/index.ts'
 import type { Run } from '../protocols/shapes.ts'
@@ -12,6 +13,9 @@ export const hostFactsShape = is.obj({
   /** Its wall clock, epoch ms. */
   nowMs: is.int,
   version: is.str,
+  /** Its MANIFOLD_PORT and MANIFOLD_ROUTER_PORT, which addresses in answers have; older hosts do not say. */
+  apiPort: is.opt(is.int),
+  routerPort: is.opt(is.int),
   disks: is.arr(is.obj({ what: is.str, freeBytes: is.num, totalBytes: is.num })),
   /** Dynos that run in its engine. */
   dynos: is.arr(is.obj({ runId: is.str, appId: is.str, appName: is.str, dyno: is.str })),
@@ -27,7 +31,7 @@ export type HostFacts = Static<typeof hostFactsShape>
 export type FactsDeps = {
   readonly name: string
   readonly version: string
-  readonly home: string
+  readonly settings: Pick<Settings, 'home' | 'port' | 'routerPort'>
   readonly backups: string
   readonly driver: Pick<Driver, 'list' | 'gaps'>
   /** Undefined: no dyno is on any. */
@@ -39,11 +43,13 @@ export type FactsDeps = {
 export const factsPath = '/facts'
 
 export const hostFacts = async (deps: FactsDeps): Promise<HostFacts> => {
-  const { bavail, bsize, blocks } = await statfs(deps.home)
+  const { bavail, bsize, blocks } = await statfs(deps.settings.home)
   const found = await deps.driver.list()
   return {
     name: deps.name,
     version: deps.version,
+    apiPort: deps.settings.port,
+    routerPort: deps.settings.routerPort,
     disks: [{ what: 'home', freeBytes: bavail * bsize, totalBytes: blocks * bsize }],
     dynos: found.flatMap(({ state, labels }) => {
       if (state !== 'running' || labels['kind'] !== 'dyno' || labels['run'] === undefined) return []

@@ -35,7 +35,7 @@ import { evacuate } from './evacuate.ts'
 import { Webhooks } from '../protocols/webhooks.ts'
 import { openUserEvents } from './user-events.ts'
 import { tellHosts } from './host-events.ts'
-import { openForwarding } from './forward.ts'
+import { needSamePort, openForwarding } from './forward.ts'
 import { factsPath, hostFacts, type HostFacts } from './host-facts.ts'
 import { serveInside } from './inside.ts'
 import { openLogInput } from './log-input.ts'
@@ -201,15 +201,15 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
     attachElsewhere: (host, token) => (host === name ? undefined : neighbours.peers.attach(host, token)),
   })
   const { driver } = engine
-  const isOnStacks = does('dyno') && driver.kind === 'oci'
+  const isolates = does('dyno') && driver.kind === 'oci'
   const facts = (): Promise<HostFacts> =>
     hostFacts({
       name,
       version,
-      home: settings.home,
+      settings,
       backups: paths.backups,
       driver: { list: () => driver.list(), gaps: engine.gaps },
-      ...(isOnStacks && { stacks: () => stacksIn(paths.stacks) }),
+      ...(isolates && { stacks: () => stacksIn(paths.stacks) }),
       now,
     })
   const backups = (): Promise<readonly string[]> => keysOfBackups(paths.backups)
@@ -254,6 +254,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       .hosts()
       .filter(({ roles: all }) => all.includes('control'))
       .map((host) => host.name)
+  if (!does('control')) await needSamePort(settings.port, controls(), neighbours.peers.call)
   const keys = await followKeys({ ring, transport: bus.transport, log, isNeeded: does('control') })
   // Who may not write the record has others write down where it is.
   const renewal = does('control')
@@ -282,10 +283,9 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const flushing = keepFlushing(said, clock, flushEveryMs)
   tellActors({ node, name, roles: settings.roles, members, transport, log })
   if (does('control')) tellHosts({ log: bus.events, members, clock, report: log })
-  const watchdog =
-    does('dyno') && engine.driver.kind === 'oci'
-      ? startWatchdog({ paths, members, clock, log, program: deps.watchdog })
-      : undefined
+  const watchdog = isolates
+    ? startWatchdog({ paths, members, clock, log, program: deps.watchdog })
+    : undefined
   const sweeping = keepSweeping({ folder: paths.stacks, driver: engine.driver, clock, log })
   busAddresses?.follow((addresses) => {
     engine.driver.deny(addresses).catch((error: unknown) => {

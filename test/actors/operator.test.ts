@@ -4,7 +4,8 @@ import t from 'tap'
 import { writeBackup } from '../../actors/main/backup.ts'
 import { followHosts } from '../../actors/main/follow-hosts.ts'
 import { decodeHost, hostKey, markRemoved } from '../../actors/main/host-record.ts'
-import { hostFacts, readFacts } from '../../actors/main/host-facts.ts'
+import { needSamePort } from '../../actors/main/forward.ts'
+import { factsPath, hostFacts, readFacts } from '../../actors/main/host-facts.ts'
 import type { Finding } from '../../actors/api/cluster.ts'
 import { formed, type Formed } from '../../actors/formation/record.ts'
 import { freshSlot } from '../../actors/formation/rollout.ts'
@@ -175,6 +176,15 @@ t.test('doctor says what is wrong and what to do', async (t) => {
   said.facts.set('h2', { ...factsOf('h2'), gaps: ['no loop device'] })
   await expect('isolation', 'warn', /h2: no loop device/)
 
+  const at = (apiPort: number, routerPort: number) => ({ apiPort, routerPort })
+  t.equal(await found('ports'), undefined, 'hosts of before say nothing of ports')
+  for (const name of ['h1', 'h2', 'h3']) said.facts.set(name, { ...factsOf(name), ...at(5000, 8080) })
+  await expect('ports', 'ok', /5000 and 8080 everywhere/)
+  said.facts.set('h2', { ...factsOf('h2'), ...at(5001, 8080) })
+  await expect('ports', 'warn', /5000 and 8080 on h1, h3; 5001 and 8080 on h2/)
+  said.facts.set('h2', { ...factsOf('h2'), ...at(5000, 80) })
+  await expect('ports', 'warn', /5000 and 80 on h2/)
+
   said.facts.set('h1', { ...factsOf('h1'), stacks: ['heroku-24', 'host'] })
   said.facts.set('h2', { ...factsOf('h2'), stacks: ['host', 'heroku-24'] })
   await expect('stacks', 'ok', /^heroku-24, host on every host/)
@@ -225,11 +235,13 @@ t.test('host says of itself what its machine is', async (t) => {
   ]
   const backups = join(folder, 'backups')
   const driver = { list, gaps: async () => ['the moon is not bounded'] }
-  const deps = { name: 'h1', version: '1', home: folder, backups, driver, now: () => Date.now() }
+  const settings = { home: folder, port: 5000, routerPort: 8080 }
+  const deps = { name: 'h1', version: '1', settings, backups, driver, now: () => Date.now() }
   const facts = await hostFacts(deps)
   t.match(facts, { name: 'h1', newestBackupAt: null, dynos: [{ runId: 'run-1', dyno: 'web.1' }] })
   t.equal(facts.dynos.length, 1)
   t.same(facts.gaps, ['the moon is not bounded'])
+  t.match(facts, { apiPort: 5000, routerPort: 8080 })
   t.notOk('stacks' in facts, 'no dyno is on any')
   t.same((await hostFacts({ ...deps, stacks: () => ['host'] })).stacks, ['host'])
   const clock = { ...systemClock, now: () => Date.UTC(2026, 10, 23, 1, 2, 3) }
@@ -239,4 +251,30 @@ t.test('host says of itself what its machine is', async (t) => {
   const { gaps: _, ...older } = facts
   t.same(readFacts(older), older, 'a host of before says nothing of gaps')
   t.throws(() => readFacts({ name: 'h1' }), /not understood/)
+})
+
+t.test('a host that passes calls on has the port of those that answer them', async (t) => {
+  const ports = new Map<string, number | undefined>([
+    ['h1', 5000],
+    ['h2', undefined],
+    ['h3', 5000],
+  ])
+  const call = async (host: string, path: string): Promise<unknown> => {
+    if (path !== factsPath || !ports.has(host)) throw new Error('nobody is there')
+    return { ...factsOf(host), apiPort: ports.get(host) }
+  }
+  const start = (port: number, controls: readonly string[]): Promise<void> =>
+    needSamePort(port, controls, call)
+  await start(5000, ['h1', 'h2', 'h3'])
+  await t.rejects(start(5001, ['h1', 'h2', 'h3']), {
+    code: 'ports_differ',
+    message:
+      'MANIFOLD_PORT=5001 cannot be used: calls are passed on to h1, h3, where it is 5000; ' +
+      'set MANIFOLD_PORT=5000 here too',
+  })
+  ports.set('h3', 5001)
+  await start(5001, ['h1', 'h3'])
+  // Its routers and dynos need none of those that answer calls.
+  await start(5001, ['h2', 'h9'])
+  await start(5001, [])
 })
