@@ -7,6 +7,7 @@
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { createProxyServer } from 'http-proxy-3'
 import { apiPath, forwardedForHeader, peerLimits as limits, refusedHeader } from './contract.ts'
@@ -51,8 +52,9 @@ export const openForward = (options: ForwardOptions): Forward => {
   const proxy = createProxyServer({ target, agent, toProxy: true, selfHandleResponse: true })
   const sent = new WeakMap<ServerResponse, ClientRequest>()
   let underWay = 0
+  let isOpen = true
 
-  /** Undone: nobody was told, or who was told did not take it. */
+  /** Undone: nobody was told, or who was told did not take it, or it was to change nothing. */
   const refuse = (response: ServerResponse, isUndone: boolean): void => {
     if (response.headersSent || response.destroyed) return
     // What was not read of the request would be taken for the next one.
@@ -78,10 +80,34 @@ export const openForward = (options: ForwardOptions): Forward => {
     answer.pipe(response)
   })
 
+  /** @param body instead of the request's own */
+  const pass = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Readable | undefined,
+    failed: (error: Error) => void,
+  ): void => {
+    const { method = 'GET' } = request
+    try {
+      // Of a DELETE with a body in chunks the library would drop the framing and send the body, which the
+      // other host would take for a request of ours.
+      request.method = 'POST'
+      proxy.web(request, response, { method, ...(body && { buffer: body }) }, failed)
+    } catch {
+      // What cannot be put in a request was not sent.
+      refuse(response, true)
+    } finally {
+      request.method = method
+    }
+  }
+
   return {
     current: () => agent.current(),
     drop: (isGone) => agent.drop(isGone),
-    close: () => agent.close(),
+    close: () => {
+      isOpen = false
+      agent.close()
+    },
     handle(request, response) {
       if (underWay >= limits.forwardedMax || agent.current() === undefined) return refuse(response, true)
       underWay++
@@ -93,21 +119,23 @@ export const openForward = (options: ForwardOptions): Forward => {
       for (const name of notPassedOn) delete request.headers[name]
       request.headers[forwardedForHeader] = request.socket.remoteAddress
       request.url = pathOf(request.url ?? '/')
-      const { method = 'GET' } = request
-      try {
-        // Of a DELETE with a body in chunks the library would drop the framing and send the body, which the
-        // other host would take for a request of ours.
-        request.method = 'POST'
-        proxy.web(request, response, { method }, (error) => refuse(response, error instanceof NoUpstream))
-      } catch {
-        // What cannot be put in a request was not sent.
-        refuse(response, true)
-      } finally {
-        request.method = method
-      }
+      let mayAskAgain = isReading(request)
+      pass(request, response, undefined, (error) => {
+        const isOver = error instanceof NoUpstream || response.headersSent || response.destroyed
+        if (isOver || !isOpen || !mayAskAgain) return refuse(response, error instanceof NoUpstream)
+        mayAskAgain = false
+        // Its host is gone, and what was to be read is there on others.
+        pass(request, response, Readable.from([]), () => refuse(response, true))
+      })
     },
   }
 }
+
+/** Nothing is changed by it, and nothing comes after its head. */
+const isReading = ({ method, headers }: IncomingMessage): boolean =>
+  (method === 'GET' || method === 'HEAD') &&
+  !('transfer-encoding' in headers) &&
+  (headers['content-length'] ?? '0') === '0'
 
 /** As sent; of the form that is meant for proxies, the path alone. */
 const pathOf = (url: string): string => {

@@ -246,6 +246,38 @@ t.test('where nobody answers, a 503 says whether anything can have been done', a
   t.match(await answer, { status: 503, text: 'perhaps done' })
 })
 
+t.test('what changes nothing is asked once more when its host dies, and nothing else is', async (t) => {
+  const asked: string[] = []
+  const dying = await control(t, 'c1', (request) => {
+    asked.push(`c1 ${request.method}`)
+    request.socket.destroy()
+  })
+  const other = await control(t, 'c2', (request, response) => {
+    asked.push(`c2 ${request.method}`)
+    response.end('c2')
+  })
+  const told = async (hosts: () => Readonly<Record<string, number>>, asking: Asked) => {
+    asked.length = 0
+    const answer = await ask(await door(t, hosts), '/', asking)
+    return { ...answer, asked: [...asked] }
+  }
+  const both = () => ({ c1: dying, c2: other })
+  t.match(await told(both, {}), { status: 503, text: 'undone', asked: ['c1 GET', 'c1 GET'] }, 'not for ever')
+  const post = { method: 'POST', body: 'x' }
+  t.match(await told(both, post), { status: 503, text: 'perhaps done', asked: ['c1 POST'] })
+  const long = { body: 'x', headers: { 'transfer-encoding': 'chunked' } }
+  t.match(await told(both, long), { status: 503, text: 'perhaps done', asked: ['c1 GET'] }, 'with a body')
+
+  const [closed = 0] = await freePorts(1)
+  let first = closed
+  const gone = await control(t, 'c1', (request) => {
+    first = closed
+    request.socket.destroy()
+  })
+  first = gone
+  t.match(await told(() => ({ c1: first, c2: other }), {}), { status: 200, text: 'c2', asked: ['c2 GET'] })
+})
+
 t.test('an answer that breaks off there is never whole here', async (t) => {
   for (const headers of [{ 'content-length': '100' }, {}]) {
     const port = await control(t, 'c1', (_request, response) => {
