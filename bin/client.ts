@@ -22,15 +22,18 @@ export class Refused extends Error {
   }
 }
 
+/** As the host says it: `done/total`. */
+export type Told = (progress: string) => void
+
 export type Client = {
   /** A call of the API. @throws Refused */
   readonly call: ApiClient['call']
   /** What is asked of the host besides its API: JSON. @throws Refused */
   readonly ask: <T>(method: string, path: string) => Promise<T>
-  /** Streams an answer into `to`. @throws Refused */
-  readonly download: (path: string, to: NodeJS.WritableStream) => Promise<void>
-  /** Streams a file up. @throws Refused */
-  readonly upload: <T>(path: string, from: Readable) => Promise<T>
+  /** Streams an answer into `to`; `told` hears how far the host is until it comes. @throws Refused */
+  readonly download: (path: string, to: NodeJS.WritableStream, told: Told) => Promise<void>
+  /** Streams a file up; `told` hears how far the host is with it. @throws Refused */
+  readonly upload: <T>(path: string, from: Readable, told: Told) => Promise<T>
   /**
    * Server-Sent Events at a path, which needs no credentials. Undefined: they are not there (any more).
    *
@@ -43,6 +46,7 @@ export type Client = {
 /** Longer than the API itself takes to give up. */
 const silenceMs = 60_000
 const agent = 'manifold'
+const progressHeader = 'manifold-progress'
 
 /** @throws Refused when no host ever ran with this home */
 export const openClient = (home: string): Client => {
@@ -57,10 +61,18 @@ export const openClient = (home: string): Client => {
     path: string,
     from?: Readable | Buffer,
     own: Readonly<Record<string, string>> = authorized,
+    told?: Told,
   ): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      const headers = { ...own, ...(Buffer.isBuffer(from) && { 'content-length': from.length }) }
+      const headers = {
+        ...own,
+        ...(Buffer.isBuffer(from) && { 'content-length': from.length }),
+        ...(told && { [progressHeader]: '1' }),
+      }
       const sent = request(new URL(path, url), { method, headers }, resolve)
+      sent.on('information', ({ headers: { [progressHeader]: progress } }) => {
+        if (typeof progress === 'string') told?.(progress)
+      })
       const fail = (error: Error): void => {
         const { code } = error as NodeJS.ErrnoException
         if (code === 'ECONNREFUSED')
@@ -106,8 +118,8 @@ export const openClient = (home: string): Client => {
       }
     },
     ask: async (method, path) => answerOf(await send(method, path)),
-    async download(path, to) {
-      const answer = await send('GET', path)
+    async download(path, to, told) {
+      const answer = await send('GET', path, undefined, authorized, told)
       if (answer.statusCode !== 200) await answerOf(answer)
       try {
         await pipeline(answer, to, { end: false })
@@ -115,7 +127,7 @@ export const openClient = (home: string): Client => {
         throw new Refused('broken', 'the connection ended before the backup was whole', { cause: error })
       }
     },
-    upload: async (path, from) => answerOf(await send('PUT', path, from)),
+    upload: async (path, from, told) => answerOf(await send('PUT', path, from, authorized, told)),
     async events(path, lastId) {
       const headers = { accept: 'text/event-stream', ...(lastId && { 'last-event-id': lastId }) }
       const answer = await send('GET', path, undefined, headers)

@@ -13,6 +13,7 @@ import { named, parsed, UsageError, type Command } from './arguments.ts'
 import { Refused, type Client } from './client.ts'
 import { keys } from './keys.ts'
 import { logs } from './logs.ts'
+import { shown } from './progress.ts'
 import { buildStack, stackRows, stacksTable } from './stacks.ts'
 import { bytesText, table } from './table.ts'
 import { users } from './users.ts'
@@ -164,14 +165,14 @@ const backup: Command = async (args, open) => {
   const [file = `manifold-${stamp}.jsonl`] = positionals
   const client = open()
   if (file === '-') {
-    await client.download('/cluster/backup', process.stdout)
+    await shown((told) => client.download('/cluster/backup', process.stdout, told))
     return 0
   }
   const part = `${file}.part`
   try {
     const to = createWriteStream(part, { mode: 0o600, flush: true })
     await once(to, 'open')
-    await client.download('/cluster/backup', to)
+    await shown((told) => client.download('/cluster/backup', to, told))
     await new Promise<void>((resolve, reject) => {
       to.once('error', reject)
       to.end(() => resolve())
@@ -241,7 +242,8 @@ const restore: Command = async (args, open) => {
   await once(source, 'open').catch((cause: unknown) => {
     throw new Refused('file', `cannot read ${file}`, { cause })
   })
-  const done = await open().upload<Done>(`/cluster/restore${values.force === true ? '?force=1' : ''}`, source)
+  const path = `/cluster/restore${values.force === true ? '?force=1' : ''}`
+  const done = await shown((told) => open().upload<Done>(path, source, told))
   console.log(
     `${done.written} records written, ${done.same} were there already, ${done.left} of the cluster itself left as they are`,
   )

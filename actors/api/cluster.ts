@@ -52,6 +52,9 @@ export type Finding = {
   readonly todo: string | null
 }
 
+/** How many are done, of about how many: called for each. */
+export type Progress = (done: number, total: number) => void
+
 export type Restored = {
   /** Records that were written; that stood there as in the backup; that are of this cluster itself. */
   readonly written: number
@@ -102,11 +105,11 @@ export type ClusterOperator = {
     /** Keys of another time or cluster, which open and do not seal. `invalid_params`, `conflict` */
     readonly add: (keys: Uint8Array) => Promise<KeysView>
   }
-  /** The whole record as lines of text; see actors/main/backup-file.ts. */
-  readonly backup: () => AsyncIterable<string>
+  /** The whole record as lines of text, once all of it was read; see actors/main/backup-file.ts. */
+  readonly backup: (told?: Progress, signal?: AbortSignal) => AsyncIterable<string>
   /**
    * Writes a backup back. `invalid_params` when it is damaged; `conflict` when it would overwrite, or when
    * this cluster lacks a key that something in it is sealed with.
    */
-  readonly restore: (chunks: AsyncIterable<Uint8Array>, force: boolean) => Promise<Restored>
+  readonly restore: (chunks: AsyncIterable<Uint8Array>, force: boolean, told?: Progress) => Promise<Restored>
 }

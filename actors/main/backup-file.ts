@@ -37,23 +37,33 @@ const format = 1
 /** Of one line: twice the largest value there is, and more. */
 const lineCharsMax = 4 * 1024 * 1024
 
-/** The lines of a backup, each with its line break. */
-export function* backupLines(
-  entries: readonly Entry[],
-  about: Pick<Header, 'cluster' | 'takenAt' | 'configKey' | 'configKeys'>,
-): Generator<string> {
+/** Of lines that are given on together. */
+const textCharsMax = 64 * 1024
+
+/** The text of a backup, some lines at a time. @param about with how many entries there are */
+export async function* backupText(
+  entries: AsyncIterable<readonly Entry[]>,
+  about: Pick<Header, 'cluster' | 'takenAt' | 'configKey' | 'configKeys' | 'count'>,
+): AsyncGenerator<string> {
   const sum = createHash('sha256')
-  const header: Header = { manifold: 'backup', format, ...about, count: entries.length }
-  const line = (value: unknown): string => {
-    const text = `${JSON.stringify(value)}\n`
-    sum.update(text)
-    return text
-  }
-  yield line(header)
-  for (const { key, value, revision } of entries)
-    yield line({ key, value: Buffer.from(value).toString('base64'), revision })
-  yield `${JSON.stringify({ sha256: sum.digest('hex') })}\n`
+  const { count, ...rest } = about
+  const header: Header = { manifold: 'backup', format, ...rest, count }
+  let text = lineOf(header)
+  for await (const some of entries)
+    for (const { key, value, revision } of some) {
+      text += lineOf({ key, value: base64Of(value), revision })
+      if (text.length < textCharsMax) continue
+      sum.update(text)
+      yield text
+      text = ''
+    }
+  sum.update(text)
+  yield text + lineOf({ sha256: sum.digest('hex') })
 }
+
+const lineOf = (value: unknown): string => `${JSON.stringify(value)}\n`
+const base64Of = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString('base64')
 
 /**
  * Reads a backup in order: the header first, then the entries. The sum is only known at the end: who writes

@@ -10,15 +10,20 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
-import type { Entry, Store } from '../../src/ports/store.ts'
+import type { Feed } from '../../src/ports/feed.ts'
+import type { Entry } from '../../src/ports/store.ts'
+import { openSorter } from '../../src/sorted/sorter.ts'
+import type { Progress } from '../api/cluster.ts'
 import { certificatesPrefix } from '../effects/perform/certificates.ts'
 import { keyIdOf } from '../effects/perform/seal.ts'
 import { configPrefix } from '../effects/perform/vault.ts'
-import { backupLines, keysNeeded, readBackup } from './backup-file.ts'
+import { backupText, keysNeeded, readBackup } from './backup-file.ts'
 import type { KeyName } from './seal-record.ts'
 
 export type BackupDeps = {
-  readonly store: Store
+  readonly feed: Pick<Feed, 'count' | 'since'>
+  /** Where files of the way lie, as large as the record. */
+  readonly sorting: string
   readonly folder: string
   readonly cluster: string
   /** Names of the keys of config vars here, the one that seals first. */
@@ -31,6 +36,7 @@ export type BackupDeps = {
   readonly revision: () => Promise<number>
 }
 
+type TakeDeps = Pick<BackupDeps, 'feed' | 'sorting' | 'cluster' | 'keys' | 'clock'>
 export type Backups = { readonly close: () => Promise<void> }
 
 const everyMs = 60_000
@@ -43,32 +49,58 @@ const hourlyKept = 24
 const dailyKept = 7
 const filePattern = /^record-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.jsonl$/
 
-/** The record as it is now, line by line. Each record is whole; they are not all of one instant. */
+/**
+ * The record as it is now, as text, sorted by key. Each record is whole; they are not all of one instant. It
+ * is as a file on the way, for only when all of it was read is it known what it begins with.
+ *
+ * @param told how many records were read, of about how many
+ */
 export async function* takeBackup(
-  deps: Pick<BackupDeps, 'store' | 'cluster' | 'keys' | 'clock'>,
+  deps: TakeDeps,
+  told: Progress = () => undefined,
+  signal?: AbortSignal,
 ): AsyncGenerator<string> {
-  const takenAt = new Date(deps.clock.now()).toISOString()
-  const entries = [...(await deps.store.list(''))].sort((a, b) => (a.key < b.key ? -1 : 1))
-  const names = deps.keys()
-  yield* backupLines(entries, {
-    cluster: deps.cluster,
-    takenAt,
-    configKey: names[0]?.id ?? '',
-    configKeys: keysIn(entries, names),
-  })
+  const { feed, cluster, keys, clock, sorting } = deps
+  const takenAt = new Date(clock.now()).toISOString()
+  const sorter = await openSorter(sorting)
+  try {
+    const total = await feed.count('')
+    let read = 0
+    for await (const change of feed.since('', 0)) {
+      signal?.throwIfAborted()
+      read += 1
+      told(read, Math.max(read, total))
+      await sorter.add(change)
+    }
+    const names = keys()
+    const needed = keysNeededOf(names)
+    let count = 0
+    for await (const entries of await sorter.sorted()) {
+      signal?.throwIfAborted()
+      told(read, read)
+      count += entries.length
+      for (const entry of entries) needed.see(entry)
+    }
+    const about = { cluster, takenAt, configKey: names[0]?.id ?? '', configKeys: needed.ids(), count }
+    yield* backupText(await sorter.sorted(), about)
+  } finally {
+    await sorter.drop()
+  }
 }
 
 /** Those that something is sealed with. What was sealed before keys had names may be of any of them. */
-const keysIn = (entries: readonly Entry[], names: readonly KeyName[]): readonly string[] => {
+const keysNeededOf = (names: readonly KeyName[]) => {
   const nameOf = new Map(names.flatMap(({ id, certificates }) => [[id, id] as const, [certificates, id]]))
   const ids = new Set<string>()
-  for (const { key, value } of entries) {
-    if (!key.startsWith(configPrefix) && !key.startsWith(certificatesPrefix)) continue
-    const id = keyIdOf(value)
-    if (id === undefined) for (const name of names) ids.add(name.id)
-    else ids.add(nameOf.get(id) ?? id)
+  return {
+    see({ key, value }: Entry): void {
+      if (!key.startsWith(configPrefix) && !key.startsWith(certificatesPrefix)) return
+      const id = keyIdOf(value)
+      if (id === undefined) for (const name of names) ids.add(name.id)
+      else ids.add(nameOf.get(id) ?? id)
+    },
+    ids: (): readonly string[] => [...ids].toSorted(),
   }
-  return [...ids].toSorted()
 }
 
 /** Names of the keys that the backups of a folder need. */
@@ -88,14 +120,14 @@ export const keysOfBackups = async (folder: string): Promise<readonly string[]> 
 
 export const openBackups = (deps: BackupDeps): Backups => {
   const { clock, log } = deps
+  const closing = new AbortController()
   let taken = -1
-  let closed = false
   let working = Promise.resolve()
   let timer: Timer = clock.after(everyMs, tick)
 
   function tick(): void {
     working = run().then((tookMs) => {
-      if (!closed) timer = clock.after(Math.max(everyMs, restsPerTake * tookMs), tick)
+      if (!closing.signal.aborted) timer = clock.after(Math.max(everyMs, restsPerTake * tookMs), tick)
     })
   }
   const run = async (): Promise<number> => {
@@ -104,17 +136,18 @@ export const openBackups = (deps: BackupDeps): Backups => {
       if (!deps.leads()) return 0
       const revision = await deps.revision()
       if (revision === taken) return 0
-      await writeBackup(deps)
+      await writeBackup(deps, closing.signal)
       await prune(deps.folder)
       taken = revision
     } catch (error) {
+      if (closing.signal.aborted) return 0
       log({ at: 'backup-failed', reason: error instanceof Error ? error.message : 'unknown' })
     }
     return clock.monotonicMs() - beganMs
   }
   return {
     async close() {
-      closed = true
+      closing.abort()
       timer.cancel()
       await working
     },
@@ -122,12 +155,16 @@ export const openBackups = (deps: BackupDeps): Backups => {
 }
 
 /** @returns the file, whole and on disk */
-export const writeBackup = async (deps: Omit<BackupDeps, 'log' | 'leads' | 'revision'>): Promise<string> => {
+export const writeBackup = async (
+  deps: Omit<BackupDeps, 'log' | 'leads' | 'revision'>,
+  signal?: AbortSignal,
+): Promise<string> => {
   await mkdir(deps.folder, { recursive: true, mode: 0o700 })
   const file = join(deps.folder, nameAt(deps.clock.now()))
   await pipeline(
-    Readable.from(takeBackup(deps)),
+    Readable.from(takeBackup(deps, undefined, signal)),
     createWriteStream(`${file}.new`, { mode: 0o600, flush: true }),
+    { ...(signal && { signal }) },
   )
   await rename(`${file}.new`, file)
   return file

@@ -3,6 +3,7 @@
  * the hosts say of themselves.
  */
 import type { Member, Members } from '../../src/membership/contract.ts'
+import type { Feed } from '../../src/ports/feed.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { ClusterOperator, ClusterView, HostRow } from '../api/cluster.ts'
 import { ApiError, notFound } from '../api/errors.ts'
@@ -25,6 +26,9 @@ export type OperatorDeps = Omit<DoctorDeps, 'view' | 'recorded'> & {
    * take its place yet.
    */
   readonly releaseServer: (host: string) => Promise<boolean>
+  readonly feed: Pick<Feed, 'count' | 'since'>
+  /** Where the record lies in files while a backup is taken. */
+  readonly sorting: string
   /** File in which a backup waits to be restored. */
   readonly spool: string
   /** The keys of config vars: what there is, and what may be done with them. */
@@ -92,9 +96,10 @@ export const openClusterOperator = (deps: OperatorDeps): ClusterOperator => {
         recorded: async () => (await listHosts(store)).map(({ name }) => name),
       }),
     keys: deps.keys,
-    backup: () => takeBackup({ ...deps, keys: deps.keys.names }),
-    async restore(chunks, force) {
-      const done = await restore({ ...deps, keys: deps.keys.names, needs: deps.keys.needs }, chunks, force)
+    backup: (told, signal) => takeBackup({ ...deps, keys: deps.keys.names }, told, signal),
+    async restore(chunks, force, told) {
+      const restoring = { ...deps, keys: deps.keys.names, needs: deps.keys.needs }
+      const done = await restore(restoring, chunks, force, told)
       log({ at: 'restored', ...done })
       deps.restored()
       return done

@@ -2,6 +2,7 @@
  * What a control host serves besides its actors: the API and git on loopback, and the operator's side of the
  * cluster.
  */
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isolates } from '../../config/labels.ts'
 import type { Settings } from '../../config/load.ts'
@@ -105,6 +106,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   const { members, peers } = neighbours
   const { store } = bus
   const feed = openFeed(bus.connection, 'manifold')
+  await rm(paths.sorting, { recursive: true, force: true })
   const certificates = await keepCertificates(paths.keys, apiPort.names, clock.now())
   const invite = (): Promise<string> =>
     createInvite(store, {
@@ -127,6 +129,8 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     self: cluster.name,
     cluster: cluster.cluster,
     store,
+    feed,
+    sorting: paths.sorting,
     clock,
     log,
     members,
@@ -151,7 +155,8 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     },
   })
   const backups = openBackups({
-    store,
+    feed,
+    sorting: paths.sorting,
     folder: paths.backups,
     cluster: cluster.cluster,
     keys: keys.names,

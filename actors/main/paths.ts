@@ -5,6 +5,8 @@ export const homePaths = (home: string) => ({
   natsBinary: join(home, 'bin/nats-server'),
   nats: join(home, 'nats'),
   backups: join(home, 'backups'),
+  /** What is being sorted; of nobody when the host starts. */
+  sorting: join(home, 'run/sorting'),
   stacks: join(home, 'stacks'),
   containers: join(home, 'containers'),
   slugs: join(home, 'slugs'),

@@ -1,16 +1,21 @@
 /** Backups: what is in them, who takes them and when, and what a restore makes of them. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import fc from 'fast-check'
 import t from 'tap'
-import { BackupDamaged, backupLines, readBackup } from '../../actors/main/backup-file.ts'
+import { BackupDamaged, backupText, readBackup, type Header } from '../../actors/main/backup-file.ts'
 import { keysOfBackups, openBackups, surplus, takeBackup, writeBackup } from '../../actors/main/backup.ts'
 import { createCertificates } from '../../actors/effects/perform/certificates.ts'
 import { createVault } from '../../actors/effects/perform/vault.ts'
 import { changeHost } from '../../actors/main/host-record.ts'
 import { openAccounts } from '../../actors/api/accounts/accounts.ts'
+import type { Entry } from '../../src/ports/store.ts'
 import { virtualClock } from '../../src/sim/clock.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { systemRandom } from '../../src/system/random.ts'
+import { scratch } from '../kit/files.ts'
+import { memoryFeed } from '../kit/memory-feed.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 import { openOperator } from '../kit/operator.ts'
 import { until } from '../kit/until.ts'
@@ -23,6 +28,8 @@ const collect = async (lines: AsyncIterable<string> | Iterable<string>): Promise
   for await (const line of lines) text += line
   return text
 }
+const textOf = (entries: readonly Entry[], more: Partial<Header> = {}): AsyncIterable<string> =>
+  backupText(Readable.from([entries]), { ...about, ...more, count: entries.length })
 /** In pieces that fit no line. */
 async function* pieces(text: string): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < text.length; at += 7) yield Buffer.from(text.slice(at, at + 7))
@@ -38,7 +45,7 @@ t.test('backup reads back as it was written, whatever the bytes', async (t) => {
     { key: 'name/app/shop', value: bytes('{}'), revision: 3 },
     { key: 'actor/app/ü b', value: new Uint8Array([0, 255, 10, 13]), revision: 2 ** 40 },
   ]
-  const text = await collect(backupLines(entries, about))
+  const text = await collect(textOf(entries))
   t.equal(text.split('\n').length, 5, 'a header, two records, a sum, an end')
   const [first, ...rest] = await readAll(text)
   t.same(first, { header: { manifold: 'backup', format: 1, ...about, count: 2 } })
@@ -50,7 +57,7 @@ t.test('backup reads back as it was written, whatever the bytes', async (t) => {
 
 t.test('backup that is damaged is refused before anything is written', async (t) => {
   const entries = ['a', 'b', 'c'].map((name) => ({ key: `x/${name}`, value: bytes(name), revision: 1 }))
-  const text = await collect(backupLines(entries, about))
+  const text = await collect(textOf(entries))
   const lines = text.trimEnd().split('\n')
   const damaged: Readonly<Record<string, string>> = {
     empty: '',
@@ -70,7 +77,64 @@ t.test('backup that is damaged is refused before anything is written', async (t)
   t.equal(await store.get('x/a'), undefined)
 })
 
+t.test('a backup has each record once as it was last, in order, whatever changes meanwhile', async (t) => {
+  const sorting = await scratch(t)
+  const written = fc.array(fc.tuple(fc.nat(20), fc.option(fc.string(), { nil: undefined })))
+  const property = fc.asyncProperty(written, async (writes) => {
+    const changes = writes.map(([key, value], at) => {
+      return { key: `x/${key}`, revision: at + 1, value: value === undefined ? undefined : bytes(value) }
+    })
+    const last = new Map(changes.map((change) => [change.key, change]))
+    const told: (readonly [number, number])[] = []
+    const feed = {
+      count: async () => last.size,
+      async *since() {
+        yield* changes
+      },
+    }
+    const deps = { feed, sorting, cluster: 'c', keys: () => [], clock: systemClock }
+    const text = await collect(takeBackup(deps, (done, total) => void told.push([done, total])))
+    const [, ...read] = await readAll(text)
+    const there = [...last.values()].filter(({ value }) => value !== undefined)
+    t.strictSame(
+      read.map((one) => 'entry' in one && [one.entry.key, one.entry.revision]),
+      there.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ key, revision }) => [key, revision]),
+    )
+    t.ok(told.every(([done, total]) => done <= total))
+    t.strictSame(readdirSync(sorting), [], 'and leaves no file')
+  })
+  await fc.assert(property, { numRuns: 30 })
+})
+
+t.test('a backup that nobody wants any more ends, and leaves nothing', async (t) => {
+  const sorting = await scratch(t)
+  const gone = new AbortController()
+  let read = 0
+  const feed = {
+    count: async () => 1,
+    async *since() {
+      for (;;) {
+        read += 1
+        if (read === 1_000) gone.abort()
+        yield { key: `x/${read}`, revision: read, value: bytes('') }
+      }
+    },
+  }
+  const taking = {
+    feed,
+    sorting,
+    folder: join(sorting, 'of'),
+    cluster: 'c',
+    keys: () => [],
+    clock: systemClock,
+  }
+  await t.rejects(writeBackup(taking, gone.signal), { name: 'AbortError' })
+  await until(() => readdirSync(sorting).join() === 'of', { what: 'its files to be gone' })
+  t.ok(read < 2_000)
+})
+
 t.test('restore fills an empty cluster and leaves its hosts and keys in force', async (t) => {
+  const sorting = await scratch(t)
   const old = memoryStore()
   const was = { email: 'a@b.c', token: 'old-token' }
   const accounts = await openAccounts(old, systemRandom, () => 1, was)
@@ -81,7 +145,9 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   await old.create('name/app/shop', bytes('{"appId":"1"}'))
   await old.create('host/gone', bytes('{}'))
   await old.create('cluster/bus', bytes('{}'))
-  const text = await collect(takeBackup({ store: old, cluster: 'old', keys: () => [], clock: systemClock }))
+  const text = await collect(
+    takeBackup({ feed: memoryFeed(old), sorting, cluster: 'old', keys: () => [], clock: systemClock }),
+  )
 
   const { operator, store, said } = await openOperator(t)
   const fresh = await openAccounts(store, systemRandom, () => 2, { email: 'x@y.z', token: 'new-token' })
@@ -113,7 +179,7 @@ t.test('restore fills an empty cluster and leaves its hosts and keys in force', 
   )
   t.same(await store.get('actor/app/1').then((now) => now?.value), bytes('one'))
 
-  const sealed = await collect(backupLines([], { ...about, configKey: 'another' }))
+  const sealed = await collect(textOf([], { configKey: 'another' }))
   await t.rejects(operator.restore(pieces(sealed), false), {
     code: 'conflict',
     message: /key another, .* keys:add FILE/,
@@ -130,7 +196,14 @@ t.test('a backup names the keys that it needs, and a restore says which it lacks
   const [first] = await readAll(text)
   t.match(first, { header: { configKey: before?.id, configKeys: [before?.id] } })
   const backups = join(folder, 'backups')
-  const taking = { store, folder: backups, cluster: 'test', keys: ring.names, clock: systemClock }
+  const taking = {
+    feed: memoryFeed(store),
+    sorting: join(folder, 'sorting'),
+    folder: backups,
+    cluster: 'test',
+    keys: ring.names,
+    clock: systemClock,
+  }
   await writeBackup(taking)
   writeFileSync(join(backups, 'notes.txt'), 'of others')
   t.same(await keysOfBackups(backups), [before?.id])
@@ -165,7 +238,8 @@ t.test('backups are taken by the leader when something changed, and few are kept
   const state = { leads: false, revision: 1 }
   const logged: unknown[] = []
   const taker = openBackups({
-    store,
+    feed: memoryFeed(store),
+    sorting: join(folder, 'sorting'),
     folder: backups,
     cluster: 'test',
     keys: () => [],

@@ -11,6 +11,7 @@ import { formed, type Formed } from '../../actors/formation/record.ts'
 import { freshSlot } from '../../actors/formation/rollout.ts'
 import { encode } from '../../src/runtime/codec.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { memoryFeed } from '../kit/memory-feed.ts'
 import { dynosOn, factsOf, memberOf, openOperator } from '../kit/operator.ts'
 import { until } from '../kit/until.ts'
 
@@ -245,7 +246,15 @@ t.test('host says of itself what its machine is', async (t) => {
   t.notOk('stacks' in facts, 'no dyno is on any')
   t.same((await hostFacts({ ...deps, stacks: () => ['host'] })).stacks, ['host'])
   const clock = { ...systemClock, now: () => Date.UTC(2026, 10, 23, 1, 2, 3) }
-  await writeBackup({ store, folder: backups, cluster: 'test', keys: () => [], clock })
+  const feed = memoryFeed(store)
+  await writeBackup({
+    feed,
+    sorting: join(folder, 'sorting'),
+    folder: backups,
+    cluster: 'test',
+    keys: () => [],
+    clock,
+  })
   t.equal((await hostFacts(deps)).newestBackupAt, clock.now())
   t.same(readFacts(JSON.parse(JSON.stringify(facts))), facts)
   const { gaps: _, ...older } = facts

@@ -12,6 +12,7 @@ import { keyFiles, writeWhole } from '../../actors/main/members-file.ts'
 import { openSealOperator } from '../../actors/main/seal-operator.ts'
 import { openRing } from '../../actors/main/seal-ring.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { memoryFeed } from './memory-feed.ts'
 import { memoryStore } from './memory-store.ts'
 
 const gb = 1024 ** 3
@@ -101,6 +102,8 @@ export const openOperator = async (t: Test, key: Uint8Array = Buffer.alloc(32, 7
     hostChanged: (host) => void said.changed.push(host),
     releaseServer: async () => said.filled,
     emptyPlaces: () => said.emptyPlaces,
+    feed: memoryFeed(store),
+    sorting: join(folder, 'run/sorting'),
     spool: join(folder, 'run/restore.jsonl'),
     keys: openSealOperator({ store, ring, now: () => Date.now(), changed: () => (said.keysChanged += 1) }),
     restored: () => void (said.restored += 1),
