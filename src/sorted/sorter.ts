@@ -1,7 +1,7 @@
 /**
- * Sorts more than fits in memory: what has come is written to a file, sorted, whenever it is as much as may be
- * held, and the files are read together. Of a key that came several times the newest counts; one that is gone
- * is left out.
+ * Sorts more than fits in memory: what has come is written to a file, sorted, whenever it is as much as may
+ * be held, and the files are read together. Of a key that came several times the newest counts; one that is
+ * gone is left out.
  *
  * As many files as are read together become one, so that neither they nor what is held of them grow without
  * end.
