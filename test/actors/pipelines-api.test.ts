@@ -178,6 +178,9 @@ t.test('what is somebody else’s is not there, and a target of theirs fails by 
   t.match(await call('pipeline-promotion-target', 'GET', `${path}/promotion-targets`), [
     { app: { id: app }, status: 'failed', error_message: 'User does not have access to that app' },
   ])
+  const part = await theirs('GET', `${path}/promotion-targets`, undefined, { range: 'id ..; max=1' })
+  const [shown] = part.body as unknown as Json[]
+  t.equal(part.headers.get('content-range'), `id ${shown?.['id']}..${shown?.['id']}; max=1`)
   await valid(t, { ...opened, http: theirs })('pipeline-promotion', 'GET', path)
   await theirs('POST', '/apps/their-app/collaborators', { user: me.email })
   const next = await call('pipeline-promotion', 'POST', '/pipeline-promotions', promote)

@@ -2,7 +2,7 @@
 import type { AuditEvent } from '../audit.ts'
 import type { Edge } from '../edge.ts'
 import { endpoint, type Reply, type Request } from '../endpoint.ts'
-import { badRange, rangeOf } from '../range.ts'
+import { badRange, parseRange, rangeOf } from '../range.ts'
 import { thisApp } from './app-of.ts'
 
 export const audit = [
@@ -27,7 +27,9 @@ export const audit = [
 
 /** Of the trail one reads backwards, from its end or from before a number. */
 const page = async (request: Request, edge: Edge, appId: string | undefined): Promise<Reply> => {
-  const { from, max } = rangeOf(request.range, ['seq'])
+  // `heroku-client` asks for every list by id.
+  const asked = parseRange(request.range)
+  const { from, max } = asked?.by === 'id' ? { ...asked, from: '' } : rangeOf(request.range, ['seq'])
   const before = from === '' ? undefined : Number(from)
   if (before !== undefined && !Number.isSafeInteger(before)) throw badRange()
   const { events, next } = await edge.audit.list({

@@ -8,7 +8,7 @@ import { created, endpoint, ok, type Reply, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { uuid } from '../name-index.ts'
 import { cut, listOf } from '../range.ts'
-import { collaboratorBody, ownerBody } from '../shapes/collaborator.ts'
+import { collaboratorBody, ownerBody, ownerId } from '../shapes/collaborator.ts'
 import { thisApp } from './app-of.ts'
 import { grantAccess, isOfTeam } from './grants.ts'
 
@@ -53,7 +53,7 @@ export const collaborators = [
 
 export const listing = async (request: Request<{ readonly app: string }>, edge: Edge): Promise<Reply> => {
   const app = await thisApp(request, edge)
-  const owner = { id: '', user: app.owner, createdAt: app.createdAt, updatedAt: app.createdAt }
+  const owner = { id: ownerId(app), user: app.owner, createdAt: app.createdAt, updatedAt: app.createdAt }
   const page = cut([owner, ...collaboratorsOf(app)], request.range, {
     email: ({ user }) => user.email,
     id: ({ id }) => id,

@@ -9,7 +9,7 @@ import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { ApiError, invalid, notFound } from '../errors.ts'
 import { uuid } from '../name-index.ts'
 import { cut, listOf } from '../range.ts'
-import { promotionBody, promotionTargetBody } from '../shapes/pipeline.ts'
+import { promotionBody, promotionTargetBody, targetId } from '../shapes/pipeline.ts'
 import { appOf } from './app-of.ts'
 import { ifHidden, pipelineOf } from './pipeline-of.ts'
 
@@ -69,7 +69,7 @@ export const pipelinePromotions = [
     summary: 'How each target of a promotion stands',
     async run(request, edge) {
       const promotion = await thisPromotion(request, edge)
-      const page = cut(promotion.targets, request.range, { id: ({ appId }) => appId })
+      const page = cut(promotion.targets, request.range, { id: ({ appId }) => targetId(promotion, appId) })
       return listOf(page, (target) => promotionTargetBody(target, promotion))
     },
   }),

@@ -11,6 +11,7 @@ import type { Edge } from '../edge.ts'
 import { created, endpoint, ok, type Request } from '../endpoint.ts'
 import { invalid, notFound } from '../errors.ts'
 import { cut, listOf } from '../range.ts'
+import { timeText } from '../shapes/common.ts'
 import { webhookBody, webhookDeliveryBody, webhookEventBody } from '../shapes/webhook.ts'
 import { thisApp } from './app-of.ts'
 import { eventsOf, listEvents } from './events-of.ts'
@@ -39,7 +40,7 @@ export const webhooks = [
       const app = await thisApp(request, edge)
       const page = cut(await hooksOf(request, app), request.range, {
         id: ({ id }) => id,
-        created_at: ({ createdAt }) => createdAt,
+        created_at: ({ createdAt }) => timeText(createdAt),
       })
       return listOf(page, (hook) => webhookBody(hook, app))
     },
@@ -122,7 +123,7 @@ export const webhooks = [
       const page = cut(all, request.range, {
         seq: ({ delivery }) => delivery.event.sequence,
         id: ({ delivery }) => delivery.id,
-        created_at: ({ delivery }) => delivery.createdAt,
+        created_at: ({ delivery }) => timeText(delivery.createdAt),
       })
       return listOf(page, ({ delivery, hook }) => webhookDeliveryBody(delivery, hook))
     },

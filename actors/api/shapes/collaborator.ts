@@ -22,11 +22,13 @@ export const collaboratorBody = (
   user: { email: user.email, federated: false, id: user.id },
 })
 
+export const ownerId = ({ id, owner }: AppView): string => idFor('collaborator', id, owner.id)
+
 /** The owner is in the list, as on Heroku. */
 export const ownerBody = (app: AppView): object => ({
   app: named(app),
   created_at: timeText(app.createdAt),
-  id: idFor('collaborator', app.id, app.owner.id),
+  id: ownerId(app),
   permissions: says(permissions),
   role: 'owner',
   updated_at: timeText(app.createdAt),

@@ -39,10 +39,13 @@ export const promotionBody = (promotion: PromotionView): object => ({
   updated_at: timeText(promotion.updatedAt),
 })
 
+export const targetId = ({ id }: Pick<PromotionView, 'id'>, appId: string): string =>
+  idFor('promotion-target', id, appId)
+
 export const promotionTargetBody = (target: PromotionTarget, promotion: PromotionView): object => ({
   app: { id: target.appId },
   error_message: target.error,
-  id: idFor('promotion-target', promotion.id, target.appId),
+  id: targetId(promotion, target.appId),
   pipeline_promotion: { id: promotion.id },
   release: target.releaseId === null ? null : { id: target.releaseId },
   status: target.status,
