@@ -15,6 +15,7 @@ import { eventRenderer } from '../api/shapes/event.ts'
 import { tellBuild, type EventsDeps } from '../effects/perform/events.ts'
 import { createSaid } from '../effects/perform/said.ts'
 import { createVault } from '../effects/perform/vault.ts'
+import { openTeams } from '../effects/perform/teams.ts'
 import { lostBuilds } from '../lost-builds.ts'
 import { deliverThrough } from '../logplex/deliver.ts'
 import { emptied, keepFlushing } from '../logplex/outbox.ts'
@@ -154,10 +155,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   const isGone = (host: string): boolean => neighbours.isGone(host)
   const events: EventsDeps = {
     log: openUserEvents(bus, () => neighbours.busUsers(), log),
-    render: eventRenderer(addressesOf(settings), async (appId, pairId) => {
-      const pair = await certificates.open(appId, pairId)
-      return pair?.certificate ?? ''
-    }),
+    render: eventRenderer(addressesOf(settings), { certificates, teams: openTeams(bus.store) }),
     published: (appId) => node.ask(ref(Webhooks, appId), { type: 'look' }, { timeoutMs: lookTimeoutMs }),
   }
   const told = tellBuild(events)

@@ -17,6 +17,10 @@ import { performHistory } from '../../actors/effects/perform/history.ts'
 import { unpackBatch } from '../../actors/logplex/packed.ts'
 import type { Route } from '../../actors/protocols/shapes.ts'
 
+/** There are no teams here, and no certificates. */
+const none = { open: () => Promise.resolve(undefined), view: () => Promise.resolve(undefined) }
+const noSources = { certificates: none, teams: none }
+
 export type Vars = Readonly<Record<string, string>>
 export type Outside = {
   readonly vars: ReadonlyMap<string, Vars>
@@ -106,7 +110,7 @@ export const simOutside = (random: SeededRandom, nowMs: () => number): Outside =
         'builder.bury': soon,
         ...performEvents({
           log: events.attach(clock, () => ({ ...faults(), unknown: faults().fail })),
-          render: eventRenderer(addresses, () => Promise.resolve('')),
+          render: eventRenderer(addresses, noSources),
           published,
         }),
         ...performHooks({

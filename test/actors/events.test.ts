@@ -20,9 +20,9 @@ const other = { id: 'u2', email: 'other@example.com' }
 const created = { type: 'create', name: 'demo', owner: by, region: 'us', stack: 'heroku-24' } as const
 const textOf = ({ entity, action, by: { id } }: Event): string => `${entity} ${action} ${id}`
 
-const liveApp = (holdsEvents = false) => {
+const liveApp = (holdsEvents = false, whose: object = {}) => {
   const a = drive(app, { key: 'app-1', args: null, holdsEvents })
-  a.send(created)
+  a.send({ ...created, ...whose })
   a.done('names.claim')
   a.answered('open', {})
   a.answered('open', {})
@@ -158,11 +158,15 @@ const addresses = { apiUrl: 'http://api', secureHost: 'api', appDomain: 'apps.te
 
 const openLog = () => {
   let nowMs = 0
+  let teamName = 'acme'
   const events = simEvents(seededRandom(1), () => nowMs)
   const published: string[] = []
   const effects = performEvents({
     log: events.attach(systemClock, () => ({ fail: 0, unknown: 0, latencyMsMax: 0 })),
-    render: eventRenderer(addresses, () => Promise.resolve('PEM')),
+    render: eventRenderer(addresses, {
+      certificates: { open: async () => ({ certificate: 'PEM' }) },
+      teams: { view: async (id) => ({ id, name: teamName, members: [], createdAt: 1, updatedAt: 1 }) },
+    }),
     published: async (appId) => void published.push(appId),
   })
   const publish = (list: readonly Event[], unsure = false, source = 'app') =>
@@ -171,7 +175,8 @@ const openLog = () => {
     events.truth().map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>)
   /** The log knows no id any more. */
   const forget = (): void => void (nowMs += 3_600_000)
-  return { events, publish, published, bodies, forget }
+  const renameTeam = (name: string): void => void (teamName = name)
+  return { events, publish, published, bodies, forget, renameTeam }
 }
 
 t.test('events are told in the shape of webhooks, with the bodies of the API', async (t) => {
@@ -213,4 +218,22 @@ t.test('what was told before is not told twice, however long ago', async (t) => 
   t.equal(new Set(bodies().map(({ id }) => id)).size, 3)
   await publish([{ ...a.events[0]!, n: 5 }], true, 'releases')
   t.equal(events.truth().length, 4, 'another actor has numbers of its own')
+})
+
+t.test('of a team that was renamed its apps tell the name that it has', async (t) => {
+  const { publish, bodies, renameTeam } = openLog()
+  const team = { id: 'team-1', isLocked: false }
+  const a = liveApp(false, { owner: { id: team.id, email: 'acme@herokumanager.com' }, team })
+  await publish(a.events)
+  renameTeam('ajax')
+  a.send({ type: 'change', maintenance: true, by: other })
+  await publish(a.events)
+  t.match(
+    bodies().map(({ data }) => data),
+    [
+      { owner: { email: 'acme@herokumanager.com' }, team: { id: team.id, name: 'acme' } },
+      { owner: { email: 'ajax@herokumanager.com' }, team: { id: team.id, name: 'ajax' } },
+    ],
+  )
+  t.strictSame(bodies()[1]?.['previous_data'], { maintenance: false })
 })

@@ -97,7 +97,7 @@ const source_blob = { url: 'https://example.com/a.tgz' }
 const telemetry = (id: string) => ({
   owner: { id, type: 'app' },
   signals: ['logs'],
-  exporter: { type: 'otlphttp', endpoint: 'https://otlp.example.com', headers: { 'x-key': 'zq-header-7b3d5f9a2c' } },
+  exporter: { type: 'otlphttp', endpoint: 'https://otlp.example.com', headers: { 'x-key': 'zq-7b3d5f9a2' } },
 })
 const domain = async ({ done: make, app, unique }: Stage) => {
   const fields = { hostname: `www.${unique}.example.com`, sni_endpoint: null }

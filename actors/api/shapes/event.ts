@@ -1,4 +1,7 @@
 /** What events are about, as the Platform API shows it: no part of it is a secret. */
+import type { Pair } from '../../../src/certs/certificate.ts'
+import type { Teams } from '../../effects/perform/teams.ts'
+import type { AppView } from '../../protocols/app.ts'
 import type { EventViews } from '../../protocols/event-views.ts'
 import type { Event } from '../../protocols/event.ts'
 import type { Addresses } from '../edge.ts'
@@ -8,10 +11,18 @@ import { domainBody } from './domain.ts'
 import { dynoBody, formationBody } from './process.ts'
 import { buildBody, releaseBody } from './release.ts'
 import { endpointBody } from './sni-endpoint.ts'
+import { managerOf } from './team.ts'
 
-/** @param chainOf the certificate of a sealed pair, in PEM; empty when it is gone */
+/** What an app's own view does not have. */
+export type EventSources = {
+  readonly certificates: {
+    readonly open: (appId: string, pairId: string) => Promise<Pick<Pair, 'certificate'> | undefined>
+  }
+  readonly teams: Pick<Teams, 'view'>
+}
+
 export const eventRenderer =
-  (settings: Addresses, chainOf: (appId: string, pairId: string) => Promise<string>) =>
+  (settings: Addresses, { certificates, teams }: EventSources) =>
   async (
     appId: string,
     { entity, appName }: Pick<Event, 'entity' | 'appName'>,
@@ -20,7 +31,7 @@ export const eventRenderer =
     const app = { id: appId, name: appName }
     switch (entity) {
       case 'app':
-        return appBody(view as EventViews['app'], settings)
+        return appBody(await underItsName(view as EventViews['app'], teams), settings)
       case 'build':
         return buildBody(view as EventViews['build'], app, settings)
       case 'domain': {
@@ -39,9 +50,16 @@ export const eventRenderer =
       case 'sni-endpoint': {
         const { endpoint, domainIds } = view as EventViews['sni-endpoint']
         const domains = domainIds.map((id) => ({ id, endpointId: endpoint.id }))
-        return endpointBody(endpoint, { ...app, domains }, await chainOf(appId, endpoint.pair.pairId))
+        const pair = await certificates.open(appId, endpoint.pair.pairId)
+        return endpointBody(endpoint, { ...app, domains }, pair?.certificate ?? '')
       }
       case 'collaborator':
         return collaboratorBody(app, view as EventViews['collaborator'])
     }
   }
+
+/** A team's app is written under the name that the team had when it came. */
+const underItsName = async (app: AppView, teams: EventSources['teams']): Promise<AppView> => {
+  const team = app.team == null ? undefined : await teams.view(app.team.id)
+  return team === undefined ? app : { ...app, owner: managerOf(team) }
+}

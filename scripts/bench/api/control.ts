@@ -10,6 +10,7 @@ import { eventRenderer } from '../../../actors/api/shapes/event.ts'
 import { startApi, type ApiParts } from '../../../actors/api/start.ts'
 import { performAccess } from '../../../actors/effects/perform/access.ts'
 import { createCertificates } from '../../../actors/effects/perform/certificates.ts'
+import { openTeams } from '../../../actors/effects/perform/teams.ts'
 import { performEvents } from '../../../actors/effects/perform/events.ts'
 import { performHistory } from '../../../actors/effects/perform/history.ts'
 import { performNames } from '../../../actors/effects/perform/names.ts'
@@ -68,7 +69,7 @@ export const serveApi = async (
     now,
     deliverThrough(() => node, clock),
   )
-  const render = eventRenderer(addresses, () => Promise.resolve(''))
+  const render = eventRenderer(addresses, { certificates, teams: openTeams(store) })
   const effects = {
     ...vault.effects,
     ...certificates.effects,
