@@ -12,7 +12,7 @@ const name = fc.oneof(fc.constantFrom('a', 'b', 'ü/1', '\u{ffff}', '\u{1f600}')
 const bytes = fc.uint8Array({ maxLength: 40 })
 /** As they are written: each revision once. */
 const changes: fc.Arbitrary<readonly Item[]> = fc
-  .array(fc.tuple(name, fc.option(bytes, { nil: undefined })), { maxLength: 120 })
+  .array(fc.tuple(name, fc.option(bytes, { nil: undefined })), { maxLength: 120, size: 'max' })
   .map((all) => all.map(([key, value], at) => ({ key, value, revision: at + 1 })))
 
 const shown = ({ key, revision, value }: Item): unknown =>
