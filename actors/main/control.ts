@@ -167,6 +167,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
   })
   const upkeep = openUpkeep({
     store,
+    feed,
     objects: bus.objects,
     hub: engine.hub,
     clock,

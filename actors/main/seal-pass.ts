@@ -11,7 +11,7 @@ import { configPrefix, contentPurpose } from '../effects/perform/vault.ts'
 import { eachAtOnce } from './at-once.ts'
 import type { Ring } from './seal-ring.ts'
 
-const atOnce = 8
+const atOnce = 32
 const triesMax = 5
 
 export type PassDone = {

@@ -35,11 +35,16 @@ export const openFeed = (connection: Connection, bucket: string): Feed => {
 
   async function* changes(prefix: string, revision: number): AsyncGenerator<Changed, void, undefined> {
     const messages = pull(js, { stream, filter: filterOf(root, prefix), fromSequence: revision + 1 })
-    for (;;) {
-      const next = await inPortWords(prefix, messages.next())
-      if (next.done === true) return
-      const change = changed(next.value)
-      if (change.key.startsWith(prefix)) yield change
+    try {
+      for (;;) {
+        const next = await inPortWords(prefix, messages.next())
+        if (next.done === true) return
+        const change = changed(next.value)
+        if (change.key.startsWith(prefix)) yield change
+      }
+    } finally {
+      // Whoever reads may end early.
+      await messages.return()
     }
   }
 }

@@ -98,8 +98,8 @@ export const openObjects = async (connection: Connection, options: ObjectsOption
       return meta === undefined || meta.deleted === true ? undefined : read(place, meta)
     },
     remove: (name) => inPortWords(name, remove(place, name)),
-    list: async (prefix) => (await inPortWords(prefix, entries(place, prefix))).map(({ name }) => name),
-    entries: (prefix) => inPortWords(prefix, entries(place, prefix)),
+    list: (prefix) => inPortWords(prefix, list(place, prefix)),
+    entries: (prefix) => entries(place, prefix),
     removeOne: (entry) => inPortWords(entry.name, removeOne(place, entry)),
     sweep: (beforeMs) => inPortWords('sweep', sweep(place, beforeMs)),
   }
@@ -220,9 +220,9 @@ const remove = async (place: Place, name: string): Promise<void> => {
   await writeMeta(place, gone(found.meta), deletedTtl)
 }
 
-const removeOne = async (place: Place, { name, revision }: ObjectEntry): Promise<void> => {
+const removeOne = async (place: Place, { name, revision }: ObjectEntry): Promise<boolean> => {
   const found = await metaOf(place, name)
-  if (found === undefined || found.sequence !== revision || found.meta.deleted === true) return
+  if (found === undefined || found.sequence !== revision || found.meta.deleted === true) return false
   try {
     await place.js.append(
       metaSubject(place, name),
@@ -230,10 +230,11 @@ const removeOne = async (place: Place, { name, revision }: ObjectEntry): Promise
       metaHeaders(revision, deletedTtl),
     )
   } catch (error) {
-    if (isConflict(error)) return
+    if (isConflict(error)) return false
     throw error
   }
   await discard(place, found.meta.nuid)
+  return true
 }
 
 const gone = (meta: Meta): Meta => ({
@@ -245,13 +246,29 @@ const gone = (meta: Meta): Meta => ({
   deleted: true,
 })
 
-const entries = async (place: Place, prefix: string): Promise<readonly ObjectEntry[]> => {
-  const found = new Map<string, StoredMessage>()
-  for await (const message of metas(place)) found.set(message.subject, message)
-  return [...found.values()].flatMap(({ bytes, sequence: revision, timeMs: putAtMs }) => {
+const list = async (place: Place, prefix: string): Promise<readonly string[]> => {
+  const names = new Set<string>()
+  for await (const { bytes } of metas(place)) {
     const { name, deleted } = parse(bytes)
-    return deleted !== true && name.startsWith(prefix) ? [{ name, putAtMs, revision }] : []
-  })
+    if (deleted === true) names.delete(name)
+    else if (name.startsWith(prefix)) names.add(name)
+  }
+  return [...names]
+}
+
+async function* entries(place: Place, prefix: string): AsyncGenerator<ObjectEntry, void, undefined> {
+  const all = metas(place)
+  try {
+    for (;;) {
+      const next = await inPortWords(prefix, all.next())
+      if (next.done === true) return
+      const { bytes, sequence: revision, timeMs: putAtMs } = next.value
+      const { name, deleted } = parse(bytes)
+      if (deleted !== true && name.startsWith(prefix)) yield { name, putAtMs, revision }
+    }
+  } finally {
+    await all.return()
+  }
 }
 
 const metas = (place: Place): AsyncGenerator<StoredMessage, void, undefined> =>

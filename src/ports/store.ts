@@ -51,10 +51,13 @@ export type Objects = {
   get(name: string): Promise<AsyncIterable<Uint8Array> | undefined>
   remove(name: string): Promise<void>
   list(prefix: string): Promise<readonly string[]>
-  /** The same, with when each was put (wall clock) and what tells it from one of that name put later. */
-  entries(prefix: string): Promise<readonly ObjectEntry[]>
-  /** Removes that one; another that took its name meanwhile stays. */
-  removeOne(entry: ObjectEntry): Promise<void>
+  /**
+   * One after the other, in bounded memory, with when each was put (wall clock) and what tells it from one of
+   * that name put later; which comes as well when it is put meanwhile.
+   */
+  entries(prefix: string): AsyncIterable<ObjectEntry>
+  /** Removes that one; another that took its name meanwhile stays. @returns whether it was still there */
+  removeOne(entry: ObjectEntry): Promise<boolean>
 }
 export type ObjectEntry = { readonly name: string; readonly putAtMs: number; readonly revision: number }
 export class ObjectCorrupt extends Error {

@@ -33,12 +33,11 @@ export const memoryObjects = (now = (): number => Date.now()): MemoryObjects => 
     async remove(name) {
       held.delete(name)
     },
-    entries: async (prefix) =>
-      [...put]
-        .filter(([name]) => held.has(name) && name.startsWith(prefix))
-        .map(([name, at]) => ({ name, ...at })),
+    async *entries(prefix) {
+      for (const [name, at] of put) if (held.has(name) && name.startsWith(prefix)) yield { name, ...at }
+    },
     async removeOne(entry) {
-      if (put.get(entry.name)?.revision === entry.revision) held.delete(entry.name)
+      return put.get(entry.name)?.revision === entry.revision && held.delete(entry.name)
     },
     list: async (prefix) => [...held.keys()].filter((name) => name.startsWith(prefix)),
   }
