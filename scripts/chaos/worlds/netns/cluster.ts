@@ -29,10 +29,12 @@ export const startCluster = async (
   log: (line: string) => void,
 ): Promise<Cluster> => {
   const names = namesOf(specs)
+  const [first = '', ...others] = names
   const hosts = new Map(
     specs.map(({ zone, roles }, at) => {
       const name = names[at] ?? ''
-      return [name, hostOn(lab, name, zone === undefined ? '' : `zone=${zone}`, roles)]
+      const labels = zone === undefined ? '' : `zone=${zone}`
+      return [name, hostOn(lab, name, { labels, roles, founder: first })]
     }),
   )
   const host = (name: string): Host => {
@@ -40,7 +42,6 @@ export const startCluster = async (
     if (found === undefined) throw new RangeError(`there is no host ${name}`)
     return found
   }
-  const [first = '', ...others] = names
   await host(first).start()
   log(`${first} is up`)
   await Promise.all(

@@ -1,5 +1,5 @@
 /** Deploys an app as its user would: created through the API, pushed by git from the machine of a host. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ApiRefused } from '../../../../src/client/client.ts'
@@ -23,14 +23,16 @@ export const deploy = async (lab: Lab, host: Host, app: AppSpec, linesPerSecond:
     writeFileSync(join(folder, name), text)
   const machine = lab.machine(host.name)
   if (machine === undefined) throw new Error(`${host.name} has no power`)
-  const words = Object.entries(gitEnvironment(lab, host, folder)).map(([key, value]) => `${key}=${value}`)
   const script = [
-    'git init --quiet',
+    `cd ${folder}`,
+    `. ${host.home}/env`,
+    'git init --quiet -b main',
     'git add --all',
-    "git commit --quiet -m 'The app'",
+    `git ${author} commit --quiet -m 'The app'`,
     `git push https://localhost:${apiPort}/${app.name}.git main`,
   ].join(' && ')
-  await command(machine.inside(['env', '-i', ...words, 'sh', '-c', `cd ${folder} && ${script}`]))
+  const settings = Object.entries(gitSettings(host, folder)).map(([key, value]) => `${key}=${value}`)
+  await command(machine.inside(['env', '-i', ...settings, 'sh', '-c', script]))
 }
 
 /** A cluster that has just come together may not answer in time: then nobody knows, and it is asked again. */
@@ -60,28 +62,13 @@ const thereSoon = (host: Host, name: string): Promise<void> =>
     return found !== undefined
   })
 
-/** Nothing of the machine's settings; the platform's own authority and token. */
-const gitEnvironment = (lab: Lab, { home }: Host, folder: string): Readonly<Record<string, string>> => {
-  const secure = `https://localhost:${apiPort}/`
-  const token = readFileSync(join(lab.seen(home), 'keys/owner.token'), 'utf8').trim()
-  const basic = Buffer.from(`heroku:${token}`).toString('base64')
-  const config = {
-    [`http.${secure}.sslCAInfo`]: join(home, 'keys/ca.pem'),
-    [`http.${secure}.extraHeader`]: `Authorization: Basic ${basic}`,
-    'user.name': 'Chaos',
-    'user.email': 'chaos@manifold.local',
-    'init.defaultBranch': 'main',
-  }
-  const pairs = Object.entries(config).flatMap(([key, value], at) => [
-    [`GIT_CONFIG_KEY_${at}`, key],
-    [`GIT_CONFIG_VALUE_${at}`, value],
-  ])
-  return {
-    PATH: process.env['PATH'] ?? '',
-    HOME: folder,
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_TERMINAL_PROMPT: '0',
-    GIT_CONFIG_COUNT: String(pairs.length / 2),
-    ...Object.fromEntries(pairs),
-  }
-}
+export const author = '-c user.name=Chaos -c user.email=chaos@manifold.local'
+
+/** What a user has in the shell before the host's own, and nothing of this machine's settings. */
+export const gitSettings = (host: Host, folder: string): Readonly<Record<string, string>> => ({
+  PATH: process.env['PATH'] ?? '',
+  HOME: folder,
+  HEROKU_API_KEY: host.token(),
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_TERMINAL_PROMPT: '0',
+})

@@ -27,6 +27,8 @@ export type Answer = {
 export type Exchange = (endpoint: Endpoint, call: Call) => Promise<Answer>
 /** The answer as it comes, for as long as it comes; `timeoutMs` is until its head is there. */
 export type Listen = (endpoint: Endpoint, call: Call) => Promise<IncomingMessage>
+/** A connection for what is no HTTP. */
+export type Dial = (endpoint: Endpoint) => Promise<Socket>
 
 const connectMsMax = 10_000
 
@@ -43,7 +45,12 @@ class DialError extends Error {
 export const openDialer = async (
   machine: Machine,
   socketPath: string,
-): Promise<{ readonly exchange: Exchange; readonly listen: Listen; readonly close: () => void }> => {
+): Promise<{
+  readonly exchange: Exchange
+  readonly listen: Listen
+  readonly dial: Dial
+  readonly close: () => void
+}> => {
   const program = fileURLToPath(import.meta.resolve('./dialer.ts'))
   const [file = '', ...args] = machine.inside([process.execPath, program, socketPath])
   const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'], env: {} })
@@ -59,6 +66,7 @@ export const openDialer = async (
   return {
     exchange: (endpoint, call) => exchange(socketPath, endpoint, call),
     listen: (endpoint, call) => listen(socketPath, endpoint, call),
+    dial: (endpoint) => dial(socketPath, endpoint, AbortSignal.timeout(connectMsMax)),
     close: () => void child.kill('SIGKILL'),
   }
 }

@@ -26,7 +26,11 @@ const requestMs = 30_000
 const logMs = 5_000
 const lookMs = 5_000
 
-const boot: Boot = async (scenario, { log }) => {
+/** Machines with hosts on them that are a cluster, for one world or more. */
+export type NetnsSite = { readonly lab: Lab; readonly cluster: Cluster }
+
+/** @throws Error; nothing is left then */
+export const openSite = async (scenario: Scenario, log: (line: string) => void): Promise<NetnsSite> => {
   const hasDisks = scenario.timeline.some((step) => 'do' in step && step.do.startsWith('disk-'))
   const hasReceiver = scenario.load.drained === true
   const lab = await openLab({
@@ -35,15 +39,40 @@ const boot: Boot = async (scenario, { log }) => {
     hasReceiver,
   })
   try {
-    return await furnish(lab, scenario, log)
+    return { lab, cluster: await startCluster(lab, scenario.hosts, log) }
   } catch (error) {
     await lab.close()
     throw error
   }
 }
 
-const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void): Promise<World> => {
-  const cluster = await startCluster(lab, scenario.hosts, log)
+const boot: Boot = async (scenario, options) => {
+  const site = await openSite(scenario, options.log)
+  try {
+    const world = await worldOn(site)(scenario, options)
+    const close = async (): Promise<void> => {
+      await world.close()
+      await site.lab.close()
+    }
+    return { ...world, close }
+  } catch (error) {
+    await site.lab.close()
+    throw error
+  }
+}
+
+/** A world that leaves its site to whoever opened it. */
+export const worldOn =
+  ({ lab, cluster }: NetnsSite): Boot =>
+  (scenario, { log }) =>
+    furnish(lab, cluster, scenario, log)
+
+const furnish = async (
+  lab: Lab,
+  cluster: Cluster,
+  scenario: Scenario,
+  log: (line: string) => void,
+): Promise<World> => {
   const { names, host } = cluster
   const hurt = unhurt()
   const bootedMs = performance.now()
@@ -60,8 +89,8 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
       return machine === undefined ? [] : dynosIn(name, `/proc/${machine.init}/root`, folder)
     })
   const dynosOn = (name: string): number => dynos().filter((dyno) => dyno.host === name).length
-  const apis = (): readonly string[] =>
-    reachable().filter((name) => cluster.control.includes(name) && host(name).isUp())
+  /** Whatever their roles: any host answers any call. */
+  const apis = (): readonly string[] => reachable().filter((name) => host(name).isUp())
   const builders = buildersOf({ lab, cluster, apis, log })
   const targets = targetsOf(lab, cluster, reachable, dynosOn, builders.last)
   const faults = faultsOf(lab, cluster, hurt, targets, now)
@@ -129,7 +158,6 @@ const furnish = async (lab: Lab, scenario: Scenario, log: (line: string) => void
       watching.close()
       sink.close()
       for (const name of names) for (const line of host(name).output().split('\n')) log(`${name} ${line}`)
-      await lab.close()
     },
   }
   let why: string | undefined
@@ -169,13 +197,14 @@ const holds = async (
 }
 
 const furnishApp = async (lab: Lab, cluster: Cluster, app: AppSpec, lines: number): Promise<void> => {
-  const [first = ''] = cluster.names
-  await deploy(lab, cluster.host(first), app, lines)
+  // One that joined, and that may have to pass all of it on.
+  const host = cluster.host(cluster.names.at(-1) ?? '')
+  await deploy(lab, host, app, lines)
   const updates = Object.entries(app.types).map(([type, { quantity, singleton }]) => {
     return { type, quantity, ...(singleton === undefined ? {} : { singleton }) }
   })
   const formation = { params: { app: app.name }, body: { updates } }
-  await cluster.host(first).api().call('formation.batch-update', formation)
+  await host.api().call('formation.batch-update', formation)
 }
 
 const addDrain = async (cluster: Cluster, app: string, url: string): Promise<void> => {

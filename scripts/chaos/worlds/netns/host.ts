@@ -35,8 +35,10 @@ export type Host = {
   /** To the router's shards, which the host process starts again when they are dead; or to the bus server. */
   readonly signal: (to: 'router' | 'bus', what: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT') => void
   readonly processes: () => readonly Inmate[]
-  /** Its API, as its owner; each call has so long. */
+  /** Its API, as the operator; each call has so long. */
   readonly api: (timeoutMs?: number) => ApiClient
+  /** The operator's, which does not lie on every host. */
+  readonly token: () => string
   /** A GET of its API, of what does not end by itself; no token is sent. */
   readonly listen: (path: string, headers?: Readonly<Record<string, string>>) => Promise<IncomingMessage>
   /** What it has logged since its machine was made. */
@@ -50,14 +52,19 @@ const apiMsMax = 25_000
 const pollMs = 10
 const readyPattern = /^manifold ready /m
 
-/** @param labels `zone=a`, or nothing; `roles` all of them when left out */
-export const hostOn = (
-  lab: Lab,
-  name: string,
-  labels: string,
-  roles: readonly string[] | undefined,
-): Host => {
+export type HostOptions = {
+  /** `zone=a`, or nothing. */
+  readonly labels: string
+  /** All of them when left out. */
+  readonly roles: readonly string[] | undefined
+  /** The host that began the cluster: its home holds the operator's token. */
+  readonly founder: string
+}
+
+export const hostOn = (lab: Lab, name: string, { labels, roles, founder }: HostOptions): Host => {
   const home = lab.home(name)
+  const token = (): string =>
+    readFileSync(join(lab.seen(lab.home(founder)), 'keys/owner.token'), 'utf8').trim()
   const logFile = join(dirname(home), 'host.log')
   const server = join(lab.seen(home), 'bin/nats-server')
   const api = { address: lab.network.addressOf(name), port: apiPort }
@@ -96,7 +103,8 @@ export const hostOn = (
       await openApi(machine())
       const from = existsSync(logFile) ? statSync(logFile).size : 0
       const id = await machine().launch({
-        argv: [process.execPath, join(project, 'scripts/start.ts')],
+        // As `npm start` has it, with what is kept of compiled programs: a lab starts a dozen of them.
+        argv: ['bash', join(project, 'scripts/node'), join(project, 'scripts/start.ts')],
         env: {
           PATH: process.env['PATH'] ?? '',
           HOME: join(dirname(home), 'user'),
@@ -139,17 +147,16 @@ export const hostOn = (
       for (const { pid } of found) process.kill(pid, what)
     },
     processes: () => lab.machine(name)?.processes() ?? [],
-    api: (timeoutMs = apiMsMax) => {
-      const token = readFileSync(join(lab.seen(home), 'keys/owner.token'), 'utf8').trim()
-      return apiClient(
+    token,
+    api: (timeoutMs = apiMsMax) =>
+      apiClient(
         overHttp(async ({ method, path, headers: own, body }) => {
           const headers = { host: `localhost:${apiPort}`, ...own }
           const call = { method, path, headers, timeoutMs, ...(body !== undefined && { body }) }
           const answer = await lab.exchange(api, call)
           return { status: answer.status, text: answer.body, header: headerOf(answer.headers) }
-        }, token),
-      )
-    },
+        }, token()),
+      ),
     listen: (path, headers) =>
       lab.listen(api, {
         path,

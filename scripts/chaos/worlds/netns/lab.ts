@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { openDialer, type Exchange, type Listen } from './dial.ts'
+import { openDialer, type Dial, type Exchange, type Listen } from './dial.ts'
 import { mountDisk, type Disk } from './disk.ts'
 import { homeOf, makeFolder, removeControlGroups, removeFolder } from './folder.ts'
 import { bootMachine, type Machine } from './machine.ts'
@@ -37,6 +37,7 @@ export type Lab = {
   readonly inside: Machine['inside']
   readonly exchange: Exchange
   readonly listen: Listen
+  readonly dial: Dial
   /** Of drains, where the clients are, when there is to be one. */
   readonly receiver: Receiver | undefined
   readonly close: () => Promise<void>
@@ -98,7 +99,7 @@ const furnish = async (
   }
   for (const name of names) await powerOn(name)
   const dialer = await openDialer(hub, join(folder, 'dial.sock'))
-  const { exchange, listen } = dialer
+  const { exchange, listen, dial } = dialer
   const receiver = hasReceiver === true ? await openReceiver(hub, join(folder, 'received')) : undefined
   return {
     folder,
@@ -127,6 +128,7 @@ const furnish = async (
     inside: hub.inside,
     exchange,
     listen,
+    dial,
     receiver,
     close: async () => {
       // Processes that wait for a disk cannot be ended.

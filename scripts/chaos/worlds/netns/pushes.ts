@@ -4,6 +4,7 @@ import type { BuildStep } from '../../language.ts'
 import { OpFailed } from '../../world.ts'
 import { within } from './cluster.ts'
 import { command } from './command.ts'
+import { author, gitSettings } from './deploy.ts'
 import { apiPort } from './host.ts'
 import { endOf, mark, slowPack, underWayMsMax, type Begun, type Site } from './sources.ts'
 
@@ -17,20 +18,17 @@ export const sendPush = async (
   const host = cluster.host(via)
   const packs = { params: { app }, body: { updates: [{ buildpack: slowPack }] } }
   await host.api().call('buildpack-installations.update', packs)
-  const git = ['git', '-C', folder, '-c', 'user.name=Chaos', '-c', 'user.email=chaos@manifold.local']
+  const git = ['git', '-C', folder, ...author.split(' ')]
   await command([...git, 'add', '--all'])
   await command([...git, 'commit', '--quiet', '--allow-empty', '-m', 'Again'])
   const version = (await command([...git, 'rev-parse', 'HEAD'])).trim()
   // Its API is `localhost` in all that it says and shows; the clients are elsewhere.
-  const settings = [
-    `PATH=${process.env['PATH'] ?? ''}`,
-    `HOME=${folder}`,
-    'GIT_CONFIG_NOSYSTEM=1',
-    'GIT_TERMINAL_PROMPT=0',
-    'GIT_CONFIG_COUNT=1',
-    'GIT_CONFIG_KEY_0=http.curloptResolve',
-    `GIT_CONFIG_VALUE_0=localhost:${apiPort}:${lab.network.addressOf(via)}`,
-  ]
+  const settings = Object.entries({
+    ...gitSettings(host, folder),
+    GIT_CONFIG_COUNT: '1',
+    GIT_CONFIG_KEY_0: 'http.curloptResolve',
+    GIT_CONFIG_VALUE_0: `localhost:${apiPort}:${lab.network.addressOf(via)}`,
+  }).map(([key, value]) => `${key}=${value}`)
   const push = `git push https://localhost:${apiPort}/${app}.git HEAD:main 2>&1`
   const script = `cd ${folder} && . ${host.home}/env && exec ${push}`
   const [file = '', ...args] = lab.inside(['env', '-i', ...settings, 'sh', '-c', script])
