@@ -7,7 +7,6 @@
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { createProxyServer } from 'http-proxy-3'
 import { apiPath, forwardedForHeader, peerLimits as limits, refusedHeader } from './contract.ts'
@@ -80,19 +79,13 @@ export const openForward = (options: ForwardOptions): Forward => {
     answer.pipe(response)
   })
 
-  /** @param body instead of the request's own */
-  const pass = (
-    request: IncomingMessage,
-    response: ServerResponse,
-    body: Readable | undefined,
-    failed: (error: Error) => void,
-  ): void => {
+  const pass = (request: IncomingMessage, response: ServerResponse, failed: (error: Error) => void): void => {
     const { method = 'GET' } = request
     try {
       // Of a DELETE with a body in chunks the library would drop the framing and send the body, which the
       // other host would take for a request of ours.
       request.method = 'POST'
-      proxy.web(request, response, { method, ...(body && { buffer: body }) }, failed)
+      proxy.web(request, response, { method }, failed)
     } catch {
       // What cannot be put in a request was not sent.
       refuse(response, true)
@@ -120,12 +113,12 @@ export const openForward = (options: ForwardOptions): Forward => {
       request.headers[forwardedForHeader] = request.socket.remoteAddress
       request.url = pathOf(request.url ?? '/')
       let mayAskAgain = isReading(request)
-      pass(request, response, undefined, (error) => {
+      pass(request, response, (error) => {
         const isOver = error instanceof NoUpstream || response.headersSent || response.destroyed
         if (isOver || !isOpen || !mayAskAgain) return refuse(response, error instanceof NoUpstream)
         mayAskAgain = false
         // Its host is gone, and what was to be read is there on others.
-        pass(request, response, Readable.from([]), () => refuse(response, true))
+        pass(request, response, () => refuse(response, true))
       })
     },
   }

@@ -194,20 +194,24 @@ t.test('what changes nothing is asked once more when its host dies, and nothing 
     request.socket.destroy()
   })
   const other = await control(t, 'c2', (request, response) => {
-    asked.push(`c2 ${request.method}`)
+    asked.push(`c2 ${request.method} ${request.url}`)
     response.end('c2')
   })
   const told = async (hosts: () => Readonly<Record<string, number>>, asking: Asked) => {
     asked.length = 0
-    const answer = await ask(await door(t, hosts), '/', asking)
+    const answer = await ask(await door(t, hosts), '/apps', asking)
     return { ...answer, asked: [...asked] }
   }
   const both = () => ({ c1: dying, c2: other })
   t.match(await told(both, {}), { status: 503, text: 'undone', asked: ['c1 GET', 'c1 GET'] }, 'not for ever')
   const post = { method: 'POST', body: 'x' }
   t.match(await told(both, post), { status: 503, text: 'perhaps done', asked: ['c1 POST'] })
-  const long = { body: 'x', headers: { 'transfer-encoding': 'chunked' } }
-  t.match(await told(both, long), { status: 503, text: 'perhaps done', asked: ['c1 GET'] }, 'with a body')
+  for (const headers of [{ 'transfer-encoding': 'chunked' }, { 'content-length': '1' }])
+    t.match(
+      await told(both, { body: 'x', headers }),
+      { status: 503, text: 'perhaps done', asked: ['c1 GET'] },
+      'with a body',
+    )
 
   const [closed = 0] = await freePorts(1)
   let first = closed
@@ -216,7 +220,11 @@ t.test('what changes nothing is asked once more when its host dies, and nothing 
     request.socket.destroy()
   })
   first = gone
-  t.match(await told(() => ({ c1: first, c2: other }), {}), { status: 200, text: 'c2', asked: ['c2 GET'] })
+  t.match(await told(() => ({ c1: first, c2: other }), {}), {
+    status: 200,
+    text: 'c2',
+    asked: ['c2 GET /apps'],
+  })
 })
 
 t.test('an answer that breaks off there is never whole here', async (t) => {
