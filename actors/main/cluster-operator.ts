@@ -5,6 +5,7 @@
 import type { Member, Members } from '../../src/membership/contract.ts'
 import type { Feed } from '../../src/ports/feed.ts'
 import type { Log } from '../../src/ports/log.ts'
+import type { Store } from '../../src/ports/store.ts'
 import type { ClusterOperator, ClusterView, HostRow } from '../api/cluster.ts'
 import { ApiError, notFound } from '../api/errors.ts'
 import { takeBackup } from './backup.ts'
@@ -26,6 +27,7 @@ export type OperatorDeps = Omit<DoctorDeps, 'view' | 'recorded'> & {
    * take its place yet.
    */
   readonly releaseServer: (host: string) => Promise<boolean>
+  readonly store: Store
   readonly feed: Pick<Feed, 'count' | 'since'>
   /** Where the record lies in files while a backup is taken. */
   readonly sorting: string

@@ -151,7 +151,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     restored: () => {
       // Every formation there is now hears of every host, and so wakes up.
       for (const { name } of members.view().members) node.tell(refAt(Host, 'host', name), { type: 'census' })
-      void listApps(store, wake, log, true)
+      void listApps(store, feed, wake, log, true)
     },
   })
   const backups = openBackups({
@@ -290,7 +290,7 @@ export const openControl = async (deps: ControlDeps): Promise<Control> => {
     ownerToken: deps.token,
     listen: { host: apiPort.address, port: settings.port },
   })
-  void listApps(reads, wake, log)
+  void listApps(reads, feed, wake, log)
   await writeEnvFile(paths.env, {
     ...addressesOf(settings),
     token: deps.token,

@@ -3,7 +3,6 @@
  * runs on record whose host is gone, and records of hosts that nobody sees.
  */
 import { ActError } from '../../src/runtime/errors.ts'
-import type { Store } from '../../src/ports/store.ts'
 import type { Finding } from '../api/cluster.ts'
 import { formationFormat } from '../formation/kept.ts'
 import type { Formed } from '../formation/record.ts'
@@ -16,17 +15,16 @@ type Dyno = { readonly host: string; readonly runId: string; readonly appId: str
 
 /** Dynos were listed first and records are read now: whatever runs by right is on record by now. */
 export const checkOrphans = async (
-  deps: Pick<DoctorDeps, 'store' | 'facts' | 'view' | 'recorded'>,
+  deps: Pick<DoctorDeps, 'feed' | 'facts' | 'view' | 'recorded'>,
   told: Answers,
 ): Promise<readonly Finding[]> => {
-  const { formations, unread } = await readFormations(deps.store)
-  const strangers = dynosOf(told).filter(({ appId, runId }) => !knows(formations.get(appId), runId))
   const present = new Set(
     deps.view.members.flatMap(({ name, state }) => (state === 'dead' || state === 'left' ? [] : [name])),
   )
+  const { strangers, lost, unread } = await readFormations(deps.feed, dynosOf(told), present)
   const findings = [
     ofDynos(await stillThere(deps, strangers)),
-    ofRuns(formations, present),
+    ofRuns(lost),
     ofHosts(await deps.recorded(), deps.view),
   ]
   if (unread.length > 0)
@@ -43,18 +41,40 @@ export const checkOrphans = async (
 const some = (names: readonly string[]): string =>
   names.length > namedMax ? `${names.slice(0, namedMax).join(', ')}, …` : names.join(', ')
 
-const readFormations = async (store: Store) => {
-  const formations = new Map<string, Formed>()
-  const unread: string[] = []
-  for (const { key, value } of await store.list(prefix)) {
-    try {
-      formations.set(key.slice(prefix.length), formationFormat.decode(value, key).state as Formed)
-    } catch (error) {
-      if (!(error instanceof ActError)) throw error
-      unread.push(key)
+/** What is amiss with all formations, one after the other; one that changes meanwhile comes again. */
+const readFormations = async (
+  feed: DoctorDeps['feed'],
+  dynos: readonly Dyno[],
+  present: ReadonlySet<string>,
+) => {
+  const running = Map.groupBy(dynos, ({ appId }) => appId)
+  const strangers = new Set(dynos)
+  const lost = new Map<string, readonly string[]>()
+  const unread = new Set<string>()
+  for await (const { key, value } of feed.since(prefix, 0)) {
+    unread.delete(key)
+    lost.delete(key)
+    if (value === undefined) continue
+    const formed = formedIn(key, value)
+    if (formed === undefined) {
+      unread.add(key)
+      continue
     }
+    for (const dyno of running.get(key.slice(prefix.length)) ?? [])
+      if (knows(formed, dyno.runId)) strangers.delete(dyno)
+    const runs = lostRuns(formed, present)
+    if (runs.length > 0) lost.set(key, runs)
   }
-  return { formations, unread }
+  return { strangers: [...strangers], lost: [...lost.values()].flat(), unread: [...unread] }
+}
+
+const formedIn = (key: string, value: Uint8Array): Formed | undefined => {
+  try {
+    return formationFormat.decode(value, key).state as Formed
+  } catch (error) {
+    if (error instanceof ActError) return undefined
+    throw error
+  }
 }
 
 const dynosOf = (told: Answers): readonly Dyno[] =>
@@ -65,10 +85,14 @@ const dynosOf = (told: Answers): readonly Dyno[] =>
   )
 
 /** A run that is being ended is known too. */
-const knows = (formed: Formed | undefined, runId: string): boolean =>
-  formed !== undefined &&
-  (formed.ending.some(({ id }) => id === runId) ||
-    formed.slots.some(({ run, old }) => run?.id === runId || old?.id === runId))
+const knows = ({ ending, slots }: Formed, runId: string): boolean =>
+  ending.some(({ id }) => id === runId) ||
+  slots.some(({ run, old }) => run?.id === runId || old?.id === runId)
+
+const lostRuns = ({ appName, slots }: Formed, present: ReadonlySet<string>): readonly string[] =>
+  slots.flatMap(({ name, run }) =>
+    run?.host == null || present.has(run.host) ? [] : [`${appName} ${name} on ${run.host}`],
+  )
 
 /** What ended in between was known when it was listed. */
 const stillThere = async (
@@ -92,20 +116,14 @@ const ofDynos = (strangers: readonly Dyno[]): Finding =>
         'they are adopted or stopped within a minute; if not, restart their host’s process',
       )
 
-const ofRuns = (formations: ReadonlyMap<string, Formed>, present: ReadonlySet<string>): Finding => {
-  const lost = [...formations.values()].flatMap(({ appName, slots }) =>
-    slots.flatMap(({ name, run }) =>
-      run?.host == null || present.has(run.host) ? [] : [`${appName} ${name} on ${run.host}`],
-    ),
-  )
-  return lost.length === 0
+const ofRuns = (lost: readonly string[]): Finding =>
+  lost.length === 0
     ? ok('runs', 'every run on record is on a host that is there')
     : warn(
         'runs',
         `${lost.length} are on hosts that are gone: ${some(lost)}`,
         'they start elsewhere unless the brake is on or there is no room',
       )
-}
 
 const ofHosts = (recorded: readonly string[], { members }: DoctorDeps['view']): Finding => {
   const seen = new Set(members.map(({ name }) => name))

@@ -1,7 +1,7 @@
 /** What the doctor's checks share: what they are given, and how they say what they found. */
 import type { Membership } from '../../src/membership/contract.ts'
 import type { Clock } from '../../src/ports/clock.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { Feed } from '../../src/ports/feed.ts'
 import type { Answer } from '../../src/runtime/index.ts'
 import type { Finding, KeysView } from '../api/cluster.ts'
 import type { Placement } from '../protocols/placement.ts'
@@ -13,7 +13,7 @@ export type Fleet = Answer<typeof Placement, 'hosts'>
 export type DoctorDeps = {
   /** Name of this host. */
   readonly self: string
-  readonly store: Store
+  readonly feed: Pick<Feed, 'since'>
   readonly clock: Clock
   readonly view: Membership
   readonly fleet: () => Promise<Fleet>

@@ -2,6 +2,7 @@
  * Apps of a record that is older than the lists of apps by user are put into them, once: each is woken, and
  * finds by itself that it is in none.
  */
+import type { Feed } from '../../src/ports/feed.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { StoreConflict, type Store } from '../../src/ports/store.ts'
 import { nameKey } from '../effects/perform/names.ts'
@@ -13,7 +14,8 @@ export const markKey = 'mark/access-lists'
  * @param isRestored whatever was done before: the record is another
  */
 export const listApps = async (
-  store: Store,
+  store: Pick<Store, 'get' | 'create'>,
+  feed: Pick<Feed, 'since'>,
   wake: (appId: string) => void,
   log: Log,
   isRestored = false,
@@ -21,10 +23,13 @@ export const listApps = async (
   try {
     const mark = await store.get(markKey)
     if (mark !== undefined && !isRestored) return
-    const names = await store.list(nameKey('app', ''))
-    for (const { value } of names)
+    let apps = 0
+    for await (const { value } of feed.since(nameKey('app', ''), 0)) {
+      if (value === undefined) continue
       wake((JSON.parse(Buffer.from(value).toString('utf8')) as { appId: string }).appId)
-    if (mark === undefined) await store.create(markKey, Buffer.from(JSON.stringify({ apps: names.length })))
+      apps += 1
+    }
+    if (mark === undefined) await store.create(markKey, Buffer.from(JSON.stringify({ apps })))
   } catch (error) {
     // Whoever starts next does it, or has.
     if (!(error instanceof StoreConflict))

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { writeBackup } from '../../actors/main/backup.ts'
+import { checkOrphans } from '../../actors/main/doctor-orphans.ts'
 import { followHosts } from '../../actors/main/follow-hosts.ts'
 import { decodeHost, hostKey, markRemoved } from '../../actors/main/host-record.ts'
 import { needSamePort } from '../../actors/main/forward.ts'
@@ -286,4 +287,27 @@ t.test('a host that passes calls on has the port of those that answer them', asy
   // Its routers and dynos need none of those that answer calls.
   await start(5001, ['h2', 'h9'])
   await start(5001, [])
+})
+
+t.test('the doctor counts what it reads twice once, as it is last', async (t) => {
+  const formationOn = (host: string): Uint8Array => {
+    const state = { ...formed('shop'), slots: [slotOf({ id: 'run-1', host })] }
+    return encode({ v: 1, state, reminders: [], writes: [] })
+  }
+  const check = async (values: readonly (Uint8Array | undefined)[]): Promise<readonly Finding[]> => {
+    const view = { number: 1, leader: 'h1', braked: false, members: [memberOf('h1')] }
+    const feed = {
+      async *since() {
+        yield* values.map((value, at) => ({ key: 'actor/formation/a1', revision: at + 1, value }))
+      },
+    }
+    const dyno = { runId: 'run-1', appId: 'a1', appName: 'shop', dyno: 'web.1' }
+    const facts = { ...factsOf('h1'), dynos: [dyno] }
+    const told = new Map([['h1', { facts, offsetMs: 0, errorMs: 0 }]])
+    return checkOrphans({ feed, facts: async () => facts, view, recorded: async () => ['h1'] }, told)
+  }
+  t.match(await check([formationOn('h7'), formationOn('h7')]), [{}, { what: 'runs', detail: /^1 are on/ }])
+  t.match(await check([formationOn('h7'), formationOn('h1')]), [{ level: 'ok' }, { level: 'ok' }])
+  t.match(await check([formationOn('h7'), undefined]), [{ level: 'ok' }, { level: 'ok' }])
+  t.equal((await check([bytes('torn'), formationOn('h1')])).length, 3, 'what could not be read can be now')
 })
