@@ -6,7 +6,7 @@ import t from 'tap'
 import { endpoints } from '../../actors/api/resources/index.ts'
 import type { Scope } from '../../actors/api/access.ts'
 import { openApi, type Json, type OpenedApi } from '../kit/api.ts'
-import { calls, openStage, refusals, type Call } from '../kit/calls.ts'
+import { calls, openStage, refusals, type Call, type Stage } from '../kit/calls.ts'
 import { schemaFaults } from '../kit/schema.ts'
 
 t.setTimeout(300_000)
@@ -59,8 +59,19 @@ type Persona = {
   readonly name: string
   readonly headers: Readonly<Record<string, string>>
   readonly expected: (call: Call) => readonly number[]
-  /** Whether it must be on the list of the app's collaborators. */
-  readonly isGuest?: true
+  /** What lets it in, at the app that the call is about. */
+  readonly enter?: (stage: Stage) => Promise<unknown>
+}
+
+const asGuest = ({ done, app }: Stage) =>
+  done('collaborators.create', { params: { app }, body: { user: 'ann@example.com' } })
+
+const asViewer = async ({ done, app, unique }: Stage) => {
+  const team = `of-${unique}`
+  const viewer = { email: 'viewer@example.com', role: 'viewer' }
+  await done('teams.create', { params: {}, body: { name: team } })
+  await done('team-members.create', { params: { team }, body: viewer })
+  await done('team-apps.update', { params: { app }, body: { owner: team } })
 }
 
 const personasOf = async ({ as, accounts }: OpenedApi): Promise<Persona[]> => {
@@ -88,8 +99,19 @@ const personasOf = async ({ as, accounts }: OpenedApi): Promise<Persona[]> => {
     {
       name: 'a collaborator',
       headers: bearer(guest.token),
-      isGuest: true,
+      enter: asGuest,
       expected: ({ right, status }) => [right === 'app-manage' || right === 'operator' ? 403 : status],
+    },
+    {
+      name: 'a viewer in the team of the app',
+      headers: bearer((await as('viewer@example.com')).token),
+      enter: asViewer,
+      expected: ({ right, status }) =>
+        right === 'app-change' || right === 'app-manage'
+          ? [403, 404]
+          : right === 'operator'
+            ? [403]
+            : [status],
     },
     await limited('identity'),
     await limited('read'),
@@ -110,11 +132,7 @@ for (const [name, call] of [...Object.entries(calls), ...Object.entries(refusals
         return answer.json
       }
       const stage = await openStage(api, asPersona)
-      if (persona.isGuest === true)
-        await stage.done('collaborators.create', {
-          params: { app: stage.app },
-          body: { user: 'ann@example.com' },
-        })
+      await persona.enter?.(stage)
       const { json, headers } = await api.call(name, await call.sent(stage), persona.headers)
       const status = Number(headers['Manifold-Status'])
       t.ok(

@@ -322,6 +322,13 @@ t.test('a pipeline of a team is seen by all of it, and changed by who may make t
   t.same(await statuses(users, 'GET', '/pipelines/shop'), [200, 200, 200, 200, 404])
   t.match((await users.viewer.http('GET', '/pipelines')).body, [{ name: 'shop', owner }])
   t.same(await statuses(users, 'PATCH', '/pipelines/shop', { name: 'shop' }), [200, 200, 403, 403, 404])
+  const { id: pipeline } = (await ann.http('GET', '/pipelines/shop')).body
+  const couple = { app: 'shop', pipeline, stage: 'staging' }
+  t.same(await statuses(users, 'POST', '/pipeline-couplings', couple), [201, 403, 403, 403, 403])
+  const { id: coupling } = (await ann.http('GET', '/apps/shop/pipeline-couplings')).body
+  const path = `/pipeline-couplings/${coupling}`
+  t.same(await statuses(users, 'PATCH', path, { stage: 'production' }), [200, 403, 403, 403, 403])
+  t.same(await statuses(users, 'DELETE', path), [200, 403, 403, 403, 403])
   await ann.http('DELETE', '/apps/shop')
   t.equal((await users.member.http('DELETE', '/teams/acme/members/member@example.com')).status, 200)
   t.equal((await users.member.http('GET', '/pipelines/shop')).status, 404)
