@@ -44,23 +44,27 @@ export const startCluster = async (
   }
   await host(first).start()
   log(`${first} is up`)
-  await Promise.all(
-    others.map(async (name) => {
-      const url = await invite(host(first))
-      await host(name).start({ MANIFOLD_JOIN: url })
-      log(`${name} has joined`)
-    }),
-  )
-  await within(joinedMsMax, 'all hosts to be up', async () => {
-    const rows = await hostsOf(host(first))
-    return names.every((name) => rows?.some((row) => row.name === name && row.state === 'up') === true)
-  })
+  const join = (some: readonly string[]): Promise<unknown> =>
+    Promise.all(
+      some.map(async (name) => {
+        const url = await invite(host(first))
+        await host(name).start({ MANIFOLD_JOIN: url })
+        log(`${name} has joined`)
+      }),
+    )
   const control = names.filter((_, at) => specs[at]?.roles?.includes('control') !== false)
+  await join(others.filter((name) => control.includes(name)))
   if (control.length >= serversWanted) {
     const servers = (): number => control.filter((name) => isClustered(lab, host(name))).length
     await within(grownMsMax, 'three bus servers', () => Promise.resolve(servers() >= serversWanted))
     log('the bus has three servers')
   }
+  // What has no part in that need not start in the middle of it.
+  await join(others.filter((name) => !control.includes(name)))
+  await within(joinedMsMax, 'all hosts to be up', async () => {
+    const rows = await hostsOf(host(first))
+    return names.every((name) => rows?.some((row) => row.name === name && row.state === 'up') === true)
+  })
   return { names, host, control }
 }
 
