@@ -14,6 +14,7 @@ import { startServer } from '../../src/nats/server.ts'
 import { openStore } from '../../src/nats/store.ts'
 import { StoreConflict, StoreUnavailable } from '../../src/ports/store.ts'
 import { bareClient, busOptions, openBus } from '../kit/bus.ts'
+import { freePort } from '../kit/ports.ts'
 import { until } from '../kit/until.ts'
 
 t.jobs = 2
@@ -74,6 +75,8 @@ t.test('the configuration acknowledges only what is on disk and knows no anonymo
 
 t.test('a server that runs is adopted, and is found again where it was', async (t) => {
   const options = busOptions(t)
+  // As if it had been chosen: one that nobody's connection takes between two lives.
+  writeFileSync(join(options.home, 'port'), String(await freePort()))
   const [first, second] = await Promise.all([startServer(options), startServer(options)])
   t.equal(first.pid, second.pid, 'two parents at once start one server')
   t.not(first.adopted, second.adopted)

@@ -5,9 +5,9 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import type { Sandbox } from '../src/slug/sandbox.ts'
-import { openCompiler } from './kit/compiler.ts'
-import { localSandbox } from './kit/local-sandbox.ts'
+import type { Sandbox } from '../../src/slug/sandbox.ts'
+import { openCompiler } from '../kit/compiler.ts'
+import { localSandbox } from '../kit/local-sandbox.ts'
 
 t.setTimeout(300_000)
 
@@ -117,7 +117,7 @@ t.test(
   'a Rack app has the process types and the config vars of the first deploy',
   { skip: !existsSync('/usr/bin/bundle') && 'there is no Ruby' },
   async (t) => {
-    const app = join(import.meta.dirname, 'apps/ruby')
+    const app = join(import.meta.dirname, '../apps/ruby')
     const of = (name: string): string => readFileSync(join(app, name), 'utf8')
     const source = { Gemfile: of('Gemfile'), 'Gemfile.lock': of('Gemfile.lock'), 'config.ru': '' }
     const made = await build('rack', source)

@@ -8,13 +8,13 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { builtinFolders } from '../config/buildpacks.ts'
-import { killAll } from '../src/oci/signal.ts'
-import type { CompileOptions } from '../src/slug/compile.ts'
-import { named, shell } from './kit/builds.ts'
-import { files } from './kit/files.ts'
-import { openCompiler, startDyno } from './kit/compiler.ts'
-import { until } from './kit/until.ts'
+import { builtinFolders } from '../../config/buildpacks.ts'
+import { killAll } from '../../src/oci/signal.ts'
+import type { CompileOptions } from '../../src/slug/compile.ts'
+import { named, shell } from '../kit/builds.ts'
+import { files } from '../kit/files.ts'
+import { openCompiler, startDyno } from '../kit/compiler.ts'
+import { until } from '../kit/until.ts'
 
 // Packages come from the registry.
 t.setTimeout(300_000)
@@ -50,7 +50,7 @@ const makeWheels = (source: string): void => {
   }
   for (const [name, requires] of Object.entries(needs)) {
     const tree = join(compiler.dir, 'wheel', name)
-    cpSync(join(import.meta.dirname, 'apps/python-wheels.src', name), join(tree, name), { recursive: true })
+    cpSync(join(import.meta.dirname, '../apps/python-wheels.src', name), join(tree, name), { recursive: true })
     const info = join(tree, `${name}-1.0.dist-info`)
     mkdirSync(info)
     writeFileSync(join(info, 'METADATA'), `Metadata-Version: 2.1\nName: ${name}\nVersion: 1.0\n${requires}`)
@@ -208,7 +208,7 @@ const ask = async (t: Test, tree: string, command: string, answers: App['answers
 for (const { folder, needs = '/', prepare, options, says, types, answers } of apps)
   t.test(`${folder} is built and runs`, { skip: !existsSync(needs) && `there is no ${needs}` }, async (t) => {
     const source = join(compiler.dir, 'sources', folder)
-    cpSync(join(import.meta.dirname, 'apps', folder), source, { recursive: true })
+    cpSync(join(import.meta.dirname, '../apps', folder), source, { recursive: true })
     prepare?.(source)
     const cacheDir = join(compiler.dir, 'cache', folder)
     const made = await compiler.build(folder, source, { findNamed, cacheDir, ...options })

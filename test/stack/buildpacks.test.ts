@@ -9,20 +9,20 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { checkoutCommit } from '../src/git/checkout.ts'
-import { hookServer } from '../src/git/hook-server.ts'
-import { createRepository } from '../src/git/repository.ts'
-import { serveGit } from '../src/git/serve.ts'
-import { judge } from '../src/git/updates.ts'
-import { compile, type Compiled } from '../src/slug/compile.ts'
-import { findNpm } from '../src/slug/platform-node.ts'
-import { adopt } from '../src/slug/unpack.ts'
-import { openCompiler, startDyno } from './kit/compiler.ts'
-import { files } from './kit/files.ts'
-import { until } from './kit/until.ts'
+import { checkoutCommit } from '../../src/git/checkout.ts'
+import { hookServer } from '../../src/git/hook-server.ts'
+import { createRepository } from '../../src/git/repository.ts'
+import { serveGit } from '../../src/git/serve.ts'
+import { judge } from '../../src/git/updates.ts'
+import { compile, type Compiled } from '../../src/slug/compile.ts'
+import { findNpm } from '../../src/slug/platform-node.ts'
+import { adopt } from '../../src/slug/unpack.ts'
+import { openCompiler, startDyno } from '../kit/compiler.ts'
+import { files } from '../kit/files.ts'
+import { until } from '../kit/until.ts'
 
 const exec = promisify(execFile)
-const config = join(import.meta.dirname, '../config')
+const config = join(import.meta.dirname, '../../config')
 const path = process.env['PATH'] ?? ''
 // Fetching a version of Node.js takes longer than most tests may.
 t.setTimeout(300_000)

@@ -1,0 +1,52 @@
+/**
+ * suite: the test files of one folder in one process, one after the other. A process of its own costs a file
+ * 1.3 to 2 s of processor under the runner, more than most files take; each still runs alone as well.
+ */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import t from 'tap'
+
+import { until } from './until.ts'
+
+const fileTimeoutMs = 300_000
+const letGoWithinMs = 30_000
+
+/**
+ * What a file may have open at its end: the runner's own pipes. Handles that hold up the end of the process
+ * alone are listed by Node, so idle ones of a pool are none.
+ */
+const ownKinds = new Set(['PipeWrap', 'TTYWrap', 'FSReqPromise'])
+
+const open = (): readonly string[] => process.getActiveResourcesInfo().filter((kind) => !ownKinds.has(kind))
+
+/** What a file leaves to its end, done at its end and not at that of all: the last that it opened goes first. */
+const ends: Array<() => unknown> = []
+const endFile = async (): Promise<void> => {
+  for (let end = ends.pop(); end !== undefined; end = ends.pop()) await end()
+}
+
+/**
+ * Runs each `*.test.ts` of a folder (under `test`) that `wanted` names, in the order of the alphabet; files
+ * name their tests themselves. Behind each it holds that nothing of it goes on: no timer, socket, child, watch.
+ */
+export const runFolder = async (
+  folder: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<void> => {
+  const path = join(import.meta.dirname, '..', folder)
+  t.teardown = (end) => void ends.push(end)
+  for (const name of readdirSync(path).toSorted()) {
+    if (!name.endsWith('.test.ts') || !wanted(name)) continue
+    t.setTimeout(fileTimeoutMs)
+    t.comment(`${folder}/${name}`)
+    await import(pathToFileURL(join(path, name)).href)
+    // Not buffered: it waits for those that a file let run beside each other.
+    await t.test(`${folder}/${name} leaves nothing that goes on`, { buffered: false }, async (t) => {
+      await endFile()
+      await until(() => open().length === 0, { timeoutMs: letGoWithinMs, what: 'its end' }).catch(() => {})
+      t.strictSame(open(), [])
+    })
+    t.jobs = 1
+  }
+}

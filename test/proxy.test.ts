@@ -1,0 +1,3 @@
+import { runFolder } from './kit/suite.ts'
+
+await runFolder('proxy')
