@@ -21,7 +21,7 @@ export type Bus = {
   /** The one that runs now. */
   readonly server: () => Server
   /** A connection of the platform's user, closed with the test. */
-  readonly join: (host: string) => Promise<Connection>
+  readonly join: (host: string, settings?: { readonly pingMs?: number }) => Promise<Connection>
   /** SIGKILL. Resolves when it is gone. */
   readonly kill: () => Promise<void>
   /** Starts it again on the same folder. */
@@ -53,9 +53,9 @@ export const openBus = async (t: Ends): Promise<Bus> => {
   return {
     options,
     server: () => server,
-    async join(host) {
+    async join(host, settings = {}) {
       const { user, password } = server.logins.platform
-      const connection = await connect({ urls: [server.url], user, password, host })
+      const connection = await connect({ urls: [server.url], user, password, host, ...settings })
       connections.push(connection)
       return connection
     },

@@ -17,18 +17,22 @@ for (const [scenario, seeds] of [
   [logs, 4],
   [pipelines, 8],
 ] as const) {
+  const runs: Awaited<ReturnType<typeof scenario.run>>[] = []
+
   await t.test(`the ${scenario.name} keeps its invariants on ${seeds} seeds`, async (t) => {
     for (let seed = 1; seed <= seeds; seed++) {
-      const { violations } = await scenario.run(seed)
-      t.same(violations, [], `replay: npm run sim -- --scenario ${scenario.name} --seed ${seed}`)
+      const run = await scenario.run(seed)
+      runs.push(run)
+      t.same(run.violations, [], `replay: npm run sim -- --scenario ${scenario.name} --seed ${seed}`)
     }
   })
 
   await t.test(`a seed of the ${scenario.name} replays to the same trace, another does not`, async (t) => {
-    const [first, again, other] = [await scenario.run(7), await scenario.run(7), await scenario.run(8)]
-    t.equal(again.hash, first.hash)
-    t.equal(again.events, first.events)
-    t.not(other.hash, first.hash)
+    const [first, other] = runs
+    const again = await scenario.run(1)
+    t.equal(again.hash, first?.hash)
+    t.equal(again.events, first?.events)
+    t.not(other?.hash, again.hash)
   })
 }
 
