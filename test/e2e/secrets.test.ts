@@ -43,7 +43,7 @@ t.test('no secret is in a log, an error, the record, a backup or a list of proce
   }
   await done('create', 'shop')
   await api('PATCH', '/apps/shop/config-vars', { SECRET: secrets.configVar })
-  const pushed = await platform.git(['push', 'heroku', 'main'], { cwd: folder })
+  const pushed = await platform.sourced('git push heroku main', { cwd: folder })
   t.equal(pushed.code, 0, pushed.stderr)
   await api('PATCH', '/apps/shop/formation', { updates: [{ type: 'worker', quantity: 1 }] })
   await until(async () => (await platform.dynoState('shop', 'worker.1')) === 'up', {

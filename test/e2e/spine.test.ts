@@ -84,7 +84,8 @@ await t.test('an app without a release answers with the page for a blank app', a
 })
 
 await t.test('git push builds, releases and serves the app', async (t) => {
-  const pushed = await git(['push', 'heroku', 'main'], { ...inApp, timeoutMs: 180_000 })
+  // As users do it: git asks the CLI for credentials.
+  const pushed = await platform.sourced('git push heroku main', { ...inApp, timeoutMs: 180_000 })
   t.equal(pushed.code, 0, pushed.stderr)
   t.match(pushed.stderr, /remote: -----> Node\.js app detected/)
   t.match(pushed.stderr, /remote: {8}Procfile declares types -> web, worker/)
