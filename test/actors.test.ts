@@ -1,3 +1,4 @@
+/** What the actors do, of one and of many hosts. */
 import { runFolder } from './kit/suite.ts'
 
 await runFolder('actors')

@@ -1,3 +1,4 @@
+/** The chaos harness: its judges, and its scenarios in the simulation and on real hosts. */
 import { runFolder } from './kit/suite.ts'
 
 await runFolder('chaos')

@@ -1,3 +1,4 @@
+/** The simulation of the whole, by seeds. */
 import { runFolder } from './kit/suite.ts'
 
 await runFolder('sim')

@@ -1,3 +1,4 @@
+/** Apps of many kinds, built on the stack and run. */
 import { runFolder } from './kit/suite.ts'
 
 await runFolder('stack')

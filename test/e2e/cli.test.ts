@@ -14,7 +14,7 @@ import { releaseFiles } from '../kit/apps.ts'
 import { aside, elsewhere, groups } from '../kit/cli/cases.ts'
 import { services } from '../kit/cli/services.ts'
 import { withTable } from '../kit/cli/table.ts'
-import { runHeroku } from '../kit/cli/runs.ts'
+import { openHeroku, wordsOf, type Heroku } from '../kit/cli/runs.ts'
 import { casesOf, faultsOf, rowsOf, transcript, type Row } from '../kit/cli/transcript.ts'
 import { openNoOutside } from '../kit/no-outside.ts'
 import { startPlatform } from '../kit/platform.ts'
@@ -118,7 +118,7 @@ let listing = ''
 const inTurn = ['apps', 'account', 'config', 'addons', 'webhooks', 'certs', 'dynos', 'pipelines', 'itself']
 const lanes = [inTurn, Object.keys(services)]
 
-const play = async (t: Test, name: string): Promise<void> => {
+const play = async (t: Test, name: string, heroku: Heroku): Promise<void> => {
   const cases = casesOf(groups[name] ?? '')
   const cwd = join(platform.user, name)
   mkdirSync(cwd)
@@ -130,8 +130,7 @@ const play = async (t: Test, name: string): Promise<void> => {
   mkdirSync(join(cwd, 'plug'))
   const plugin = { name: 'plug', version: '1.0.0', oclif: { commands: './commands' } }
   writeFileSync(join(cwd, 'plug/package.json'), JSON.stringify(plugin))
-  const lines = cases.map(({ line }) => filled(line))
-  const runs = await runHeroku(lines, { env, cwd, timeoutMs: hangMs })
+  const runs = await Promise.all(cases.map(({ line }) => heroku.run(wordsOf(filled(line)), cwd)))
   const printed = transcript(cases, runs, own)
   t.same(faultsOf(cases, runs), [], 'none crashes or hangs')
   const file = join(data, `${name}.txt`)
@@ -144,7 +143,9 @@ const play = async (t: Test, name: string): Promise<void> => {
 await t.test('each command prints what it is known to print, and none crashes or hangs', async (t) => {
   await Promise.all(
     lanes.map(async (lane) => {
-      for (const name of lane) await play(t, name)
+      const heroku = openHeroku({ env, cwd: platform.user, timeoutMs: hangMs })
+      for (const name of lane) await play(t, name, heroku)
+      await heroku.close()
     }),
   )
 })

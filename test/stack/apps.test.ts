@@ -50,7 +50,9 @@ const makeWheels = (source: string): void => {
   }
   for (const [name, requires] of Object.entries(needs)) {
     const tree = join(compiler.dir, 'wheel', name)
-    cpSync(join(import.meta.dirname, '../apps/python-wheels.src', name), join(tree, name), { recursive: true })
+    cpSync(join(import.meta.dirname, '../apps/python-wheels.src', name), join(tree, name), {
+      recursive: true,
+    })
     const info = join(tree, `${name}-1.0.dist-info`)
     mkdirSync(info)
     writeFileSync(join(info, 'METADATA'), `Metadata-Version: 2.1\nName: ${name}\nVersion: 1.0\n${requires}`)

@@ -72,14 +72,3 @@ export const openHeroku = ({ env, cwd, timeoutMs = timeoutMsDefault }: HerokuOpt
     },
   }
 }
-
-/** @param lines command lines after `heroku`, one after the other in one folder */
-export const runHeroku = async (
-  lines: readonly string[],
-  options: HerokuOptions,
-): Promise<readonly HerokuRun[]> => {
-  const heroku = openHeroku(options)
-  const runs = await Promise.all(lines.map((line) => heroku.run(wordsOf(line))))
-  await heroku.close()
-  return runs
-}
