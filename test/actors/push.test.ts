@@ -14,7 +14,7 @@ import type { BuildJob, BuildView } from '../../actors/protocols/build.ts'
 import { createOutputHub } from '../../src/output/hub.ts'
 import type { Objects, Store } from '../../src/ports/store.ts'
 import { scratch } from '../kit/files.ts'
-import { commit, git, refs } from '../kit/git.ts'
+import { bring, commit, commits, git, refs } from '../kit/git.ts'
 import { memoryObjects } from '../kit/memory-objects.ts'
 import { memoryStore } from '../kit/memory-store.ts'
 import { until } from '../kit/until.ts'
@@ -298,16 +298,15 @@ t.test('many pushes become few packs, and a new host has them all', async (t) =>
   })
   const copy = join(home, `${app.id}.git`)
   const work = await workTree(world)
+  const pushes = await commits(work, 3 * packsMax + 1, { large: 'abcdefghij'.repeat(10_000) })
   const push = async (at: number): Promise<void> => {
-    await commit(work, `file-${at}`, `${at}`, `push ${at}`)
-    await git(work, 'branch', '-f', `branch-${at % 3}`)
+    const id = pushes[at + 1] ?? ''
     await repositories.use(app.id, async (directory) => {
-      await git(directory, 'fetch', '-q', '--prune', work, '+refs/heads/*:refs/heads/*')
+      await bring(work, directory, { 'refs/heads/main': id, [`refs/heads/branch-${at % 3}`]: id })
       await repositories.keep(app.id, 'main', undefined)
     })
     await repositories.close()
   }
-  await writeFile(join(work, 'large'), Buffer.alloc(100_000, 'abcdefghij'))
   for (let at = 0; at <= packsMax; at++) await push(at)
   const packs = (await recorded(world))?.packs ?? []
   t.ok(packs.length < packsMax, `${packs.length} packs`)
@@ -360,15 +359,14 @@ t.test('packs are made one while others read and push, and nothing is lost', asy
     onError: () => undefined,
   })
   const keepAt = async (directory: string, ref: string, id: string): Promise<void> => {
-    await git(directory, 'fetch', '-q', work)
-    await git(directory, 'update-ref', ref, id)
+    await bring(work, directory, { [ref]: id })
     await repositories.keep(app.id, 'main', undefined)
   }
   const push = (id: string): Promise<void> =>
     repositories.use(app.id, (directory) => keepAt(directory, 'refs/heads/main', id))
-  let dropped = ''
-  for (let at = 0; at < packsMax; at++)
-    await push((dropped = await commit(work, `file-${at}`, `${at}`, `push ${at}`)))
+  const made = (await commits(work, packsMax)).slice(1)
+  for (const id of made) await push(id)
+  const dropped = made.at(-1) ?? ''
   await git(work, 'reset', '-q', '--hard', 'HEAD~1')
   const instead = await commit(work, 'other', 'other', 'instead')
   await repositories.use(app.id, async (directory) => {
