@@ -10,13 +10,13 @@ import t from 'tap'
 import { until } from './until.ts'
 
 const fileTimeoutMs = 600_000
-const letGoWithinMs = 30_000
+const letGoWithinMs = 10_000
 
 /**
- * What a file may have open at its end: the runner's own pipes. Handles that hold up the end of the process
- * alone are listed by Node, so idle ones of a pool are none.
+ * What may be open at the end of a file: the runner's own pipes, and timers, which end by themselves. Node
+ * lists what holds up the end of the process alone, so idle sockets of a pool are none.
  */
-const ownKinds = new Set(['PipeWrap', 'TTYWrap', 'FSReqPromise'])
+const ownKinds = new Set(['PipeWrap', 'TTYWrap', 'FSReqPromise', 'Timeout', 'Immediate'])
 
 const open = (): readonly string[] => process.getActiveResourcesInfo().filter((kind) => !ownKinds.has(kind))
 
@@ -28,7 +28,7 @@ const endFile = async (): Promise<void> => {
 
 /**
  * Runs each `*.test.ts` of a folder under `test`, in the order of the alphabet. Behind each it holds that
- * nothing of it goes on: no timer, socket, child or watch.
+ * nothing of it goes on: no socket, server, child or watch.
  */
 export const runFolder = async (folder: string): Promise<void> => {
   const path = join(import.meta.dirname, '..', folder)
