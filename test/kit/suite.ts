@@ -27,14 +27,14 @@ const endFile = async (): Promise<void> => {
 }
 
 /**
- * Runs each `*.test.ts` of a folder under `test`, in the order of the alphabet. Behind each it holds that
- * nothing of it goes on: no socket, server, child or watch.
+ * Runs each `*.test.ts` of a folder under `test` whose name is wanted, in the order of the alphabet. Behind
+ * each it holds that nothing of it goes on: no socket, server, child or watch.
  */
-export const runFolder = async (folder: string): Promise<void> => {
+export const runFolder = async (folder: string, wanted = /^/): Promise<void> => {
   const path = join(import.meta.dirname, '..', folder)
   t.teardown = (end) => void ends.push(end)
   for (const name of readdirSync(path).toSorted()) {
-    if (!name.endsWith('.test.ts')) continue
+    if (!name.endsWith('.test.ts') || !wanted.test(name)) continue
     t.setTimeout(fileTimeoutMs)
     t.comment(`${folder}/${name}`)
     await import(pathToFileURL(join(path, name)).href)

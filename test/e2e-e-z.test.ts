@@ -1,0 +1,4 @@
+/** Whole platforms, used as their users use them, e to z: two at once. */
+import { runFolder } from './kit/suite.ts'
+
+await runFolder('e2e', /^[^a-d]/)

@@ -1,4 +1,0 @@
-/** The runtime, the adapters and the engines below the actors. */
-import { runFolder } from './kit/suite.ts'
-
-await runFolder('src')
