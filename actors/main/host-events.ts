@@ -23,22 +23,37 @@ const triesMax = 30
 const waitingMax = 1_000
 const encoder = new TextEncoder()
 
-/** From the second view on: the first is what was before. */
-export const tellHosts = ({ log, members, clock, report }: HostEventsDeps): void => {
+/** From the second view on: the first is what was before. Closed, it tells nothing more. */
+export const tellHosts = ({
+  log,
+  members,
+  clock,
+  report,
+}: HostEventsDeps): { readonly close: () => void } => {
   let known: Membership | undefined
   let waiting: Change[] = []
   let telling = false
+  let closed = false
+  let wake = (): void => undefined
 
+  const pause = (): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = clock.after(againMs, resolve)
+      wake = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
   const tell = async (change: Change): Promise<void> => {
     const { name, state } = change.after
     const id = markOf(change)
     const body = encoder.encode(JSON.stringify(bodyOf(change, idFor('event', id))))
-    for (let tries = 1; ; tries++) {
+    for (let tries = 1; !closed; tries++) {
       try {
         await log.append(`host.${tokenOf(name)}.${state}`, id, body)
         return
       } catch (error) {
-        if (tries < triesMax) await new Promise<void>((resolve) => void clock.after(againMs, resolve))
+        if (tries < triesMax) await pause()
         else return report({ at: 'host_event_lost', host: name, state, reason: String(error) })
       }
     }
@@ -57,10 +72,17 @@ export const tellHosts = ({ log, members, clock, report }: HostEventsDeps): void
     })
     const isFirst = known === undefined
     known = view
-    if (isFirst) return
+    if (isFirst || closed) return
     waiting = [...waiting, ...changes].slice(-waitingMax)
     void tellAll()
   })
+  return {
+    close: () => {
+      closed = true
+      waiting = []
+      wake()
+    },
+  }
 }
 
 const isSame = (before: Member | undefined, after: Member): boolean =>

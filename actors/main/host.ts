@@ -280,7 +280,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
   await node.start()
   const flushing = keepFlushing(said, clock, flushEveryMs)
   tellActors({ node, name, roles: settings.roles, members, transport, log })
-  if (does('control')) tellHosts({ log: bus.events, members, clock, report: log })
+  const telling = does('control') ? tellHosts({ log: bus.events, members, clock, report: log }) : undefined
   const watchdog = isolates
     ? startWatchdog({ paths, members, clock, log, program: deps.watchdog })
     : undefined
@@ -390,6 +390,7 @@ export const startHost = async (deps: HostDeps): Promise<Host> => {
       watchdog?.stop()
       await members.leave()
       await neighbours.close()
+      telling?.close()
       await bus.close()
       await place.keeper?.stop()
       giveBack()

@@ -5,6 +5,7 @@ import type { Membership, MemberState } from '../../src/membership/contract.ts'
 import { seededRandom } from '../../src/sim/random.ts'
 import { simEvents } from '../../src/sim/events.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import { until } from '../kit/until.ts'
 
 const viewOf = (number: number, states: Readonly<Record<string, MemberState>>): Membership => ({
@@ -60,4 +61,39 @@ t.test('each change of a host is told once, whoever sees it, and not what was be
     data: { name: 'h2.lan', state: 'suspect', labels: { zone: 'a' } },
     previous_data: { state: 'up' },
   })
+})
+
+t.test('a host that ends tries nothing again, and tells nothing more', async (t) => {
+  let tries = 0
+  let timers = 0
+  const clock: Clock = {
+    ...systemClock,
+    after: (ms, run) => {
+      timers += 1
+      const timer = systemClock.after(ms, run)
+      return { cancel: () => ((timers -= 1), timer.cancel()) }
+    },
+  }
+  let see = (_: Membership): void => undefined
+  const telling = tellHosts({
+    log: {
+      ...simEvents(seededRandom(1), () => 0).attach(systemClock, () => ({
+        fail: 0,
+        unknown: 0,
+        latencyMsMax: 0,
+      })),
+      append: async () => Promise.reject(new Error(`the bus is closed, ${(tries += 1)}`)),
+    },
+    members: { onChange: (changed) => (see = changed) },
+    clock,
+    report: () => t.fail('nothing is said to be lost'),
+  })
+  see(viewOf(1, { h1: 'up' }))
+  see(viewOf(2, { h1: 'suspect' }))
+  await until(() => timers === 1, { what: 'the pause before the next try' })
+  telling.close()
+  t.equal(timers, 0, 'no timer is left')
+  see(viewOf(3, { h1: 'dead' }))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.strictSame([tries, timers], [1, 0])
 })
