@@ -11,6 +11,7 @@ import { until } from './until.ts'
 
 const fileTimeoutMs = 600_000
 const letGoWithinMs = 10_000
+const exitAfterMs = 2_000
 
 /**
  * What may be open at the end of a file: the runner's own pipes, and timers, which end by themselves. Node
@@ -46,4 +47,7 @@ export const runFolder = async (folder: string, wanted = /^/): Promise<void> => 
     })
     t.jobs = 1
   }
+  t.end()
+  // A timer of an hour that a file left, seen only where many share a process, holds up nobody.
+  setTimeout(() => process.exit(), exitAfterMs).unref()
 }
