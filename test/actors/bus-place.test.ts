@@ -42,7 +42,7 @@ t.test('the login that the operator is told opens the bus of a host that has jus
   const quiet = { log: () => undefined, progress: () => undefined }
   const paths = { ...homePaths(home), natsBinary: natsServer }
   const bus = await enterBus({ cluster, settings, paths, random: systemRandom, ...quiet })
-  t.teardown(() => bus.keeper?.server()?.stop())
+  t.teardown(() => bus.keeper?.stop())
   const {
     NATS_URL: urls = '',
     NATS_USER: user,

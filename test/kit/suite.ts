@@ -10,14 +10,13 @@ import t from 'tap'
 import { until } from './until.ts'
 
 const fileTimeoutMs = 600_000
-const letGoWithinMs = 10_000
-const exitAfterMs = 2_000
+const letGoWithinMs = 30_000
 
 /**
- * What may be open at the end of a file: the runner's own pipes, and timers, which end by themselves. Node
- * lists what holds up the end of the process alone, so idle sockets of a pool are none.
+ * What may be open at the end of a file: the runner's own pipes. Node lists what holds up the end of the
+ * process alone, so idle sockets of a pool and timers that do not count are none.
  */
-const ownKinds = new Set(['PipeWrap', 'TTYWrap', 'FSReqPromise', 'Timeout', 'Immediate'])
+const ownKinds = new Set(['PipeWrap', 'TTYWrap', 'FSReqPromise', 'Immediate'])
 
 const open = (): readonly string[] => process.getActiveResourcesInfo().filter((kind) => !ownKinds.has(kind))
 
@@ -29,7 +28,7 @@ const endFile = async (): Promise<void> => {
 
 /**
  * Runs each `*.test.ts` of a folder under `test` whose name is wanted, in the order of the alphabet. Behind
- * each it holds that nothing of it goes on: no socket, server, child or watch.
+ * each it holds that nothing of it goes on: no socket, server, timer, child or watch.
  */
 export const runFolder = async (folder: string, wanted = /^/): Promise<void> => {
   const path = join(import.meta.dirname, '..', folder)
@@ -47,7 +46,4 @@ export const runFolder = async (folder: string, wanted = /^/): Promise<void> => 
     })
     t.jobs = 1
   }
-  t.end()
-  // A timer of an hour that a file left, seen only where many share a process, holds up nobody.
-  setTimeout(() => process.exit(), exitAfterMs).unref()
 }
