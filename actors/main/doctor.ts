@@ -183,15 +183,8 @@ const checkClocks = (told: Answers, self: string): readonly Finding[] => {
 
 /** Addresses in answers have the ports of the host that made them, and clients come to any. */
 const checkPorts = (told: Answers): readonly Finding[] => {
-  const said = answered(told).flatMap(
-    ([
-      name,
-      {
-        facts: { apiPort, routerPort },
-      },
-    ]) => {
-      return apiPort === undefined ? [] : [{ name, ports: `${apiPort} and ${routerPort ?? '?'}` }]
-    },
+  const said = answered(told).flatMap(([name, { facts }]) =>
+    facts.apiPort === undefined ? [] : [{ name, ports: `${facts.apiPort} and ${facts.routerPort ?? '?'}` }],
   )
   if (said.length === 0) return []
   const groups = grouped(said.map(({ name, ports }) => [ports, name]))

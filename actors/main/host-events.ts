@@ -53,6 +53,7 @@ export const tellHosts = ({
         await log.append(`host.${tokenOf(name)}.${state}`, id, body)
         return
       } catch (error) {
+        if (closed) return
         if (tries < triesMax) await pause()
         else return report({ at: 'host_event_lost', host: name, state, reason: String(error) })
       }
@@ -72,7 +73,7 @@ export const tellHosts = ({
     })
     const isFirst = known === undefined
     known = view
-    if (isFirst || closed) return
+    if (isFirst) return
     waiting = [...waiting, ...changes].slice(-waitingMax)
     void tellAll()
   })

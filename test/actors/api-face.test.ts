@@ -371,7 +371,7 @@ t.test(
     t.match(await post('/apps/shop', 'get'), { status: 200, body: { maintenance: true } })
     t.match(await post('/apps', 'FROB', { name: 'store' }), {
       status: 400,
-      body: { id: 'bad_request', message: /^X-HTTP-Method-Override has none of these: GET, HEAD, PUT,/ },
+      body: { id: 'bad_request', message: /^X-HTTP-Method-Override must be one of POST, GET, HEAD, PUT,/ },
     })
     t.equal((await http('GET', '/apps/store')).status, 404, 'nothing was made')
     t.equal((await post('/apps', 'POST', { name: 'store' })).status, 201)

@@ -136,7 +136,7 @@ const misnamed = (headers: IncomingHttpHeaders): ApiError | undefined => {
   const method = overrideIn(headers)
   if (method === undefined || method === 'POST' || overrides.has(method)) return undefined
   const allowed = [...overrides].join(', ')
-  return new ApiError('bad_request', `X-HTTP-Method-Override has none of these: ${allowed}.`)
+  return new ApiError('bad_request', `X-HTTP-Method-Override must be one of POST, ${allowed}.`)
 }
 
 const forward =
