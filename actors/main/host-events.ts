@@ -38,6 +38,7 @@ export const tellHosts = ({
 
   const pause = (): Promise<void> =>
     new Promise((resolve) => {
+      if (closed) return resolve()
       const timer = clock.after(againMs, resolve)
       wake = () => {
         timer.cancel()
@@ -48,14 +49,15 @@ export const tellHosts = ({
     const { name, state } = change.after
     const id = markOf(change)
     const body = encoder.encode(JSON.stringify(bodyOf(change, idFor('event', id))))
-    for (let tries = 1; !closed; tries++) {
+    for (let tries = 1; ; tries++) {
       try {
         await log.append(`host.${tokenOf(name)}.${state}`, id, body)
         return
       } catch (error) {
+        if (tries === triesMax)
+          return report({ at: 'host_event_lost', host: name, state, reason: String(error) })
+        await pause()
         if (closed) return
-        if (tries < triesMax) await pause()
-        else return report({ at: 'host_event_lost', host: name, state, reason: String(error) })
       }
     }
   }
@@ -73,7 +75,7 @@ export const tellHosts = ({
     })
     const isFirst = known === undefined
     known = view
-    if (isFirst) return
+    if (isFirst || closed) return
     waiting = [...waiting, ...changes].slice(-waitingMax)
     void tellAll()
   })

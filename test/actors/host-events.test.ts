@@ -74,7 +74,7 @@ t.test('a host that ends tries nothing again, and tells nothing more', async (t)
       return { cancel: () => ((timers -= 1), timer.cancel()) }
     },
   }
-  let see = (_: Membership): void => undefined
+  let see: (view: Membership) => void = () => undefined
   const telling = tellHosts({
     log: {
       ...simEvents(seededRandom(1), () => 0).attach(systemClock, () => ({
